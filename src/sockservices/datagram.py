@@ -1,0 +1,196 @@
+"""
+Conversations of one datagram and its reply: over UDP and Unix datagrams.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.error import MessageLengthError
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import DatagramProtocol
+from twisted.logger import Logger
+
+from sockservices.address import addressText
+from sockservices.census import Census
+from sockservices.fault import faultText
+from sockservices.policy import Policy
+from sockservices.recorders import Record, tell
+from sockservices.responder import Conversation, MakeResponder
+from sockservices.sources import refusal
+from sockservices.visit import Outcome, Visit
+
+__all__ = ["DatagramResponder"]
+
+#: A reply may have as many bytes, even if the request had fewer: nobody gains much by 40, and the time of day fits.
+FLOOR = 40
+
+#: More than any datagram has, in bytes: what is read at most where there is no limit.
+BIGGEST = 2**18
+
+#: The most bytes of a reply over IP where RFC sizes are asked for.
+MOST = 65507
+
+#: Seconds between two lines in the log about datagrams dropped for one reason.
+SILENCE = 10.0
+
+
+class DatagramResponder(DatagramProtocol):
+    """
+    Answers each datagram by itself: at most once, and over IP never with more bytes than it had, or 40.
+
+    All that it needs of its transport is C{write(data, address)}.
+    """
+
+    noisy = False
+    log = Logger("sockservices")
+    transport: Any
+
+    def __init__(
+        self,
+        responder: MakeResponder,
+        policy: Policy = Policy(),  # noqa: B008 (it is frozen)
+        record: Record | None = None,
+        clock: IReactorTime | None = None,
+        census: Census | None = None,
+    ) -> None:
+        """
+        @param responder: a L{Responder} class, or anything that makes one for a conversation.
+        @param policy: the limits.
+        @param record: called with a L{Visit} for each datagram, answered or dropped; by default they are counted only.
+        @param clock: the reactor, or a L{twisted.internet.task.Clock}; by default the global reactor, once needed.
+        @param census: where datagrams are counted; give the same one to all listeners whose limits are shared.
+        """
+        self.responder = responder
+        self.policy = policy
+        self.record = record
+        self.census = Census() if census is None else census
+        self._clock = clock
+        self._host: IAddress | None = None
+        self._port: int | None = None
+        self._silentUntil: dict[Outcome, float] = {}
+
+    @property
+    def clock(self) -> IReactorTime:
+        """
+        The clock of the rates.
+        """
+        if self._clock is None:
+            from twisted.internet import reactor
+
+            self._clock = IReactorTime(reactor)
+        return self._clock
+
+    def startProtocol(self) -> None:
+        """
+        Count the transport's port among the server's own, and have datagrams read whole.
+        """
+        # One byte more than is answered, so that a datagram that was cut can be told from one that fits.
+        self.transport.maxPacketSize = self.policy.udpMax + 1 if self.policy.udpMax else BIGGEST
+        getHost = getattr(self.transport, "getHost", None)
+        self._host = None if getHost is None else getHost()
+        self._port = getattr(self._host, "port", None)
+        if self._port is not None:
+            self.census.udpPorts[self._port] += 1
+
+    def stopProtocol(self) -> None:
+        """
+        The port is closed.
+        """
+        if self._port is not None:
+            self.census.udpPorts[self._port] -= 1
+            self._port = None
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        """
+        Answer a datagram, or drop it and count why.
+
+        @param addr: the source: host and port, or the path of a Unix socket, or L{None} if that has none.
+        """
+        census = self.census
+        serial, sent = census.serial(), 0
+        outcome = self._refusal(datagram, addr)
+        if outcome is None:
+            outcome, sent = self._answer(datagram, addr, serial)
+        census.outcomes[outcome] += 1
+        if self.record is not None:
+            kind, peer = self._peer(addr)
+            tell(self.record, Visit(self._name, kind, peer, serial, 0.0, len(datagram), sent, outcome))
+
+    def _refusal(self, datagram: bytes, addr: Any) -> Outcome | None:
+        """
+        Why it is dropped unread, if it is.
+        """
+        outcome = None
+        if isinstance(addr, tuple):
+            outcome = refusal(addr[0], addr[1], getattr(self.transport, "destination", None), self.census.udpPorts)
+        if outcome is None and 0 < self.policy.udpMax < len(datagram):
+            outcome = Outcome.TOO_LONG
+        if outcome is not None:
+            self._drop(outcome, addr)
+        return outcome
+
+    def _answer(self, datagram: bytes, addr: Any, serial: int) -> tuple[Outcome, int]:
+        """
+        Ask the responder, and send what it says.
+
+        @return: what became of it, and how many bytes were sent.
+        """
+        kind, peer = self._peer(addr)
+        limit = None
+        if kind == "udp":
+            limit = MOST if self.policy.udpRfcSize else max(len(datagram), FLOOR)
+        try:
+            responder = self.responder(Conversation(kind, peer, self._host, serial, limit, self.census.world))
+            reply = responder.opening()
+            if not responder.finished:
+                words = responder.answer(datagram)
+                reply = words if reply is None else reply + (words or b"")
+        except Exception as fault:
+            return self._drop(Outcome.ERROR, addr, faultText(fault)), 0
+        if reply is None:
+            return Outcome.DONE, 0
+        if addr is None:
+            return self._drop(Outcome.UNNAMED, addr), 0
+        if limit is not None and len(reply) > limit:
+            return self._drop(Outcome.WITHHELD, addr), 0
+        if kind == "udp" and not self.census.mayReply(addr[0], self.policy, self.clock.seconds()):
+            return self._drop(Outcome.OVER_RATE, addr), 0
+        try:
+            self.transport.write(reply, addr)
+        except (OSError, ValueError, MessageLengthError) as fault:
+            return self._drop(Outcome.UNSENT, addr, faultText(fault)), 0
+        return Outcome.DONE, len(reply)
+
+    def _peer(self, addr: Any) -> tuple[str, IAddress | None]:
+        """
+        The word for the transport, and the peer as an address.
+        """
+        if not isinstance(addr, tuple):
+            return "unixgram", UNIXAddress(addr) if addr else None
+        return "udp", (IPv6Address if ":" in addr[0] else IPv4Address)("UDP", addr[0], addr[1])
+
+    def _drop(self, outcome: Outcome, addr: Any, cause: str = "") -> Outcome:
+        """
+        Say in the log what becomes of a datagram, unless it was said already a moment ago.
+        """
+        now = self.clock.seconds()
+        if now >= self._silentUntil.get(outcome, now):
+            self._silentUntil[outcome] = now + SILENCE
+            kind, peer = self._peer(addr)
+            self.log.info(
+                "{service} {transport} {peer} not answered: {reason}{cause} (one line for many in {seconds:.0f} s)",
+                service=self._name,
+                transport=kind,
+                peer=addressText(peer) or "-",
+                reason=outcome.value,
+                cause=cause and f", {cause}",
+                seconds=SILENCE,
+            )
+        return outcome
+
+    @property
+    def _name(self) -> str:
+        name: str = getattr(self.responder, "name", "-")
+        return name

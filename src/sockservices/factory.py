@@ -1,0 +1,135 @@
+"""
+Conversations over streams, as many as the policy allows.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.address import UNIXAddress
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import Factory
+from twisted.logger import Logger
+
+from sockservices.census import Census
+from sockservices.policy import Policy
+from sockservices.recorders import Record, logVisit, tell
+from sockservices.responder import MakeResponder, Responder
+from sockservices.stream import StreamProtocol
+from sockservices.visit import Outcome, Visit
+
+__all__ = ["StreamFactory"]
+
+
+class StreamFactory(Factory):
+    """
+    Serves one responder over TCP or Unix-stream connections, on any stream transport.
+
+    @ivar protocols: the conversations under way.
+    """
+
+    noisy = False
+    log = Logger("sockservices")
+
+    def __init__(
+        self,
+        responder: MakeResponder,
+        policy: Policy = Policy(),  # noqa: B008 (it is frozen)
+        record: Record = logVisit,
+        clock: IReactorTime | None = None,
+        census: Census | None = None,
+    ) -> None:
+        """
+        @param responder: a L{Responder} class, or anything that makes one for a conversation.
+        @param policy: the limits.
+        @param record: called with the L{Visit} of each conversation that has ended, and of each refused connection.
+        @param clock: the reactor, or a L{twisted.internet.task.Clock}; by default the global reactor, once needed.
+        @param census: where connections are counted; give the same one to all listeners whose limits are shared.
+        """
+        self.responder = responder
+        self.policy = policy
+        self.record = record
+        self.census = Census() if census is None else census
+        self.protocols: set[StreamProtocol] = set()
+        self._clock = clock
+        self._emptied: Deferred[None] | None = None
+
+    @property
+    def clock(self) -> IReactorTime:
+        """
+        The clock of all deadlines.
+        """
+        if self._clock is None:
+            from twisted.internet import reactor
+
+            self._clock = IReactorTime(reactor)
+        return self._clock
+
+    @staticmethod
+    def transportOf(peer: IAddress) -> str:
+        """
+        The word for the transport that a peer comes by.
+        """
+        return "unix" if isinstance(peer, UNIXAddress) else "tcp"
+
+    def nameOf(self, responder: Responder | None) -> str:
+        """
+        The name of the service, of which a responder may not have been made.
+        """
+        name: str = getattr(self.responder if responder is None else responder, "name", "-")
+        return name
+
+    def buildProtocol(self, addr: IAddress) -> StreamProtocol | None:  # type: ignore[override]
+        """
+        Admit a connection.
+
+        @return: L{None} when a limit is reached: the transport closes the connection at once.
+        """
+        if self.census.admit(getattr(addr, "host", None), self.policy, self.clock.seconds()):
+            return StreamProtocol(self, addr)
+        self._count(Visit(self.nameOf(None), self.transportOf(addr), addr, 0, 0.0, 0, 0, Outcome.REFUSED))
+        return None
+
+    def ended(self, protocol: StreamProtocol, visit: Visit) -> None:
+        """
+        A conversation has ended.
+        """
+        self.protocols.discard(protocol)
+        self.census.release(getattr(visit.peer, "host", None))
+        self._count(visit)
+        if self._emptied is not None and not self.protocols:
+            emptied, self._emptied = self._emptied, None
+            emptied.callback(None)
+
+    def _count(self, visit: Visit) -> None:
+        self.census.outcomes[visit.outcome] += 1
+        tell(self.record, visit)
+
+    def drain(self, seconds: float) -> Deferred[None]:
+        """
+        End all conversations: the quiet ones at once, the others when they are quiet, the rest by a reset in the end.
+
+        @param seconds: when the end has come.
+        @return: fires after the last C{connectionLost}.
+        """
+        if not self.protocols:
+            return succeed(None)
+        if self._emptied is None:
+            self._emptied = Deferred()
+        deadline = self.clock.callLater(seconds, self.cut)
+        for protocol in list(self.protocols):
+            protocol.drain()
+
+        def emptied(_: None) -> None:
+            if deadline.active():
+                deadline.cancel()
+
+        drained: Deferred[None] = Deferred()
+        self._emptied.addCallback(emptied).chainDeferred(drained)
+        return drained
+
+    def cut(self) -> None:
+        """
+        End all conversations now, by a reset.
+        """
+        for protocol in list(self.protocols):
+            protocol.abort(Outcome.DRAINED)

@@ -1,0 +1,227 @@
+"""
+The options of the command line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any, ClassVar, NamedTuple, NoReturn
+
+from twisted.application.app import ServerOptions
+from twisted.python import usage
+
+from sockservices import __version__, registry
+from sockservices.binding import LOOPBACK, Binding, InetBinding, parse, portNumber
+from sockservices.log import FORMATS
+from sockservices.policy import Policy
+from sockservices.responder import Responder
+
+__all__ = ["Listener", "Options", "refuse"]
+
+#: What is served when nothing is asked for.
+DEFAULT = ("echo", "upper", "welcome")
+
+PROTOS = {"tcp": (True,), "udp": (False,), "all": (True, False)}
+
+
+class Listener(NamedTuple):
+    """
+    What to listen on, and for which service.
+
+    @ivar endpoint: a string is one of Twisted's own endpoints.
+    @ivar option: how the user asked for it.
+    """
+
+    responder: type[Responder]
+    endpoint: Binding | str
+    option: str
+
+
+def _option(name: str) -> str:
+    """
+    A policy's C{maxConnections} as C{max-connections}.
+    """
+    return re.sub("[A-Z]", lambda letter: "-" + letter.group().lower(), name)
+
+
+def _limits() -> Iterator[list[Any]]:
+    """
+    An option for each number in a policy.
+    """
+    for limit in fields(Policy):
+        if limit.metadata:
+            default = None if limit.default is None else f"{limit.default:g}"
+            yield [_option(limit.name), None, default, f"{limit.metadata['unit']} {limit.metadata['text']}"]
+
+
+class Options(usage.Options):
+    """
+    What C{twistd sockservices} takes.
+    """
+
+    synopsis = "[options]"
+    longdesc = (
+        "Serves the small services of every socket tutorial and every inetd: echo, upper, welcome, and their family. "
+        "Limits: 0 switches one off. "
+        "ENDPOINT: tcp:PORT or udp:PORT, with :interface=ADDRESS; unix:PATH or unixgram:PATH, with :mode=660; "
+        "systemd:NAME for what the service manager has opened; or any server string endpoint of Twisted."
+    )
+    optParameters: ClassVar = [
+        ["proto", None, "tcp", "tcp, udp or all: what --service listens on"],
+        ["log-format", None, "text", "text, or json for one object a line"],
+        *_limits(),
+    ]
+    optFlags: ClassVar = [
+        ["udp-rfc-size", None, "let replies to datagrams be longer than their requests (on trusted networks only)"],
+        ["show", None, "log every message: who, and its bytes"],
+    ]
+    compData = usage.Completions(
+        optActions={"proto": usage.CompleteList(list(PROTOS)), "log-format": usage.CompleteList(list(FORMATS))},
+        multiUse=["service", "interface", "listen"],
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        services = ", ".join(f"{name} ({registry.find(name).port})" for name in registry.names())
+        self.longdesc = f"{self.longdesc} Services, and their ports: {services}."
+        self["service"] = []
+        self["interface"] = []
+        self["listen"] = []
+
+    def opt_service(self, name: str) -> None:
+        """
+        NAME or NAME=PORT, port 0 for any free one, `all` for every service; repeatable. [default: echo upper welcome]
+        """
+        self["service"].append(name)
+
+    def opt_interface(self, address: str) -> None:
+        """
+        An IP address to listen on, `::` for IPv6 only, `0.0.0.0` for IPv4 only; repeatable. [default: 127.0.0.1]
+        """
+        self["interface"].append(address)
+
+    def opt_listen(self, listener: str) -> None:
+        """
+        NAME=ENDPOINT; repeatable. See below. Alone, it replaces the default three services.
+        """
+        self["listen"].append(listener)
+
+    def opt_version(self) -> None:
+        """
+        Print the version of sockservices and exit.
+        """
+        print(f"sockservices {__version__}")
+        raise SystemExit(0)
+
+    def parseArgs(self, *arguments: str) -> None:
+        """
+        There are options only.
+        """
+        if arguments:
+            raise usage.UsageError(f"{arguments[0]!r}: options are wanted, such as --service {arguments[0]}")
+
+    def parseOptions(self, options: list[str] | None = None) -> None:
+        """
+        Parse. What is wrong is said in one line; C{twist} has its own way of saying it.
+        """
+        try:
+            super().parseOptions(options)
+        except usage.UsageError as fault:
+            if not self.underTwistd:
+                raise
+            refuse(str(fault))
+
+    @property
+    def underTwistd(self) -> bool:
+        """
+        Whether these are options to C{twistd}, and not to C{twist}.
+        """
+        return isinstance(getattr(self, "parent", None), ServerOptions)
+
+    def postOptions(self) -> None:
+        """
+        Make sense of what was said.
+
+        @raise usage.UsageError: naming option and value, and what would be right.
+        """
+        self.policy = self._policy()
+        if self["proto"] not in PROTOS:
+            raise usage.UsageError(f"--proto {self['proto']}: tcp, udp or all is wanted")
+        if self["log-format"] not in FORMATS:
+            raise usage.UsageError(f"--log-format {self['log-format']}: text or json is wanted")
+        if self["log-format"] != "text" and not self.underTwistd:
+            raise usage.UsageError(
+                "--log-format: twist has an option of this name itself, to be given before sockservices"
+            )
+        self.listeners = [*self._services(), *self._listens()]
+
+    def _policy(self) -> Policy:
+        limits: dict[str, Any] = {"udpRfcSize": bool(self["udp-rfc-size"])}
+        for limit in fields(Policy):
+            option = _option(limit.name)
+            if not limit.metadata or self[option] is None:
+                continue
+            whole = str(limit.type).startswith("int")
+            try:
+                limits[limit.name] = (int if whole else float)(self[option])
+                Policy(**limits)
+            except ValueError:
+                wanted = f"a {'whole ' * whole}number of {limit.metadata['unit']}, 0 or more, is wanted"
+                raise usage.UsageError(f"--{option} {self[option]}: {wanted}") from None
+        return Policy(**limits)
+
+    def _services(self) -> Iterator[Listener]:
+        """
+        What --service, --proto and --interface ask for.
+        """
+        for text in self["service"] or ([] if self["listen"] else DEFAULT):
+            name, equals, port = text.partition("=")
+            option = f"--service {text}"
+            for responder in self._find(name, option):
+                try:
+                    number = portNumber(port) if equals else responder.port
+                except ValueError as fault:
+                    raise usage.UsageError(f"{option}: {fault}") from None
+                for interface in self["interface"] or [LOOPBACK]:
+                    for stream in PROTOS[self["proto"]]:
+                        yield Listener(responder, self._inet(stream, number, interface), option)
+
+    def _inet(self, stream: bool, port: int, interface: str) -> Binding:
+        try:
+            return InetBinding(stream, port, interface)
+        except ValueError as fault:
+            raise usage.UsageError(f"--interface {interface}: {fault}") from None
+
+    def _listens(self) -> Iterator[Listener]:
+        """
+        What --listen asks for.
+        """
+        for text in self["listen"]:
+            option = f"--listen {text}"
+            name, equals, endpoint = text.partition("=")
+            if not equals:
+                raise usage.UsageError(f"{option}: NAME=ENDPOINT is wanted, such as echo=tcp:8007")
+            try:
+                binding = parse(endpoint)
+            except ValueError as fault:
+                raise usage.UsageError(f"{option}: {fault}") from None
+            for responder in self._find(name, option):
+                yield Listener(responder, binding or endpoint, option)
+
+    def _find(self, name: str, option: str) -> list[type[Responder]]:
+        """
+        The services of a name.
+        """
+        try:
+            return [registry.find(each) for each in (registry.names() if name == "all" else [name])]
+        except LookupError as fault:
+            raise usage.UsageError(f"{option}: {fault}") from None
+
+
+def refuse(text: str) -> NoReturn:
+    """
+    End with one line, exit status 1.
+    """
+    raise SystemExit("sockservices: " + " ".join(text.split()))

@@ -1,0 +1,64 @@
+"""
+Finds the services: one in each file of L{sockservices.responders}, and those that other packages bring.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+
+import sockservices.responders
+from sockservices.responder import Responder
+
+__all__ = ["GROUP", "find", "names"]
+
+#: The entry-point group by which other packages bring services: a name for each L{Responder} class.
+GROUP = "sockservices.responders"
+
+
+def _own() -> Iterator[type[Responder]]:
+    """
+    The classes in the folder's files.
+    """
+    for module in pkgutil.iter_modules(sockservices.responders.__path__, "sockservices.responders."):
+        for value in vars(importlib.import_module(module.name)).values():
+            if isinstance(value, type) and issubclass(value, Responder) and value.__module__ == module.name:
+                yield value
+
+
+def _found() -> dict[str, type[Responder]]:
+    """
+    Every service by its name.
+
+    @raise ValueError: when two share a name, or an entry point leads to something else than a responder.
+    """
+    found: dict[str, type[Responder]] = {}
+    foreign = [(point.value, point.load()) for point in entry_points(group=GROUP)]
+    for origin, responder in [(made.__module__, made) for made in _own()] + foreign:
+        if not (isinstance(responder, type) and issubclass(responder, Responder) and hasattr(responder, "name")):
+            raise ValueError(f"{origin}: not a Responder class with a name")
+        if found.setdefault(responder.name, responder) is not responder:
+            raise ValueError(f"{origin}: there is a service {responder.name!r} already")
+    return found
+
+
+def names() -> list[str]:
+    """
+    The names of all services, sorted.
+    """
+    return sorted(_found())
+
+
+def find(name: str) -> type[Responder]:
+    """
+    The responder of a service.
+
+    @raise LookupError: when there is none of that name; its text lists the names.
+    """
+    found = _found()
+    try:
+        return found[name]
+    except KeyError:
+        raise LookupError(f"no service {name!r}; there are {', '.join(sorted(found))}") from None

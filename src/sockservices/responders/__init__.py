@@ -1,0 +1,31 @@
+"""
+The services, one file each. The registry finds them here: a new one needs no line in this file.
+"""
+
+from sockservices.responders.chargen import Chargen
+from sockservices.responders.daytime import Daytime
+from sockservices.responders.discard import Discard
+from sockservices.responders.echo import Echo
+from sockservices.responders.greet import Greet
+from sockservices.responders.hello import Hello
+from sockservices.responders.quote import Quote
+from sockservices.responders.time import Time
+from sockservices.responders.upper import Upper
+from sockservices.responders.users import Users
+from sockservices.responders.welcome import Welcome
+from sockservices.responders.whoami import Whoami
+
+__all__ = [
+    "Chargen",
+    "Daytime",
+    "Discard",
+    "Echo",
+    "Greet",
+    "Hello",
+    "Quote",
+    "Time",
+    "Upper",
+    "Users",
+    "Welcome",
+    "Whoami",
+]

@@ -1,0 +1,29 @@
+"""
+The greeting service (seed 003).
+"""
+
+from __future__ import annotations
+
+from sockservices.responder import Responder
+
+__all__ = ["Greet"]
+
+
+class Greet(Responder):
+    """
+    Says C{connected} and hangs up (seed 003). On datagrams, any of them is answered so.
+
+    >>> from sockservices import Conversation
+    >>> Greet(Conversation()).opening()
+    b'connected'
+    """
+
+    name = "greet"
+    port = 10000
+
+    def opening(self) -> bytes:
+        """
+        C{connected}, and no more.
+        """
+        self.finished = True
+        return b"connected"

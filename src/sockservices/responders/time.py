@@ -1,0 +1,36 @@
+"""
+The time service (RFC 868).
+"""
+
+from __future__ import annotations
+
+import struct
+
+from sockservices.responder import Responder
+
+__all__ = ["Time"]
+
+#: Seconds from 1900-01-01 to 1970-01-01, both 00:00 UTC (RFC 868).
+EPOCH = 2208988800
+
+
+class Time(Responder):
+    """
+    Says the time in four bytes, big-endian, unsigned: seconds since 1900-01-01 00:00 UTC, and hangs up (RFC 868).
+
+    Four bytes last until 2036-02-07 06:28:16 UTC; from then on they count from zero again.
+
+    >>> from sockservices import Conversation, World
+    >>> Time(Conversation(world=World(now=lambda: 0.0))).opening().hex()
+    '83aa7e80'
+    """
+
+    name = "time"
+    port = 8037
+
+    def opening(self) -> bytes:
+        """
+        Four bytes.
+        """
+        self.finished = True
+        return struct.pack("!I", (int(self.conversation.now()) + EPOCH) % 2**32)

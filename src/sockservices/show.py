@@ -1,0 +1,84 @@
+"""
+Shows what peers say: a responder around a responder, so that not showing costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from twisted.logger import Logger
+
+from sockservices.address import addressText
+from sockservices.responder import Conversation, MakeResponder, Responder
+
+__all__ = ["Show", "Shown", "quoted"]
+
+#: The most characters of a message in the log.
+MOST = 80
+
+
+def quoted(message: bytes) -> str:
+    """
+    A message as one printable line of at most 80 characters, whatever is in it.
+    """
+    text = repr(message[:MOST])
+    return text if len(message) <= MOST >= len(text) else text[: MOST - 3] + "..."
+
+
+class Shown(Responder):
+    """
+    Does as another responder does, and logs who connects and each message: peer, and bytes.
+    """
+
+    log = Logger("sockservices")
+
+    def __init__(self, conversation: Conversation, responder: Responder) -> None:
+        super().__init__(conversation)
+        self._responder = responder
+        self.name = responder.name  # type: ignore[misc]
+        self.deadline = responder.deadline  # type: ignore[misc]
+        self._stream = conversation.transport in ("tcp", "unix")
+        self._peer = addressText(conversation.peer) or "-"
+
+    def opening(self) -> bytes | None:
+        """
+        The responder's own opening.
+        """
+        if self._stream:
+            self.log.info("{service}: connected: {peer}", service=self.name, peer=self._peer)
+        words = self._responder.opening()
+        # A datagram has come already: it is shown even if the opening is all that it gets.
+        self.finished = self._responder.finished and self._stream
+        return words
+
+    def answer(self, message: bytes) -> bytes | None:
+        """
+        The responder's own answer.
+        """
+        if message or not self._stream:
+            self.log.info("{service}: {peer}: {message}", service=self.name, peer=self._peer, message=quoted(message))
+        words = None if self._responder.finished else self._responder.answer(message)
+        self.finished = self._responder.finished
+        return words
+
+    def talk(self) -> Iterator[bytes] | None:
+        """
+        The responder's own talk.
+        """
+        return self._responder.talk()
+
+
+class Show:
+    """
+    Makes responders as another maker does, each with its messages in the log.
+    """
+
+    def __init__(self, responder: MakeResponder) -> None:
+        self._responder = responder
+        self.name = getattr(responder, "name", "-")
+
+    def __call__(self, conversation: Conversation) -> Shown:
+        """
+        Make one.
+        """
+        return Shown(conversation, self._responder(conversation))

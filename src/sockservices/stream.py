@@ -1,0 +1,318 @@
+"""
+One conversation over a stream: a TCP or Unix-stream connection.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.interfaces import (
+    IAddress,
+    IDelayedCall,
+    IHalfCloseableProtocol,
+    IPullProducer,
+    IPushProducer,
+    ISSLTransport,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from sockservices.address import addressText
+from sockservices.deadlines import Deadlines
+from sockservices.fault import faultText
+from sockservices.responder import Conversation, Responder
+from sockservices.transports.backlog import backlog
+from sockservices.visit import Outcome, Visit
+
+if TYPE_CHECKING:
+    from sockservices.factory import StreamFactory
+
+__all__ = ["StreamProtocol"]
+
+#: Seconds for which a connection is read out after our FIN: closed with input unread it would be reset, and the reset
+#: destroys what the peer has not read yet (RFC 1122 4.2.2.13).
+LINGER = 1.0
+
+#: Bytes of endless talk that are written at a time.
+TALK = 65536
+
+#: Deadlines that end a conversation in good order, as nothing is owed then; every other one resets.
+CLEAN = frozenset({Outcome.TIMED_OUT, Outcome.IDLE, Outcome.DRAINED})
+
+
+@implementer(IHalfCloseableProtocol, IPushProducer, IPullProducer)
+class StreamProtocol(Protocol):
+    """
+    One conversation over one connection.
+
+    It is the producer of its own transport: when the peer does not read, the transport pauses it, and it pauses the
+    transport's reading. One timer serves all deadlines.
+    """
+
+    factory: StreamFactory
+    transport: Any
+
+    _responder: Responder | None = None
+    _answer: Callable[[bytes], bytes | None] | None = None  # None: what comes is dropped
+    _talk: Iterator[bytes] | None = None
+    _timer: IDelayedCall | None = None
+    _timerAt = math.inf
+    _lingerUntil = math.inf
+    _outcome: Outcome | None = None
+    _paused = False  # because the peer does not read
+    _peerEnded = False
+    _received = 0
+    _sent = 0
+
+    def __init__(self, factory: StreamFactory, peer: IAddress) -> None:
+        self.factory = factory
+        self.peer = peer
+        self.serial = factory.census.serial()
+        self._seconds = factory.clock.seconds
+        self._beganAt = self._seconds()
+        self._deadlines = Deadlines(factory.policy, self._beganAt)
+
+    # The way of a byte.
+
+    def connectionMade(self) -> None:
+        """
+        Say the opening.
+        """
+        factory, transport = self.factory, self.transport
+        factory.protocols.add(self)
+        conversation = Conversation(
+            factory.transportOf(self.peer), self.peer, transport.getHost(), self.serial, None, factory.census.world
+        )
+        try:
+            self._responder = responder = factory.responder(conversation)
+            words = responder.opening()
+            finished = responder.finished
+            self._talk = None if finished else responder.talk()
+        except Exception as fault:
+            self._fail(fault)
+            return
+        self._deadlines.expect(responder.deadline)
+        if words:
+            self._say(words)
+        transport.registerProducer(self, self._talk is None)
+        if finished:
+            self._close(Outcome.FINISHED)
+        elif self._talk is None:
+            self._answer = responder.answer
+        self._look(self._beganAt)
+
+    def dataReceived(self, segment: bytes) -> None:
+        """
+        Answer a segment. While the responder talks, and when the conversation is ending, it is dropped.
+        """
+        self._deadlines.heardAt = self._seconds()
+        self._received += len(segment)
+        if self._answer is not None:
+            self._reply(self._answer, segment)
+
+    def _reply(self, answer: Callable[[bytes], bytes | None], message: bytes) -> None:
+        try:
+            words = answer(message)
+            finished = self._responder.finished  # type: ignore[union-attr]
+        except Exception as fault:
+            self._fail(fault)
+            return
+        if words:
+            self._say(words)
+        if finished:
+            self._close(Outcome.DONE if self._peerEnded else Outcome.FINISHED)
+
+    def _say(self, words: bytes) -> None:
+        self._sent += len(words)
+        self.transport.write(words)
+
+    # Back-pressure.
+
+    def pauseProducing(self) -> None:
+        """
+        The peer does not read: stop reading from it.
+        """
+        self._paused = True
+        self.transport.pauseProducing()
+        self._owe()
+
+    def resumeProducing(self) -> None:
+        """
+        The peer has taken what was waiting: read on, or talk on.
+        """
+        self._paused = False
+        self._deadlines.heardAt = self._seconds()
+        if self._talk is not None:
+            self._talkOn(self._talk)
+        elif self._outcome is None:
+            self.transport.resumeProducing()
+
+    def _talkOn(self, talk: Iterator[bytes]) -> None:
+        pieces: list[bytes] = []
+        length, ended = 0, False
+        while length < TALK and not ended:
+            try:
+                piece = next(talk, None)
+            except Exception as fault:
+                self._fail(fault)
+                return
+            if piece is None:
+                ended = True
+            else:
+                pieces.append(piece)
+                length += len(piece)
+        self._say(b"".join(pieces))
+        if ended:
+            self._close(Outcome.FINISHED)
+        else:
+            self._owe()
+
+    def stopProducing(self) -> None:
+        """
+        The connection is gone: L{connectionLost} is where that is dealt with.
+        """
+
+    # The ways out.
+
+    def readConnectionLost(self) -> None:
+        """
+        The peer's FIN: it is given what it is still owed, then the connection is closed.
+        """
+        if self._outcome is not None:
+            self.transport.loseConnection()
+            return
+        self._peerEnded = True
+        if not self._received and self._answer is not None and self._deadlines.expecting:
+            self._reply(self._answer, b"")
+        self._close(Outcome.DONE)
+
+    def writeConnectionLost(self) -> None:
+        """
+        All is written and our FIN is out: what still comes is read out for a moment.
+        """
+        self._lingerUntil = self._seconds() + LINGER
+        self._arm(self._lingerUntil)
+
+    def _close(self, outcome: Outcome) -> None:
+        """
+        The one orderly way out: flush, FIN, read out what is coming, close. Nothing more is answered.
+        """
+        if self._outcome is not None:
+            return
+        self._outcome = outcome
+        self._answer = self._talk = None
+        transport = self.transport
+        # Must come first: with a paused producer a transport flushes, but then resumes the producer and never closes.
+        transport.unregisterProducer()
+        if self._peerEnded or not self._halfCloses():
+            transport.loseConnection()
+        else:
+            transport.loseWriteConnection()
+            if self._paused:
+                transport.resumeProducing()
+        self._deadlines.close()
+        self._owe()
+
+    def _halfCloses(self) -> bool:
+        # Over TLS Twisted has no half-close: the call would reach the TCP connection below, past what TLS holds back.
+        transport = self.transport
+        return hasattr(transport, "loseWriteConnection") and not ISSLTransport.providedBy(transport)
+
+    def abort(self, outcome: Outcome) -> None:
+        """
+        The other way out: a reset, by which the peer can tell that it did not get everything.
+        """
+        self._outcome = outcome
+        self._answer = self._talk = None
+        self.transport.abortConnection()
+
+    def _fail(self, fault: Exception) -> None:
+        """
+        The responder raised.
+        """
+        self.factory.log.error(
+            "{service} raised {fault}: conversation {serial} with {peer} is reset",
+            service=self.factory.nameOf(self._responder),
+            fault=faultText(fault),
+            serial=self.serial,
+            peer=addressText(self.peer) or "-",
+        )
+        self.abort(Outcome.ERROR)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        It is over: count it and record it.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._outcome is None and reason.check(ConnectionDone):
+            self._outcome = Outcome.DONE
+        elif self._lingerUntil == math.inf and not reason.check(ConnectionDone, ConnectionAborted):
+            self._outcome = Outcome.RESET
+        visit = Visit(
+            self.factory.nameOf(self._responder),
+            self.factory.transportOf(self.peer),
+            self.peer,
+            self.serial,
+            self._seconds() - self._beganAt,
+            self._received,
+            self._sent,
+            self._outcome or Outcome.RESET,
+        )
+        self._answer = self._talk = self._responder = None
+        self.factory.ended(self, visit)
+
+    # Deadlines.
+
+    def drain(self) -> None:
+        """
+        The server stops: end as soon as the connection is quiet and owes nothing.
+        """
+        self._deadlines.draining = True
+        self._look(self._seconds())
+
+    def _owe(self) -> None:
+        """
+        Something may be owed: look soon whether the peer takes it.
+        """
+        if not self._deadlines.watched:
+            self._arm(self._deadlines.owe(self._seconds(), self._sent - backlog(self.transport)))
+
+    def _look(self, now: float) -> None:
+        """
+        End what is over, or set the timer for the next look.
+        """
+        if now >= self._lingerUntil:
+            self.transport.loseConnection()
+            return
+        waiting = backlog(self.transport)
+        over = self._deadlines.look(now, self._received > 0, self._sent - waiting, self._paused or waiting > 0)
+        if not isinstance(over, Outcome):
+            self._arm(min(over, self._lingerUntil))
+        elif over in CLEAN:
+            self._close(over)
+        else:
+            self.abort(over)
+
+    def _arm(self, at: float) -> None:
+        """
+        See to it that the timer fires no later than this.
+        """
+        if at >= self._timerAt:
+            return
+        if self._timer is not None:
+            # Not reset(): for an earlier time Twisted searches its whole heap of timers.
+            self._timer.cancel()
+        self._timerAt = at
+        self._timer = self.factory.clock.callLater(max(0.0, at - self._seconds()), self._fired)
+
+    def _fired(self) -> None:
+        # By rounding, a timer may fire a hair before the time that it was set for.
+        now = max(self._seconds(), self._timerAt)
+        self._timer, self._timerAt = None, math.inf
+        self._look(now)

@@ -1,0 +1,174 @@
+"""
+The command C{twistd sockservices}: its options, and the server that they ask for.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.logger import ILogObserver, Logger
+from twisted.python.log import ILogObserver as ILegacyObserver
+
+from sockservices.binding import SystemdBinding
+from sockservices.census import Census
+from sockservices.log import logObserver
+from sockservices.options import Listener, Options, refuse
+from sockservices.policy import Policy
+from sockservices.recorders import VisitLog
+from sockservices.responder import MakeResponder
+from sockservices.server import ListenerService, datagramService, streamService
+from sockservices.show import Show
+from sockservices.signals import Signals
+from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
+from sockservices.transports.sockets import openSockets
+
+__all__ = ["Options", "Server", "makeService"]
+
+#: Descriptors kept for other things than connections, so that accept(2) never runs out of them.
+RESERVED = 64
+
+
+class Server(MultiService):
+    """
+    All listeners of the command, with one census and one log.
+    """
+
+    log = Logger("sockservices")
+
+    def __init__(self, listeners: list[ListenerService], visitLog: VisitLog, observer: Any = None) -> None:
+        super().__init__()
+        self._listeners = listeners
+        self._visitLog = visitLog
+        self._observer = observer
+        for listener in listeners:
+            listener.setServiceParent(self)
+
+    def setServiceParent(self, parent: Any) -> None:
+        """
+        Become part of an application, which is where twistd looks for another log than its own.
+        """
+        super().setServiceParent(parent)
+        if self._observer is not None:
+            interface = ILogObserver if ILogObserver.providedBy(self._observer) else ILegacyObserver
+            parent.setComponent(interface, self._observer)
+
+    def startService(self) -> None:
+        """
+        Start, and say so.
+        """
+        super().startService()
+        if os.geteuid() == 0:
+            self.log.warn("running as root: twistd --uid and --gid, or a service manager, would give that up")
+        self.log.info("ready: {count} listeners", count=len(self._listeners))
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Stop, and leave nothing untold.
+        """
+        self.log.info("stopping: {count} connections", count=sum(each.connections for each in self._listeners))
+        stopped: Deferred[None] = super().stopService()
+        return stopped.addBoth(self._stopped)
+
+    def _stopped(self, result: Any) -> Any:
+        self._visitLog.flush()
+        return result
+
+    def cut(self) -> None:
+        """
+        End all conversations now.
+        """
+        for listener in self._listeners:
+            listener.cut()
+
+
+def makeService(options: Options, reactor: Any = None) -> Server:
+    """
+    Open every socket that the options ask for: before a fork, with all privileges, and all of them or none.
+
+    @param reactor: by default the global one, and with it the signals of this process.
+    @raise SystemExit: with one line that names address and cause, when a socket cannot be opened.
+    """
+    command = reactor is None
+    if command:
+        reactor = _globalReactor()
+    policy = _affordable(options.policy)
+    visitLog = VisitLog(reactor, reactor.seconds)
+    census = Census()
+    services: list[ListenerService] = []
+    for listener in options.listeners:
+        try:
+            for service in _services(listener, options, policy, visitLog, census, reactor):
+                services.append(service)
+                service.open()
+        except Exception as fault:
+            for service in services:
+                service.close()
+            refuse(f"{listener.option}: {fault}")
+    server = Server(services, visitLog, _observer(options))
+    if command:
+        reactor.callWhenRunning(Signals(reactor, server.cut, policy.drain).install)
+    return server
+
+
+def _globalReactor() -> Any:
+    """
+    The reactor of this process, before its first timer, with a clock that nobody sets back or forth.
+    """
+    from twisted.internet import reactor
+
+    reactor.seconds = time.monotonic  # type: ignore[method-assign]
+    return reactor
+
+
+def _observer(options: Options) -> Any:
+    """
+    Where the log goes; L{None} where that is not for us to say.
+    """
+    twistd = options.parent if options.underTwistd else None
+    if twistd is None or twistd.get("logger"):
+        return None
+    try:
+        return logObserver(options["log-format"], twistd)
+    except (OSError, ValueError) as fault:
+        refuse(f"--logfile {twistd['logfile']}: {fault}")
+
+
+def _affordable(policy: Policy) -> Policy:
+    """
+    The policy with no more connections than there are descriptors.
+    """
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if files == resource.RLIM_INFINITY:
+        return policy
+    most = max(1, files - RESERVED)
+    return replace(policy, maxConnections=min(policy.maxConnections or most, most))
+
+
+def _services(
+    listener: Listener, options: Options, policy: Policy, visitLog: VisitLog, census: Census, reactor: Any
+) -> Iterator[ListenerService]:
+    """
+    The services of a listener: one, or as many as the service manager has sockets for it.
+    """
+    responder: MakeResponder = Show(listener.responder) if options["show"] else listener.responder
+    binding = listener.endpoint
+    common: dict[str, Any] = {"reactor": reactor, "policy": policy, "census": census}
+    if isinstance(binding, str):
+        yield streamService(binding, responder, record=visitLog, **common)
+    elif isinstance(binding, SystemdBinding):
+        for opened in openSockets(binding):
+            if opened.stream:
+                yield streamService(StreamEndpoint(reactor, binding, opened), responder, record=visitLog, **common)
+            else:
+                yield datagramService(DatagramEndpoint(reactor, binding, opened), responder, **common)
+    elif binding.stream:
+        yield streamService(StreamEndpoint(reactor, binding), responder, record=visitLog, **common)
+    else:
+        yield datagramService(DatagramEndpoint(reactor, binding), responder, **common)

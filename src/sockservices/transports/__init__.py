@@ -1,0 +1,3 @@
+"""
+Sockets, and the transports and ports over them. They know no responder.
+"""

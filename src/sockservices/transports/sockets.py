@@ -1,0 +1,178 @@
+"""
+Opens sockets: bound, listening and non-blocking, or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from twisted.internet.error import CannotListenError
+
+from sockservices.binding import Binding, InetBinding, SystemdBinding, UnixBinding
+
+__all__ = ["OpenError", "Opened", "openSockets"]
+
+#: Connections that may wait to be accepted; the kernel takes the lower of this and somaxconn.
+BACKLOG = 1024
+
+#: The first descriptor that a service manager passes (sd_listen_fds(3)).
+FIRST_INHERITED = 3
+
+
+class OpenError(CannotListenError):
+    """
+    A socket could not be opened. The text names the address and the cause.
+    """
+
+    def __init__(self, binding: Binding, cause: str) -> None:
+        super().__init__(None, str(binding), cause)
+
+    def __str__(self) -> str:
+        return f"{self.port}: {self.socketError}"
+
+
+@dataclass(frozen=True)
+class Opened:
+    """
+    A socket that can be read at once.
+
+    @ivar path: the file of a Unix socket that is to go when the socket does.
+    @ivar inode: its number, so that the file of another server in the same place is left alone.
+    """
+
+    socket: socket.socket
+    path: str | None = None
+    inode: int = 0
+
+    @property
+    def stream(self) -> bool:
+        """
+        Whether it takes connections, not datagrams.
+        """
+        return self.socket.type == socket.SOCK_STREAM
+
+    def close(self) -> None:
+        """
+        Close the socket, and remove its file if that is ours.
+
+        Never by shutdown(2): an inherited socket is still the service manager's.
+        """
+        if self.path is not None:
+            # Once privileges are shed the folder may no longer be writable: the next start removes the file then.
+            with suppress(OSError):
+                if os.lstat(self.path).st_ino == self.inode:
+                    os.unlink(self.path)  # noqa: PTH108 (the path of a socket, not of a file to work with)
+        self.socket.close()
+
+
+def openSockets(binding: Binding, environ: Mapping[str, str] = os.environ) -> list[Opened]:
+    """
+    Open what a binding says: one socket, or all that the service manager has under a name.
+
+    @raise OpenError: when one cannot be opened; then none is.
+    """
+    if isinstance(binding, SystemdBinding):
+        return _inherited(binding, environ)
+    try:
+        return [_openInet(binding) if isinstance(binding, InetBinding) else _openUnix(binding)]
+    except OSError as fault:
+        raise OpenError(binding, fault.strerror or str(fault)) from None
+
+
+def _openInet(binding: InetBinding) -> Opened:
+    kind = socket.SOCK_STREAM if binding.stream else socket.SOCK_DGRAM
+    family, _, _, _, address = socket.getaddrinfo(
+        binding.interface, binding.port, type=kind, flags=socket.AI_NUMERICHOST | socket.AI_PASSIVE
+    )[0]
+    opened = socket.socket(family, kind)
+    try:
+        if family == socket.AF_INET6:
+            # Else "::" takes the v4 port as well, or not, by a setting of the system.
+            opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if binding.stream:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        opened.bind(address)
+        return _ready(opened)
+    except OSError:
+        opened.close()
+        raise
+
+
+def _openUnix(binding: UnixBinding) -> Opened:
+    opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM if binding.stream else socket.SOCK_DGRAM)
+    try:
+        if binding.path.startswith("@"):
+            opened.bind("\0" + binding.path[1:])
+            return _ready(opened)
+        _removeStale(binding.path)
+        # By chmod after bind() the socket would be open to all for a moment.
+        mask = os.umask(0o777 & ~binding.mode)
+        try:
+            opened.bind(binding.path)
+        finally:
+            os.umask(mask)
+        return _ready(opened, binding.path, os.lstat(binding.path).st_ino)
+    except OSError:
+        opened.close()
+        raise
+
+
+def _ready(opened: socket.socket, path: str | None = None, inode: int = 0) -> Opened:
+    opened.setblocking(False)
+    if opened.type == socket.SOCK_STREAM:
+        opened.listen(BACKLOG)
+        if opened.family != socket.AF_UNIX:
+            # Connections inherit it: an answer goes out at once, not when the one before has been acknowledged.
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return Opened(opened, path, inode)
+
+
+def _removeStale(path: str) -> None:
+    """
+    Remove the socket of a server that is gone: one of our own user, at which nobody listens.
+    """
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(status.st_mode) or status.st_uid != os.geteuid():
+        return
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_UNIX, kind) as probe:
+            probe.setblocking(False)
+            try:
+                probe.connect(path)
+            except ConnectionRefusedError:
+                os.unlink(path)  # noqa: PTH108
+                return
+            except OSError:
+                # EPROTOTYPE: a live one of the other kind. EAGAIN: a live one with a full queue.
+                continue
+            return
+
+
+def _inherited(binding: SystemdBinding, environ: Mapping[str, str]) -> list[Opened]:
+    """
+    The sockets of a name, as the service manager announces them (sd_listen_fds_with_names(3)).
+    """
+    count = environ.get("LISTEN_FDS", "0") if environ.get("LISTEN_PID") == str(os.getpid()) else "0"
+    names = environ.get("LISTEN_FDNAMES", ":".join(["unknown"] * int(count))).split(":")
+    numbers = [FIRST_INHERITED + index for index, name in enumerate(names) if name == binding.name]
+    if count == "0" or not numbers:
+        passed = ", ".join(sorted(set(names))) if count != "0" else "none at all"
+        raise OpenError(binding, f"the service manager passed no socket of this name; it passed {passed}")
+    opened = []
+    for number in numbers:
+        try:
+            inherited = socket.socket(fileno=number)
+            inherited.set_inheritable(False)
+            inherited.setblocking(False)
+        except OSError as fault:
+            raise OpenError(binding, f"descriptor {number}: {fault.strerror}") from None
+        opened.append(Opened(inherited))
+    return opened

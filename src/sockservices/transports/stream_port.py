@@ -1,0 +1,125 @@
+"""
+A port over a listening socket: it accepts TCP and Unix-stream connections.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from typing import Any
+
+from twisted.internet import tcp, unix
+from twisted.internet.interfaces import IProtocolFactory
+from twisted.logger import Logger
+
+from sockservices.address import addressText
+from sockservices.fault import faultText
+from sockservices.transports.port import Port
+from sockservices.transports.sockets import Opened
+
+__all__ = ["StreamPort"]
+
+#: Connections accepted in one turn of the reactor: a flood of them must not keep it from what is open already.
+MOST = 64
+
+#: No descriptor, or no memory, for another connection. It stays in the queue; asked again at once, so would accept().
+EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+#: Seconds until it is asked again.
+PAUSE = 0.1
+
+#: Seconds between two lines in the log that say so.
+SILENCE = 10.0
+
+
+class UnixConnection(unix.Server):
+    """
+    A Unix-stream connection that is read by recv(2): the kernel drops the descriptors that a peer passes along, where
+    recvmsg(2) would have to receive them, log them, and close them one by one.
+    """
+
+    doRead = tcp.Server.doRead  # type: ignore[assignment]
+
+
+class StreamPort(Port):
+    """
+    Accepts connections for a factory.
+    """
+
+    log = Logger("sockservices")
+    _realPortNumber = 0  # for the repr of Twisted's connections
+    _silentUntil = 0.0
+
+    def __init__(self, opened: Opened, factory: IProtocolFactory, reactor: Any) -> None:
+        super().__init__(opened, factory, reactor)
+        self.factory = factory
+        self._serial = 0
+        self._transport: Any = UnixConnection if self.socket.family == socket.AF_UNIX else tcp.Server
+
+    def startListening(self) -> None:
+        """
+        Begin to accept.
+        """
+        self.factory.doStart()
+        super().startListening()
+
+    def doRead(self) -> None:
+        """
+        Accept what waits.
+        """
+        self._accept(MOST)
+
+    def lastRead(self) -> None:
+        """
+        Accept all that waits: closing the socket would reset it.
+        """
+        self._accept(socket.SOMAXCONN)
+
+    def _accept(self, most: int) -> None:
+        for _ in range(most):
+            try:
+                connection, name = self.socket.accept()
+            except BlockingIOError:
+                return
+            except OSError as fault:
+                if fault.errno in EXHAUSTED:
+                    self._pause(fault)
+                    return
+                # One connection that was lost while it waited (accept(2)); the next one may be well.
+                continue
+            self._connect(connection, name)
+
+    def _connect(self, connection: socket.socket, name: Any) -> None:
+        try:
+            protocol = self.factory.buildProtocol(self.address(name))
+        except Exception as fault:
+            protocol = None
+            self._failed(fault)
+        if protocol is None:
+            connection.close()
+            return
+        self._serial += 1
+        transport = self._transport(connection, protocol, name, self, self._serial, self.reactor)
+        try:
+            protocol.makeConnection(transport)
+        except Exception as fault:
+            # Left to itself it would stay open for ever: it is being read already.
+            transport.abortConnection()
+            self._failed(fault)
+
+    def _failed(self, fault: Exception) -> None:
+        self.log.error(
+            "a connection to {port} failed: {fault}", port=addressText(self.getHost()), fault=faultText(fault)
+        )
+
+    def _pause(self, fault: OSError) -> None:
+        self.reactor.removeReader(self)
+        self.reactor.callLater(PAUSE, self._resume)
+        now = self.reactor.seconds()
+        if now >= self._silentUntil:
+            self._silentUntil = now + SILENCE
+            self.log.warn("connections to {port} wait: {fault}", port=addressText(self.getHost()), fault=fault.strerror)
+
+    def _resume(self) -> None:
+        if self.connected:
+            self.reactor.addReader(self)

@@ -1,0 +1,3 @@
+"""
+The tests. A package, as C{trial tests} wants it.
+"""

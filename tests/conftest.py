@@ -1,0 +1,51 @@
+"""
+What holds for all tests under pytest.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import pytest_twisted  # type: ignore[import-untyped]
+
+
+def _inUse() -> set[Any]:
+    """
+    What the reactor still waits for: timers and sockets, its own waker apart.
+    """
+    # Imported here, since pytest-twisted chooses the reactor after this file is read.
+    from twisted.internet import reactor
+
+    live: Any = reactor
+    return {*live.getDelayedCalls(), *live.getReaders(), *live.getWriters()}.difference(live._internalReaders)
+
+
+@pytest.fixture(autouse=True)
+def cleanReactor() -> Iterator[None]:
+    """
+    A test leaves nothing in the reactor.
+    """
+    if "twisted.internet.reactor" not in sys.modules:
+        yield
+        return
+    from twisted.internet import reactor, task
+
+    before = _inUse()
+    yield
+    # The far ends of what a test has closed learn of it in one of the reactor's next turns.
+    for _ in range(50):
+        if _inUse() <= before:
+            return
+        pytest_twisted.blockon(task.deferLater(reactor, 0, lambda: None))
+    assert _inUse() <= before, "left in the reactor"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """
+    Builds, fresh environments and heavy loads take their time: C{-m} asks for them.
+    """
+    config.addinivalue_line("markers", "packaging: builds and installs the project, run apart: pytest -m packaging")
+    config.option.markexpr = config.option.markexpr or "not packaging and not slow"
