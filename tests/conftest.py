@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import pytest_twisted  # type: ignore[import-untyped]
+import pytest_twisted
 
 
 def _inUse() -> set[Any]:
@@ -41,11 +41,3 @@ def cleanReactor() -> Iterator[None]:
             return
         pytest_twisted.blockon(task.deferLater(reactor, 0, lambda: None))
     assert _inUse() <= before, "left in the reactor"
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    """
-    Builds, fresh environments and heavy loads take their time: C{-m} asks for them.
-    """
-    config.addinivalue_line("markers", "packaging: builds and installs the project, run apart: pytest -m packaging")
-    config.option.markexpr = config.option.markexpr or "not packaging and not slow"

@@ -136,11 +136,22 @@ class Contract(SynchronousTestCase):
             for segments in cuttings(message):
                 self.assertEqual(b"".join(speech(self.responder, segments)), whole, segments)
 
+    def test_longMessage(self) -> None:
+        """
+        A long message may come in the segments of an Ethernet, or byte by byte, if the message is declared to be bytes.
+        """
+        if self.responder.message == "bytes":
+            message = Random(793).randbytes(100_000)
+            whole = b"".join(speech(self.responder, [message]))
+            for size in (1448, 1):
+                segments = [message[start : start + size] for start in range(0, len(message), size)]
+                self._require(b"".join(speech(self.responder, segments)) == whole, f"{size} bytes a segment")
+
     @ANYTHING
     @given(segments=st.lists(st.binary(min_size=1, max_size=2000), max_size=20))
     def test_anyCuttingOfAnything(self, segments: list[bytes]) -> None:
         """
-        However a long message is cut, the same is said, if the message is declared to be bytes.
+        However any message is cut, the same is said, if the message is declared to be bytes.
         """
         if self.responder.message == "bytes" and segments:
             whole = b"".join(speech(self.responder, [b"".join(segments)]))

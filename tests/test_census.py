@@ -4,6 +4,7 @@ How many conversations a server has, and whether it may have one more.
 
 from __future__ import annotations
 
+import pickle
 from collections import Counter
 
 from hypothesis import given, settings
@@ -156,6 +157,18 @@ class AdmitTests(SynchronousTestCase):
         for number in range(2 * MOST):
             self.assertTrue(visited(number) and visited(number))
         self.assertEqual(sum([not visited(number) for number in reversed(range(2 * MOST))]), MOST)
+
+    def test_goneIsForgotten(self) -> None:
+        """
+        Who has gone takes up no memory: the census is as it was, to the last byte.
+        """
+        before = pickle.dumps(self.census)
+        for number in range(1000):
+            host = f"2001:db8:{number:x}::1"
+            self.assertTrue(self.census.admit(host, FREE, 0.0))
+            self.assertNotEqual(pickle.dumps(self.census), before)
+            self.census.release(host)
+        self.assertEqual(pickle.dumps(self.census), before)
 
     def test_release(self) -> None:
         """

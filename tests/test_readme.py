@@ -10,7 +10,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-import pytest_twisted  # type: ignore[import-untyped]
+import pytest_twisted
 
 from sockservices.options import Options
 from sockservices.registry import find, names

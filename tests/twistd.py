@@ -26,7 +26,7 @@ COMMAND = (sys.executable, "-c", "from twisted.scripts.twistd import run; run()"
 #: How long a server may take to start, to say something, and to stop.
 PATIENCE = 20.0
 
-LISTENING = re.compile(r"(\S+) listening on (tcp|udp|unix|unixgram):(.+)")
+LISTENING = re.compile(r"(\S+) listening on (\w+):(.+)")
 READY = re.compile(r"ready: (\d+) listeners?")
 
 
@@ -148,11 +148,18 @@ class Twistd:
         """
         if self.status is None:
             self._process.send_signal(number)
+        return self.wait()
+
+    def wait(self) -> int:
+        """
+        Wait for the end.
+        """
+        if self.status is None:
             try:
                 self._process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-                raise AssertionError(f"still there after {number.name}:\n{self.log}") from None
+                raise AssertionError(f"still there:\n{self.log}") from None
             finally:
                 self.status = self._process.wait()
                 self._reader.join()

@@ -4,6 +4,7 @@ Where to listen, in words: C{tcp:8007:interface=0.0.0.0}, C{udp:8007}, C{unix:/r
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -71,8 +72,9 @@ class UnixBinding:
     def __post_init__(self) -> None:
         if not self.path or "\0" in self.path:
             raise ValueError(f"path {self.path!r}: the path of a socket is wanted, or @name")
-        if len(self.path.encode()) > LONGEST_PATH:
-            raise ValueError(f"path {self.path!r}: {LONGEST_PATH} bytes at most, these are {len(self.path.encode())}")
+        length = len(os.fsencode(self.path))
+        if length > LONGEST_PATH:
+            raise ValueError(f"path {self.path!r}: {LONGEST_PATH} bytes at most, these are {length}")
 
     def __str__(self) -> str:
         return f"{'unix' if self.stream else 'unixgram'}:{self.path}"
@@ -94,7 +96,7 @@ Binding: TypeAlias = InetBinding | UnixBinding | SystemdBinding
 
 
 #: What one part of the words may hold: escaped characters, an address in brackets, anything but a colon.
-_PART = re.compile(r"(?:^|:)((?:\\.|\[[^\]]*\]|[^:\\])*)")
+_PART = re.compile(r"(?:^|:)((?:\\.|\[[^\]]*\]|[^:\\]|\\\Z)*)", re.DOTALL)
 
 
 def parse(text: str) -> Binding | None:
@@ -104,25 +106,30 @@ def parse(text: str) -> Binding | None:
     @return: L{None} when the kind is not one of ours, so that it may be one of Twisted's.
     @raise ValueError: when it is, but what follows makes no sense.
     """
-    kind, *parts = [re.sub(r"\\(.)", r"\1", part) for part in _PART.findall(text)]
+    kind, *parts = _PART.findall(text)
     if kind not in ("tcp", "udp", "unix", "unixgram", "systemd"):
         return None
     first = {"tcp": "port", "udp": "port", "systemd": "name"}.get(kind, "path")
-    words = {}
+    words: dict[str, str] = {}
     for number, part in enumerate(parts):
         name, equals, value = part.partition("=")
-        if equals and name.isidentifier():
-            words[name] = value
-        elif number == 0:
-            words[first] = part
-        else:
-            raise ValueError(f"{part!r}: name=value is wanted")
+        if not (equals and name.isidentifier()):
+            if number:
+                raise ValueError(f"{_unescaped(part)!r}: name=value is wanted")
+            name, value = first, part
+        if name in words:
+            raise ValueError(f"{name!r}: one is wanted, there are two")
+        words[name] = _unescaped(value)
     if first not in words:
         raise ValueError(f"{kind}: the {first} is missing")
     binding = _make(kind, words)
     if words:
         raise ValueError(f"{next(iter(words))!r}: there is no such word for {kind}")
     return binding
+
+
+def _unescaped(part: str) -> str:
+    return re.sub(r"\\(.)", r"\1", part, flags=re.DOTALL)
 
 
 def _make(kind: str, words: dict[str, str]) -> Binding:

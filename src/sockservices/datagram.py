@@ -4,6 +4,7 @@ Conversations of one datagram and its reply: over UDP and Unix datagrams.
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -99,7 +100,7 @@ class DatagramResponder(DatagramProtocol):
         The port is closed.
         """
         if self._port is not None:
-            self.census.udpPorts[self._port] -= 1
+            self.census.udpPorts -= Counter([self._port])
             self._port = None
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
@@ -140,7 +141,7 @@ class DatagramResponder(DatagramProtocol):
         kind, peer = self._peer(addr)
         limit = None
         if kind == "udp":
-            limit = MOST if self.policy.udpRfcSize else max(len(datagram), FLOOR)
+            limit = max(len(datagram), MOST if self.policy.udpRfcSize else FLOOR)
         try:
             responder = self.responder(Conversation(kind, peer, self._host, serial, limit, self.census.world))
             reply = responder.opening()
@@ -159,7 +160,7 @@ class DatagramResponder(DatagramProtocol):
             return self._drop(Outcome.OVER_RATE, addr), 0
         try:
             self.transport.write(reply, addr)
-        except (OSError, ValueError, MessageLengthError) as fault:
+        except (OSError, TypeError, ValueError, MessageLengthError) as fault:
             return self._drop(Outcome.UNSENT, addr, faultText(fault)), 0
         return Outcome.DONE, len(reply)
 

@@ -43,13 +43,6 @@ class Deadlines:
         if deadline is not None:
             self._first = deadline if self._policy.timeout is None else self._policy.timeout
 
-    @property
-    def expecting(self) -> bool:
-        """
-        Whether there is a deadline for the first message.
-        """
-        return self._first > 0
-
     def close(self) -> None:
         """
         The conversation is ending: from now on the close grace is all there is.
@@ -66,8 +59,8 @@ class Deadlines:
         """
         if not self.watched:
             self.watched, self._taken, self._takenAt = True, taken, now
-        patience = self._patience
-        return now + min(TICK, patience / 10) if patience else math.inf
+        # Without patience too: whether the peer is idle, or may be drained, is seen only once it has taken all.
+        return now + min(TICK, (self._patience or math.inf) / 10)
 
     @property
     def _patience(self) -> float:
@@ -85,7 +78,8 @@ class Deadlines:
         @param owed: whether it has still to take some. While the conversation is ending, its end is owed.
         """
         policy = self._policy
-        again = math.inf
+        # What is owed but does not fill the transport's buffer, so that nothing is paused, is found by looking.
+        again = now + (policy.stallTimeout or math.inf)
         owed = owed or self._closing
         if not owed or taken != self._taken:
             self.watched = False
@@ -95,7 +89,7 @@ class Deadlines:
                 return Outcome.GRACE if self._closing else Outcome.STALLED
         if self._closing:
             return again
-        if self.expecting and not heard:
+        if self._first and not heard:
             at, outcome = self._beganAt + self._first, Outcome.TIMED_OUT
         elif policy.idleTimeout and not owed:
             at, outcome = self.heardAt + policy.idleTimeout, Outcome.IDLE

@@ -116,8 +116,6 @@ class StreamFactory(Factory):
         if self._emptied is None:
             self._emptied = Deferred()
         deadline = self.clock.callLater(seconds, self.cut)
-        for protocol in list(self.protocols):
-            protocol.drain()
 
         def emptied(_: None) -> None:
             if deadline.active():
@@ -125,6 +123,9 @@ class StreamFactory(Factory):
 
         drained: Deferred[None] = Deferred()
         self._emptied.addCallback(emptied).chainDeferred(drained)
+        # Only now, as the last one may end at once.
+        for protocol in list(self.protocols):
+            protocol.drain()
         return drained
 
     def cut(self) -> None:

@@ -5,17 +5,18 @@ The options of the command line.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
 from twisted.application.app import ServerOptions
 from twisted.python import usage
 
-from sockservices import __version__, registry
+from sockservices import __version__
 from sockservices.binding import LOOPBACK, Binding, InetBinding, parse, portNumber
 from sockservices.log import FORMATS
 from sockservices.policy import Policy
+from sockservices.registry import services
 from sockservices.responder import Responder
 
 __all__ = ["Listener", "Options", "refuse"]
@@ -84,8 +85,12 @@ class Options(usage.Options):
 
     def __init__(self) -> None:
         super().__init__()
-        services = ", ".join(f"{name} ({registry.find(name).port})" for name in registry.names())
-        self.longdesc = f"{self.longdesc} Services, and their ports: {services}."
+        try:
+            self._responders = services()
+        except ValueError as fault:
+            refuse(str(fault))
+        known = ", ".join(f"{name} ({responder.port})" for name, responder in sorted(self._responders.items()))
+        self.longdesc = f"{self.longdesc} Services, and their ports: {known}."
         self["service"] = []
         self["interface"] = []
         self["listen"] = []
@@ -129,16 +134,17 @@ class Options(usage.Options):
         try:
             super().parseOptions(options)
         except usage.UsageError as fault:
-            if not self.underTwistd:
+            if not self.twistd:
                 raise
             refuse(str(fault))
 
     @property
-    def underTwistd(self) -> bool:
+    def twistd(self) -> Mapping[str, Any]:
         """
-        Whether these are options to C{twistd}, and not to C{twist}.
+        The options of C{twistd}; none where it is not C{twistd} that these are options to.
         """
-        return isinstance(getattr(self, "parent", None), ServerOptions)
+        parent = getattr(self, "parent", None)
+        return parent if isinstance(parent, ServerOptions) else {}
 
     def postOptions(self) -> None:
         """
@@ -151,7 +157,7 @@ class Options(usage.Options):
             raise usage.UsageError(f"--proto {self['proto']}: tcp, udp or all is wanted")
         if self["log-format"] not in FORMATS:
             raise usage.UsageError(f"--log-format {self['log-format']}: text or json is wanted")
-        if self["log-format"] != "text" and not self.underTwistd:
+        if self["log-format"] != "text" and not self.twistd:
             raise usage.UsageError(
                 "--log-format: twist has an option of this name itself, to be given before sockservices"
             )
@@ -214,10 +220,12 @@ class Options(usage.Options):
         """
         The services of a name.
         """
-        try:
-            return [registry.find(each) for each in (registry.names() if name == "all" else [name])]
-        except LookupError as fault:
-            raise usage.UsageError(f"{option}: {fault}") from None
+        if name == "all":
+            return list(self._responders.values())
+        if name not in self._responders:
+            known = ", ".join(sorted(self._responders))
+            raise usage.UsageError(f"{option}: there is no service {name!r}; there are {known}")
+        return [self._responders[name]]
 
 
 def refuse(text: str) -> NoReturn:

@@ -12,7 +12,7 @@ from importlib.metadata import entry_points
 import sockservices.responders
 from sockservices.responder import Responder
 
-__all__ = ["GROUP", "find", "names"]
+__all__ = ["GROUP", "find", "names", "services"]
 
 #: The entry-point group by which other packages bring services: a name for each L{Responder} class.
 GROUP = "sockservices.responders"
@@ -28,15 +28,26 @@ def _own() -> Iterator[type[Responder]]:
                 yield value
 
 
-def _found() -> dict[str, type[Responder]]:
+def _foreign() -> Iterator[tuple[str, object]]:
+    """
+    What the entry points lead to.
+    """
+    for point in entry_points(group=GROUP):
+        try:
+            yield point.value, point.load()
+        except Exception as fault:
+            raise ValueError(f"{point.value}: {fault!r}") from fault
+
+
+def services() -> dict[str, type[Responder]]:
     """
     Every service by its name.
 
-    @raise ValueError: when two share a name, or an entry point leads to something else than a responder.
+    @raise ValueError: when two share a name, or an entry point cannot be loaded or leads to something else than a
+        responder. Its text names the place.
     """
     found: dict[str, type[Responder]] = {}
-    foreign = [(point.value, point.load()) for point in entry_points(group=GROUP)]
-    for origin, responder in [(made.__module__, made) for made in _own()] + foreign:
+    for origin, responder in [*((made.__module__, made) for made in _own()), *_foreign()]:
         if not (isinstance(responder, type) and issubclass(responder, Responder) and hasattr(responder, "name")):
             raise ValueError(f"{origin}: not a Responder class with a name")
         if found.setdefault(responder.name, responder) is not responder:
@@ -48,7 +59,7 @@ def names() -> list[str]:
     """
     The names of all services, sorted.
     """
-    return sorted(_found())
+    return sorted(services())
 
 
 def find(name: str) -> type[Responder]:
@@ -57,7 +68,7 @@ def find(name: str) -> type[Responder]:
 
     @raise LookupError: when there is none of that name; its text lists the names.
     """
-    found = _found()
+    found = services()
     try:
         return found[name]
     except KeyError:

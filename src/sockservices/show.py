@@ -56,7 +56,8 @@ class Shown(Responder):
         The responder's own answer.
         """
         if message or not self._stream:
-            self.log.info("{service}: {peer}: {message}", service=self.name, peer=self._peer, message=quoted(message))
+            # Not {message}: that is a key of Twisted's older log, whose observers would empty it.
+            self.log.info("{service}: {peer}: {words}", service=self.name, peer=self._peer, words=quoted(message))
         words = None if self._responder.finished else self._responder.answer(message)
         self.finished = self._responder.finished
         return words

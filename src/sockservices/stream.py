@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IAddress,
     IDelayedCall,
@@ -65,6 +65,7 @@ class StreamProtocol(Protocol):
     _outcome: Outcome | None = None
     _paused = False  # because the peer does not read
     _peerEnded = False
+    _aborted = False
     _received = 0
     _sent = 0
 
@@ -92,16 +93,18 @@ class StreamProtocol(Protocol):
             words = responder.opening()
             finished = responder.finished
             self._talk = None if finished else responder.talk()
+            if words:
+                self._say(words)
         except Exception as fault:
             self._fail(fault)
             return
         self._deadlines.expect(responder.deadline)
-        if words:
-            self._say(words)
         transport.registerProducer(self, self._talk is None)
         if finished:
             self._close(Outcome.FINISHED)
-        elif self._talk is None:
+        if self._outcome is not None:
+            return
+        if self._talk is None:
             self._answer = responder.answer
         self._look(self._beganAt)
 
@@ -118,11 +121,11 @@ class StreamProtocol(Protocol):
         try:
             words = answer(message)
             finished = self._responder.finished  # type: ignore[union-attr]
+            if words:
+                self._say(words)
         except Exception as fault:
             self._fail(fault)
             return
-        if words:
-            self._say(words)
         if finished:
             self._close(Outcome.DONE if self._peerEnded else Outcome.FINISHED)
 
@@ -153,20 +156,18 @@ class StreamProtocol(Protocol):
 
     def _talkOn(self, talk: Iterator[bytes]) -> None:
         pieces: list[bytes] = []
-        length, ended = 0, False
-        while length < TALK and not ended:
-            try:
-                piece = next(talk, None)
-            except Exception as fault:
-                self._fail(fault)
-                return
-            if piece is None:
-                ended = True
-            else:
+        length = 0
+        try:
+            for piece in talk:
                 pieces.append(piece)
                 length += len(piece)
-        self._say(b"".join(pieces))
-        if ended:
+                if length >= TALK:
+                    break
+            self._say(b"".join(pieces))
+        except Exception as fault:
+            self._fail(fault)
+            return
+        if length < TALK:
             self._close(Outcome.FINISHED)
         else:
             self._owe()
@@ -186,8 +187,9 @@ class StreamProtocol(Protocol):
             self.transport.loseConnection()
             return
         self._peerEnded = True
-        if not self._received and self._answer is not None and self._deadlines.expecting:
-            self._reply(self._answer, b"")
+        responder, answer = self._responder, self._answer
+        if not self._received and answer is not None and responder is not None and responder.deadline is not None:
+            self._reply(answer, b"")
         self._close(Outcome.DONE)
 
     def writeConnectionLost(self) -> None:
@@ -205,17 +207,18 @@ class StreamProtocol(Protocol):
             return
         self._outcome = outcome
         self._answer = self._talk = None
+        self._deadlines.close()
+        self._owe()
         transport = self.transport
         # Must come first: with a paused producer a transport flushes, but then resumes the producer and never closes.
         transport.unregisterProducer()
+        if self._paused and not self._peerEnded:
+            # The peer's end is still to be read; over TLS the connection does not close without.
+            transport.resumeProducing()
         if self._peerEnded or not self._halfCloses():
             transport.loseConnection()
         else:
             transport.loseWriteConnection()
-            if self._paused:
-                transport.resumeProducing()
-        self._deadlines.close()
-        self._owe()
 
     def _halfCloses(self) -> bool:
         # Over TLS Twisted has no half-close: the call would reach the TCP connection below, past what TLS holds back.
@@ -226,6 +229,9 @@ class StreamProtocol(Protocol):
         """
         The other way out: a reset, by which the peer can tell that it did not get everything.
         """
+        if self._aborted:
+            return
+        self._aborted = True
         self._outcome = outcome
         self._answer = self._talk = None
         self.transport.abortConnection()
@@ -252,7 +258,7 @@ class StreamProtocol(Protocol):
             self._timer = None
         if self._outcome is None and reason.check(ConnectionDone):
             self._outcome = Outcome.DONE
-        elif self._lingerUntil == math.inf and not reason.check(ConnectionDone, ConnectionAborted):
+        elif not self._aborted and self._lingerUntil == math.inf and not reason.check(ConnectionDone):
             self._outcome = Outcome.RESET
         visit = Visit(
             self.factory.nameOf(self._responder),
@@ -271,10 +277,13 @@ class StreamProtocol(Protocol):
 
     def drain(self) -> None:
         """
-        The server stops: end as soon as the connection is quiet and owes nothing.
+        The server stops: end as soon as the connection is quiet and owes nothing. Endless talk ends here.
         """
         self._deadlines.draining = True
-        self._look(self._seconds())
+        if self._talk is not None:
+            self._close(Outcome.DRAINED)
+        else:
+            self._look(self._seconds())
 
     def _owe(self) -> None:
         """
@@ -291,6 +300,10 @@ class StreamProtocol(Protocol):
             self.transport.loseConnection()
             return
         waiting = backlog(self.transport)
+        if self._lingerUntil < math.inf and not waiting:
+            # It was given everything. Its own end may come until then, whatever the grace is.
+            self._arm(self._lingerUntil)
+            return
         over = self._deadlines.look(now, self._received > 0, self._sent - waiting, self._paused or waiting > 0)
         if not isinstance(over, Outcome):
             self._arm(min(over, self._lingerUntil))

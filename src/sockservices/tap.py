@@ -19,6 +19,7 @@ from twisted.python.log import ILogObserver as ILegacyObserver
 from sockservices.binding import SystemdBinding
 from sockservices.census import Census
 from sockservices.log import logObserver
+from sockservices.notify import Notify
 from sockservices.options import Listener, Options, refuse
 from sockservices.policy import Policy
 from sockservices.recorders import VisitLog
@@ -42,11 +43,25 @@ class Server(MultiService):
 
     log = Logger("sockservices")
 
-    def __init__(self, listeners: list[ListenerService], visitLog: VisitLog, observer: Any = None) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        listeners: list[ListenerService],
+        visitLog: VisitLog,
+        observer: Any = None,
+        groups: list[int] | None = None,
+    ) -> None:
+        """
+        @param observer: where twistd's log is to go, if not where it goes by itself.
+        @param groups: the groups to keep, if not those that twistd keeps.
+        """
         super().__init__()
+        self._reactor = reactor
         self._listeners = listeners
         self._visitLog = visitLog
         self._observer = observer
+        self._groups = groups
+        self._notify = Notify(reactor)
         for listener in listeners:
             listener.setServiceParent(self)
 
@@ -59,25 +74,40 @@ class Server(MultiService):
             interface = ILogObserver if ILogObserver.providedBy(self._observer) else ILegacyObserver
             parent.setComponent(interface, self._observer)
 
+    def privilegedStartService(self) -> None:
+        """
+        Give up what twistd does not: told a group but no user, it keeps root's further groups.
+        """
+        super().privilegedStartService()
+        if self._groups is not None:
+            os.setgroups(self._groups)
+
     def startService(self) -> None:
         """
-        Start, and say so.
+        Start, and say so once the reactor runs: a signal that comes before still ends the process the hard way.
         """
         super().startService()
+        self._reactor.callWhenRunning(self._ready)
+
+    def _ready(self) -> None:
         if os.geteuid() == 0:
             self.log.warn("running as root: twistd --uid and --gid, or a service manager, would give that up")
         self.log.info("ready: {count} listeners", count=len(self._listeners))
+        self._notify.ready()
 
     def stopService(self) -> Deferred[None]:
         """
         Stop, and leave nothing untold.
         """
-        self.log.info("stopping: {count} connections", count=sum(each.connections for each in self._listeners))
+        self._notify.stopping()
         stopped: Deferred[None] = super().stopService()
+        # Only now: those that waited to be accepted have been.
+        self.log.info("stopping: {count} connections", count=sum(each.connections for each in self._listeners))
         return stopped.addBoth(self._stopped)
 
     def _stopped(self, result: Any) -> Any:
         self._visitLog.flush()
+        self._notify.stopped()
         return result
 
     def cut(self) -> None:
@@ -100,6 +130,18 @@ def makeService(options: Options, reactor: Any = None) -> Server:
         reactor = _globalReactor()
     policy = _affordable(options.policy)
     visitLog = VisitLog(reactor, reactor.seconds)
+    observer = _observer(options)
+    services = _opened(options, policy, visitLog, reactor)
+    server = Server(reactor, services, visitLog, observer, _groups(options))
+    if command:
+        reactor.callWhenRunning(Signals(reactor, server.cut, policy.drain).install)
+    return server
+
+
+def _opened(options: Options, policy: Policy, visitLog: VisitLog, reactor: Any) -> list[ListenerService]:
+    """
+    The services of all listeners, their sockets open.
+    """
     census = Census()
     services: list[ListenerService] = []
     for listener in options.listeners:
@@ -111,10 +153,7 @@ def makeService(options: Options, reactor: Any = None) -> Server:
             for service in services:
                 service.close()
             refuse(f"{listener.option}: {fault}")
-    server = Server(services, visitLog, _observer(options))
-    if command:
-        reactor.callWhenRunning(Signals(reactor, server.cut, policy.drain).install)
-    return server
+    return services
 
 
 def _globalReactor() -> Any:
@@ -127,12 +166,20 @@ def _globalReactor() -> Any:
     return reactor
 
 
+def _groups(options: Options) -> list[int] | None:
+    """
+    The groups that are left when a group has been asked for, but no user.
+    """
+    uid, gid = options.twistd.get("uid"), options.twistd.get("gid")
+    return [gid] if gid is not None and uid is None and os.geteuid() == 0 else None
+
+
 def _observer(options: Options) -> Any:
     """
     Where the log goes; L{None} where that is not for us to say.
     """
-    twistd = options.parent if options.underTwistd else None
-    if twistd is None or twistd.get("logger"):
+    twistd = options.twistd
+    if not twistd or twistd.get("logger"):
         return None
     try:
         return logObserver(options["log-format"], twistd)

@@ -29,6 +29,7 @@ def backlog(transport: Any) -> int:
     waiting += getattr(transport, "_tempDataLen", 0)
     try:
         answer = ioctl(transport.getHandle().fileno(), TIOCOUTQ, _INT.pack(0))
-    except (AttributeError, OSError):
+    except (AttributeError, OSError, ValueError):
+        # No socket, none that can be asked, or one that is closed.
         return waiting
     return waiting + int(_INT.unpack(answer)[0])

@@ -53,11 +53,11 @@ class DatagramPort(Port):
         """
         for _ in range(MOST):
             if not self.connected:
-                return
+                break
             try:
                 datagram, peer = self._receive()
             except BlockingIOError:
-                return
+                break
             except OSError:
                 # The network's answer to an earlier reply (ICMP), or no memory. The next read may go well.
                 self.errors += 1
@@ -141,7 +141,7 @@ class UDPPort(DatagramPort):
         @param peer: host and port, in the form in which they were received.
         @raise OSError: when the kernel does not take it, a full queue included: then it is lost.
         """
-        if self._pktinfo is None:
+        if self._pktinfo is None or self.destination is None:
             self.socket.sendto(datagram, peer)
         else:
             self.socket.sendmsg([datagram], [self._pktinfo], 0, peer)

@@ -42,12 +42,12 @@ class _Endpoint:
         @raise OpenError: when it cannot be opened, or is of the wrong kind.
         """
         if self._opened is None and isinstance(self._reactor, PosixReactorBase):
-            first, *others = openSockets(self._binding)
-            for opened in others:
-                opened.close()
-            if others:
+            several = openSockets(self._binding)
+            if len(several) > 1:
+                for opened in several:
+                    opened.close()
                 raise OpenError(self._binding, "there are several sockets of this name")
-            self._opened = first
+            (self._opened,) = several
 
     def close(self) -> None:
         """
@@ -62,8 +62,13 @@ class _Endpoint:
         opened, self._opened = self._opened, None
         return opened
 
-    def _start(self, port: Port) -> IListeningPort:
-        port.startListening()
+    def _start(self, kind: type[Port], opened: Opened, served: Any) -> IListeningPort:
+        port = kind(opened, served, self._reactor)
+        try:
+            port.startListening()
+        except Exception:
+            opened.close()
+            raise
         return port
 
 
@@ -88,7 +93,7 @@ class StreamEndpoint(_Endpoint):
             if not opened.stream:
                 opened.close()
                 raise OpenError(binding, "it takes datagrams, not connections")
-            port = self._start(StreamPort(opened, factory, reactor))
+            port = self._start(StreamPort, opened, factory)
         elif isinstance(binding, InetBinding):
             port = reactor.listenTCP(binding.port, factory, BACKLOG, binding.interface)
         else:
@@ -118,7 +123,7 @@ class DatagramEndpoint(_Endpoint):
                 opened.close()
                 raise OpenError(binding, "it takes connections, not datagrams")
             kind = DatagramPort if opened.socket.family == socket.AF_UNIX else UDPPort
-            port = self._start(kind(opened, protocol, reactor))
+            port = self._start(kind, opened, protocol)
         elif isinstance(binding, InetBinding):
             port = reactor.listenUDP(binding.port, protocol, binding.interface)
         else:

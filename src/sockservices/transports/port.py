@@ -30,6 +30,7 @@ class Port:
     """
 
     connected = False
+    _stopping = False
 
     def __init__(self, opened: Opened, served: Any, reactor: Any) -> None:
         """
@@ -88,7 +89,9 @@ class Port:
 
         @return: fires when it is closed.
         """
-        if self.connected:
+        if self.connected and not self._stopping:
+            # What is served now may stop the port as well.
+            self._stopping = True
             self.lastRead()
             self.connected = False
             self.reactor.removeReader(self)

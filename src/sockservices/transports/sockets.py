@@ -10,6 +10,7 @@ import stat
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from twisted.internet.error import CannotListenError
 
@@ -70,14 +71,14 @@ class Opened:
         self.socket.close()
 
 
-def openSockets(binding: Binding, environ: Mapping[str, str] = os.environ) -> list[Opened]:
+def openSockets(binding: Binding, environ: Mapping[str, str] | None = None) -> list[Opened]:
     """
     Open what a binding says: one socket, or all that the service manager has under a name.
 
     @raise OpenError: when one cannot be opened; then none is.
     """
     if isinstance(binding, SystemdBinding):
-        return _inherited(binding, environ)
+        return _inherited(binding, _atFirst() if environ is None else environ)
     try:
         return [_openInet(binding) if isinstance(binding, InetBinding) else _openUnix(binding)]
     except OSError as fault:
@@ -116,7 +117,8 @@ def _openUnix(binding: UnixBinding) -> Opened:
             opened.bind(binding.path)
         finally:
             os.umask(mask)
-        return _ready(opened, binding.path, os.lstat(binding.path).st_ino)
+        # Absolute: twistd changes its folder later.
+        return _ready(opened, str(Path(binding.path).absolute()), os.lstat(binding.path).st_ino)
     except OSError:
         opened.close()
         raise
@@ -125,10 +127,10 @@ def _openUnix(binding: UnixBinding) -> Opened:
 def _ready(opened: socket.socket, path: str | None = None, inode: int = 0) -> Opened:
     opened.setblocking(False)
     if opened.type == socket.SOCK_STREAM:
-        opened.listen(BACKLOG)
         if opened.family != socket.AF_UNIX:
             # Connections inherit it: an answer goes out at once, not when the one before has been acknowledged.
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        opened.listen(BACKLOG)
     return Opened(opened, path, inode)
 
 
@@ -156,6 +158,18 @@ def _removeStale(path: str) -> None:
             return
 
 
+def _atFirst() -> dict[str, str]:
+    """
+    The environment that this process was started with: twisted.internet.endpoints, when it is imported, takes what a
+    service manager has said out of C{os.environ}.
+    """
+    try:
+        words = Path("/proc/self/environ").read_bytes()
+    except OSError:
+        return dict(os.environ)
+    return dict(os.fsdecode(word).split("=", 1) for word in words.split(b"\0") if b"=" in word) | os.environ
+
+
 def _inherited(binding: SystemdBinding, environ: Mapping[str, str]) -> list[Opened]:
     """
     The sockets of a name, as the service manager announces them (sd_listen_fds_with_names(3)).
@@ -169,10 +183,17 @@ def _inherited(binding: SystemdBinding, environ: Mapping[str, str]) -> list[Open
     opened = []
     for number in numbers:
         try:
+            # A program is passed inheritable ones only; ours are not, nor is what has its number after it was closed.
+            if not os.get_inheritable(number):
+                raise OpenError(binding, f"descriptor {number}: it is in use already")
             inherited = socket.socket(fileno=number)
             inherited.set_inheritable(False)
             inherited.setblocking(False)
         except OSError as fault:
             raise OpenError(binding, f"descriptor {number}: {fault.strerror}") from None
         opened.append(Opened(inherited))
+        listens = inherited.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        if inherited.type != (socket.SOCK_STREAM if listens else socket.SOCK_DGRAM):
+            # A connection (Accept=yes) or packets in sequence: reading it would fail again and again, for ever.
+            raise OpenError(binding, f"descriptor {number}: it takes neither connections nor datagrams")
     return opened

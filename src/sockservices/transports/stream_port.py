@@ -9,7 +9,8 @@ import socket
 from typing import Any
 
 from twisted.internet import tcp, unix
-from twisted.internet.interfaces import IProtocolFactory
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall, IProtocolFactory
 from twisted.logger import Logger
 
 from sockservices.address import addressText
@@ -49,6 +50,7 @@ class StreamPort(Port):
     log = Logger("sockservices")
     _realPortNumber = 0  # for the repr of Twisted's connections
     _silentUntil = 0.0
+    _pausing: IDelayedCall | None = None
 
     def __init__(self, opened: Opened, factory: IProtocolFactory, reactor: Any) -> None:
         super().__init__(opened, factory, reactor)
@@ -74,6 +76,18 @@ class StreamPort(Port):
         Accept all that waits: closing the socket would reset it.
         """
         self._accept(socket.SOMAXCONN)
+
+    def stopListening(self) -> Deferred[None]:
+        """
+        Accept all that waits, and then close the socket.
+
+        @return: fires when it is closed.
+        """
+        stopped = super().stopListening()
+        if self._pausing is not None:
+            self._pausing.cancel()
+            self._pausing = None
+        return stopped
 
     def _accept(self, most: int) -> None:
         for _ in range(most):
@@ -114,12 +128,13 @@ class StreamPort(Port):
 
     def _pause(self, fault: OSError) -> None:
         self.reactor.removeReader(self)
-        self.reactor.callLater(PAUSE, self._resume)
+        if self._pausing is None:
+            self._pausing = self.reactor.callLater(PAUSE, self._resume)
         now = self.reactor.seconds()
         if now >= self._silentUntil:
             self._silentUntil = now + SILENCE
             self.log.warn("connections to {port} wait: {fault}", port=addressText(self.getHost()), fault=fault.strerror)
 
     def _resume(self) -> None:
-        if self.connected:
-            self.reactor.addReader(self)
+        self._pausing = None
+        self.reactor.addReader(self)

@@ -1,0 +1,206 @@
+"""
+Reactors for tests: one over real sockets that is turned by hand, and one in memory.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.internet.defer import Deferred
+from twisted.internet.epollreactor import EPollReactor
+from twisted.internet.error import ConnectionLost
+from twisted.internet.interfaces import IAddress, IListeningPort
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+__all__ = ["DatagramMemoryReactor", "LoopCase", "MemoryPort", "descriptors"]
+
+#: Seconds in which something that was asked for must have happened.
+PATIENCE = 10.0
+
+
+def descriptors() -> int:
+    """
+    How many descriptors this process has open.
+    """
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 (a path object for each would be many)
+
+
+class LoopCase(SynchronousTestCase):
+    """
+    A test over real sockets, with a reactor of its own that turns when the test says so: nothing happens meanwhile.
+
+    @ivar folder: an empty folder with a short path.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make the reactor and the folder.
+        """
+        self.reactor: Any = self.makeReactor()
+        self.addCleanup(self._dispose)
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = Path(folder.name)
+
+    def makeReactor(self) -> Any:
+        """
+        One that no other test has seen.
+        """
+        reactor: Any = EPollReactor()
+        self.addCleanup(reactor._poller.close)
+        return reactor
+
+    def _dispose(self) -> None:
+        for reader in self.reactor.removeAll():
+            reader.connectionLost(Failure(ConnectionLost()))
+        for reader in self.reactor._internalReaders:
+            reader.connectionLost(None)
+
+    def keep(self, opened: Any) -> Any:
+        """
+        What is closed when the test is over.
+        """
+        self.addCleanup(opened.close)
+        return opened
+
+    def turn(self, turns: int = 1) -> None:
+        """
+        Turn the reactor, without waiting for anything.
+        """
+        for _ in range(turns):
+            self.reactor.iterate(0)
+
+    def until(self, condition: Callable[[], object]) -> None:
+        """
+        Turn the reactor until a condition holds.
+        """
+        patient = time.monotonic() + PATIENCE
+        while not condition():
+            self.assertLess(time.monotonic(), patient, "it never came")
+            self.reactor.iterate(0.01)
+
+    def wait(self, deferred: Deferred[Any]) -> Any:
+        """
+        Turn the reactor until a Deferred fires.
+
+        @return: what it fires with.
+        """
+        fired: list[Any] = []
+        deferred.addBoth(fired.append)
+        self.until(lambda: fired)
+        if isinstance(fired[0], Failure):
+            fired[0].raiseException()
+        return fired[0]
+
+    def connect(self, address: Any) -> socket.socket:
+        """
+        Connect a client that does not block: the kernel does that, whether the reactor turns or not.
+
+        @param address: an L{IAddress}, or what C{connect()} takes.
+        """
+        kind = socket.AF_UNIX
+        if isinstance(address, UNIXAddress):
+            address = os.fsdecode(address.name or b"")
+        elif not isinstance(address, (str, bytes)):
+            address = address if isinstance(address, tuple) else (address.host, address.port)
+            kind = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        client: socket.socket = self.keep(socket.socket(kind))
+        client.settimeout(PATIENCE)
+        client.connect(address)
+        client.setblocking(False)
+        return client
+
+    def hear(self, client: socket.socket, length: int = 1) -> bytes:
+        """
+        What a client receives: so many bytes, or fewer when the connection ends.
+        """
+        heard = b""
+        ended = False
+
+        def received() -> bool:
+            nonlocal heard, ended
+            try:
+                segment = client.recv(length - len(heard))
+            except BlockingIOError:
+                return False
+            heard += segment
+            ended = not segment
+            return ended or len(heard) >= length
+
+        self.until(received)
+        return heard
+
+    def assertQuiet(self) -> None:
+        """
+        Nothing is left in the reactor.
+        """
+        readers = set(self.reactor.getReaders()) - self.reactor._internalReaders
+        self.assertEqual((readers, self.reactor.getWriters(), self.reactor.getDelayedCalls()), (set(), [], []))
+
+
+@implementer(IListeningPort)
+class MemoryPort:
+    """
+    A port that listens in memory only.
+    """
+
+    def __init__(self, host: IAddress) -> None:
+        self._host = host
+        self.listening = True
+
+    def startListening(self) -> None:
+        """
+        It does already.
+        """
+
+    def stopListening(self) -> None:
+        """
+        Note it.
+        """
+        self.listening = False
+
+    def getHost(self) -> IAddress:
+        """
+        The address it was made for.
+        """
+        return self._host
+
+
+class DatagramMemoryReactor(MemoryReactorClock):
+    """
+    A reactor in memory that records datagram ports too.
+
+    @ivar udpServers: port, protocol, interface and size of each.
+    @ivar unixDatagramServers: path, protocol, size and mode of each.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.udpServers: list[tuple[int, Any, str, int]] = []
+        self.unixDatagramServers: list[tuple[str, Any, int, int]] = []
+
+    def listenUDP(self, port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192) -> MemoryPort:
+        """
+        Record it.
+        """
+        self.udpServers.append((port, protocol, interface, maxPacketSize))
+        return MemoryPort(IPv4Address("UDP", interface or "0.0.0.0", port))
+
+    def listenUNIXDatagram(
+        self, address: str, protocol: Any, maxPacketSize: int = 8192, mode: int = 0o666
+    ) -> MemoryPort:
+        """
+        Record it.
+        """
+        self.unixDatagramServers.append((address, protocol, maxPacketSize, mode))
+        return MemoryPort(UNIXAddress(address))
