@@ -50,6 +50,7 @@ class LogCase(SynchronousTestCase):
         Observe the log.
         """
         self._events: list[LogEvent] = []
+        self._told = 0
         observer: Any = self._events.append
         globalLogPublisher.addObserver(observer)
         self.addCleanup(globalLogPublisher.removeObserver, observer)
@@ -64,9 +65,8 @@ class LogCase(SynchronousTestCase):
         """
         The lines that were logged since this was last asked.
         """
-        ours = [event for event in self._events if str(event.get("log_namespace", "")).startswith("sockservices.")]
-        self._events[:] = [event for event in self._events if event not in ours]
-        return [formatEvent(event) for event in ours]
+        events, self._told = self._events[self._told :], len(self._events)
+        return [formatEvent(event) for event in events if event.get("log_namespace") == "sockservices"]
 
 
 class StreamCase(LogCase):

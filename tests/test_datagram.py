@@ -266,7 +266,8 @@ class SizeTests(DatagramCase):
         A datagram over the limit is not read.
         """
         self.assertEqual(self.asked(Echo, bytes(10), bytes(11), udpMax=10), [bytes(10)])
-        self.assertEqual(self.outcomes, [Outcome.DONE, Outcome.TOO_LONG])
+        self.assertEqual(self.asked(Echo, bytes(11), addr=("192.0.2.7", 7), udpMax=10), [])
+        self.assertEqual(self.outcomes, [Outcome.DONE, Outcome.TOO_LONG, Outcome.PRIVILEGED])
         self.assertEqual(len(self.asked(Echo, bytes(70_000), udpMax=0)), 1)
 
     def test_maxPacketSize(self) -> None:
@@ -276,6 +277,7 @@ class SizeTests(DatagramCase):
         self.assertEqual(self.listen(Echo)[1].maxPacketSize, LONGEST6 + 1)
         self.assertEqual(self.listen(Echo, udpMax=10)[1].maxPacketSize, 11)
         self.assertGreater(self.listen(Echo, udpMax=0)[1].maxPacketSize, LONGEST6)
+        self.assertLess(self.listen(Echo, udpMax=10**18)[1].maxPacketSize, 2**20)
 
 
 class RefusalTests(DatagramCase):
@@ -331,6 +333,7 @@ class RefusalTests(DatagramCase):
         self.assertEqual(self.asked(Echo, b"hi~", addr=None), [])
         self.assertEqual(self.asked(Discard, b"hi~", addr=None), [])
         self.assertEqual(self.outcomes, [Outcome.UNNAMED, Outcome.DONE])
+        self.assertIn("echo unixgram - not answered: unnamed source", self.lines()[0])
         self.assertEqual(self.visits[0], Visit("echo", "unixgram", None, 1, 0.0, 3, 0, Outcome.UNNAMED))
 
     def test_unsent(self) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
 
 from sockservices.binding import Binding, InetBinding, UnixBinding
@@ -75,6 +76,42 @@ class Faulty:
             return method(*arguments)
 
         return call if name in self._faults else method
+
+
+class Link:
+    """
+    A UDP socket on a link that need not be there.
+
+    @ivar sent: each datagram with its receiver, and the address and link that it was to leave from.
+    """
+
+    family = socket.AF_INET6
+
+    def __init__(self, local: bytes, peers: list[tuple[str, int, int, int]]) -> None:
+        self._local = local
+        self._peers = peers
+        self.sent: list[tuple[bytes, Any, bytes, int]] = []
+
+    def setsockopt(self, *option: int) -> None:
+        """
+        Take it.
+        """
+
+    def recvmsg(self, size: int, ancillary: int) -> Any:
+        """
+        A datagram from each peer, that has come by link 7.
+        """
+        if not self._peers:
+            raise BlockingIOError
+        information = struct.pack("=16sI", self._local, 7)
+        return b"words", [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, information)], 0, self._peers.pop(0)
+
+    def sendmsg(self, datagrams: list[bytes], ancillary: Any, flags: int, peer: Any) -> None:
+        """
+        Note it.
+        """
+        ((_, _, information),) = ancillary
+        self.sent.append((datagrams[0], peer, *struct.unpack("=16sI", information)))
 
 
 class PortCase(LoopCase):
@@ -254,61 +291,19 @@ class UDPTests(PortCase):
             datagram, (host, _) = other.recvfrom(10)
         self.assertEqual((datagram, host), (b"news", "127.0.0.1"))
 
-    def test_linkLocalPeer(self) -> None:
+    def test_links(self) -> None:
         """
-        A link-local peer is another host on every link: it is known with its link, and answered there.
+        A link-local peer is another host on every link: it is known with its link, and answered there. To any other
+        peer the way is the kernel's choice.
         """
         local = socket.inet_pton(socket.AF_INET6, "fe80::1")
-        sent = []
-
-        class Link:
-            """
-            A socket on a link that need not be there.
-            """
-
-            family = socket.AF_INET6
-            waiting = True
-
-            def setsockopt(self, *option: int) -> None:
-                """
-                Take it.
-                """
-
-            def close(self) -> None:
-                """
-                Close it.
-                """
-
-            def recvmsg(self, size: int, ancillary: int) -> Any:
-                """
-                One datagram, from a link-local address to another.
-                """
-                if not self.waiting:
-                    raise BlockingIOError
-                self.waiting = False
-                information = struct.pack("=16sI", local, 7)
-                known = [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, information)]
-                return b"words", known, 0, ("fe80::2", 4000, 0, 7)
-
-            def sendmsg(self, *message: Any) -> None:
-                """
-                Take the reply.
-                """
-                sent.append(message)
-
-        port = UDPPort(Opened(Link()), self.protocol, self.reactor)  # type: ignore[arg-type]
-        port.reactor = self
+        link = Link(local, [("fe80::2", 4000, 0, 7), ("2001:db8::2", 4000, 0, 0)])
+        port = UDPPort(Opened(link), self.protocol, MemoryReactorClock())  # type: ignore[arg-type]
         port.startListening()
         port.doRead()
-        self.assertEqual(self.protocol.received, [(b"words", ("fe80::2%7", 4000), "fe80::1")])
-        information = struct.pack("=16sI", local, 7)
-        known = (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, information)
-        self.assertEqual(sent, [([b"WORDS"], [known], 0, ("fe80::2%7", 4000))])
-
-    def addReader(self, reader: object) -> None:
-        """
-        What the link's port asks for.
-        """
+        first, second = ("fe80::2%7", 4000), ("2001:db8::2", 4000)
+        self.assertEqual(self.protocol.received, [(b"words", first, "fe80::1"), (b"words", second, "fe80::1")])
+        self.assertEqual(link.sent, [(b"WORDS", first, local, 7), (b"WORDS", second, local, 0)])
 
 
 class UnixTests(PortCase):

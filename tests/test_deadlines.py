@@ -138,6 +138,7 @@ class DeadlinesTests(SynchronousTestCase):
         When the conversation is ending its end is owed, and there is the grace alone for that.
         """
         deadlines = begun(5.0, idleTimeout=1.0, stallTimeout=1.0, closeGrace=5.0)
+        deadlines.owe(199.0, 0)
         deadlines.close()
         self.assertFalse(deadlines.watched)
         self.assertEqual(deadlines.owe(200.0, 0), 200.5)

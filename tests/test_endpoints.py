@@ -215,10 +215,10 @@ program, *numbers = sys.argv[1:]
 for target, number in enumerate(map(int, numbers), 3):
     os.dup2(number, target)
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="2", LISTEN_FDNAMES="echo:echo")
-os.execv(sys.executable, [sys.executable, "-c", program])
+os.execv(sys.executable, [sys.executable, "-Walways::ResourceWarning", "-c", program])
 """
 
-#: Listens on a name, and prints how that fails, and which of the sockets are still open.
+#: Listens on a name, and prints how that fails, and what of the sockets is still open.
 HEIR = """
 import os
 from twisted.internet import reactor
@@ -249,4 +249,5 @@ class SystemdTests(LoopCase):
         heir = subprocess.run(
             command, env=environment(), pass_fds=passed, capture_output=True, text=True, timeout=30, check=True
         )
+        self.assertEqual(heir.stderr, "", "left open")
         self.assertEqual(heir.stdout, "systemd:echo: there are several sockets of this name\n")

@@ -27,7 +27,7 @@ LAYERS: tuple[set[str], ...] = (
     {"registry", "sources"},
     # Twisted's side of a socket, then the protocols over it.
     {"transports"},
-    {"datagram", "factory", "log", "notify", "recorders", "show", "stream"},
+    {"datagram", "factory", "log", "notify", "recorders", "show", "stream", "timer"},
     # Embedding; the package itself exports what it needs.
     {"client", "server", PACKAGE},
     # The commands.

@@ -13,7 +13,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.logger import Logger, LogLevel
+from twisted.logger import LogEvent, Logger, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -32,7 +32,13 @@ class JsonLineTests(SynchronousTestCase):
         A log that is read back.
         """
         self.lines: list[dict[str, Any]] = []
-        self.log = Logger("test", observer=lambda event: self.lines.append(json.loads(jsonLine(event))))  # type: ignore[arg-type]
+        self.log = Logger("test", observer=self.keep)  # type: ignore[arg-type]
+
+    def keep(self, event: LogEvent) -> None:
+        """
+        Read a line back.
+        """
+        self.lines.append(json.loads(jsonLine(event)))
 
     def test_aSentence(self) -> None:
         """
@@ -47,9 +53,10 @@ class JsonLineTests(SynchronousTestCase):
         """
         A visit has its facts as well.
         """
-        visitLog = VisitLog()
-        visitLog.log = self.log
-        visitLog(Visit("echo", "tcp", None, 1, 0.5, 3, 2, Outcome.RESET))
+        observer: Any = self.keep
+        globalLogPublisher.addObserver(observer)
+        self.addCleanup(globalLogPublisher.removeObserver, observer)
+        VisitLog()(Visit("echo", "tcp", None, 1, 0.5, 3, 2, Outcome.RESET))
         (line,) = self.lines
         del line["time"]
         self.assertEqual(

@@ -132,13 +132,18 @@ class SummaryTests(LogCase):
 
     def test_refused(self) -> None:
         """
-        Refusals are only ever summed up: a peer may cause any number of them. The first is told at once.
+        Refusals are only ever summed up: a peer may cause any number of them. The first, and the first for a long time,
+        is told at once.
         """
         for _ in range(30):
             self.timed(visit(Outcome.REFUSED))
         self.assertEqual(self.lines(), ["further conversations, not told one by one: 1 refused"])
         self.clock.advance(10)
         self.assertEqual(self.lines(), ["further conversations, not told one by one: 29 refused"])
+        self.clock.advance(60)
+        for outcome in (Outcome.DONE, Outcome.REFUSED):
+            self.timed(visit(outcome))
+        self.assertEqual(self.lines()[1:], ["further conversations, not told one by one: 1 refused"])
 
     def test_refusedTakesNoLines(self) -> None:
         """

@@ -13,12 +13,13 @@ from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.defer import Deferred, fail
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.selectreactor import SelectReactor
 from twisted.logger import capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
-from sockservices import Census, Outcome, Policy, Visit, datagramService, streamService
+from sockservices import Census, Outcome, Policy, StreamFactory, Visit, datagramService, streamService
 from sockservices.binding import InetBinding
 from sockservices.responders import Echo, Hello
 from sockservices.server import ListenerService
@@ -514,3 +515,60 @@ class AsyncioTests(LifeTests):
         loop = asyncio.SelectorEventLoop()
         self.addCleanup(loop.close)
         return AsyncioSelectorReactor(loop)
+
+
+@implementer(IStreamServerEndpoint)
+class LateEndpoint:
+    """
+    An endpoint that takes its time.
+    """
+
+    def __init__(self) -> None:
+        self.listening: Deferred[IListeningPort] = Deferred()
+
+    def listen(self, protocolFactory: object) -> Deferred[IListeningPort]:
+        """
+        Some time.
+        """
+        return self.listening
+
+
+class LateEndpointTests(SynchronousTestCase):
+    """
+    A service whose endpoint has not listened yet when the service has started.
+    """
+
+    def setUp(self) -> None:
+        """
+        Start it.
+        """
+        self.endpoint = LateEndpoint()
+        self.service = streamService(self.endpoint, Echo, reactor=DatagramMemoryReactor())
+        self.service.privilegedStartService()
+        self.service.startService()
+
+    def test_itListensInTheEnd(self) -> None:
+        """
+        The port is there once it listens, and is stopped with the service.
+        """
+        self.assertIsNone(self.service.port)
+        port = DatagramMemoryReactor().listenTCP(0, StreamFactory(Echo))
+        self.endpoint.listening.callback(port)
+        self.assertIs(port, self.service.port)
+        self.successResultOf(self.service.stopService())
+        self.assertIsNone(self.service.port)
+
+    def test_aLateFailureIsLogged(self) -> None:
+        """
+        There is nobody left to raise it to.
+        """
+        self.endpoint.listening.errback(OSError("not today"))
+        (failure,) = self.flushLoggedErrors(OSError)
+        self.assertEqual("not today", str(failure.value))
+
+    def test_stoppedBeforeItListens(self) -> None:
+        """
+        It is not going to listen any more, and that is no fault.
+        """
+        self.successResultOf(self.service.stopService())
+        self.assertTrue(self.endpoint.listening.called)

@@ -173,7 +173,8 @@ class ShowTests(StreamCase):
         """
         It ends when the responder does: on streams with the opening already, on datagrams after the message was shown.
         """
-        stream, datagram = (Show(Greet)(conversation(transport)) for transport in ("tcp", "udp"))
+        both = type("Both", (Greet,), {"answer": lambda *_: b"never asked"})
+        stream, datagram = (Show(both)(conversation(transport)) for transport in ("tcp", "udp"))
         for responder, after in ((stream, True), (datagram, False)):
             self.assertEqual(responder.opening(), b"connected")
             self.assertEqual(responder.finished, after)

@@ -136,6 +136,14 @@ def test_aDrainOfNothingEndsAtOnce() -> None:
         assert time.monotonic() - began < 0.5
 
 
+def test_anEndlessDrainStillStops() -> None:
+    """
+    However long the drain may take, it takes no longer than the last conversation.
+    """
+    with Twistd("--service", "echo=0", "--drain", "1e300") as server:
+        server.stop()
+
+
 def test_hangUpDoesNotEndIt() -> None:
     """
     SIGHUP, a hundred times, costs a line each and nothing else (T22).

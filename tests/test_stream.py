@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.address import UNIXAddress
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
-from twisted.internet.interfaces import IHalfCloseableProtocol, IPullProducer, IPushProducer
+from twisted.internet.interfaces import IHalfCloseableProtocol, IPullProducer, IPushProducer, ISSLTransport
 from twisted.internet.testing import MemoryReactorClock, StringTransport, StringTransportWithDisconnection
 from twisted.python.failure import Failure
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from sockservices import Census, Conversation, Outcome, Policy, Responder, StreamFactory, Visit
@@ -34,7 +35,7 @@ from sockservices.responders import (
 )
 from sockservices.responders.chargen import PATTERN
 from sockservices.responders.quote import QUOTES
-from tests.peer import PEER, LogCase, Peer, StreamCase, world
+from tests.peer import HOST, PEER, LogCase, Peer, StreamCase, world
 
 #: The most bytes that the server may hold in user space for one peer.
 BOUND = 128 * 1024
@@ -198,13 +199,20 @@ class ConversationTests(StreamCase):
         peer.end()
         self.assertEqual(self.visits, [Visit("brief", "tcp", PEER, 1, 0.0, 9, 16, Outcome.FINISHED)])
 
-    def test_aTalkAsLongAsAPiece(self) -> None:
+    def test_aTalkOfWholePieces(self) -> None:
         """
-        A talk that ends where a piece is full ends all the same.
+        A talk is said to its end, also if that is where a piece is full.
         """
-        peer = self.peer(type("Full", (Brief,), {"talk": lambda _: iter([bytes(65536)])}))
-        self.assertEqual(len(peer.read()), 65536)
+        peer = self.peer(type("Full", (Brief,), {"talk": lambda _: iter([bytes(65536)] * 5)}))
+        self.assertEqual(len(peer.read()), 5 * 65536)
         self.assertTrue(peer.sawEnd)
+
+    def test_whoHasFinishedDoesNotTalk(self) -> None:
+        """
+        An opening that ends the conversation leaves nothing to talk about.
+        """
+        peer = self.peer(type("Both", (Greet,), {"talk": Brief.talk}))
+        self.assertEqual((peer.read(), peer.sawEnd), (b"connected", True))
 
     def test_aResponderThatIsCalled(self) -> None:
         """
@@ -343,11 +351,14 @@ class FirstMessageTests(StreamCase):
         """
         Others are not asked about a peer that ends without a byte, nor about one that said something.
         """
-        for responder, segments in ((Hello, []), (faulty("nowhere"), [b"x"])):
-            peer = self.peer(responder)
+        patient = type("Patient", (Hello,), {"deadline": 5.0})
+        talking = type("Talking", (Brief,), {"deadline": 5.0, "talk": lambda _: iter([bytes(65536)] * 5)})
+        for responder, segments, said in ((Hello, [], 0), (patient, [], 5), (patient, [b"x"], 5), (talking, [], 65536)):
+            peer = self.peer(responder, room=1000)
             peer.say(*segments)
             peer.end()
-            self.assertEqual(peer.read(), b"".join(segments))
+            self.assertEqual((len(peer.read()), peer.sawEnd), (said, True))
+        self.assertEqual(self.outcomes, [Outcome.DONE] * 4)
 
 
 class IdleTests(StreamCase):
@@ -687,6 +698,29 @@ class EndTests(StreamCase):
         protocol.dataReceived(b"1")
         self.assertEqual((transport.producerState, transport.disconnecting), ("producing", True))
 
+    def test_tlsIsClosedWhole(self) -> None:
+        """
+        Over TLS there is no half-close: what looks like one would cut off what TLS still holds.
+        """
+
+        @implementer(ISSLTransport)
+        class Secure(StringTransport):  # type: ignore[misc]
+            def loseWriteConnection(self) -> None:
+                raise AssertionError("it was cut off")
+
+        _, transport = self.connect(Greet, Secure(HOST, PEER))
+        self.assertTrue(transport.disconnecting)
+
+    def test_nothingIsSaidAfterTheEnd(self) -> None:
+        """
+        Whatever a transport still delivers, once the connection is aborted or gone nothing is said.
+        """
+        for end in (lambda one: one.abort(Outcome.DRAINED), lambda one: one.connectionLost(Failure(ConnectionDone()))):
+            protocol, transport = self.connect(Echo)
+            end(protocol)
+            protocol.dataReceived(b"hi~")
+            self.assertEqual(transport.value(), b"")
+
     def test_lostConnections(self) -> None:
         """
         What the transport says of the end decides, unless the server ended it: closed, done; anything else, reset.
@@ -757,6 +791,14 @@ class FaultTests(StreamCase):
             self.assertTrue(line.isprintable())
         self.assertEqual(self.outcomes, [Outcome.ERROR] * 5)
         self.assertEqual(self.census.outcomes, {Outcome.ERROR: 5})
+
+    def test_unnamed(self) -> None:
+        """
+        A peer without an address is a dash in that line.
+        """
+        protocol, _ = self.connect(faulty("answer"), StringTransport(peerAddress=UNIXAddress(None)))
+        protocol.dataReceived(b"hi~")
+        self.assertIn("with - is reset", self.lines()[0])
 
     def test_answerToTheEnd(self) -> None:
         """

@@ -15,7 +15,9 @@ def main() -> None:
     """
     Serve in the foreground, without a pid file.
     """
-    command, *arguments = sys.argv[1:] or [""]
+    if len(sys.argv) < 2:
+        raise SystemExit(f"sockservices: a command is wanted; {USAGE}")
+    command, *arguments = sys.argv[1:]
     if command == "--version":
         arguments = ["--version"]
     elif command in ("--help", "-h"):
@@ -26,7 +28,7 @@ def main() -> None:
 
     from twisted.scripts.twistd import run
 
-    sys.argv = ["sockservices", "--nodaemon", "--pidfile=", "sockservices", *arguments]
+    sys.argv = ["sockservices serve", "--nodaemon", "--pidfile=", "sockservices", *arguments]
     run()
 
 

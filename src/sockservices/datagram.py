@@ -24,6 +24,8 @@ from sockservices.visit import Outcome, Visit
 
 __all__ = ["DatagramResponder"]
 
+log = Logger("sockservices")
+
 #: A reply may have as many bytes, even if the request had fewer: nobody gains much by 40, and the time of day fits.
 FLOOR = 40
 
@@ -45,7 +47,6 @@ class DatagramResponder(DatagramProtocol):
     """
 
     noisy = False
-    log = Logger("sockservices")
     transport: Any
 
     def __init__(
@@ -88,7 +89,7 @@ class DatagramResponder(DatagramProtocol):
         Count the transport's port among the server's own, and have datagrams read whole.
         """
         # One byte more than is answered, so that a datagram that was cut can be told from one that fits.
-        self.transport.maxPacketSize = self.policy.udpMax + 1 if self.policy.udpMax else BIGGEST
+        self.transport.maxPacketSize = min(self.policy.udpMax or BIGGEST, BIGGEST) + 1
         getHost = getattr(self.transport, "getHost", None)
         self._host = None if getHost is None else getHost()
         self._port = getattr(self._host, "port", None)
@@ -180,7 +181,7 @@ class DatagramResponder(DatagramProtocol):
         if now >= self._silentUntil.get(outcome, now):
             self._silentUntil[outcome] = now + SILENCE
             kind, peer = self._peer(addr)
-            self.log.info(
+            log.info(
                 "{service} {transport} {peer} not answered: {reason}{cause} (one line for many in {seconds:.0f} s)",
                 service=self._name,
                 transport=kind,

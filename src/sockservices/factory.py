@@ -8,7 +8,6 @@ from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory
-from twisted.logger import Logger
 
 from sockservices.census import Census
 from sockservices.policy import Policy
@@ -28,7 +27,6 @@ class StreamFactory(Factory):
     """
 
     noisy = False
-    log = Logger("sockservices")
 
     def __init__(
         self,

@@ -5,8 +5,10 @@ The options of the command line.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, NoReturn
 
 from twisted.application.app import ServerOptions
@@ -120,6 +122,13 @@ class Options(usage.Options):
         print(f"sockservices {__version__}")
         raise SystemExit(0)
 
+    def getSynopsis(self) -> str:
+        """
+        How it is called, by the name that it was called by.
+        """
+        command = Path(sys.argv[0]).name
+        return f"Usage: {command} [options]" if command == "sockservices serve" else super().getSynopsis()
+
     def parseArgs(self, *arguments: str) -> None:
         """
         There are options only.
@@ -160,6 +169,10 @@ class Options(usage.Options):
         if self["log-format"] != "text" and not self.twistd:
             raise usage.UsageError(
                 "--log-format: twist has an option of this name itself, to be given before sockservices"
+            )
+        if self["interface"] and self["listen"] and not self["service"]:
+            raise usage.UsageError(
+                "--interface: it goes with --service; a --listen names its own, as :interface=ADDRESS"
             )
         self.listeners = [*self._services(), *self._listens()]
 

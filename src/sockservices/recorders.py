@@ -18,6 +18,8 @@ from sockservices.visit import Outcome, Visit
 
 __all__ = ["Record", "VisitLog", "logVisit", "tell"]
 
+log = Logger("sockservices")
+
 #: Called once with each finished conversation.
 Record: TypeAlias = Callable[[Visit], object]
 
@@ -31,11 +33,7 @@ PAUSE = 10.0
 class VisitLog:
     """
     One line for each conversation, up to 100 a second; what is over, and every refusal, is summed up every 10 seconds.
-
-    @ivar log: where the lines go.
     """
-
-    log = Logger("sockservices")
 
     def __init__(self, clock: IReactorTime | None = None, seconds: Callable[[], float] = time.monotonic) -> None:
         """
@@ -62,7 +60,7 @@ class VisitLog:
                 self._later = self._clock.callLater(max(0.0, self._summed + PAUSE - now), self.flush)
         else:
             self._lines += 1
-            self.log.info(
+            log.info(
                 "{service} {transport} {peer} {outcome}: {seconds:.3f} s, {received} bytes received, {sent} sent",
                 service=visit.service,
                 transport=visit.transport,
@@ -86,7 +84,7 @@ class VisitLog:
         if self._untold:
             counts = ", ".join(f"{count} {outcome.value}" for outcome, count in self._untold.most_common())
             self._untold.clear()
-            self.log.info("further conversations, not told one by one: {counts}", counts=counts)
+            log.info("further conversations, not told one by one: {counts}", counts=counts)
 
 
 def tell(record: Record, visit: Visit) -> None:
@@ -96,7 +94,7 @@ def tell(record: Record, visit: Visit) -> None:
     try:
         record(visit)
     except Exception as fault:
-        VisitLog.log.error("recording a visit raised {fault}", fault=faultText(fault))
+        log.error("recording a visit raised {fault}", fault=faultText(fault))
 
 
 #: The default: no timer of its own, so that nothing is left in a reactor that is not ours.

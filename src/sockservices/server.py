@@ -8,7 +8,7 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.address import UNIXAddress
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
@@ -26,6 +26,8 @@ from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 
 __all__ = ["ListenerService", "StreamService", "datagramService", "streamService"]
 
+log = Logger("sockservices")
+
 
 class ListenerService(Service):
     """
@@ -34,8 +36,8 @@ class ListenerService(Service):
     @ivar port: the L{IListeningPort} while it listens; its C{getHost()} tells the real port number.
     """
 
-    log = Logger("sockservices")
     port: IListeningPort | None = None
+    _listening: Deferred[None] | None = None
 
     def __init__(self, endpoint: Any, served: Any) -> None:
         self._endpoint = endpoint
@@ -63,15 +65,23 @@ class ListenerService(Service):
 
     def _listen(self) -> None:
         """
-        Listen, and raise here and now when that fails: a service that only logs it would run on, deaf.
+        Listen, and raise here and now when that fails: a service that only logs it would run on, deaf. Only an endpoint
+        that takes its time can fail later, and then there is only the log.
         """
-        if self.port is None:
-            failures: list[Failure] = []
-            self._endpoint.listen(self._served).addCallbacks(self._listening, failures.append)
-            if failures:
-                failures[0].raiseException()
+        if self._listening is not None:
+            return
+        failures: list[Failure] = []
+        self._listening = self._endpoint.listen(self._served).addCallbacks(self._listens, failures.append)
+        if failures:
+            self._listening = None
+            failures[0].raiseException()
+        self._listening.addCallback(lambda _: self._late(failures))
 
-    def _listening(self, port: IListeningPort) -> None:
+    def _late(self, failures: list[Failure]) -> None:
+        if failures and self.running:
+            log.failure("{service} cannot listen", failures[0], service=self._name())
+
+    def _listens(self, port: IListeningPort) -> None:
         self.port = port
 
     def privilegedStartService(self) -> None:
@@ -89,7 +99,7 @@ class ListenerService(Service):
         self._listen()
         if self.port is not None:
             host = self.port.getHost()
-            self.log.info("{service} listening on {listener}", service=self._name(), listener=self._listener(host))
+            log.info("{service} listening on {listener}", service=self._name(), listener=self._listener(host))
 
     def _name(self) -> str:
         name: str = getattr(self._served.responder, "name", "-")
@@ -106,8 +116,11 @@ class ListenerService(Service):
         @return: fires after the last of them has ended.
         """
         super().stopService()
+        if self._listening is not None:
+            self._listening.cancel()
+            self._listening = None
         port, self.port = self.port, None
-        stopped = maybeDeferred(port.stopListening) if port is not None else maybeDeferred(lambda: None)
+        stopped = succeed(None) if port is None else maybeDeferred(port.stopListening)
         return stopped.addCallback(lambda _: self._drain())
 
     def _drain(self) -> Deferred[None] | None:
@@ -174,12 +187,26 @@ def streamService(
     if isinstance(endpoint, str):
         binding = parse(endpoint)
         if binding is None:
-            endpoint = serverFromString(reactor, endpoint)
+            endpoint = _foreign(reactor, endpoint)
         elif not isinstance(binding, SystemdBinding) and not binding.stream:
             raise ValueError(f"{endpoint!r}: datagrams, where connections are to be served")
         else:
             endpoint = StreamEndpoint(reactor, binding)
     return StreamService(endpoint, StreamFactory(responder, policy, record, reactor, census))
+
+
+def _foreign(reactor: Any, words: str) -> IStreamServerEndpoint:
+    """
+    An endpoint of a kind that is not ours.
+
+    @raise ValueError: when Twisted does not know what is meant either. It has many ways of saying so.
+    """
+    try:
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, words)
+    except Exception as fault:
+        wanted = "tcp:PORT, unix:PATH, systemd:NAME or a server string of Twisted is wanted"
+        raise ValueError(f"{words!r}: {fault or type(fault).__name__}; {wanted}") from fault
+    return endpoint
 
 
 def datagramService(

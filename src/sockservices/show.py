@@ -13,6 +13,8 @@ from sockservices.responder import Conversation, MakeResponder, Responder
 
 __all__ = ["Show", "Shown", "quoted"]
 
+log = Logger("sockservices")
+
 #: The most characters of a message in the log.
 MOST = 80
 
@@ -30,8 +32,6 @@ class Shown(Responder):
     Does as another responder does, and logs who connects and each message: peer, and bytes.
     """
 
-    log = Logger("sockservices")
-
     def __init__(self, conversation: Conversation, responder: Responder) -> None:
         super().__init__(conversation)
         self._responder = responder
@@ -45,7 +45,7 @@ class Shown(Responder):
         The responder's own opening.
         """
         if self._stream:
-            self.log.info("{service}: connected: {peer}", service=self.name, peer=self._peer)
+            log.info("{service}: connected: {peer}", service=self.name, peer=self._peer)
         words = self._responder.opening()
         # A datagram has come already: it is shown even if the opening is all that it gets.
         self.finished = self._responder.finished and self._stream
@@ -57,7 +57,7 @@ class Shown(Responder):
         """
         if message or not self._stream:
             # Not {message}: that is a key of Twisted's older log, whose observers would empty it.
-            self.log.info("{service}: {peer}: {words}", service=self.name, peer=self._peer, words=quoted(message))
+            log.info("{service}: {peer}: {words}", service=self.name, peer=self._peer, words=quoted(message))
         words = None if self._responder.finished else self._responder.answer(message)
         self.finished = self._responder.finished
         return words

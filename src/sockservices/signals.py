@@ -13,16 +13,19 @@ from twisted.logger import Logger
 
 __all__ = ["Signals"]
 
+log = Logger("sockservices")
+
 #: Seconds beyond the drain after which a process that is still there ends without asking anything any more.
 OVERDUE = 5
+
+#: The most seconds for which alarm(2) is set.
+LONGEST = 10**8
 
 
 class Signals:
     """
     SIGTERM and SIGINT stop the server, and end it at once when they come again. SIGHUP does not end it.
     """
-
-    log = Logger("sockservices")
 
     def __init__(self, reactor: Any, cut: Callable[[], object], drain: float) -> None:
         """
@@ -31,7 +34,7 @@ class Signals:
         """
         self._reactor = reactor
         self._cut = cut
-        self._overdue = int(drain) + OVERDUE
+        self._overdue = int(min(drain, LONGEST)) + OVERDUE
         self._stopping = False
         self._twisted: dict[int, Any] = {}
 
@@ -55,8 +58,8 @@ class Signals:
         self._twisted[number](number, frame)
 
     def _end(self) -> None:
-        self.log.info("told twice to stop: ending all conversations")
+        log.info("told twice to stop: ending all conversations")
         self._cut()
 
     def _reload(self, number: int, frame: FrameType | None) -> None:
-        self._reactor.callFromThread(self.log.info, "SIGHUP: there is nothing to read again")
+        self._reactor.callFromThread(log.info, "SIGHUP: there is nothing to read again")

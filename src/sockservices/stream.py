@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IAddress,
-    IDelayedCall,
     IHalfCloseableProtocol,
     IPullProducer,
     IPushProducer,
     ISSLTransport,
 )
 from twisted.internet.protocol import Protocol, connectionDone
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -25,6 +25,7 @@ from sockservices.address import addressText
 from sockservices.deadlines import Deadlines
 from sockservices.fault import faultText
 from sockservices.responder import Conversation, Responder
+from sockservices.timer import Timer
 from sockservices.transports.backlog import backlog
 from sockservices.visit import Outcome, Visit
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from sockservices.factory import StreamFactory
 
 __all__ = ["StreamProtocol"]
+
+log = Logger("sockservices")
 
 #: Seconds for which a connection is read out after our FIN: closed with input unread it would be reset, and the reset
 #: destroys what the peer has not read yet (RFC 1122 4.2.2.13).
@@ -59,8 +62,6 @@ class StreamProtocol(Protocol):
     _responder: Responder | None = None
     _answer: Callable[[bytes], bytes | None] | None = None  # None: what comes is dropped
     _talk: Iterator[bytes] | None = None
-    _timer: IDelayedCall | None = None
-    _timerAt = math.inf
     _lingerUntil = math.inf
     _outcome: Outcome | None = None
     _paused = False  # because the peer does not read
@@ -76,6 +77,7 @@ class StreamProtocol(Protocol):
         self._seconds = factory.clock.seconds
         self._beganAt = self._seconds()
         self._deadlines = Deadlines(factory.policy, self._beganAt)
+        self._timer = Timer(factory.clock, self._look)
 
     # The way of a byte.
 
@@ -197,7 +199,7 @@ class StreamProtocol(Protocol):
         All is written and our FIN is out: what still comes is read out for a moment.
         """
         self._lingerUntil = self._seconds() + LINGER
-        self._arm(self._lingerUntil)
+        self._timer.by(self._lingerUntil)
 
     def _close(self, outcome: Outcome) -> None:
         """
@@ -240,7 +242,7 @@ class StreamProtocol(Protocol):
         """
         The responder raised.
         """
-        self.factory.log.error(
+        log.error(
             "{service} raised {fault}: conversation {serial} with {peer} is reset",
             service=self.factory.nameOf(self._responder),
             fault=faultText(fault),
@@ -253,12 +255,11 @@ class StreamProtocol(Protocol):
         """
         It is over: count it and record it.
         """
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._timer.cancel()
         if self._outcome is None and reason.check(ConnectionDone):
             self._outcome = Outcome.DONE
-        elif not self._aborted and self._lingerUntil == math.inf and not reason.check(ConnectionDone):
+        elif not self._aborted and not reason.check(ConnectionDone) and backlog(self.transport):
+            # Ended already, but not all was said. A Unix peer that closes is never told of as cleanly as that.
             self._outcome = Outcome.RESET
         visit = Visit(
             self.factory.nameOf(self._responder),
@@ -290,7 +291,7 @@ class StreamProtocol(Protocol):
         Something may be owed: look soon whether the peer takes it.
         """
         if not self._deadlines.watched:
-            self._arm(self._deadlines.owe(self._seconds(), self._sent - backlog(self.transport)))
+            self._timer.by(self._deadlines.owe(self._seconds(), self._sent - backlog(self.transport)))
 
     def _look(self, now: float) -> None:
         """
@@ -302,30 +303,12 @@ class StreamProtocol(Protocol):
         waiting = backlog(self.transport)
         if self._lingerUntil < math.inf and not waiting:
             # It was given everything. Its own end may come until then, whatever the grace is.
-            self._arm(self._lingerUntil)
+            self._timer.by(self._lingerUntil)
             return
         over = self._deadlines.look(now, self._received > 0, self._sent - waiting, self._paused or waiting > 0)
         if not isinstance(over, Outcome):
-            self._arm(min(over, self._lingerUntil))
+            self._timer.by(min(over, self._lingerUntil))
         elif over in CLEAN:
             self._close(over)
         else:
             self.abort(over)
-
-    def _arm(self, at: float) -> None:
-        """
-        See to it that the timer fires no later than this.
-        """
-        if at >= self._timerAt:
-            return
-        if self._timer is not None:
-            # Not reset(): for an earlier time Twisted searches its whole heap of timers.
-            self._timer.cancel()
-        self._timerAt = at
-        self._timer = self.factory.clock.callLater(max(0.0, at - self._seconds()), self._fired)
-
-    def _fired(self) -> None:
-        # By rounding, a timer may fire a hair before the time that it was set for.
-        now = max(self._seconds(), self._timerAt)
-        self._timer, self._timerAt = None, math.inf
-        self._look(now)

@@ -32,6 +32,8 @@ from sockservices.transports.sockets import openSockets
 
 __all__ = ["Options", "Server", "makeService"]
 
+log = Logger("sockservices")
+
 #: Descriptors kept for other things than connections, so that accept(2) never runs out of them.
 RESERVED = 64
 
@@ -40,8 +42,6 @@ class Server(MultiService):
     """
     All listeners of the command, with one census and one log.
     """
-
-    log = Logger("sockservices")
 
     def __init__(
         self,
@@ -91,8 +91,8 @@ class Server(MultiService):
 
     def _ready(self) -> None:
         if os.geteuid() == 0:
-            self.log.warn("running as root: twistd --uid and --gid, or a service manager, would give that up")
-        self.log.info("ready: {count} listeners", count=len(self._listeners))
+            log.warn("running as root: twistd --uid and --gid, or a service manager, would give that up")
+        log.info("ready: {count} listeners", count=len(self._listeners))
         self._notify.ready()
 
     def stopService(self) -> Deferred[None]:
@@ -102,7 +102,7 @@ class Server(MultiService):
         self._notify.stopping()
         stopped: Deferred[None] = super().stopService()
         # Only now: those that waited to be accepted have been.
-        self.log.info("stopping: {count} connections", count=sum(each.connections for each in self._listeners))
+        log.info("stopping: {count} connections", count=sum(each.connections for each in self._listeners))
         return stopped.addBoth(self._stopped)
 
     def _stopped(self, result: Any) -> Any:
@@ -149,11 +149,24 @@ def _opened(options: Options, policy: Policy, visitLog: VisitLog, reactor: Any) 
             for service in _services(listener, options, policy, visitLog, census, reactor):
                 services.append(service)
                 service.open()
+                _narrow(listener, service)
         except Exception as fault:
             for service in services:
                 service.close()
             refuse(f"{listener.option}: {fault}")
     return services
+
+
+def _narrow(listener: Listener, service: ListenerService) -> None:
+    """
+    Twisted's own endpoints listen on every interface unless they are told otherwise. Here nobody is heard by oversight.
+
+    @raise ValueError: when one has not been told.
+    """
+    if isinstance(listener.endpoint, str) and "interface=" not in listener.endpoint and service.port is not None:
+        host = getattr(service.port.getHost(), "host", None)
+        if host in ("0.0.0.0", "::"):
+            raise ValueError("it would listen on every interface; say :interface=127.0.0.1, or which one is meant")
 
 
 def _globalReactor() -> Any:

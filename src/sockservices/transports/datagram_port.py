@@ -18,8 +18,13 @@ from sockservices.transports.sockets import Opened
 
 __all__ = ["DatagramPort", "UDPPort"]
 
+log = Logger("sockservices")
+
 #: Datagrams read in one turn of the reactor, counted one by one: empty ones are cheap to send too.
 MOST = 64
+
+#: Datagrams that may wait in the kernel when the port is stopped, at the most.
+QUEUE = 4096
 
 
 class DatagramPort(Port):
@@ -31,7 +36,6 @@ class DatagramPort(Port):
     @ivar errors: how many reads have failed.
     """
 
-    log = Logger("sockservices")
     maxPacketSize = 65536
     destination: str | None = None
     errors = 0
@@ -51,7 +55,16 @@ class DatagramPort(Port):
         """
         Receive what waits, as far as one turn of the reactor goes.
         """
-        for _ in range(MOST):
+        self._read(MOST)
+
+    def lastRead(self) -> None:
+        """
+        Receive all that waits, and no flood that goes on.
+        """
+        self._read(QUEUE)
+
+    def _read(self, most: int) -> None:
+        for _ in range(most):
             if not self.connected:
                 break
             try:
@@ -65,7 +78,7 @@ class DatagramPort(Port):
             try:
                 self.protocol.datagramReceived(datagram, peer)
             except Exception as fault:
-                self.log.error("{protocol} raised {fault}", protocol=self.logPrefix(), fault=faultText(fault))
+                log.error("{protocol} raised {fault}", protocol=self.logPrefix(), fault=faultText(fault))
         self.destination = None
 
     def _receive(self) -> tuple[bytes, Any]:

@@ -22,6 +22,10 @@ from sockservices.transports.stream_port import StreamPort
 __all__ = ["DatagramEndpoint", "StreamEndpoint"]
 
 
+#: Why a reactor other than a real one cannot adopt what a service manager has opened.
+NO_SOCKETS = "this reactor has no sockets of its own"
+
+
 class _Endpoint:
     """
     A place to listen, whose socket may be opened before it is listened on: while privileged, and before a fork.
@@ -96,9 +100,10 @@ class StreamEndpoint(_Endpoint):
             port = self._start(StreamPort, opened, factory)
         elif isinstance(binding, InetBinding):
             port = reactor.listenTCP(binding.port, factory, BACKLOG, binding.interface)
-        else:
-            assert isinstance(binding, UnixBinding)
+        elif isinstance(binding, UnixBinding):
             port = reactor.listenUNIX(binding.path, factory, BACKLOG, binding.mode)
+        else:
+            raise OpenError(binding, NO_SOCKETS)
         return port
 
 
@@ -126,7 +131,8 @@ class DatagramEndpoint(_Endpoint):
             port = self._start(kind, opened, protocol)
         elif isinstance(binding, InetBinding):
             port = reactor.listenUDP(binding.port, protocol, binding.interface)
-        else:
-            assert isinstance(binding, UnixBinding)
+        elif isinstance(binding, UnixBinding):
             port = reactor.listenUNIXDatagram(binding.path, protocol, mode=binding.mode)
+        else:
+            raise OpenError(binding, NO_SOCKETS)
         return port

@@ -10,8 +10,10 @@ from typing import Any
 
 from twisted.internet import tcp, unix
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IDelayedCall, IProtocolFactory
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from sockservices.address import addressText
 from sockservices.fault import faultText
@@ -19,6 +21,8 @@ from sockservices.transports.port import Port
 from sockservices.transports.sockets import Opened
 
 __all__ = ["StreamPort"]
+
+log = Logger("sockservices")
 
 #: Connections accepted in one turn of the reactor: a flood of them must not keep it from what is open already.
 MOST = 64
@@ -47,7 +51,6 @@ class StreamPort(Port):
     Accepts connections for a factory.
     """
 
-    log = Logger("sockservices")
     _realPortNumber = 0  # for the repr of Twisted's connections
     _silentUntil = 0.0
     _pausing: IDelayedCall | None = None
@@ -104,27 +107,28 @@ class StreamPort(Port):
             self._connect(connection, name)
 
     def _connect(self, connection: socket.socket, name: Any) -> None:
+        protocol = transport = None
         try:
             protocol = self.factory.buildProtocol(self.address(name))
-        except Exception as fault:
-            protocol = None
-            self._failed(fault)
-        if protocol is None:
-            connection.close()
-            return
-        self._serial += 1
-        transport = self._transport(connection, protocol, name, self, self._serial, self.reactor)
-        try:
+            if protocol is None:
+                connection.close()
+                return
+            self._serial += 1
+            transport = self._transport(connection, protocol, name, self, self._serial, self.reactor)
             protocol.makeConnection(transport)
         except Exception as fault:
-            # Left to itself it would stay open for ever: it is being read already.
-            transport.abortConnection()
             self._failed(fault)
+            if transport is not None:
+                # Left to itself it would stay open for ever: it is being read already.
+                transport.abortConnection()
+                return
+            connection.close()
+            if protocol is not None:
+                # It was admitted, and is to be counted out again.
+                protocol.connectionLost(Failure(ConnectionAborted()))
 
     def _failed(self, fault: Exception) -> None:
-        self.log.error(
-            "a connection to {port} failed: {fault}", port=addressText(self.getHost()), fault=faultText(fault)
-        )
+        log.error("a connection to {port} failed: {fault}", port=addressText(self.getHost()), fault=faultText(fault))
 
     def _pause(self, fault: OSError) -> None:
         self.reactor.removeReader(self)
@@ -133,7 +137,7 @@ class StreamPort(Port):
         now = self.reactor.seconds()
         if now >= self._silentUntil:
             self._silentUntil = now + SILENCE
-            self.log.warn("connections to {port} wait: {fault}", port=addressText(self.getHost()), fault=fault.strerror)
+            log.warn("connections to {port} wait: {fault}", port=addressText(self.getHost()), fault=fault.strerror)
 
     def _resume(self) -> None:
         self._pausing = None

@@ -1,0 +1,59 @@
+"""
+One timer for many deadlines.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+__all__ = ["Timer"]
+
+
+class Timer:
+    """
+    Fires no later than it was asked to. A time later than the one that is set changes nothing, and costs nothing.
+    """
+
+    __slots__ = ("_at", "_call", "_clock", "_delayed")
+
+    def __init__(self, clock: IReactorTime, call: Callable[[float], object]) -> None:
+        """
+        @param call: called with the time, in seconds by the clock.
+        """
+        self._clock = clock
+        self._call = call
+        self._delayed: IDelayedCall | None = None
+        self._at = math.inf
+
+    def by(self, at: float) -> None:
+        """
+        Fire no later than at this time.
+        """
+        if at < self._at:
+            if self._delayed is not None:
+                # Not reset(): for an earlier time Twisted searches its whole heap of timers.
+                self._delayed.cancel()
+            self._at = at
+            self._delayed = self._clock.callLater(max(0.0, at - self._clock.seconds()), self._fire)
+
+    def _fire(self) -> None:
+        # By rounding, it may be a hair before the time that was asked for.
+        now = max(self._clock.seconds(), self._at)
+        self._delayed, self._at = None, math.inf
+        self._call(now)
+
+    def cancel(self) -> None:
+        """
+        Never fire again, and let go of what would have been called.
+        """
+        if self._delayed is not None:
+            self._delayed.cancel()
+            self._delayed = None
+        self._at, self._call = -math.inf, _nothing
+
+
+def _nothing(now: float) -> None:
+    pass
