@@ -127,12 +127,6 @@ class DeadlinesTests(SynchronousTestCase):
             assert isinstance(again, float)
             self.assertAlmostEqual(again, 200.0 + gap)
 
-    def test_owedUnnoticed(self) -> None:
-        """
-        A peer of which nobody says that it is owed something is looked at from time to time.
-        """
-        self.assertEqual(self.look(begun(stallTimeout=30.0), 200.0), 230.0)
-
     def test_grace(self) -> None:
         """
         When the conversation is ending its end is owed, and there is the grace alone for that.

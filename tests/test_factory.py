@@ -14,6 +14,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport, String
 from twisted.python.failure import Failure
 
 from sockservices import Census, Outcome, Policy, StreamFactory, Visit
+from sockservices.factory import Refusal
 from sockservices.responders import Chargen, Discard, Echo, Greet, Welcome
 from sockservices.responders.chargen import PATTERN
 from tests.peer import PEER, Peer, StreamCase
@@ -45,6 +46,20 @@ class AdmitTests(StreamCase):
             peer.say(b"hi~")
             self.assertEqual(peer.read(), b"hi~")
 
+    def test_refusedInAWrapper(self) -> None:
+        """
+        Where no protocol would leave the connection open, as in TLS, the factory can be told to give one that resets.
+        """
+        factory = self.factory(Echo, maxConnections=1)
+        factory.refusal = Refusal
+        peer = self.peer(factory)
+        refused, transport = factory.buildProtocol(PEER), StringTransport()
+        assert refused is not None
+        refused.makeConnection(transport)
+        self.assertTrue(transport.disconnected)
+        self.assertEqual((self.outcomes, self.census.connections), ([Outcome.REFUSED], 1))
+        peer.end()
+
     def test_aPlaceIsFreeAtOnce(self) -> None:
         """
         Whoever ends, by whatever end, leaves a place.
@@ -67,8 +82,9 @@ class AdmitTests(StreamCase):
         addresses: list[Any] = [(IPv6Address if ":" in host else IPv4Address)("TCP", host, 40000) for host in hosts]
         addresses += [UNIXAddress(None), UNIXAddress(None)]
         admitted = [factory.buildProtocol(address) for address in addresses]
-        for protocol in filter(None, admitted):
-            protocol.makeConnection(StringTransport(peerAddress=protocol.peer))
+        for protocol, address in zip(admitted, addresses, strict=True):
+            if protocol is not None:
+                protocol.makeConnection(StringTransport(peerAddress=address))
         self.assertEqual(
             [protocol is not None for protocol in admitted], [True, False, True, True, False, True, True, True]
         )

@@ -11,6 +11,8 @@ import random
 import re
 import selectors
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -169,6 +171,53 @@ def test_peersThatDoNotReadAreBoundedAndReset(service: str, transport: str, tmp_
         assert probe.worst() < 0.05
 
 
+def test_aPeerThatIsOwedLittleStallsAsSoon() -> None:
+    """
+    What is owed need not fill a buffer: a peer that takes nothing of it is reset as soon as any other.
+    """
+    with Watched("--service", "echo=0", "--stall-timeout", "2") as server, socket.socket() as peer:
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.connect(server.address("echo"))
+        peer.sendall(bytes(60_000))
+        said = server.waitFor("stalled", 10)
+        assert 2 <= float(re.findall(r"([\d.]+) s,", said)[0]) < 2.6
+
+
+def test_anUrgentByteStaysInItsPlace() -> None:
+    """
+    TCP's urgent data is data.
+    """
+    with Watched("--service", "echo=0") as server, connect(server.address("echo")) as client:
+        client.send(b"ab")
+        client.send(b"c", socket.MSG_OOB)
+        client.send(b"d")
+        client.shutdown(socket.SHUT_WR)
+        assert readToEnd(client) == b"abcd"
+
+
+def test_limitsHoldBehindAWrapper() -> None:
+    """
+    Where Twisted wraps connections, as for the PROXY protocol, the one too many is reset too, and words arrive.
+    """
+    listener = "tcp:0:interface=127.0.0.1"
+    arguments = ("--listen", f"daytime=haproxy:{listener}", "--listen", f"echo=haproxy:{listener}")
+    with Watched(*arguments, "--max-connections", "1", "--close-grace", "1") as server:
+        header = b"PROXY TCP4 192.0.2.1 192.0.2.2 1000 2000\r\n"
+        with connect(server.address("daytime")) as client:
+            client.sendall(header)
+            assert len(readToEnd(client)) == 26
+        server.waitFor("daytime tcp .* finished")
+        with connect(server.address("echo")) as held:
+            held.sendall(header + b"a")
+            assert held.recv(10) == b"a"
+            for _ in range(20):
+                with connect(server.address("echo")) as refused:
+                    with suppress(ConnectionError):
+                        refused.sendall(header)
+                    with pytest.raises(ConnectionError):
+                        refused.recv(1)
+
+
 def test_silentPeersAreEndedAtTheirDeadline() -> None:
     """
     Whoever connects and is silent, or says a byte now and then to a service that waits for more, is ended (T01).
@@ -311,11 +360,8 @@ def test_serversDoNotAnswerEachOther() -> None:
     with Watched("--proto", "udp", "--service", "echo=0", "--service", "chargen=0", "--udp-rate", "20") as server:
         port = server.address("echo", "udp")[1]
         for source in (server.address("chargen", "udp")[1], 2049, 7, 1023):
-            with socket.socket(type=socket.SOCK_DGRAM) as client:
-                try:
-                    client.bind(("127.0.0.2", source))
-                except OSError as fault:
-                    pytest.skip(f"port {source}: {fault.strerror}")
+            with socket.socket(type=socket.SOCK_DGRAM) as client, suppress(PermissionError):
+                client.bind(("127.0.0.2", source))
                 client.settimeout(0.2)
                 client.sendto(b"echo me", ("127.0.0.1", port))
                 with pytest.raises(TimeoutError):
@@ -334,6 +380,40 @@ def test_serversDoNotAnswerEachOther() -> None:
             assert 40 <= count <= 80
         server.waitFor("privileged source port")
         assert server.log.count("privileged source port") == 1
+
+
+def test_broadcastsAreNotAnswered() -> None:
+    """
+    Neither to all of a network of this host, nor to everybody.
+    """
+    with Watched("--listen", "hello=udp:0:interface=0.0.0.0") as server:
+        port = server.address("hello", "udp", "0.0.0.0")[1]
+        with socket.socket(type=socket.SOCK_DGRAM) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+            client.settimeout(0.3)
+            client.sendto(b"anybody?", ("127.255.255.255", port))
+            with pytest.raises(TimeoutError):
+                client.recv(100)
+            client.sendto(b"you there?", ("127.0.0.1", port))
+            assert client.recv(100) == b"hello"
+        server.waitFor("not answered: broadcast")
+
+
+def test_unixSourcesOfNoFixedPlaceAreNotAnswered(tmp_path: Path) -> None:
+    """
+    A client's relative name would be looked up in the server's folder: there it may be the server's own.
+    """
+    (tmp_path / "client").mkdir()
+    with Watched("--listen", f"echo=unixgram:{tmp_path}/socket", cwd=tmp_path) as server:
+        script = (
+            "import socket, sys; s = socket.socket(socket.AF_UNIX, 2); s.bind('socket'); s.sendto(b'x', sys.argv[1])"
+        )
+        path = server.path("echo", "unixgram")
+        subprocess.run([sys.executable, "-c", script, path], cwd=tmp_path / "client", check=True, timeout=10)
+        server.waitFor("not answered: source address")
+        cpu = server.cpu()
+        time.sleep(0.5)
+        assert server.cpu() - cpu < 0.1
 
 
 def test_repliesLeaveFromTheAddressThatWasAsked() -> None:

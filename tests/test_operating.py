@@ -117,21 +117,41 @@ def test_aLogFileOfText(tmp_path: Path) -> None:
     assert "Server Shut Down." in log.read_text()
 
 
-def test_aLogFileThatCannotBe(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--logfile={}/none/log", "--logfile {}/none/log: "),
+        ("--pidfile={}/none/pid", "--pidfile {}/none/pid: there is no such folder"),
+        ("--uid=3999999999", "--uid 3999999999: there is no such user"),
+    ],
+)
+def test_whatTwistdCannotDo(words: str, said: str, tmp_path: Path) -> None:
     """
-    One line, exit status 1, and no socket left behind.
+    A wrong option of twistd's own, found late: one line, exit status 1, and no socket left behind.
     """
-    command = [*TWISTD, "-n", "--pidfile=", f"--logfile={tmp_path}/none/log", "sockservices"]
+    command = [*TWISTD, "-n", "--pidfile=", words.format(tmp_path), "sockservices"]
     ended = subprocess.run(
         [*command, "--listen", f"echo=unix:{tmp_path}/socket"],
-        env=environment(),
+        env=environment(WATCHDOG_USEC="soon"),
         capture_output=True,
         text=True,
         timeout=20,
         check=False,
     )
     assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
-    assert f"--logfile {tmp_path}/none/log" in ended.stderr
+    assert said.format(tmp_path) in ended.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_noLogOfAServerThatDidNotStart(tmp_path: Path) -> None:
+    """
+    Nor does a file of the log tell of a server that could not listen.
+    """
+    command = [*TWISTD, "-n", "--pidfile=", f"--logfile={tmp_path}/log", "sockservices", "--listen"]
+    ended = subprocess.run(
+        [*command, "echo=unix:none/socket"], cwd=tmp_path, env=environment(), timeout=20, check=False
+    )
+    assert ended.returncode == 1
     assert not list(tmp_path.iterdir())
 
 

@@ -90,7 +90,7 @@ class PolicyTests(SynchronousTestCase):
         """
         whole = "" if name in SECONDS else "whole "
         message = str(self.assertRaises(ValueError, limited, name, value))
-        self.assertEqual(message, f"{name}={value!r}: a {whole}number of 0 or more is wanted")
+        self.assertEqual(message, f"{name}={value!r}: a {whole}number from 0 to 1000000000 is wanted")
 
     def test_noNumber(self) -> None:
         """

@@ -50,7 +50,7 @@ class LineTests(LogCase):
         for peer in (IPv6Address("TCP", "::1", 1), UNIXAddress(None), forged, UNIXAddress(b"\0name"), None):
             log(visit(peer=peer, transport="unix"))
         peers = [line.removeprefix("echo unix ").partition(" done: ")[0] for line in self.lines()]
-        self.assertEqual(peers, ["[::1]:1", "-", "/tmp/\\r\\n2026-11-21 forged\\x1b[31m", "@name", "-"])
+        self.assertEqual(peers, ["[::1]:1", "-", "/tmp/\\r\\n2026-11-21\\x20forged\\x1b[31m", "@name", "-"])
 
     def test_default(self) -> None:
         """

@@ -177,7 +177,7 @@ class RegistryTests(SynchronousTestCase):
         A responder without a name is refused.
         """
         self.install("shout = sockservices:Responder")
-        self.refused(ValueError, r"\Asockservices:Responder: not a Responder class with a name\Z")
+        self.refused(ValueError, r"\Asockservices:Responder: not a Responder class with a name and a port\Z")
 
     def test_failsToImport(self) -> None:
         """

@@ -13,7 +13,7 @@ from contextlib import ExitStack, suppress
 
 import pytest
 
-from tests.twistd import Twistd
+from tests.twistd import COMMAND, Twistd
 from tests.watched import readToEnd, sender
 
 MIB = 1 << 20
@@ -140,8 +140,30 @@ def test_anEndlessDrainStillStops() -> None:
     """
     However long the drain may take, it takes no longer than the last conversation.
     """
-    with Twistd("--service", "echo=0", "--drain", "1e300") as server:
+    with Twistd("--service", "echo=0", "--drain", "1e9") as server:
         server.stop()
+
+
+def test_anIgnoredInterruptStaysIgnored() -> None:
+    """
+    As a shell starts what runs in the background; SIGTERM stops it as ever.
+    """
+    command = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh", *COMMAND)
+    with Twistd("--service", "echo=0", command=command) as server:
+        os.kill(server.pid, signal.SIGINT)
+        with socket.create_connection(server.address("echo"), 5) as client:
+            client.sendall(b"a")
+            assert client.recv(1) == b"a"
+        assert server.stop() == -signal.SIGTERM
+
+
+def test_rotatingNothingDoesNotEndIt() -> None:
+    """
+    SIGUSR1, where the log is no file, costs a line.
+    """
+    with Twistd("--service", "echo=0") as server:
+        os.kill(server.pid, signal.SIGUSR1)
+        server.waitFor("SIGUSR1")
 
 
 def test_hangUpDoesNotEndIt() -> None:

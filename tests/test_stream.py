@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from itertools import repeat
 from typing import Any
 
 from hypothesis import given, settings
@@ -18,7 +19,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from sockservices import Census, Conversation, Outcome, Policy, Responder, StreamFactory, Visit
+from sockservices import Census, Conversation, Outcome, Policy, Responder, StreamFactory, StreamProtocol, Visit
 from sockservices.responders import (
     Chargen,
     Daytime,
@@ -263,7 +264,7 @@ class ConversationTests(StreamCase):
         for responder in (Greet, Brief, Welcome):
             transport = StringTransportWithDisconnection(peerAddress=PEER)
             protocol = self.factory(responder).buildProtocol(PEER)
-            assert protocol is not None
+            assert isinstance(protocol, StreamProtocol)
             transport.protocol = protocol
             protocol.makeConnection(transport)
             if responder is Brief:
@@ -893,6 +894,34 @@ class InvariantTests(StreamCase):
             self.assertFalse(peer.sawEnd)
         self.assertEqual(self.outcomes, [Outcome.GRACE, Outcome.STALLED, Outcome.DRAINED])
 
+    def test_whatComesTooLateIsReset(self) -> None:
+        """
+        A peer that speaks when it has just been ended for its silence can tell that it was not heard.
+        """
+        for stops in (False, True):
+            peer = self.peer(Echo, idleTimeout=10.0)
+            if stops:
+                peer.protocol.factory.drain(5)
+            self.wait(0.5 if stops else 10)
+            peer.say(b"x")
+            peer.end()
+            self.wait(0.1)
+            self.assertTrue(peer.sawReset)
+        self.assertEqual(self.outcomes, [Outcome.IDLE, Outcome.DRAINED])
+
+    def test_aTalkOfNothingEndsItsTurn(self) -> None:
+        """
+        A responder that says nothing, over and over, keeps nobody else waiting.
+        """
+
+        class Mute(Chargen):
+            def talk(self) -> Iterator[bytes]:
+                return repeat(b"")
+
+        self.peer(Mute, idleTimeout=10.0)
+        self.wait(11)
+        self.assertEqual(self.outcomes, [Outcome.IDLE])
+
     def test_boundedMemory(self) -> None:
         """
         Whatever the peer sends and does not read, no more than 128 KiB is held for it in user space.
@@ -920,10 +949,11 @@ class InvariantTests(StreamCase):
 
     def test_oneTimerForAConversation(self) -> None:
         """
-        One delayed call serves all deadlines, and no segment moves it.
+        One delayed call serves all deadlines. The first words bring it forward; no further segment moves it.
         """
         peer = self.peer(Welcome, timeout=60.0)
         protocol, _ = self.connect(Echo)
+        protocol.dataReceived(b"x")
         timers = self.clock.getDelayedCalls()
         due = [timer.getTime() for timer in timers]
         self.assertEqual(len(timers), 2)
@@ -1014,7 +1044,7 @@ class ArbitraryTests(LogCase):
         """
         clock, census, visits = MemoryReactorClock(), Census(world()), list[Visit]()
         protocol = StreamFactory(Welcome, Policy(), visits.append, clock, census).buildProtocol(PEER)
-        assert protocol is not None
+        assert isinstance(protocol, StreamProtocol)
         transport = StringTransport(peerAddress=PEER)
         protocol.makeConnection(transport)
         for event in [*events, "lost"]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.error import ConnectionDone
+from twisted.internet.error import ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory, Protocol, connectionDone
 from twisted.internet.testing import MemoryReactorClock
@@ -295,7 +295,7 @@ class StopTests(PortCase):
         """
         port = self.listen()
         for reader in self.reactor.removeAll():
-            reader.connectionLost(None)
+            reader.connectionLost(Failure(ConnectionLost()))
         self.assertEqual((port.fileno(), self.factory.running), (-1, 0))
 
     def test_byTheFactory(self) -> None:

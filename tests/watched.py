@@ -23,8 +23,8 @@ class Watched(Twistd):
     @ivar growth: the most by which its resident memory may have grown at the end, in bytes.
     """
 
-    def __init__(self, *arguments: str, growth: int = 8 << 20) -> None:
-        super().__init__(*arguments)
+    def __init__(self, *arguments: str, growth: int = 8 << 20, cwd: Path | None = None) -> None:
+        super().__init__(*arguments, cwd=cwd)
         self.growth = growth
 
     def __enter__(self) -> Self:
@@ -64,6 +64,7 @@ class Watched(Twistd):
         """
         Compare.
         """
+        held = grown = 0
         if error is None and self.status is None:
             # Closed by the test a moment ago, and not yet by the server.
             until = time.monotonic() + 5
@@ -71,7 +72,7 @@ class Watched(Twistd):
                 time.sleep(0.05)
             held, grown = self._descriptors(), self.resident() - self.memory
         super().__exit__(kind, error, at)
-        if error is None and "held" in locals():
+        if error is None:
             assert held <= self.descriptors + 2, f"{held} descriptors, {self.descriptors} at first"
             assert grown < self.growth, f"{grown >> 10} KiB more memory"
 

@@ -39,4 +39,5 @@ def addressText(address: IAddress | None) -> str | None:
 
 
 def _printable(text: str) -> str:
-    return repr(text)[1:-1]
+    # A log may be no more than ASCII; and a path with spaces could look like a sentence of ours.
+    return ascii(text)[1:-1].replace(" ", "\\x20")

@@ -115,7 +115,7 @@ def parse(text: str) -> Binding | None:
         name, equals, value = part.partition("=")
         if not (equals and name.isidentifier()):
             if number:
-                raise ValueError(f"{_unescaped(part)!r}: name=value is wanted")
+                raise ValueError(f"{_unescaped(part)!r}: name=value is wanted, and an IPv6 address in brackets")
             name, value = first, part
         if name in words:
             raise ValueError(f"{name!r}: one is wanted, there are two")

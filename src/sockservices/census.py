@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections import Counter
 
 from sockservices.buckets import Buckets
-from sockservices.policy import Policy
+from sockservices.policy import PER_SOURCE, RATE, UDP_RATE, Policy
 from sockservices.source import sourceOf
 from sockservices.visit import Outcome
 from sockservices.world import World
@@ -23,16 +23,15 @@ class Census:
     @ivar connections: how many connections are open.
     @ivar outcomes: how many conversations ended in which way.
     @ivar udpPorts: the UDP ports that the server itself is bound to.
+    @ivar unixSockets: the files of its own Unix datagram sockets, by device and number.
     """
-
-    #: In a second, from one source, where the policy leaves it open.
-    RATE, PER_SOURCE, UDP_RATE = 50, 64, 20
 
     def __init__(self, world: World | None = None) -> None:
         self.world = World() if world is None else world
         self.connections = 0
         self.outcomes: Counter[Outcome] = Counter()
         self.udpPorts: Counter[int] = Counter()
+        self.unixSockets: set[tuple[int, int]] = set()
         self._serial = 0
         self._perSource: Counter[str] = Counter()
         self._connects = Buckets()
@@ -57,10 +56,10 @@ class Census:
             return False
         if host is not None:
             source = sourceOf(host)
-            most = self._perHead(policy.maxPerSource, self.PER_SOURCE, source.loopback)
+            most = self._perHead(policy.maxPerSource, PER_SOURCE, source.loopback)
             if most and self._perSource[source.key] >= most:
                 return False
-            rate = self._perHead(policy.maxRate, self.RATE, source.loopback)
+            rate = self._perHead(policy.maxRate, RATE, source.loopback)
             if rate and not self._connects.take(source.key, rate, now):
                 return False
             self._perSource[source.key] += 1
@@ -83,7 +82,7 @@ class Census:
         Ask for one more reply to a datagram from this IP address, and count it if it may be.
         """
         source = sourceOf(host)
-        rate = self._perHead(policy.udpRate, self.UDP_RATE, source.loopback)
+        rate = self._perHead(policy.udpRate, UDP_RATE, source.loopback)
         return not rate or self._datagrams.take(source.key, rate, now)
 
     @staticmethod

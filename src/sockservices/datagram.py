@@ -19,7 +19,8 @@ from sockservices.fault import faultText
 from sockservices.policy import Policy
 from sockservices.recorders import Record, tell
 from sockservices.responder import Conversation, MakeResponder
-from sockservices.sources import refusal
+from sockservices.sources import inode, refusal, unixRefusal
+from sockservices.timer import globalClock
 from sockservices.visit import Outcome, Visit
 
 __all__ = ["DatagramResponder"]
@@ -71,6 +72,7 @@ class DatagramResponder(DatagramProtocol):
         self._clock = clock
         self._host: IAddress | None = None
         self._port: int | None = None
+        self._inode: tuple[int, int] | None = None
         self._silentUntil: dict[Outcome, float] = {}
 
     @property
@@ -79,9 +81,7 @@ class DatagramResponder(DatagramProtocol):
         The clock of the rates.
         """
         if self._clock is None:
-            from twisted.internet import reactor
-
-            self._clock = IReactorTime(reactor)
+            self._clock = globalClock()
         return self._clock
 
     def startProtocol(self) -> None:
@@ -95,6 +95,9 @@ class DatagramResponder(DatagramProtocol):
         self._port = getattr(self._host, "port", None)
         if self._port is not None:
             self.census.udpPorts[self._port] += 1
+        self._inode = inode(getattr(self._host, "name", None))
+        if self._inode is not None:
+            self.census.unixSockets.add(self._inode)
 
     def stopProtocol(self) -> None:
         """
@@ -103,6 +106,8 @@ class DatagramResponder(DatagramProtocol):
         if self._port is not None:
             self.census.udpPorts -= Counter([self._port])
             self._port = None
+        if self._inode is not None:
+            self.census.unixSockets.discard(self._inode)
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """
@@ -127,6 +132,8 @@ class DatagramResponder(DatagramProtocol):
         outcome = None
         if isinstance(addr, tuple):
             outcome = refusal(addr[0], addr[1], getattr(self.transport, "destination", None), self.census.udpPorts)
+        elif addr is not None:
+            outcome = unixRefusal(addr, self.census.unixSockets)
         if outcome is None and 0 < self.policy.udpMax < len(datagram):
             outcome = Outcome.TOO_LONG
         if outcome is not None:
@@ -149,13 +156,14 @@ class DatagramResponder(DatagramProtocol):
             if not responder.finished:
                 words = responder.answer(datagram)
                 reply = words if reply is None else reply + (words or b"")
+            length = 0 if reply is None else len(reply)
         except Exception as fault:
             return self._drop(Outcome.ERROR, addr, faultText(fault)), 0
         if reply is None:
             return Outcome.DONE, 0
         if addr is None:
             return self._drop(Outcome.UNNAMED, addr), 0
-        if limit is not None and len(reply) > limit:
+        if limit is not None and length > limit:
             return self._drop(Outcome.WITHHELD, addr), 0
         if kind == "udp" and not self.census.mayReply(addr[0], self.policy, self.clock.seconds()):
             return self._drop(Outcome.OVER_RATE, addr), 0
@@ -163,7 +171,7 @@ class DatagramResponder(DatagramProtocol):
             self.transport.write(reply, addr)
         except (OSError, TypeError, ValueError, MessageLengthError) as fault:
             return self._drop(Outcome.UNSENT, addr, faultText(fault)), 0
-        return Outcome.DONE, len(reply)
+        return Outcome.DONE, length
 
     def _peer(self, addr: Any) -> tuple[str, IAddress | None]:
         """

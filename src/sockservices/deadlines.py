@@ -78,8 +78,7 @@ class Deadlines:
         @param owed: whether it has still to take some. While the conversation is ending, its end is owed.
         """
         policy = self._policy
-        # What is owed but does not fill the transport's buffer, so that nothing is paused, is found by looking.
-        again = now + (policy.stallTimeout or math.inf)
+        again = math.inf
         owed = owed or self._closing
         if not owed or taken != self._taken:
             self.watched = False

@@ -4,19 +4,36 @@ Conversations over streams, as many as the policy allows.
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.internet.protocol import Factory
+from twisted.internet.protocol import Factory, Protocol
 
 from sockservices.census import Census
 from sockservices.policy import Policy
 from sockservices.recorders import Record, logVisit, tell
 from sockservices.responder import MakeResponder, Responder
 from sockservices.stream import StreamProtocol
+from sockservices.timer import globalClock
 from sockservices.visit import Outcome, Visit
 
-__all__ = ["StreamFactory"]
+__all__ = ["Refusal", "StreamFactory"]
+
+
+class Refusal(Protocol):
+    """
+    Resets the connection that it is given.
+    """
+
+    def connectionMade(self) -> None:
+        """
+        Have none of it.
+        """
+        transport: Any = self.transport
+        transport.abortConnection()
 
 
 class StreamFactory(Factory):
@@ -24,9 +41,12 @@ class StreamFactory(Factory):
     Serves one responder over TCP or Unix-stream connections, on any stream transport.
 
     @ivar protocols: the conversations under way.
+    @ivar refusal: set it to L{Refusal} where the factory is wrapped, as for TLS: a wrapper that is given no protocol
+        leaves the connection open, and nobody in charge of it (https://github.com/twisted/twisted/issues/6640).
     """
 
     noisy = False
+    refusal: type[Refusal] | None = None
 
     def __init__(
         self,
@@ -48,6 +68,8 @@ class StreamFactory(Factory):
         self.record = record
         self.census = Census() if census is None else census
         self.protocols: set[StreamProtocol] = set()
+        #: Seconds after which a peer that was told something is looked at: whether it has taken it.
+        self.glance = (policy.stallTimeout or math.inf) / 10
         self._clock = clock
         self._emptied: Deferred[None] | None = None
 
@@ -57,9 +79,7 @@ class StreamFactory(Factory):
         The clock of all deadlines.
         """
         if self._clock is None:
-            from twisted.internet import reactor
-
-            self._clock = IReactorTime(reactor)
+            self._clock = globalClock()
         return self._clock
 
     @staticmethod
@@ -76,16 +96,16 @@ class StreamFactory(Factory):
         name: str = getattr(self.responder if responder is None else responder, "name", "-")
         return name
 
-    def buildProtocol(self, addr: IAddress) -> StreamProtocol | None:  # type: ignore[override]
+    def buildProtocol(self, addr: IAddress) -> StreamProtocol | Refusal | None:  # type: ignore[override]
         """
         Admit a connection.
 
-        @return: L{None} when a limit is reached: the transport closes the connection at once.
+        @return: over a limit, what L{refusal} makes. If that is L{None}, the transport closes the connection.
         """
         if self.census.admit(getattr(addr, "host", None), self.policy, self.clock.seconds()):
             return StreamProtocol(self, addr)
         self._count(Visit(self.nameOf(None), self.transportOf(addr), addr, 0, 0.0, 0, 0, Outcome.REFUSED))
-        return None
+        return None if self.refusal is None else self.refusal()
 
     def ended(self, protocol: StreamProtocol, visit: Visit) -> None:
         """

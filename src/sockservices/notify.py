@@ -26,7 +26,8 @@ class Notify:
         self._alive = LoopingCall(self.send, "WATCHDOG=1")
         self._alive.clock = reactor
         ours = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        self._microseconds = int(environ.get("WATCHDOG_USEC", "0")) if ours else 0
+        asked = environ.get("WATCHDOG_USEC", "")
+        self._microseconds = int(asked) if ours and asked.isdecimal() else 0
 
     def send(self, state: str) -> None:
         """

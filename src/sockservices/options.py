@@ -17,7 +17,7 @@ from twisted.python import usage
 from sockservices import __version__
 from sockservices.binding import LOOPBACK, Binding, InetBinding, parse, portNumber
 from sockservices.log import FORMATS
-from sockservices.policy import Policy
+from sockservices.policy import MOST, Policy
 from sockservices.registry import services
 from sockservices.responder import Responder
 
@@ -175,6 +175,12 @@ class Options(usage.Options):
                 "--interface: it goes with --service; a --listen names its own, as :interface=ADDRESS"
             )
         self.listeners = [*self._services(), *self._listens()]
+        asked: set[Binding | str] = set()
+        for listener in self.listeners:
+            if isinstance(listener.endpoint, InetBinding) and listener.endpoint.port:
+                if listener.endpoint in asked:
+                    raise usage.UsageError(f"{listener.option}: {listener.endpoint} is asked for twice")
+                asked.add(listener.endpoint)
 
     def _policy(self) -> Policy:
         limits: dict[str, Any] = {"udpRfcSize": bool(self["udp-rfc-size"])}
@@ -182,12 +188,12 @@ class Options(usage.Options):
             option = _option(limit.name)
             if not limit.metadata or self[option] is None:
                 continue
-            whole = str(limit.type).startswith("int")
+            whole = limit.metadata["whole"]
             try:
                 limits[limit.name] = (int if whole else float)(self[option])
                 Policy(**limits)
             except ValueError:
-                wanted = f"a {'whole ' * whole}number of {limit.metadata['unit']}, 0 or more, is wanted"
+                wanted = f"a {'whole ' * whole}number of {limit.metadata['unit']}, from 0 to {MOST}, is wanted"
                 raise usage.UsageError(f"--{option} {self[option]}: {wanted}") from None
         return Policy(**limits)
 
@@ -203,7 +209,7 @@ class Options(usage.Options):
                     number = portNumber(port) if equals else responder.port
                 except ValueError as fault:
                     raise usage.UsageError(f"{option}: {fault}") from None
-                for interface in self["interface"] or [LOOPBACK]:
+                for interface in [text.strip("[]") for text in self["interface"]] or [LOOPBACK]:
                     for stream in PROTOS[self["proto"]]:
                         yield Listener(responder, self._inet(stream, number, interface), option)
 

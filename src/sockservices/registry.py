@@ -24,8 +24,16 @@ def _own() -> Iterator[type[Responder]]:
     """
     for module in pkgutil.iter_modules(sockservices.responders.__path__, "sockservices.responders."):
         for value in vars(importlib.import_module(module.name)).values():
-            if isinstance(value, type) and issubclass(value, Responder) and value.__module__ == module.name:
+            own = isinstance(value, type) and value.__module__ == module.name
+            if own and issubclass(value, Responder) and _complete(value):
                 yield value
+
+
+def _complete(responder: type[Responder]) -> bool:
+    """
+    Whether it is a service, and not what services have in common.
+    """
+    return hasattr(responder, "name") and hasattr(responder, "port")
 
 
 def _foreign() -> Iterator[tuple[str, object]]:
@@ -48,8 +56,8 @@ def services() -> dict[str, type[Responder]]:
     """
     found: dict[str, type[Responder]] = {}
     for origin, responder in [*((made.__module__, made) for made in _own()), *_foreign()]:
-        if not (isinstance(responder, type) and issubclass(responder, Responder) and hasattr(responder, "name")):
-            raise ValueError(f"{origin}: not a Responder class with a name")
+        if not (isinstance(responder, type) and issubclass(responder, Responder)) or not _complete(responder):
+            raise ValueError(f"{origin}: not a Responder class with a name and a port")
         if found.setdefault(responder.name, responder) is not responder:
             raise ValueError(f"{origin}: there is a service {responder.name!r} already")
     return found

@@ -18,9 +18,9 @@ from sockservices.address import addressText
 from sockservices.binding import InetBinding, SystemdBinding, UnixBinding, parse
 from sockservices.census import Census
 from sockservices.datagram import DatagramResponder
-from sockservices.factory import StreamFactory
+from sockservices.factory import Refusal, StreamFactory
 from sockservices.policy import Policy
-from sockservices.recorders import Record, logVisit
+from sockservices.recorders import Record, VisitLog, logVisit
 from sockservices.responder import MakeResponder
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 
@@ -71,7 +71,7 @@ class ListenerService(Service):
         if self._listening is not None:
             return
         failures: list[Failure] = []
-        self._listening = self._endpoint.listen(self._served).addCallbacks(self._listens, failures.append)
+        self._listening = self._endpoint.listen(self._served).addCallback(self._listens).addErrback(failures.append)
         if failures:
             self._listening = None
             failures[0].raiseException()
@@ -82,6 +82,8 @@ class ListenerService(Service):
             log.failure("{service} cannot listen", failures[0], service=self._name())
 
     def _listens(self, port: IListeningPort) -> None:
+        if not IListeningPort.providedBy(port):
+            raise ValueError(f"{type(port).__name__}: that is nothing to listen on")
         self.port = port
 
     def privilegedStartService(self) -> None:
@@ -120,8 +122,12 @@ class ListenerService(Service):
             self._listening.cancel()
             self._listening = None
         port, self.port = self.port, None
-        stopped = succeed(None) if port is None else maybeDeferred(port.stopListening)
-        return stopped.addCallback(lambda _: self._drain())
+        stopped: Deferred[Any] = succeed(None) if port is None else maybeDeferred(port.stopListening)
+        return stopped.addBoth(self._stopped)
+
+    def _stopped(self, result: Failure | None) -> Any:
+        drained = self._drain()
+        return result if drained is None else drained.addCallback(lambda _: result)
 
     def _drain(self) -> Deferred[None] | None:
         return None
@@ -144,6 +150,15 @@ class StreamService(ListenerService):
     One listener for connections.
     """
 
+    def __init__(
+        self, endpoint: IStreamServerEndpoint, factory: StreamFactory, visitLog: VisitLog | None = None
+    ) -> None:
+        """
+        @param visitLog: leaves nothing untold when the service has stopped.
+        """
+        super().__init__(endpoint, factory)
+        self._visitLog = visitLog
+
     @property
     def connections(self) -> int:
         """
@@ -159,7 +174,11 @@ class StreamService(ListenerService):
 
     def _drain(self) -> Deferred[None] | None:
         factory: StreamFactory = self._served
-        return factory.drain(factory.policy.drain)
+        return factory.drain(factory.policy.drain).addCallback(self._drained)
+
+    def _drained(self, _: None) -> None:
+        if self._visitLog is not None:
+            self._visitLog.flush()
 
 
 def streamService(
@@ -168,7 +187,7 @@ def streamService(
     *,
     reactor: Any,
     policy: Policy = Policy(),  # noqa: B008 (it is frozen)
-    record: Record = logVisit,
+    record: Record | None = None,
     census: Census | None = None,
 ) -> StreamService:
     """
@@ -179,7 +198,7 @@ def streamService(
     @param responder: a L{Responder<sockservices.responder.Responder>} class, or anything that makes one.
     @param reactor: listens, and is the clock.
     @param policy: the limits.
-    @param record: called with the visit of each conversation that has ended.
+    @param record: called with the visit of each conversation that has ended; by default they are logged.
     @param census: where connections are counted; give the same one to all listeners whose limits are shared.
     @return: a service that raises when it starts and cannot listen.
     @raise ValueError: when the string makes no sense.
@@ -192,7 +211,12 @@ def streamService(
             raise ValueError(f"{endpoint!r}: datagrams, where connections are to be served")
         else:
             endpoint = StreamEndpoint(reactor, binding)
-    return StreamService(endpoint, StreamFactory(responder, policy, record, reactor, census))
+    visitLog = VisitLog(reactor) if record is None else None
+    factory = StreamFactory(responder, policy, record or visitLog or logVisit, reactor, census)
+    if not isinstance(endpoint, StreamEndpoint):
+        # It may be wrapped there.
+        factory.refusal = Refusal
+    return StreamService(endpoint, factory, visitLog)
 
 
 def _foreign(reactor: Any, words: str) -> IStreamServerEndpoint:

@@ -18,13 +18,10 @@ log = Logger("sockservices")
 #: Seconds beyond the drain after which a process that is still there ends without asking anything any more.
 OVERDUE = 5
 
-#: The most seconds for which alarm(2) is set.
-LONGEST = 10**8
-
 
 class Signals:
     """
-    SIGTERM and SIGINT stop the server, and end it at once when they come again. SIGHUP does not end it.
+    SIGTERM and SIGINT stop the server, and end it at once when they come again. SIGHUP and SIGUSR1 do not end it.
     """
 
     def __init__(self, reactor: Any, cut: Callable[[], object], drain: float) -> None:
@@ -34,7 +31,7 @@ class Signals:
         """
         self._reactor = reactor
         self._cut = cut
-        self._overdue = int(min(drain, LONGEST)) + OVERDUE
+        self._overdue = int(drain) + OVERDUE
         self._stopping = False
         self._twisted: dict[int, Any] = {}
 
@@ -43,9 +40,14 @@ class Signals:
         Take over the signals, once the reactor runs: it sets handlers of its own when it starts.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
-            self._twisted[number] = signal.getsignal(number)
-            signal.signal(number, self._stop)
+            twisted = signal.getsignal(number)
+            # What was ignored stays so: shells start what runs in the background with SIGINT ignored.
+            if callable(twisted):
+                self._twisted[number] = twisted
+                signal.signal(number, self._stop)
         signal.signal(signal.SIGHUP, self._reload)
+        if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:
+            signal.signal(signal.SIGUSR1, self._rotate)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if self._stopping:
@@ -63,3 +65,6 @@ class Signals:
 
     def _reload(self, number: int, frame: FrameType | None) -> None:
         self._reactor.callFromThread(log.info, "SIGHUP: there is nothing to read again")
+
+    def _rotate(self, number: int, frame: FrameType | None) -> None:
+        self._reactor.callFromThread(log.info, "SIGUSR1: there is no log file to begin anew")

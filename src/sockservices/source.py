@@ -35,9 +35,12 @@ def sourceOf(host: str) -> Source:
     The source that an IP address belongs to. A v4 address inside a v6 one (C{::ffff:a.b.c.d}) is the v4 address.
 
     @param host: an IP address as text, with or without a zone.
-    @raise ValueError: when it is no IP address.
+    @return: what is no IP address at all, as wrapped transports may have it, is a source of its own, and not single.
     """
-    address: IPv4Address | IPv6Address = ip_address(host.partition("%")[0])
+    try:
+        address: IPv4Address | IPv6Address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return Source(host, False, False)
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is None:
             key = str(IPv6Address(int(address) >> 64 << 64)) + "/64"

@@ -5,12 +5,14 @@ between two servers that answer each other (CVE-2024-2169).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Container
+from pathlib import Path
 
 from sockservices.source import sourceOf
 from sockservices.visit import Outcome
 
-__all__ = ["refusal"]
+__all__ = ["inode", "refusal", "unixRefusal"]
 
 #: Where services answer: all ports below 1024, and NFS.
 PRIVILEGED = frozenset(range(1, 1024)) | {2049}
@@ -42,3 +44,30 @@ def refusal(host: str, port: int, destination: str | None, own: Container[int]) 
         if source.loopback and not target.loopback:
             return Outcome.BAD_SOURCE
     return None
+
+
+def inode(name: str | bytes | None) -> tuple[int, int] | None:
+    """
+    The file that a path leads to, by device and number.
+
+    @return: L{None} where there is none: a name in the abstract namespace, or a peer that is gone.
+    """
+    try:
+        status = Path(os.fsdecode(name or b"\0")).stat()
+    except (OSError, ValueError):
+        return None
+    return status.st_dev, status.st_ino
+
+
+def unixRefusal(name: str | bytes, own: Container[tuple[int, int]]) -> Outcome | None:
+    """
+    Why a Unix datagram is not answered, judged by its source.
+
+    @param name: the path that the source is bound to, in its own words. A relative one was meant in the folder of its
+        program: here it could be anybody's, even the server's own.
+    @param own: the files of this server's own sockets.
+    @return: L{None} when it may be answered.
+    """
+    if os.fsencode(name)[:1] not in (b"/", b"\0"):
+        return Outcome.BAD_SOURCE
+    return Outcome.OWN_PORT if inode(name) in own else None

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.error import ConnectionDone
@@ -14,7 +15,6 @@ from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
     IPullProducer,
     IPushProducer,
-    ISSLTransport,
 )
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
@@ -43,6 +43,9 @@ LINGER = 1.0
 #: Bytes of endless talk that are written at a time.
 TALK = 65536
 
+#: The most pieces in which they come: a talk of empty ones must end its turn, too.
+PIECES = 1024
+
 #: Deadlines that end a conversation in good order, as nothing is owed then; every other one resets.
 CLEAN = frozenset({Outcome.TIMED_OUT, Outcome.IDLE, Outcome.DRAINED})
 
@@ -66,6 +69,7 @@ class StreamProtocol(Protocol):
     _outcome: Outcome | None = None
     _paused = False  # because the peer does not read
     _peerEnded = False
+    _cut = False  # ended while the peer might still have said something
     _aborted = False
     _received = 0
     _sent = 0
@@ -118,6 +122,9 @@ class StreamProtocol(Protocol):
         self._received += len(segment)
         if self._answer is not None:
             self._reply(self._answer, segment)
+        elif self._cut:
+            # It came too late to be answered, and is not to be dropped behind an end that looks clean.
+            self.abort(self._outcome or Outcome.DRAINED)
 
     def _reply(self, answer: Callable[[bytes], bytes | None], message: bytes) -> None:
         try:
@@ -134,6 +141,7 @@ class StreamProtocol(Protocol):
     def _say(self, words: bytes) -> None:
         self._sent += len(words)
         self.transport.write(words)
+        self._timer.by(self._deadlines.heardAt + self.factory.glance)
 
     # Back-pressure.
 
@@ -160,7 +168,7 @@ class StreamProtocol(Protocol):
         pieces: list[bytes] = []
         length = 0
         try:
-            for piece in talk:
+            for piece in islice(talk, PIECES):
                 pieces.append(piece)
                 length += len(piece)
                 if length >= TALK:
@@ -169,7 +177,7 @@ class StreamProtocol(Protocol):
         except Exception as fault:
             self._fail(fault)
             return
-        if length < TALK:
+        if length < TALK and len(pieces) < PIECES:
             self._close(Outcome.FINISHED)
         else:
             self._owe()
@@ -223,9 +231,9 @@ class StreamProtocol(Protocol):
             transport.loseWriteConnection()
 
     def _halfCloses(self) -> bool:
-        # Over TLS Twisted has no half-close: the call would reach the TCP connection below, past what TLS holds back.
+        # Twisted's wrappers, TLS among them, pass half-closes neither down nor up: what is below must know us itself.
         transport = self.transport
-        return hasattr(transport, "loseWriteConnection") and not ISSLTransport.providedBy(transport)
+        return hasattr(transport, "loseWriteConnection") and getattr(transport, "protocol", None) is self
 
     def abort(self, outcome: Outcome) -> None:
         """
@@ -310,5 +318,6 @@ class StreamProtocol(Protocol):
             self._timer.by(min(over, self._lingerUntil))
         elif over in CLEAN:
             self._close(over)
+            self._cut = over is not Outcome.TIMED_OUT
         else:
             self.abort(over)

@@ -4,15 +4,19 @@ The command C{twistd sockservices}: its options, and the server that they ask fo
 
 from __future__ import annotations
 
+import atexit
 import os
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
+from pwd import getpwuid
 from typing import Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
+from twisted.internet.selectreactor import SelectReactor
 from twisted.logger import ILogObserver, Logger
 from twisted.python.log import ILogObserver as ILegacyObserver
 
@@ -30,7 +34,7 @@ from sockservices.signals import Signals
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 from sockservices.transports.sockets import openSockets
 
-__all__ = ["Options", "Server", "makeService"]
+__all__ = ["Options", "Server", "affordable", "makeService"]
 
 log = Logger("sockservices")
 
@@ -41,7 +45,11 @@ RESERVED = 64
 class Server(MultiService):
     """
     All listeners of the command, with one census and one log.
+
+    @ivar remark: what is to be said of them before they are ready.
     """
+
+    remark = ""
 
     def __init__(
         self,
@@ -92,6 +100,8 @@ class Server(MultiService):
     def _ready(self) -> None:
         if os.geteuid() == 0:
             log.warn("running as root: twistd --uid and --gid, or a service manager, would give that up")
+        if self.remark:
+            log.warn("{remark}", remark=self.remark)
         log.info("ready: {count} listeners", count=len(self._listeners))
         self._notify.ready()
 
@@ -128,12 +138,22 @@ def makeService(options: Options, reactor: Any = None) -> Server:
     command = reactor is None
     if command:
         reactor = _globalReactor()
-    policy = _affordable(options.policy)
+    _check(options.twistd)
+    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    policy = affordable(options.policy, min(files, 1024) if isinstance(reactor, SelectReactor) else files)
     visitLog = VisitLog(reactor, reactor.seconds)
-    observer = _observer(options)
     services = _opened(options, policy, visitLog, reactor)
+    try:
+        observer = _observer(options)
+    except SystemExit:
+        _close(services)
+        raise
     server = Server(reactor, services, visitLog, observer, _groups(options))
+    if policy.maxConnections < options.policy.maxConnections != Policy().maxConnections:
+        server.remark = f"at most {policy.maxConnections} connections: no more than {files} files may be open"
     if command:
+        # Should the process end before it has begun to serve, no file of a Unix socket is left.
+        atexit.register(_close, services)
         reactor.callWhenRunning(Signals(reactor, server.cut, policy.drain).install)
     return server
 
@@ -151,10 +171,31 @@ def _opened(options: Options, policy: Policy, visitLog: VisitLog, reactor: Any) 
                 service.open()
                 _narrow(listener, service)
         except Exception as fault:
-            for service in services:
-                service.close()
+            _close(services)
             refuse(f"{listener.option}: {fault}")
     return services
+
+
+def _close(services: list[ListenerService]) -> None:
+    """
+    Close what is open and has not started.
+    """
+    for service in services:
+        service.close()
+
+
+def _check(twistd: Mapping[str, Any]) -> None:
+    """
+    Refuse what twistd itself would find wrong only later, in a traceback, with every socket open.
+    """
+    uid, pidfile = twistd.get("uid"), twistd.get("pidfile")
+    if pidfile and not Path(pidfile).parent.is_dir():
+        refuse(f"--pidfile {pidfile}: there is no such folder")
+    if uid is not None:
+        try:
+            getpwuid(uid)
+        except KeyError:
+            refuse(f"--uid {uid}: there is no such user")
 
 
 def _narrow(listener: Listener, service: ListenerService) -> None:
@@ -193,6 +234,8 @@ def _observer(options: Options) -> Any:
     """
     twistd = options.twistd
     if not twistd or twistd.get("logger"):
+        if options["log-format"] != "text":
+            refuse(f"--log-format {options['log-format']}: the --logger of twistd has a format of its own")
         return None
     try:
         return logObserver(options["log-format"], twistd)
@@ -200,11 +243,12 @@ def _observer(options: Options) -> Any:
         refuse(f"--logfile {twistd['logfile']}: {fault}")
 
 
-def _affordable(policy: Policy) -> Policy:
+def affordable(policy: Policy, files: int) -> Policy:
     """
-    The policy with no more connections than there are descriptors.
+    A policy with no more connections than there are descriptors.
+
+    @param files: how many files the process may have open.
     """
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if files == resource.RLIM_INFINITY:
         return policy
     most = max(1, files - RESERVED)

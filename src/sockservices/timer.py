@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-__all__ = ["Timer"]
+__all__ = ["Timer", "globalClock"]
 
 
 class Timer:
@@ -53,6 +53,15 @@ class Timer:
             self._delayed.cancel()
             self._delayed = None
         self._at, self._call = -math.inf, _nothing
+
+
+def globalClock() -> IReactorTime:
+    """
+    The global reactor, which is installed by looking at it: so not before it is needed.
+    """
+    from twisted.internet import reactor
+
+    return IReactorTime(reactor)
 
 
 def _nothing(now: float) -> None:

@@ -31,7 +31,7 @@ class Outcome(Enum):
 
     NO_PORT = "source port 0"  #: a datagram that asks for no reply (RFC 768)
     PRIVILEGED = "privileged source port"  #: a datagram from a port where services answer: below 1024, or 2049
-    OWN_PORT = "own source port"  #: a datagram from a port of this very server
+    OWN_PORT = "own source port"  #: a datagram from a port, or a Unix socket, of this very server
     BAD_SOURCE = "source address"  #: a datagram from an address that no single host has, or loopback from elsewhere
     BROADCAST = "broadcast"  #: a datagram sent to more than this host
     UNNAMED = "unnamed source"  #: a Unix datagram without an address to reply to

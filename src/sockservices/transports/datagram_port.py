@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import socket
 import struct
+import sys
 from typing import Any
 
 from twisted.internet.interfaces import IAddress
@@ -104,8 +105,12 @@ _PKTINFO6 = struct.Struct("=16sI")
 #: What the kernel says of a datagram beside its bytes: either of the two.
 _ANCILLARY = socket.CMSG_SPACE(_PKTINFO6.size) + socket.CMSG_SPACE(_PKTINFO4.size)
 
-#: Not in the socket module before Python 3.14; the number is Linux's.
-IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
+#: Not in the socket module before Python 3.14. Elsewhere than on Linux, the system chooses where replies leave.
+IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8) if sys.platform == "linux" else 0
+
+
+#: The limited broadcast address (RFC 919).
+EVERYBODY = b"\xff\xff\xff\xff"
 
 
 class UDPPort(DatagramPort):
@@ -122,9 +127,13 @@ class UDPPort(DatagramPort):
         """
         if self.socket.family == socket.AF_INET6:
             self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-        else:
+        if IP_PKTINFO and (self.socket.family == socket.AF_INET or self._dual()):
             self.socket.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         super().startListening()
+
+    def _dual(self) -> bool:
+        # Ours never are; one of a service manager may be.
+        return not self.socket.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
 
     def address(self, name: Any) -> IAddress:
         """
@@ -138,9 +147,11 @@ class UDPPort(DatagramPort):
         for level, kind, data in ancillary:
             if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
                 _, local, destination = _PKTINFO4.unpack(data)
-                self.destination = socket.inet_ntop(socket.AF_INET, destination)
+                # Not an address of this host: whatever its form, a broadcast to one of our networks, or multicast.
+                self.destination = socket.inet_ntop(socket.AF_INET, destination if destination == local else EVERYBODY)
                 self._pktinfo = level, kind, _PKTINFO4.pack(0, local, bytes(4))
-            elif level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
+                break
+            if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
                 destination, interface = _PKTINFO6.unpack(data)
                 self.destination = socket.inet_ntop(socket.AF_INET6, destination)
                 self._pktinfo = level, kind, _PKTINFO6.pack(destination, interface if peer[3] else 0)

@@ -10,12 +10,18 @@ from typing import Any, Literal
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IAddress, IListeningPort, IReadDescriptor
+from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from sockservices.address import addressText
 from sockservices.transports.sockets import Opened
 
 __all__ = ["Port"]
+
+log = Logger("sockservices")
 
 
 @implementer(IListeningPort, IReadDescriptor)
@@ -92,12 +98,17 @@ class Port:
         if self.connected and not self._stopping:
             # What is served now may stop the port as well.
             self._stopping = True
-            self.lastRead()
-            self.connected = False
-            self.reactor.removeReader(self)
-            self._opened.close()
-            self._served.doStop()
+            try:
+                self.lastRead()
+            finally:
+                self._close()
         return succeed(None)
+
+    def _close(self) -> None:
+        self.connected = False
+        self.reactor.removeReader(self)
+        self._opened.close()
+        self._served.doStop()
 
     def lastRead(self) -> None:
         """
@@ -105,8 +116,14 @@ class Port:
         """
         self.doRead()
 
-    def connectionLost(self, reason: object) -> None:
+    def connectionLost(self, reason: Failure) -> None:
         """
-        The reactor lets go of its readers.
+        The reactor lets go of its readers, or the socket is broken: another holder of an inherited one may do that.
         """
-        self.stopListening()
+        if self.connected:
+            if not reason.check(ConnectionLost):
+                log.error(
+                    "{port} is listened on no more: {fault}", port=addressText(self.getHost()), fault=reason.value
+                )
+            self._stopping = True
+            self._close()

@@ -97,6 +97,8 @@ def _openInet(binding: InetBinding) -> Opened:
             opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if binding.stream:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # Connections inherit it: an urgent byte (RFC 6093) stays in its place in the stream, and is not dropped.
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         opened.bind(address)
         return _ready(opened)
     except OSError:
@@ -174,26 +176,37 @@ def _inherited(binding: SystemdBinding, environ: Mapping[str, str]) -> list[Open
     """
     The sockets of a name, as the service manager announces them (sd_listen_fds_with_names(3)).
     """
-    count = environ.get("LISTEN_FDS", "0") if environ.get("LISTEN_PID") == str(os.getpid()) else "0"
-    names = environ.get("LISTEN_FDNAMES", ":".join(["unknown"] * int(count))).split(":")
+    said = environ.get("LISTEN_FDS", "") if environ.get("LISTEN_PID") == str(os.getpid()) else ""
+    count = int(said) if said.isdecimal() else 0
+    names = (environ["LISTEN_FDNAMES"].split(":") if "LISTEN_FDNAMES" in environ else ["unknown"] * count)[:count]
     numbers = [FIRST_INHERITED + index for index, name in enumerate(names) if name == binding.name]
-    if count == "0" or not numbers:
-        passed = ", ".join(sorted(set(names))) if count != "0" else "none at all"
+    if not numbers:
+        passed = ", ".join(sorted(set(names))) or "none at all"
         raise OpenError(binding, f"the service manager passed no socket of this name; it passed {passed}")
-    opened = []
-    for number in numbers:
-        try:
-            # A program is passed inheritable ones only; ours are not, nor is what has its number after it was closed.
-            if not os.get_inheritable(number):
-                raise OpenError(binding, f"descriptor {number}: it is in use already")
-            inherited = socket.socket(fileno=number)
-            inherited.set_inheritable(False)
-            inherited.setblocking(False)
-        except OSError as fault:
-            raise OpenError(binding, f"descriptor {number}: {fault.strerror}") from None
-        opened.append(Opened(inherited))
-        listens = inherited.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
-        if inherited.type != (socket.SOCK_STREAM if listens else socket.SOCK_DGRAM):
-            # A connection (Accept=yes) or packets in sequence: reading it would fail again and again, for ever.
-            raise OpenError(binding, f"descriptor {number}: it takes neither connections nor datagrams")
+    opened: list[Opened] = []
+    try:
+        for number in numbers:
+            opened.append(_adopt(binding, number))
+    except OpenError:
+        for each in opened:
+            each.close()
+        raise
     return opened
+
+
+def _adopt(binding: SystemdBinding, number: int) -> Opened:
+    try:
+        # A program is passed inheritable ones only; ours are not, nor is what has its number after it was closed.
+        if not os.get_inheritable(number):
+            raise OpenError(binding, f"descriptor {number}: it is in use already")
+        inherited = socket.socket(fileno=number)
+        inherited.set_inheritable(False)
+        inherited.setblocking(False)
+        listens = inherited.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+    except OSError as fault:
+        raise OpenError(binding, f"descriptor {number}: {fault.strerror}") from None
+    if inherited.type != (socket.SOCK_STREAM if listens else socket.SOCK_DGRAM):
+        # A connection (Accept=yes) or packets in sequence: reading it would fail again and again, for ever.
+        inherited.close()
+        raise OpenError(binding, f"descriptor {number}: it takes neither connections nor datagrams")
+    return Opened(inherited)

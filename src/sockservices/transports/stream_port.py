@@ -27,8 +27,22 @@ log = Logger("sockservices")
 #: Connections accepted in one turn of the reactor: a flood of them must not keep it from what is open already.
 MOST = 64
 
-#: No descriptor, or no memory, for another connection. It stays in the queue; asked again at once, so would accept().
-EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+#: One connection was lost while it waited, or may not be had (accept(2)); the next one may be well. After any other
+#: fault, as when there is no descriptor, it stays in the queue: asked again at once, accept() would say the same.
+LOST = frozenset(
+    {
+        errno.ECONNABORTED,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        errno.EINTR,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.ENOPROTOOPT,
+        errno.EOPNOTSUPP,
+        errno.EPERM,
+        errno.EPROTO,
+    }
+)
 
 #: Seconds until it is asked again.
 PAUSE = 0.1
@@ -99,12 +113,14 @@ class StreamPort(Port):
             except BlockingIOError:
                 return
             except OSError as fault:
-                if fault.errno in EXHAUSTED:
-                    self._pause(fault)
-                    return
-                # One connection that was lost while it waited (accept(2)); the next one may be well.
-                continue
+                if fault.errno in LOST:
+                    continue
+                self._pause(fault)
+                return
             self._connect(connection, name)
+            if self.socket.fileno() < 0:
+                # What was served now has stopped the port.
+                return
 
     def _connect(self, connection: socket.socket, name: Any) -> None:
         protocol = transport = None

@@ -1,0 +1,51 @@
+"""
+The machine and the versions that were measured.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+__all__ = ["describe"]
+
+LIBRARIES = ("sockservices", "twisted", "uvloop", "gevent")
+PROGRAMS = {
+    "cc": ["cc", "--version"],
+    "go": ["go", "version"],
+    "socat": ["socat", "-V"],
+    "xinetd": ["xinetd", "-version"],
+}
+
+
+def describe() -> dict[str, str]:
+    """
+    What it is, in words, by name.
+    """
+    found = {
+        "processor": f"{_processor()}, {os.cpu_count()} cores",
+        "kernel": f"{platform.system()} {platform.release().partition('-')[0]}",
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+    }
+    for library in LIBRARIES:
+        try:
+            found[library] = version(library)
+        except PackageNotFoundError:
+            continue
+    for program, command in PROGRAMS.items():
+        if shutil.which(program):
+            said = subprocess.run(command, capture_output=True, text=True, check=False)
+            if number := re.search(r"\d+(\.\d+)+", re.sub(r"\(.*?\)", "", said.stdout + said.stderr)):
+                found[program] = number[0]
+    return found
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo").read_text()
+    model = re.search(r"^model name\s*: (.+)$", information, re.MULTILINE)
+    return model[1] if model else platform.machine()

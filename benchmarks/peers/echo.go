@@ -1,0 +1,80 @@
+// echo-go tcp|udp|welcome: a server of Go's package net. It prints "PORT n", its port on 127.0.0.1.
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+)
+
+const host = "127.0.0.1:0"
+
+func ready(address net.Addr) {
+	_, port, _ := net.SplitHostPort(address.String())
+	fmt.Println("PORT", port)
+}
+
+func echo(connection net.Conn) {
+	defer connection.Close()
+	buffer := make([]byte, 64<<10)
+	for {
+		length, err := connection.Read(buffer)
+		if err != nil {
+			return
+		}
+		if _, err := connection.Write(buffer[:length]); err != nil {
+			return
+		}
+	}
+}
+
+func welcome(connection net.Conn) {
+	defer connection.Close()
+	connection.Read(make([]byte, 64))
+	connection.Write([]byte("welcome to server!"))
+}
+
+func connections(answer func(net.Conn)) error {
+	listener, err := net.Listen("tcp", host)
+	if err != nil {
+		return err
+	}
+	ready(listener.Addr())
+	for {
+		connection, err := listener.Accept()
+		if err != nil {
+			return err
+		}
+		go answer(connection)
+	}
+}
+
+func datagrams() error {
+	address, err := net.ResolveUDPAddr("udp", host)
+	if err != nil {
+		return err
+	}
+	port, err := net.ListenUDP("udp", address)
+	if err != nil {
+		return err
+	}
+	ready(port.LocalAddr())
+	buffer := make([]byte, 64<<10)
+	for {
+		length, peer, err := port.ReadFromUDPAddrPort(buffer)
+		if err != nil {
+			return err
+		}
+		port.WriteToUDPAddrPort(buffer[:length], peer)
+	}
+}
+
+func main() {
+	serve := map[string]func() error{
+		"tcp":     func() error { return connections(echo) },
+		"udp":     datagrams,
+		"welcome": func() error { return connections(welcome) },
+	}
+	fmt.Fprintln(os.Stderr, serve[os.Args[1]]())
+	os.Exit(1)
+}
