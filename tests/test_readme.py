@@ -86,6 +86,24 @@ def test_logLinesAreThose() -> None:
     assert f"ready: {len(listeners)} listeners" in TEXT
 
 
+def test_whatIsSaidToHoldIsThere() -> None:
+    """
+    Every test and every file that a document names is there.
+    """
+    root = Path(__file__).parent.parent
+    tests = "".join(path.read_text() for path in root.glob("tests/*.py"))
+    named = 0
+    for document in [root / "README.md", *root.glob("docs/*.md")]:
+        text = document.read_text()
+        for test in re.findall(r"`(test_[a-z]\w*)`", text):
+            assert f"def {test}(" in tests, f"{document.name}: {test}"
+            named += 1
+        for name in re.findall(r"`(tests/\w+\.py)`|\]\(([^):]+)\)", text):
+            assert (root / name[0]).exists() if name[0] else (document.parent / name[1]).exists(), name
+            named += 1
+    assert named > 30
+
+
 def test_tableNamesEveryService() -> None:
     """
     The table of services has their names and ports.

@@ -20,10 +20,10 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from sockservices import DatagramResponder, StreamFactory
+from sockservices import DatagramResponder, Policy, StreamFactory
 from sockservices.binding import InetBinding, UnixBinding
 from sockservices.options import Options
-from sockservices.tap import Server, makeService
+from sockservices.tap import Server, affordable, makeService
 from sockservices.transports.sockets import openSockets
 from tests.loop import DatagramMemoryReactor, LoopCase, descriptors
 from tests.twistd import COMMAND, Twistd
@@ -171,15 +171,22 @@ class MemoryTests(SynchronousTestCase):
         """
         There are never more connections than there are descriptors for, 64 set aside, whatever was asked for.
         """
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
         for files, asked, expected in [(200, 1000, 136), (200, 0, 136), (200, 100, 100), (64, 5, 1), (9, 0, 1)]:
-            options = parsed("--service=echo", f"--max-connections={asked}")
-            resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
-            makeService(options, self.reactor).startService()
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-            served: Any = self.reactor.tcpServers.pop()[1]
-            self.assertEqual(served.policy.maxConnections, expected)
+            self.assertEqual(affordable(Policy(maxConnections=asked), files).maxConnections, expected)
+        self.assertEqual(affordable(Policy(maxConnections=0), resource.RLIM_INFINITY).maxConnections, 0)
+
+    def test_lessThanAskedIsSaid(self) -> None:
+        """
+        Who asks for more connections than there can be is told so, by the limit of this process as it is.
+        """
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self.start("--service=echo", "--max-connections=1000000000")
+        with capturedLogs() as events:
+            self.reactor.run()
+        served: Any = self.reactor.tcpServers.pop()[1]
+        self.assertEqual(served.policy.maxConnections, files - 64)
+        said = [formatEvent(event) for event in events]
+        self.assertIn(f"at most {files - 64} connections: no more than {files} files may be open", said)
 
 
 class StartTests(LoopCase):
