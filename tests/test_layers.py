@@ -29,9 +29,9 @@ LAYERS: tuple[set[str], ...] = (
     {"transports"},
     {"datagram", "factory", "log", "notify", "recorders", "show", "stream", "timer"},
     # Embedding; the package itself exports what it needs.
-    {"client", "server", PACKAGE},
+    {"client", "listener", "server", PACKAGE},
     # The commands.
-    {"__main__", "options", "signals", "tap", "testing"},
+    {"__main__", "command", "options", "signals", "tap", "testing"},
     {"pytest_plugin"},
 )
 

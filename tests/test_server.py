@@ -21,8 +21,8 @@ from zope.interface import implementer
 
 from sockservices import Census, Outcome, Policy, StreamFactory, Visit, datagramService, streamService
 from sockservices.binding import InetBinding
+from sockservices.listener import ListenerService
 from sockservices.responders import Echo, Hello
-from sockservices.server import ListenerService
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 from sockservices.transports.sockets import OpenError, openSockets
 from tests.loop import DatagramMemoryReactor, LoopCase, descriptors

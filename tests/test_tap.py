@@ -22,8 +22,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices import DatagramResponder, Policy, StreamFactory
 from sockservices.binding import InetBinding, UnixBinding
+from sockservices.command import Server
 from sockservices.options import Options
-from sockservices.tap import Server, affordable, makeService
+from sockservices.tap import affordable, makeService
 from sockservices.transports.sockets import openSockets
 from tests.loop import DatagramMemoryReactor, LoopCase, descriptors
 from tests.twistd import COMMAND, Twistd
