@@ -53,7 +53,7 @@ class _Syslog:
         syslog.openlog(prefix)
 
     def write(self, text: str) -> None:
-        syslog.syslog(text)
+        syslog.syslog(text.rstrip("\n"))
 
     def flush(self) -> None:
         """
