@@ -18,7 +18,7 @@ from sockservices.census import Census
 from sockservices.fault import faultText
 from sockservices.policy import Policy
 from sockservices.recorders import Record, tell
-from sockservices.responder import Conversation, MakeResponder
+from sockservices.responder import Conversation, MakeResponder, serviceName
 from sockservices.sources import inode, refusal, unixRefusal
 from sockservices.timer import globalClock
 from sockservices.visit import Outcome, Visit
@@ -123,7 +123,7 @@ class DatagramResponder(DatagramProtocol):
         census.outcomes[outcome] += 1
         if self.record is not None:
             kind, peer = self._peer(addr)
-            tell(self.record, Visit(self._name, kind, peer, serial, 0.0, len(datagram), sent, outcome))
+            tell(self.record, Visit(serviceName(self.responder), kind, peer, serial, 0.0, len(datagram), sent, outcome))
 
     def _refusal(self, datagram: bytes, addr: Any) -> Outcome | None:
         """
@@ -191,7 +191,7 @@ class DatagramResponder(DatagramProtocol):
             kind, peer = self._peer(addr)
             log.info(
                 "{service} {transport} {peer} not answered: {reason}{cause} (one line for many in {seconds:.0f} s)",
-                service=self._name,
+                service=serviceName(self.responder),
                 transport=kind,
                 peer=addressText(peer) or "-",
                 reason=outcome.value,
@@ -199,8 +199,3 @@ class DatagramResponder(DatagramProtocol):
                 seconds=SILENCE,
             )
         return outcome
-
-    @property
-    def _name(self) -> str:
-        name: str = getattr(self.responder, "name", "-")
-        return name

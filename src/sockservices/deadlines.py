@@ -9,13 +9,20 @@ import math
 from sockservices.policy import Policy
 from sockservices.visit import Outcome
 
-__all__ = ["Deadlines"]
+__all__ = ["Deadlines", "glance"]
 
 #: Seconds of silence after which a connection counts as quiet, and may end, when the server stops.
 QUIET = 0.5
 
 #: The most seconds between two looks at a peer that is owed something.
 TICK = 1.0
+
+
+def glance(patience: float) -> float:
+    """
+    The seconds between two looks, by the seconds after which patience is at its end (0: never).
+    """
+    return (patience or math.inf) / 10
 
 
 class Deadlines:
@@ -60,7 +67,7 @@ class Deadlines:
         if not self.watched:
             self.watched, self._taken, self._takenAt = True, taken, now
         # Without patience too: whether the peer is idle, or may be drained, is seen only once it has taken all.
-        return now + min(TICK, (self._patience or math.inf) / 10)
+        return now + min(TICK, glance(self._patience))
 
     @property
     def _patience(self) -> float:

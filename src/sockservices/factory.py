@@ -4,7 +4,6 @@ Conversations over streams, as many as the policy allows.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from twisted.internet.address import UNIXAddress
@@ -13,9 +12,10 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory, Protocol
 
 from sockservices.census import Census
+from sockservices.deadlines import glance
 from sockservices.policy import Policy
 from sockservices.recorders import Record, logVisit, tell
-from sockservices.responder import MakeResponder, Responder
+from sockservices.responder import MakeResponder, Responder, serviceName
 from sockservices.stream import StreamProtocol
 from sockservices.timer import globalClock
 from sockservices.visit import Outcome, Visit
@@ -69,7 +69,7 @@ class StreamFactory(Factory):
         self.census = Census() if census is None else census
         self.protocols: set[StreamProtocol] = set()
         #: Seconds after which a peer that was told something is looked at: whether it has taken it.
-        self.glance = (policy.stallTimeout or math.inf) / 10
+        self.glance = glance(policy.stallTimeout)
         self._clock = clock
         self._emptied: Deferred[None] | None = None
 
@@ -93,8 +93,7 @@ class StreamFactory(Factory):
         """
         The name of the service, of which a responder may not have been made.
         """
-        name: str = getattr(self.responder if responder is None else responder, "name", "-")
-        return name
+        return serviceName(self.responder if responder is None else responder)
 
     def buildProtocol(self, addr: IAddress) -> StreamProtocol | Refusal | None:  # type: ignore[override]
         """

@@ -16,6 +16,7 @@ from twisted.python.failure import Failure
 from sockservices.address import addressText
 from sockservices.factory import StreamFactory
 from sockservices.recorders import VisitLog
+from sockservices.responder import serviceName
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 
 __all__ = ["DatagramService", "ListenerService", "StreamService"]
@@ -75,7 +76,7 @@ class ListenerService(Service):
 
     def _late(self, failures: list[Failure]) -> None:
         if failures and self.running:
-            log.failure("{service} cannot listen", failures[0], service=self._name())
+            log.failure("{service} cannot listen", failures[0], service=serviceName(self._served.responder))
 
     def _listens(self, port: IListeningPort) -> None:
         if not IListeningPort.providedBy(port):
@@ -97,11 +98,11 @@ class ListenerService(Service):
         self._listen()
         if self.port is not None:
             host = self.port.getHost()
-            log.info("{service} listening on {listener}", service=self._name(), listener=self._listener(host))
-
-    def _name(self) -> str:
-        name: str = getattr(self._served.responder, "name", "-")
-        return name
+            log.info(
+                "{service} listening on {listener}",
+                service=serviceName(self._served.responder),
+                listener=self._listener(host),
+            )
 
     def _listener(self, host: Any) -> str:
         return f"{self.words[isinstance(host, UNIXAddress)]}:{addressText(host)}"
@@ -120,12 +121,11 @@ class ListenerService(Service):
         stopped: Deferred[Any] = succeed(None) if port is None else maybeDeferred(port.stopListening)
         return stopped.addBoth(self._stopped)
 
-    def _stopped(self, result: Failure | None) -> Any:
-        drained = self._drain()
-        return result if drained is None else drained.addCallback(lambda _: result)
+    def _stopped(self, result: Failure | None) -> Deferred[Any]:
+        return self._drain().addCallback(lambda _: result)
 
-    def _drain(self) -> Deferred[None] | None:
-        return None
+    def _drain(self) -> Deferred[None]:
+        return succeed(None)
 
     @property
     def connections(self) -> int:
@@ -177,7 +177,7 @@ class StreamService(ListenerService):
         """
         self._served.cut()
 
-    def _drain(self) -> Deferred[None] | None:
+    def _drain(self) -> Deferred[None]:
         factory: StreamFactory = self._served
         return factory.drain(factory.policy.drain).addCallback(self._drained)
 

@@ -175,12 +175,19 @@ class Options(usage.Options):
                 "--interface: it goes with --service; a --listen names its own, as :interface=ADDRESS"
             )
         self.listeners = [*self._services(), *self._listens()]
-        asked: set[Binding | str] = set()
-        for listener in self.listeners:
-            if isinstance(listener.endpoint, InetBinding) and listener.endpoint.port:
-                if listener.endpoint in asked:
-                    raise usage.UsageError(f"{listener.option}: {listener.endpoint} is asked for twice")
-                asked.add(listener.endpoint)
+        self._eachOnce()
+
+    def _eachOnce(self) -> None:
+        """
+        Two listeners on one port are the user's mistake, and not another program that is in the way.
+        """
+        asked: set[InetBinding] = set()
+        for _, endpoint, option in self.listeners:
+            if not isinstance(endpoint, InetBinding) or not endpoint.port:
+                continue
+            if endpoint in asked:
+                raise usage.UsageError(f"{option}: {endpoint} is asked for twice")
+            asked.add(endpoint)
 
     def _policy(self) -> Policy:
         limits: dict[str, Any] = {"udpRfcSize": bool(self["udp-rfc-size"])}

@@ -13,7 +13,7 @@ from sockservices.world import World
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress
 
-__all__ = ["Conversation", "MakeResponder", "Responder"]
+__all__ = ["Conversation", "MakeResponder", "Responder", "serviceName"]
 
 
 class Conversation:
@@ -120,3 +120,11 @@ class Responder:
 
 #: A L{Responder} class, or anything else that makes one.
 MakeResponder: TypeAlias = Callable[[Conversation], Responder]
+
+
+def serviceName(responder: Responder | MakeResponder) -> str:
+    """
+    The name of the service that a responder is of, or that responders are made for; C{-} where only they would know.
+    """
+    name: str = getattr(responder, "name", "-")
+    return name

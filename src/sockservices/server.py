@@ -15,7 +15,7 @@ from sockservices.datagram import DatagramResponder
 from sockservices.factory import Refusal, StreamFactory
 from sockservices.listener import DatagramService, StreamService
 from sockservices.policy import Policy
-from sockservices.recorders import Record, VisitLog, logVisit
+from sockservices.recorders import Record, VisitLog
 from sockservices.responder import MakeResponder
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 
@@ -52,8 +52,10 @@ def streamService(
             raise ValueError(f"{endpoint!r}: datagrams, where connections are to be served")
         else:
             endpoint = StreamEndpoint(reactor, binding)
-    visitLog = VisitLog(reactor) if record is None else None
-    factory = StreamFactory(responder, policy, record or visitLog or logVisit, reactor, census)
+    visitLog = None
+    if record is None:
+        record = visitLog = VisitLog(reactor)
+    factory = StreamFactory(responder, policy, record, reactor, census)
     if not isinstance(endpoint, StreamEndpoint):
         # It may be wrapped there.
         factory.refusal = Refusal

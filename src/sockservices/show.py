@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from twisted.logger import Logger
 
 from sockservices.address import addressText
-from sockservices.responder import Conversation, MakeResponder, Responder
+from sockservices.responder import Conversation, MakeResponder, Responder, serviceName
 
 __all__ = ["Show", "Shown", "quoted"]
 
@@ -76,7 +76,7 @@ class Show:
 
     def __init__(self, responder: MakeResponder) -> None:
         self._responder = responder
-        self.name = getattr(responder, "name", "-")
+        self.name = serviceName(responder)
 
     def __call__(self, conversation: Conversation) -> Shown:
         """
