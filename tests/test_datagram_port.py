@@ -105,6 +105,12 @@ class Link:
         """
         return 1
 
+    def getsockname(self) -> Any:
+        """
+        It is bound to no address in particular.
+        """
+        return "::", 7, 0, 0
+
     def recvmsg(self, size: int, ancillary: int) -> Any:
         """
         A datagram from each peer, that has come by link 7.
@@ -418,7 +424,7 @@ class FaultTests(PortCase):
         What the kernel does not take is told to the protocol, and to nobody else; the next datagram is served.
         """
         faults = [errno.ENOBUFS, errno.EPERM, errno.EAGAIN, errno.ENETUNREACH, errno.EMSGSIZE]
-        client = self.client(self.listen(sendmsg=faults))
+        client = self.client(self.listen(sendto=faults))
         with capturedLogs() as events:
             for _ in range(len(faults)):
                 client.send(b"words")

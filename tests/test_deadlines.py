@@ -35,12 +35,18 @@ class DeadlinesTests(SynchronousTestCase):
     """
 
     def look(
-        self, deadlines: Deadlines, now: float, heard: bool = True, taken: int = 0, owed: bool = False
+        self,
+        deadlines: Deadlines,
+        now: float,
+        heard: bool = True,
+        taken: int = 0,
+        owed: bool = False,
+        heardAt: float = 100.0,
     ) -> Outcome | float:
         """
-        Look, by default at a peer that was heard and is owed nothing.
+        Look, by default at a peer that was heard when it came, and is owed nothing.
         """
-        return deadlines.look(now, heard, taken, owed)
+        return deadlines.look(now, heardAt, heard, taken, owed)
 
     def test_none(self) -> None:
         """
@@ -71,9 +77,8 @@ class DeadlinesTests(SynchronousTestCase):
         """
         deadlines = begun(idleTimeout=300.0)
         self.assertEqual(self.look(deadlines, 100.0), 400.0)
-        deadlines.heardAt = 250.0
-        self.assertEqual(self.look(deadlines, 400.0), 550.0)
-        self.assertIs(self.look(deadlines, 550.0), Outcome.IDLE)
+        self.assertEqual(self.look(deadlines, 400.0, heardAt=250.0), 550.0)
+        self.assertIs(self.look(deadlines, 550.0, heardAt=250.0), Outcome.IDLE)
 
     def test_notIdleWhileOwed(self) -> None:
         """
@@ -162,12 +167,11 @@ class DeadlinesTests(SynchronousTestCase):
         When the server stops a quiet peer is over: one that was silent for half a second, and is owed nothing.
         """
         deadlines = begun(5.0, idleTimeout=300.0)
-        deadlines.heardAt = 200.0
-        self.assertEqual(self.look(deadlines, 200.25), 500.0)
+        self.assertEqual(self.look(deadlines, 200.25, heardAt=200.0), 500.0)
         deadlines.draining = True
-        self.assertEqual(self.look(deadlines, 200.25), 200.5)
-        self.assertNotIsInstance(self.look(deadlines, 200.5, owed=True), Outcome)
-        self.assertIs(self.look(deadlines, 200.5), Outcome.DRAINED)
+        self.assertEqual(self.look(deadlines, 200.25, heardAt=200.0), 200.5)
+        self.assertNotIsInstance(self.look(deadlines, 200.5, owed=True, heardAt=200.0), Outcome)
+        self.assertIs(self.look(deadlines, 200.5, heardAt=200.0), Outcome.DRAINED)
 
     def test_whatIsDueFirst(self) -> None:
         """
@@ -175,8 +179,24 @@ class DeadlinesTests(SynchronousTestCase):
         """
         deadlines = begun(5.0)
         deadlines.draining = True
-        deadlines.heardAt = 104.75
-        self.assertIs(self.look(deadlines, 106.0, heard=False), Outcome.TIMED_OUT)
+        self.assertIs(self.look(deadlines, 106.0, heard=False, heardAt=104.75), Outcome.TIMED_OUT)
+
+    def test_firstLook(self) -> None:
+        """
+        Where there is a deadline for the first message the first look is early enough for the end of a short
+        conversation, too: within a tenth of the close grace, and a second. Else it is when the peer may be idle.
+        """
+        for policy, first, due in (
+            ({"closeGrace": 5.0}, 5.0, 100.5),
+            ({"closeGrace": 20.0}, 5.0, 101.0),
+            ({}, 5.0, 101.0),
+            ({}, 0.25, 100.25),
+            ({"idleTimeout": 0.25}, None, 100.25),
+            ({"closeGrace": 5.0, "idleTimeout": 300.0}, None, 400.0),
+            ({}, None, math.inf),
+        ):
+            limits: dict[str, Any] = policy
+            self.assertEqual(begun(first, **limits).first(), due)
 
 
 class ArbitraryTests(SynchronousTestCase):
@@ -203,13 +223,13 @@ class ArbitraryTests(SynchronousTestCase):
             if number == closing:
                 deadlines.close()
             now, taken = now + seconds, taken + some
-            over = deadlines.look(now, True, taken, owed)
+            over = deadlines.look(now, 100.0, True, taken, owed)
             if isinstance(over, Outcome):
                 return
             self.assertGreater(over, now)
         for _ in range(1000):
             now = over
-            over = deadlines.look(now, True, taken, False)
+            over = deadlines.look(now, 100.0, True, taken, False)
             if isinstance(over, Outcome):
                 self.assertLessEqual(now, 100 + 5 * 50 + sum(limits.values()))
                 return

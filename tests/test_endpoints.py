@@ -97,7 +97,7 @@ class ListenTests(LoopCase):
         endpoint.open()
         self.assertEqual(descriptors(), before + 1)
         port: Any = self.successResultOf(endpoint.listen(factory()))
-        self.assertEqual(descriptors(), before + 1)
+        self.assertEqual(descriptors(), before + 2, "the socket, and the poll group")
         self.successResultOf(port.stopListening())
         self.assertEqual(descriptors(), before)
 

@@ -78,9 +78,9 @@ class Server:
         if how == "listenTCP":
             return IListeningPort(reactor().listenTCP(0, self.factory, interface="127.0.0.1"))
         path = str(folder / f"{self.factory.responder.name}.sock")  # type: ignore[attr-defined]
-        binding = InetBinding(True, 0) if how == "StreamEndpoint" else UnixBinding(True, path)
+        binding = UnixBinding(True, path) if "unix" in how else InetBinding(True, 0)
         ports: list[IListeningPort] = []
-        StreamEndpoint(reactor(), binding).listen(self.factory).addCallback(ports.append)
+        StreamEndpoint(reactor(), binding, plain="plain" in how).listen(self.factory).addCallback(ports.append)
         return ports[0]
 
     def _sample(self) -> None:
@@ -126,7 +126,7 @@ class Server:
 Listen = Callable[..., Server]
 
 
-@pytest.fixture(params=["listenTCP", "StreamEndpoint", "unix"])
+@pytest.fixture(params=["listenTCP", "StreamEndpoint", "unix", "plain", "plain unix"])
 def listen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Listen]:
     """
     Starts servers on each kind of listener. All are stopped after the test.

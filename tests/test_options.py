@@ -136,7 +136,7 @@ WRONG = [
 ]
 
 #: Those that there are, beside a policy's.
-OPTIONS = ["proto", "service", "interface", "listen", "show", "log-format", "udp-rfc-size", "version", "help"]
+OPTIONS = ["proto", "service", "interface", "listen", "show", "log-format", "plain", "udp-rfc-size", "version", "help"]
 
 #: The limits, by their options.
 NUMBERS = {

@@ -20,7 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from sockservices import Census, Outcome, Policy, StreamFactory, Visit, datagramService, streamService
-from sockservices.binding import InetBinding
+from sockservices.binding import InetBinding, parse
 from sockservices.listener import ListenerService
 from sockservices.responders import Echo, Hello
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
@@ -487,6 +487,24 @@ class LifeTests(LoopCase):
             self.successResultOf(datagram.stopService())
         self.assertQuiet()
         self.assertEqual(descriptors(), before)
+
+
+class PlainTests(LifeTests):
+    """
+    The same with Twisted's own transports.
+    """
+
+    def stream(self, endpoint: str = "tcp:0", policy: Policy = Policy()) -> ListenerService:  # noqa: B008
+        """
+        A service for connections, not started.
+        """
+        binding = parse(endpoint)
+        if binding is None:
+            return super().stream(endpoint, policy)
+        plain = StreamEndpoint(self.reactor, binding, plain=True)
+        service = streamService(plain, Echo, reactor=self.reactor, policy=policy, record=self.visits.append)
+        self.addCleanup(service.stopService)
+        return service
 
 
 class SelectTests(LifeTests):

@@ -113,7 +113,11 @@ class Faulty:
 class PortCase(LoopCase):
     """
     A test of a port.
+
+    @cvar plain: whether its connections have Twisted's own transports.
     """
+
+    plain = False
 
     def setUp(self) -> None:
         """
@@ -144,7 +148,7 @@ class PortCase(LoopCase):
         if faults is not None:
             listening: Any = Faulty(opened.socket, faults)
             opened = Opened(listening, opened.path, opened.inode)
-        port = StreamPort(opened, self.factory, reactor or self.reactor)
+        port = StreamPort(opened, self.factory, reactor or self.reactor, self.plain)
         port.startListening()
         self.addCleanup(port.stopListening)
         return port
@@ -486,3 +490,35 @@ class FaultTests(PortCase):
             self.assertRaises(ConnectionResetError, self.hear, client)
         self.assertIn("ZeroDivisionError", formatEvent(events[0]))
         self.assertEqual((len(events), len(self.factory.lost), descriptors()), (1, 1, before))
+
+
+class PlainServingTests(ServingTests):
+    """
+    The same with Twisted's own transports.
+    """
+
+    plain = True
+
+
+class PlainStopTests(StopTests):
+    """
+    The same with Twisted's own transports.
+    """
+
+    plain = True
+
+
+class PlainExhaustedTests(ExhaustedTests):
+    """
+    The same with Twisted's own transports.
+    """
+
+    plain = True
+
+
+class PlainFaultTests(FaultTests):
+    """
+    The same with Twisted's own transports.
+    """
+
+    plain = True

@@ -18,7 +18,7 @@ class Buckets:
     """
 
     def __init__(self) -> None:
-        self._levels: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._levels: OrderedDict[str, list[float]] = OrderedDict()
 
     def take(self, source: str, rate: float, now: float) -> bool:
         """
@@ -28,11 +28,18 @@ class Buckets:
         @param now: seconds. A clock that is set back costs the source nothing but the time until it is where it was.
         @return: whether there was one to take.
         """
-        burst = 2.0 * rate
-        level, then = self._levels.pop(source, (burst, now))
-        level = min(burst, level + max(0.0, now - then) * rate)
+        levels = self._levels
+        bucket = levels.get(source)
+        if bucket is None:
+            levels[source] = [2.0 * rate - 1.0, now]
+            if len(levels) > MOST:
+                levels.popitem(last=False)
+            return True
+        levels.move_to_end(source)
+        level, then = bucket
+        if now > then:
+            level = min(2.0 * rate, level + (now - then) * rate)
         taken = level >= 1.0
-        self._levels[source] = (level - 1.0 if taken else level, now)
-        if len(self._levels) > MOST:
-            self._levels.popitem(last=False)
+        bucket[0] = level - 1.0 if taken else level
+        bucket[1] = now
         return taken

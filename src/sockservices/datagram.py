@@ -5,6 +5,7 @@ Conversations of one datagram and its reply: over UDP and Unix datagrams.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -22,10 +23,14 @@ from sockservices.responder import Conversation, MakeResponder, serviceName
 from sockservices.sources import inode, refusal, unixRefusal
 from sockservices.timer import globalClock
 from sockservices.visit import Outcome, Visit
+from sockservices.world import World
 
 __all__ = ["DatagramResponder"]
 
 log = Logger("sockservices")
+
+#: Looked up for every datagram; as a member of its class that would take longer than some of the guards.
+DONE = Outcome.DONE
 
 #: A reply may have as many bytes, even if the request had fewer: nobody gains much by 40, and the time of day fits.
 FLOOR = 40
@@ -40,11 +45,52 @@ MOST = 65507
 SILENCE = 10.0
 
 
+def peerOf(addr: Any) -> tuple[str, IAddress | None]:
+    """
+    The word for the transport, and the peer as an address.
+
+    @param addr: as the transport has it.
+    """
+    if not isinstance(addr, tuple):
+        return "unixgram", UNIXAddress(addr) if addr else None
+    return "udp", (IPv6Address if ":" in addr[0] else IPv4Address)("UDP", addr[0], addr[1])
+
+
+class _Conversation(Conversation):
+    """
+    One that is used for every datagram in turn: what most responders never ask for is worked out when they do.
+
+    @ivar addr: the peer, as the transport has it.
+    """
+
+    __slots__ = ("addr",)
+
+    addr: Any
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.host = None
+
+    @property
+    def transport(self) -> str:  # type: ignore[override]
+        """
+        The word for the transport.
+        """
+        return peerOf(self.addr)[0]
+
+    @property
+    def peer(self) -> IAddress | None:  # type: ignore[override]
+        """
+        The remote address.
+        """
+        return peerOf(self.addr)[1]
+
+
 class DatagramResponder(DatagramProtocol):
     """
     Answers each datagram by itself: at most once, and over IP never with more bytes than it had, or 40.
 
-    All that it needs of its transport is C{write(data, address)}.
+    All that it needs of its transport is C{write(data, address)}; one that has C{reply(data)} may send later.
     """
 
     noisy = False
@@ -69,8 +115,11 @@ class DatagramResponder(DatagramProtocol):
         self.policy = policy
         self.record = record
         self.census = Census() if census is None else census
+        self._floor = MOST if policy.udpRfcSize else FLOOR
         self._clock = clock
-        self._host: IAddress | None = None
+        self._conversation = _Conversation(self.census.world)
+        self._reply: Callable[[bytes], object] | None = None
+        self._unsure: list[tuple[int, Any, int, int]] = []  # replies of which it is not known whether they were sent
         self._port: int | None = None
         self._inode: tuple[int, int] | None = None
         self._silentUntil: dict[Outcome, float] = {}
@@ -91,11 +140,13 @@ class DatagramResponder(DatagramProtocol):
         # One byte more than is answered, so that a datagram that was cut can be told from one that fits.
         self.transport.maxPacketSize = min(self.policy.udpMax or BIGGEST, BIGGEST) + 1
         getHost = getattr(self.transport, "getHost", None)
-        self._host = None if getHost is None else getHost()
-        self._port = getattr(self._host, "port", None)
+        host = None if getHost is None else getHost()
+        self._reply = getattr(self.transport, "reply", None)
+        self._conversation.host = host
+        self._port = getattr(host, "port", None)
         if self._port is not None:
             self.census.udpPorts[self._port] += 1
-        self._inode = inode(getattr(self._host, "name", None))
+        self._inode = inode(getattr(host, "name", None))
         if self._inode is not None:
             self.census.unixSockets.add(self._inode)
 
@@ -115,15 +166,42 @@ class DatagramResponder(DatagramProtocol):
 
         @param addr: the source: host and port, or the path of a Unix socket, or L{None} if that has none.
         """
-        census = self.census
-        serial, sent = census.serial(), 0
+        serial = self.census.serial()
+        reply, sent = None, 0
         outcome = self._refusal(datagram, addr)
         if outcome is None:
-            outcome, sent = self._answer(datagram, addr, serial)
-        census.outcomes[outcome] += 1
+            outcome, reply = self._ask(datagram, addr, serial)
+        if reply is not None:
+            sent = len(reply)
+            if self._reply is not None:
+                self._unsure.append((serial, addr, len(datagram), sent))
+                self._reply(reply)
+                return
+            try:
+                self.transport.write(reply, addr)
+            except (OSError, TypeError, ValueError, MessageLengthError) as fault:
+                outcome, sent = self._drop(Outcome.UNSENT, addr, faultText(fault)), 0
+        self._count(serial, addr, len(datagram), sent, outcome)
+
+    def datagramsSent(self, count: int, faults: Mapping[int, Exception]) -> None:
+        """
+        So many replies were sent that had been handed to the transport's C{reply}, but for those that have a fault.
+        """
+        unsure, self._unsure = self._unsure, []
+        if self.record is None and not faults:
+            self.census.outcomes[Outcome.DONE] += count
+            return
+        for number, (serial, addr, received, sent) in enumerate(unsure):
+            outcome, fault = Outcome.DONE, faults.get(number)
+            if fault is not None:
+                outcome, sent = self._drop(Outcome.UNSENT, addr, faultText(fault)), 0
+            self._count(serial, addr, received, sent, outcome)
+
+    def _count(self, serial: int, addr: Any, received: int, sent: int, outcome: Outcome) -> None:
+        self.census.outcomes[outcome] += 1
         if self.record is not None:
-            kind, peer = self._peer(addr)
-            tell(self.record, Visit(serviceName(self.responder), kind, peer, serial, 0.0, len(datagram), sent, outcome))
+            kind, peer = peerOf(addr)
+            tell(self.record, Visit(serviceName(self.responder), kind, peer, serial, 0.0, received, sent, outcome))
 
     def _refusal(self, datagram: bytes, addr: Any) -> Outcome | None:
         """
@@ -140,46 +218,39 @@ class DatagramResponder(DatagramProtocol):
             self._drop(outcome, addr)
         return outcome
 
-    def _answer(self, datagram: bytes, addr: Any, serial: int) -> tuple[Outcome, int]:
+    def _ask(self, datagram: bytes, addr: Any, serial: int) -> tuple[Outcome, bytes | None]:
         """
-        Ask the responder, and send what it says.
+        Ask the responder.
 
-        @return: what became of it, and how many bytes were sent.
+        @return: what is to become of the datagram, and the reply if there is to be one.
         """
-        kind, peer = self._peer(addr)
+        conversation = self._conversation
+        conversation.addr, conversation.serial = addr, serial
         limit = None
-        if kind == "udp":
-            limit = max(len(datagram), MOST if self.policy.udpRfcSize else FLOOR)
+        if isinstance(addr, tuple):
+            limit = len(datagram)
+            if limit < self._floor:
+                limit = self._floor
+        conversation.limit = limit
         try:
-            responder = self.responder(Conversation(kind, peer, self._host, serial, limit, self.census.world))
+            responder = self.responder(conversation)
             reply = responder.opening()
             if not responder.finished:
                 words = responder.answer(datagram)
                 reply = words if reply is None else reply + (words or b"")
             length = 0 if reply is None else len(reply)
         except Exception as fault:
-            return self._drop(Outcome.ERROR, addr, faultText(fault)), 0
+            return self._drop(Outcome.ERROR, addr, faultText(fault)), None
         if reply is None:
-            return Outcome.DONE, 0
+            return DONE, None
         if addr is None:
-            return self._drop(Outcome.UNNAMED, addr), 0
-        if limit is not None and length > limit:
-            return self._drop(Outcome.WITHHELD, addr), 0
-        if kind == "udp" and not self.census.mayReply(addr[0], self.policy, self.clock.seconds()):
-            return self._drop(Outcome.OVER_RATE, addr), 0
-        try:
-            self.transport.write(reply, addr)
-        except (OSError, TypeError, ValueError, MessageLengthError) as fault:
-            return self._drop(Outcome.UNSENT, addr, faultText(fault)), 0
-        return Outcome.DONE, length
-
-    def _peer(self, addr: Any) -> tuple[str, IAddress | None]:
-        """
-        The word for the transport, and the peer as an address.
-        """
-        if not isinstance(addr, tuple):
-            return "unixgram", UNIXAddress(addr) if addr else None
-        return "udp", (IPv6Address if ":" in addr[0] else IPv4Address)("UDP", addr[0], addr[1])
+            return self._drop(Outcome.UNNAMED, addr), None
+        if limit is not None:
+            if length > limit:
+                return self._drop(Outcome.WITHHELD, addr), None
+            if not self.census.mayReply(addr[0], self.policy, (self._clock or self.clock).seconds()):
+                return self._drop(Outcome.OVER_RATE, addr), None
+        return DONE, reply
 
     def _drop(self, outcome: Outcome, addr: Any, cause: str = "") -> Outcome:
         """
@@ -188,7 +259,7 @@ class DatagramResponder(DatagramProtocol):
         now = self.clock.seconds()
         if now >= self._silentUntil.get(outcome, now):
             self._silentUntil[outcome] = now + SILENCE
-            kind, peer = self._peer(addr)
+            kind, peer = peerOf(addr)
             log.info(
                 "{service} {transport} {peer} not answered: {reason}{cause} (one line for many in {seconds:.0f} s)",
                 service=serviceName(self.responder),

@@ -29,16 +29,15 @@ class Deadlines:
     """
     The deadlines of one connection. What happens is only noted here; all is worked out when the timer looks.
 
-    @ivar heardAt: when the peer was last heard, in seconds by the server's clock.
     @ivar draining: the server stops.
     @ivar watched: the peer is owed something, and watched for taking it.
     """
 
-    __slots__ = ("_beganAt", "_closing", "_first", "_policy", "_taken", "_takenAt", "draining", "heardAt", "watched")
+    __slots__ = ("_beganAt", "_closing", "_first", "_policy", "_taken", "_takenAt", "draining", "watched")
 
     def __init__(self, policy: Policy, now: float) -> None:
         self._policy = policy
-        self._beganAt = self.heardAt = self._takenAt = now
+        self._beganAt = self._takenAt = now
         self._first = 0.0
         self._taken = 0
         self.watched = self._closing = self.draining = False
@@ -49,6 +48,21 @@ class Deadlines:
         """
         if deadline is not None:
             self._first = deadline if self._policy.timeout is None else self._policy.timeout
+
+    def first(self) -> float:
+        """
+        When to look first, in seconds by the server's clock. A responder that has a deadline of its own has short
+        conversations: then it is early enough for their end, too, and most of them have one timer that is never moved.
+        """
+        if self._first:
+            return min(self.soon(self._beganAt), self._beganAt + self._first)
+        return self._beganAt + (self._policy.idleTimeout or math.inf)
+
+    def soon(self, now: float) -> float:
+        """
+        When to look whether the peer takes the last words, in seconds by the server's clock.
+        """
+        return now + min(TICK, glance(self._policy.closeGrace))
 
     def close(self) -> None:
         """
@@ -73,13 +87,14 @@ class Deadlines:
     def _patience(self) -> float:
         return self._policy.closeGrace if self._closing else self._policy.stallTimeout
 
-    def look(self, now: float, heard: bool, taken: int, owed: bool) -> Outcome | float:
+    def look(self, now: float, heardAt: float, heard: bool, taken: int, owed: bool) -> Outcome | float:
         """
         What is over now, or else when to look again.
 
         Stalled is a peer whose kernel took nothing for so long, however slow it was before. Idle is one that sent
         nothing and is owed nothing.
 
+        @param heardAt: when the peer was last heard, in seconds by the server's clock.
         @param heard: whether a first message has come.
         @param taken: how many bytes the peer's kernel has taken so far.
         @param owed: whether it has still to take some. While the conversation is ending, its end is owed.
@@ -98,9 +113,9 @@ class Deadlines:
         if self._first and not heard:
             at, outcome = self._beganAt + self._first, Outcome.TIMED_OUT
         elif policy.idleTimeout and not owed:
-            at, outcome = self.heardAt + policy.idleTimeout, Outcome.IDLE
+            at, outcome = heardAt + policy.idleTimeout, Outcome.IDLE
         else:
             at, outcome = math.inf, Outcome.IDLE
-        if self.draining and not owed and self.heardAt + QUIET < at:
-            at, outcome = self.heardAt + QUIET, Outcome.DRAINED
+        if self.draining and not owed and heardAt + QUIET < at:
+            at, outcome = heardAt + QUIET, Outcome.DRAINED
         return outcome if now >= at else min(at, again)

@@ -77,6 +77,7 @@ class Options(usage.Options):
         *_limits(),
     ]
     optFlags: ClassVar = [
+        ["plain", None, "Twisted's own transports for connections; elsewhere than on Linux there are no others"],
         ["udp-rfc-size", None, "let replies to datagrams be longer than their requests (on trusted networks only)"],
         ["show", None, "log every message: who, and its bytes"],
     ]

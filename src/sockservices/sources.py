@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Container
+from functools import lru_cache
 from pathlib import Path
 
 from sockservices.source import sourceOf
@@ -28,12 +29,20 @@ def refusal(host: str, port: int, destination: str | None, own: Container[int]) 
     @param own: the ports that this server is bound to.
     @return: L{None} when it may be answered.
     """
+    if port in own and port and port not in PRIVILEGED:
+        return Outcome.OWN_PORT
+    return _judged(host, port, destination)
+
+
+@lru_cache(maxsize=4096)
+def _judged(host: str, port: int, destination: str | None) -> Outcome | None:
+    """
+    What would be said of it by any server.
+    """
     if not port:
         return Outcome.NO_PORT
     if port in PRIVILEGED:
         return Outcome.PRIVILEGED
-    if port in own:
-        return Outcome.OWN_PORT
     source = sourceOf(host)
     if not source.single:
         return Outcome.BAD_SOURCE

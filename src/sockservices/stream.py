@@ -26,7 +26,7 @@ from sockservices.deadlines import Deadlines
 from sockservices.fault import faultText
 from sockservices.responder import Conversation, Responder
 from sockservices.timer import Timer
-from sockservices.transports.backlog import backlog
+from sockservices.transports.backlog import backlog, held
 from sockservices.visit import Outcome, Visit
 
 if TYPE_CHECKING:
@@ -50,6 +50,31 @@ PIECES = 1024
 CLEAN = frozenset({Outcome.TIMED_OUT, Outcome.IDLE, Outcome.DRAINED})
 
 
+class _Conversation(Conversation):
+    """
+    What is seldom asked for is worked out when it is.
+    """
+
+    __slots__ = ("_protocol",)
+
+    def __init__(self, protocol: StreamProtocol) -> None:
+        factory = protocol.factory
+        self._protocol = protocol
+        self._world = factory.census.world
+        self.transport = factory.transportOf(protocol.peer)
+        self.peer = protocol.peer
+        self.serial = protocol.serial
+        self.limit = None
+
+    @property
+    def host(self) -> IAddress:  # type: ignore[override]
+        """
+        The local address.
+        """
+        host: IAddress = self._protocol.transport.getHost()
+        return host
+
+
 @implementer(IHalfCloseableProtocol, IPushProducer, IPullProducer)
 class StreamProtocol(Protocol):
     """
@@ -59,27 +84,34 @@ class StreamProtocol(Protocol):
     transport's reading. One timer serves all deadlines.
     """
 
+    #: What every message asks for lies together: a thousand conversations do not fit into the nearest caches.
+    __slots__ = ("_answer", "_glancing", "_heardAt", "_received", "_responder", "_seconds", "_sent", "transport")
+
     factory: StreamFactory
     transport: Any
 
-    _responder: Responder | None = None
-    _answer: Callable[[bytes], bytes | None] | None = None  # None: what comes is dropped
+    _responder: Responder | None
+    _answer: Callable[[bytes], bytes | None] | None  # None: what comes is dropped
     _talk: Iterator[bytes] | None = None
     _lingerUntil = math.inf
     _outcome: Outcome | None = None
+    _glancing: bool  # the timer is set so that it is seen soon whether the peer takes what it was told
     _paused = False  # because the peer does not read
     _peerEnded = False
     _cut = False  # ended while the peer might still have said something
     _aborted = False
-    _received = 0
-    _sent = 0
+    _received: int
+    _sent: int
 
     def __init__(self, factory: StreamFactory, peer: IAddress) -> None:
         self.factory = factory
         self.peer = peer
         self.serial = factory.census.serial()
         self._seconds = factory.clock.seconds
-        self._beganAt = self._seconds()
+        self._answer = self._responder = self.transport = None
+        self._glancing = False
+        self._received = self._sent = 0
+        self._beganAt = self._heardAt = self._seconds()
         self._deadlines = Deadlines(factory.policy, self._beganAt)
         self._timer = Timer(factory.clock, self._look)
 
@@ -91,11 +123,8 @@ class StreamProtocol(Protocol):
         """
         factory, transport = self.factory, self.transport
         factory.protocols.add(self)
-        conversation = Conversation(
-            factory.transportOf(self.peer), self.peer, transport.getHost(), self.serial, None, factory.census.world
-        )
         try:
-            self._responder = responder = factory.responder(conversation)
+            self._responder = responder = factory.responder(_Conversation(self))
             words = responder.opening()
             finished = responder.finished
             self._talk = None if finished else responder.talk()
@@ -112,16 +141,18 @@ class StreamProtocol(Protocol):
             return
         if self._talk is None:
             self._answer = responder.answer
-        self._look(self._beganAt)
+        self._timer.by(self._deadlines.first())
 
     def dataReceived(self, segment: bytes) -> None:
         """
         Answer a segment. While the responder talks, and when the conversation is ending, it is dropped.
         """
-        self._deadlines.heardAt = self._seconds()
+        # What is called is got first: so the interpreter finds a slot sooner than by self._seconds().
+        seconds, answer = self._seconds, self._answer
+        self._heardAt = seconds()
         self._received += len(segment)
-        if self._answer is not None:
-            self._reply(self._answer, segment)
+        if answer is not None:
+            self._reply(answer, segment)
         elif self._cut:
             # It came too late to be answered, and is not to be dropped behind an end that looks clean.
             self.abort(self._outcome or Outcome.DRAINED)
@@ -131,7 +162,11 @@ class StreamProtocol(Protocol):
             words = answer(message)
             finished = self._responder.finished  # type: ignore[union-attr]
             if words:
-                self._say(words)
+                # As _say() does, which would be one call more for every message.
+                self._sent += len(words)
+                self.transport.write(words)
+                if not self._glancing:
+                    self._glanceSoon()
         except Exception as fault:
             self._fail(fault)
             return
@@ -141,7 +176,13 @@ class StreamProtocol(Protocol):
     def _say(self, words: bytes) -> None:
         self._sent += len(words)
         self.transport.write(words)
-        self._timer.by(self._deadlines.heardAt + self.factory.glance)
+        if not self._glancing:
+            self._glanceSoon()
+
+    def _glanceSoon(self) -> None:
+        # Set once, and not for every message: until it has fired it is early enough for those that follow.
+        self._glancing = True
+        self._timer.by(self._heardAt + self.factory.glance)
 
     # Back-pressure.
 
@@ -158,7 +199,7 @@ class StreamProtocol(Protocol):
         The peer has taken what was waiting: read on, or talk on.
         """
         self._paused = False
-        self._deadlines.heardAt = self._seconds()
+        self._heardAt = self._seconds()
         if self._talk is not None:
             self._talkOn(self._talk)
         elif self._outcome is None:
@@ -218,17 +259,22 @@ class StreamProtocol(Protocol):
         self._outcome = outcome
         self._answer = self._talk = None
         self._deadlines.close()
-        self._owe()
         transport = self.transport
+        halfCloses = not self._peerEnded and self._halfCloses()
+        if held(transport) or not halfCloses:
+            self._owe()
+        else:
+            # Our FIN is as good as out: this need not be watched from now on.
+            self._timer.by(self._deadlines.soon(self._seconds()))
         # Must come first: with a paused producer a transport flushes, but then resumes the producer and never closes.
         transport.unregisterProducer()
         if self._paused and not self._peerEnded:
             # The peer's end is still to be read; over TLS the connection does not close without.
             transport.resumeProducing()
-        if self._peerEnded or not self._halfCloses():
-            transport.loseConnection()
-        else:
+        if halfCloses:
             transport.loseWriteConnection()
+        else:
+            transport.loseConnection()
 
     def _halfCloses(self) -> bool:
         # Twisted's wrappers, TLS among them, pass half-closes neither down nor up: what is below must know us itself.
@@ -264,9 +310,11 @@ class StreamProtocol(Protocol):
         It is over: count it and record it.
         """
         self._timer.cancel()
-        if self._outcome is None and reason.check(ConnectionDone):
+        # Not by Failure.check(), which compares names.
+        clean = isinstance(reason.value, ConnectionDone)
+        if self._outcome is None and clean:
             self._outcome = Outcome.DONE
-        elif not self._aborted and not reason.check(ConnectionDone) and backlog(self.transport):
+        elif not self._aborted and not clean and backlog(self.transport):
             # Ended already, but not all was said. A Unix peer that closes is never told of as cleanly as that.
             self._outcome = Outcome.RESET
         visit = Visit(
@@ -305,6 +353,7 @@ class StreamProtocol(Protocol):
         """
         End what is over, or set the timer for the next look.
         """
+        self._glancing = False
         if now >= self._lingerUntil:
             self.transport.loseConnection()
             return
@@ -313,7 +362,9 @@ class StreamProtocol(Protocol):
             # It was given everything. Its own end may come until then, whatever the grace is.
             self._timer.by(self._lingerUntil)
             return
-        over = self._deadlines.look(now, self._received > 0, self._sent - waiting, self._paused or waiting > 0)
+        over = self._deadlines.look(
+            now, self._heardAt, self._received > 0, self._sent - waiting, self._paused or waiting > 0
+        )
         if not isinstance(over, Outcome):
             self._timer.by(min(over, self._lingerUntil))
         elif over in CLEAN:

@@ -171,17 +171,18 @@ def _services(
     The services of a listener: one, or as many as the service manager has sockets for it.
     """
     responder: MakeResponder = Show(listener.responder) if options["show"] else listener.responder
-    binding = listener.endpoint
+    binding, plain = listener.endpoint, bool(options["plain"])
     common: dict[str, Any] = {"reactor": reactor, "policy": policy, "census": census}
     if isinstance(binding, str):
         yield streamService(binding, responder, record=visitLog, **common)
     elif isinstance(binding, SystemdBinding):
         for opened in openSockets(binding):
             if opened.stream:
-                yield streamService(StreamEndpoint(reactor, binding, opened), responder, record=visitLog, **common)
+                endpoint = StreamEndpoint(reactor, binding, opened, plain)
+                yield streamService(endpoint, responder, record=visitLog, **common)
             else:
                 yield datagramService(DatagramEndpoint(reactor, binding, opened), responder, **common)
     elif binding.stream:
-        yield streamService(StreamEndpoint(reactor, binding), responder, record=visitLog, **common)
+        yield streamService(StreamEndpoint(reactor, binding, plain=plain), responder, record=visitLog, **common)
     else:
         yield datagramService(DatagramEndpoint(reactor, binding), responder, **common)

@@ -9,9 +9,17 @@ from struct import Struct
 from termios import TIOCOUTQ
 from typing import Any
 
-__all__ = ["backlog"]
+__all__ = ["backlog", "held"]
 
 _INT = Struct("i")
+
+
+def held(transport: Any) -> int:
+    """
+    The bytes that a stream transport holds in user space.
+    """
+    waiting: int = len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0)
+    return waiting + int(getattr(transport, "_tempDataLen", 0))
 
 
 def backlog(transport: Any) -> int:
@@ -25,8 +33,7 @@ def backlog(transport: Any) -> int:
 
     @param transport: any stream transport; one without buffer or socket, as in unit tests, has no backlog.
     """
-    waiting: int = len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0)
-    waiting += getattr(transport, "_tempDataLen", 0)
+    waiting = held(transport)
     try:
         answer = ioctl(transport.getHandle().fileno(), TIOCOUTQ, _INT.pack(0))
     except (AttributeError, OSError, ValueError):

@@ -17,7 +17,7 @@ from sockservices.fault import faultText
 from sockservices.transports.port import Port
 from sockservices.transports.sockets import Opened
 
-__all__ = ["DatagramPort", "UDPPort"]
+__all__ = ["DatagramPort", "UDPPort", "destinationOf", "onlyDestination", "peerOf"]
 
 log = Logger("sockservices")
 
@@ -113,6 +113,58 @@ IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8) if sys.platform == "linux" else 0
 EVERYBODY = b"\xff\xff\xff\xff"
 
 
+def peerOf(host: str, port: int, scope: int) -> tuple[str, int]:
+    """
+    A peer. One that is link-local (RFC 4007) is another host on every link.
+
+    @param scope: the number of the link, or 0.
+    """
+    return f"{host}%{scope}" if scope else host, port
+
+
+def destinationOf(
+    ancillary: list[tuple[int, int, bytes]], scoped: bool, only: str | None = None
+) -> tuple[str | None, tuple[int, int, bytes] | None]:
+    """
+    Where a datagram was sent to, and what the kernel is to be told to have the reply leave from there.
+
+    @param ancillary: the control messages of the datagram.
+    @param scoped: whether it came from a link-local address, and is to be answered on that link.
+    @param only: where it was sent to if they do not say.
+    """
+    destination, pktinfo = only, None
+    for level, kind, data in ancillary:
+        if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
+            _, local, target = _PKTINFO4.unpack(data)
+            # Not an address of this host: whatever its form, a broadcast to one of our networks, or multicast.
+            destination = socket.inet_ntop(socket.AF_INET, target if target == local else EVERYBODY)
+            return destination, (level, kind, _PKTINFO4.pack(0, local, bytes(4)))
+        if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
+            target, interface = _PKTINFO6.unpack(data)
+            destination = socket.inet_ntop(socket.AF_INET6, target)
+            pktinfo = level, kind, _PKTINFO6.pack(target, interface if scoped else 0)
+    return destination, pktinfo
+
+
+def onlyDestination(bound: socket.socket) -> str | None:
+    """
+    The only IP address that datagrams to this socket can have been sent to: the one that it is bound to, unless that
+    stands for many.
+    """
+    host = bound.getsockname()[0].partition("%")[0]
+    if host in ("0.0.0.0", "::", "::ffff:0.0.0.0"):
+        return None
+    with socket.socket(bound.family, socket.SOCK_DGRAM) as other:
+        try:
+            # Nothing is sent. A broadcast address takes a permission (SO_BROADCAST) that this socket does not have.
+            other.connect((host, 9))
+        except PermissionError:
+            return None
+        except OSError:
+            pass  # A link-local address, that is one only with its link, for one.
+    return str(host)
+
+
 class UDPPort(DatagramPort):
     """
     Replies leave from the address that was asked, on a wildcard socket too (RFC 1122 4.1.3.5), as long as they are
@@ -120,16 +172,23 @@ class UDPPort(DatagramPort):
     """
 
     _pktinfo: tuple[int, int, bytes] | None = None
+    _only: str | None = None
 
     def startListening(self) -> None:
         """
-        Begin to receive, destinations included.
+        Begin to receive, destinations included where there may be several.
         """
-        if self.socket.family == socket.AF_INET6:
-            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-        if IP_PKTINFO and (self.socket.family == socket.AF_INET or self._dual()):
-            self.socket.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+        self._only = onlyDestination(self.socket)
+        if self._only is None:
+            if self.family == socket.AF_INET6:
+                self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+            if IP_PKTINFO and (self.family == socket.AF_INET or self._dual()):
+                self.socket.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         super().startListening()
+
+    def _read(self, most: int) -> None:
+        super()._read(most)
+        self._pktinfo = None
 
     def _dual(self) -> bool:
         # Ours never are; one of a service manager may be.
@@ -143,20 +202,9 @@ class UDPPort(DatagramPort):
 
     def _receive(self) -> tuple[bytes, Any]:
         datagram, ancillary, _, peer = self.socket.recvmsg(self.maxPacketSize, _ANCILLARY)
-        self._pktinfo = self.destination = None
-        for level, kind, data in ancillary:
-            if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
-                _, local, destination = _PKTINFO4.unpack(data)
-                # Not an address of this host: whatever its form, a broadcast to one of our networks, or multicast.
-                self.destination = socket.inet_ntop(socket.AF_INET, destination if destination == local else EVERYBODY)
-                self._pktinfo = level, kind, _PKTINFO4.pack(0, local, bytes(4))
-                break
-            if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
-                destination, interface = _PKTINFO6.unpack(data)
-                self.destination = socket.inet_ntop(socket.AF_INET6, destination)
-                self._pktinfo = level, kind, _PKTINFO6.pack(destination, interface if peer[3] else 0)
-        # Link-local peers (RFC 4007) are another host on every link.
-        return datagram, (f"{peer[0]}%{peer[3]}" if peer[3:] and peer[3] else peer[0], peer[1])
+        scope = peer[3] if len(peer) > 2 else 0
+        self.destination, self._pktinfo = destinationOf(ancillary, bool(scope), self._only)
+        return datagram, peerOf(peer[0], peer[1], scope)
 
     def write(self, datagram: bytes, peer: Any) -> None:
         """
@@ -165,7 +213,7 @@ class UDPPort(DatagramPort):
         @param peer: host and port, in the form in which they were received.
         @raise OSError: when the kernel does not take it, a full queue included: then it is lost.
         """
-        if self._pktinfo is None or self.destination is None:
+        if self._pktinfo is None:
             self.socket.sendto(datagram, peer)
         else:
             self.socket.sendmsg([datagram], [self._pktinfo], 0, peer)

@@ -14,7 +14,9 @@ from twisted.internet.protocol import AbstractDatagramProtocol
 from zope.interface import implementer
 
 from sockservices.binding import Binding, InetBinding, UnixBinding
+from sockservices.transports.batched_udp_port import BatchedUDPPort
 from sockservices.transports.datagram_port import DatagramPort, UDPPort
+from sockservices.transports.messages import recvmmsg
 from sockservices.transports.port import Port
 from sockservices.transports.sockets import BACKLOG, Opened, OpenError, openSockets
 from sockservices.transports.stream_port import StreamPort
@@ -66,8 +68,7 @@ class _Endpoint:
         opened, self._opened = self._opened, None
         return opened
 
-    def _start(self, kind: type[Port], opened: Opened, served: Any) -> IListeningPort:
-        port = kind(opened, served, self._reactor)
+    def _start(self, port: Port, opened: Opened) -> IListeningPort:
         try:
             port.startListening()
         except Exception:
@@ -81,6 +82,14 @@ class StreamEndpoint(_Endpoint):
     """
     Listens for TCP or Unix-stream connections.
     """
+
+    def __init__(self, reactor: Any, binding: Binding, opened: Opened | None = None, plain: bool = False) -> None:
+        """
+        @param opened: the socket, if it is open already.
+        @param plain: have Twisted's own transports.
+        """
+        super().__init__(reactor, binding, opened)
+        self._plain = plain
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """
@@ -97,7 +106,7 @@ class StreamEndpoint(_Endpoint):
             if not opened.stream:
                 opened.close()
                 raise OpenError(binding, "it takes datagrams, not connections")
-            port = self._start(StreamPort, opened, factory)
+            port = self._start(StreamPort(opened, factory, reactor, self._plain), opened)
         elif isinstance(binding, InetBinding):
             port = reactor.listenTCP(binding.port, factory, BACKLOG, binding.interface)
         elif isinstance(binding, UnixBinding):
@@ -127,8 +136,12 @@ class DatagramEndpoint(_Endpoint):
             if opened.stream:
                 opened.close()
                 raise OpenError(binding, "it takes connections, not datagrams")
-            kind = DatagramPort if opened.socket.family == socket.AF_UNIX else UDPPort
-            port = self._start(kind, opened, protocol)
+            kind: type[DatagramPort] = (
+                BatchedUDPPort if recvmmsg is not None and hasattr(protocol, "datagramsSent") else UDPPort
+            )
+            if opened.socket.family == socket.AF_UNIX:
+                kind = DatagramPort
+            port = self._start(kind(opened, protocol, reactor), opened)
         elif isinstance(binding, InetBinding):
             port = reactor.listenUDP(binding.port, protocol, binding.interface)
         elif isinstance(binding, UnixBinding):

@@ -45,6 +45,8 @@ class Port:
         self.socket = opened.socket
         self.reactor = reactor
         self._opened = opened
+        #: The address family: the socket makes an Enum's member of it each time.
+        self.family = opened.socket.family
         self._served = served
 
     def fileno(self) -> int:
@@ -69,10 +71,10 @@ class Port:
         """
         A socket's name as an address.
         """
-        if self.socket.family == socket.AF_UNIX:
+        if self.family == socket.AF_UNIX:
             return UNIXAddress(os.fsencode(name) if name else None)
         kind: Literal["TCP", "UDP"] = "TCP" if self._opened.stream else "UDP"
-        if self.socket.family == socket.AF_INET6:
+        if self.family == socket.AF_INET6:
             return IPv6Address(kind, *name)
         return IPv4Address(kind, *name)
 

@@ -5,18 +5,21 @@ A port over a listening socket: it accepts TCP and Unix-stream connections.
 from __future__ import annotations
 
 import errno
+import select
 import socket
 from typing import Any
 
 from twisted.internet import tcp, unix
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted
-from twisted.internet.interfaces import IDelayedCall, IProtocolFactory
+from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol, IProtocolFactory
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sockservices.address import addressText
 from sockservices.fault import faultText
+from sockservices.transports.connection import Connection, UnixConnection
+from sockservices.transports.poll_group import PollGroup
 from sockservices.transports.port import Port
 from sockservices.transports.sockets import Opened
 
@@ -51,7 +54,7 @@ PAUSE = 0.1
 SILENCE = 10.0
 
 
-class UnixConnection(unix.Server):
+class PlainUnixConnection(unix.Server):
     """
     A Unix-stream connection that is read by recv(2): the kernel drops the descriptors that a peer passes along, where
     recvmsg(2) would have to receive them, log them, and close them one by one.
@@ -62,23 +65,34 @@ class UnixConnection(unix.Server):
 
 class StreamPort(Port):
     """
-    Accepts connections for a factory.
+    Accepts connections for a factory. They are in a poll group, where there is epoll.
+
+    @ivar group: the group, if there is one.
     """
+
+    group: PollGroup | None = None
 
     _realPortNumber = 0  # for the repr of Twisted's connections
     _silentUntil = 0.0
     _pausing: IDelayedCall | None = None
 
-    def __init__(self, opened: Opened, factory: IProtocolFactory, reactor: Any) -> None:
+    def __init__(self, opened: Opened, factory: IProtocolFactory, reactor: Any, plain: bool = False) -> None:
+        """
+        @param plain: have Twisted's own transports for the connections, each of them watched by the reactor itself. So
+            it is, too, where there is no epoll.
+        """
         super().__init__(opened, factory, reactor)
         self.factory = factory
         self._serial = 0
-        self._transport: Any = UnixConnection if self.socket.family == socket.AF_UNIX else tcp.Server
+        if not plain and hasattr(select, "epoll"):
+            self.group = PollGroup(reactor)
 
     def startListening(self) -> None:
         """
         Begin to accept.
         """
+        if self.group is not None:
+            self.group.open()
         self.factory.doStart()
         super().startListening()
 
@@ -125,12 +139,13 @@ class StreamPort(Port):
     def _connect(self, connection: socket.socket, name: Any) -> None:
         protocol = transport = None
         try:
-            protocol = self.factory.buildProtocol(self.address(name))
+            peer = self.address(name)
+            protocol = self.factory.buildProtocol(peer)
             if protocol is None:
                 connection.close()
                 return
             self._serial += 1
-            transport = self._transport(connection, protocol, name, self, self._serial, self.reactor)
+            transport = self._transport(connection, protocol, peer, name)
             protocol.makeConnection(transport)
         except Exception as fault:
             self._failed(fault)
@@ -142,6 +157,19 @@ class StreamPort(Port):
             if protocol is not None:
                 # It was admitted, and is to be counted out again.
                 protocol.connectionLost(Failure(ConnectionAborted()))
+
+    def _transport(self, connection: socket.socket, protocol: IProtocol, peer: IAddress, name: Any) -> tcp.Server:
+        unixStream = self.family == socket.AF_UNIX
+        if self.group is not None:
+            return (UnixConnection if unixStream else Connection)(connection, protocol, peer, self, self._serial)
+        plain: Any = PlainUnixConnection if unixStream else tcp.Server
+        transport: tcp.Server = plain(connection, protocol, name, self, self._serial, self.reactor)
+        return transport
+
+    def _close(self) -> None:
+        super()._close()
+        if self.group is not None:
+            self.group.retire()
 
     def _failed(self, fault: Exception) -> None:
         log.error("a connection to {port} failed: {fault}", port=addressText(self.getHost()), fault=faultText(fault))

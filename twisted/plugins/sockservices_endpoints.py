@@ -1,0 +1,8 @@
+"""
+Makes C{fasttcp:} and C{fastunix:} known to C{serverFromString}.
+"""
+
+from sockservices.transports.strings import FastTCP, FastUNIX
+
+fastTCP = FastTCP()
+fastUNIX = FastUNIX()
