@@ -82,9 +82,7 @@ class Census:
         Ask for one more reply to a datagram from this IP address, and count it if it may be.
         """
         source = sourceOf(host)
-        rate = policy.udpRate
-        if rate is None:
-            rate = 0 if source.loopback else UDP_RATE
+        rate = self._perHead(policy.udpRate, UDP_RATE, source.loopback)
         return not rate or self._datagrams.take(source.key, rate, now)
 
     @staticmethod

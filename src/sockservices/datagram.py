@@ -189,10 +189,10 @@ class DatagramResponder(DatagramProtocol):
         """
         unsure, self._unsure = self._unsure, []
         if self.record is None and not faults:
-            self.census.outcomes[Outcome.DONE] += count
+            self.census.outcomes[DONE] += count
             return
         for number, (serial, addr, received, sent) in enumerate(unsure):
-            outcome, fault = Outcome.DONE, faults.get(number)
+            outcome, fault = DONE, faults.get(number)
             if fault is not None:
                 outcome, sent = self._drop(Outcome.UNSENT, addr, faultText(fault)), 0
             self._count(serial, addr, received, sent, outcome)

@@ -10,16 +10,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 from twisted.internet.protocol import AbstractDatagramProtocol
-from twisted.logger import Logger
 
-from sockservices.fault import faultText
-from sockservices.transports.datagram_port import UDPPort, destinationOf, peerOf
+from sockservices.transports.datagram_port import UDPPort, destinationOf, peerName
 from sockservices.transports.messages import COUNT, Receiver, controlMessages
 from sockservices.transports.sockets import Opened
 
 __all__ = ["BatchedUDPPort"]
-
-log = Logger("sockservices")
 
 #: Datagrams in one call after which others are likely to have come meanwhile: they are asked for at once, which costs
 #: less than a turn of the reactor.
@@ -66,9 +62,9 @@ def _peer(name: bytes) -> tuple[tuple[str, int], bool]:
     """
     port = int.from_bytes(name[2:4], "big")
     if len(name) < 28:
-        return peerOf(socket.inet_ntop(socket.AF_INET, name[4:8]), port, 0), False
+        return peerName(socket.inet_ntop(socket.AF_INET, name[4:8]), port, 0), False
     (scope,) = struct.unpack_from("@I", name, 24)
-    return peerOf(socket.inet_ntop(socket.AF_INET6, name[8:24]), port, scope), bool(scope)
+    return peerName(socket.inet_ntop(socket.AF_INET6, name[8:24]), port, scope), bool(scope)
 
 
 class _Run:
@@ -143,7 +139,7 @@ class BatchedUDPPort(UDPPort):
             try:
                 received(datagram, self._peer)
             except Exception as fault:
-                log.error("{protocol} raised {fault}", protocol=self.logPrefix(), fault=faultText(fault))
+                self._raised(fault)
         if self._runs:
             self._send()
 
@@ -176,7 +172,7 @@ class BatchedUDPPort(UDPPort):
         try:
             self.protocol.datagramsSent(count, faults)  # type: ignore[attr-defined]
         except Exception as fault:
-            log.error("{protocol} raised {fault}", protocol=self.logPrefix(), fault=faultText(fault))
+            self._raised(fault)
 
     def _sendEach(self, run: _Run, faults: dict[int, Exception]) -> None:
         self._pktinfo = run.pktinfo

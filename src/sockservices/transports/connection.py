@@ -13,6 +13,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress, IFileDescriptorReceiver, IProtocol
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 
+from sockservices.transports.backlog import held
 from sockservices.transports.poll_group import REASONS, PollGroup
 
 __all__ = ["Connection", "UnixConnection"]
@@ -126,7 +127,7 @@ class Connection(tcp.Server):
         # What is called is got first: so the interpreter finds a slot sooner than by self._recv().
         recv, size = self._recv, self._size
         if self.dataBuffer or self._tempDataLen:
-            size = max(LEAST, min(size, MOST - self._held()))
+            size = max(LEAST, min(size, MOST - held(self)))
         try:
             segment = recv(size)
         except BlockingIOError:
@@ -142,9 +143,6 @@ class Connection(tcp.Server):
             self._size //= 2
         self.protocol.dataReceived(segment)
         return None
-
-    def _held(self) -> int:
-        return len(self.dataBuffer) - self.offset + self._tempDataLen
 
     def write(self, data: bytes) -> None:
         """
@@ -188,7 +186,7 @@ class Connection(tcp.Server):
         """
         return (
             not self.TLS
-            and not self._held()
+            and not held(self)
             and not self._writeDisconnected
             and (self.producer is None or (self.streamingProducer and not self.producerPaused))
         )

@@ -17,7 +17,7 @@ from sockservices.fault import faultText
 from sockservices.transports.port import Port
 from sockservices.transports.sockets import Opened
 
-__all__ = ["DatagramPort", "UDPPort", "destinationOf", "onlyDestination", "peerOf"]
+__all__ = ["DatagramPort", "UDPPort", "destinationOf", "onlyDestination", "peerName"]
 
 log = Logger("sockservices")
 
@@ -79,8 +79,11 @@ class DatagramPort(Port):
             try:
                 self.protocol.datagramReceived(datagram, peer)
             except Exception as fault:
-                log.error("{protocol} raised {fault}", protocol=self.logPrefix(), fault=faultText(fault))
+                self._raised(fault)
         self.destination = None
+
+    def _raised(self, fault: Exception) -> None:
+        log.error("{protocol} raised {fault}", protocol=self.logPrefix(), fault=faultText(fault))
 
     def _receive(self) -> tuple[bytes, Any]:
         datagram, peer = self.socket.recvfrom(self.maxPacketSize)
@@ -113,7 +116,7 @@ IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8) if sys.platform == "linux" else 0
 EVERYBODY = b"\xff\xff\xff\xff"
 
 
-def peerOf(host: str, port: int, scope: int) -> tuple[str, int]:
+def peerName(host: str, port: int, scope: int) -> tuple[str, int]:
     """
     A peer. One that is link-local (RFC 4007) is another host on every link.
 
@@ -204,7 +207,7 @@ class UDPPort(DatagramPort):
         datagram, ancillary, _, peer = self.socket.recvmsg(self.maxPacketSize, _ANCILLARY)
         scope = peer[3] if len(peer) > 2 else 0
         self.destination, self._pktinfo = destinationOf(ancillary, bool(scope), self._only)
-        return datagram, peerOf(peer[0], peer[1], scope)
+        return datagram, peerName(peer[0], peer[1], scope)
 
     def write(self, datagram: bytes, peer: Any) -> None:
         """

@@ -133,8 +133,8 @@ class PollGroup:
             else:
                 self.removeWriter(member)
                 member.connectionLost(reason)
-        except BaseException:
-            log.failure("{member!r} raised", member=member)
+        except BaseException as fault:
+            self._raised(member, fault)
 
     def connectionLost(self, reason: Failure) -> None:
         """
@@ -144,8 +144,8 @@ class PollGroup:
         for member in {**self._writers, **self._readers}.values():
             try:
                 member.connectionLost(reason)
-            except BaseException:
-                log.failure("{member!r} raised", member=member)
+            except BaseException as fault:
+                self._raised(member, fault)
 
     # What members ask of it.
 
