@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 import pytest_twisted
 
+#: Runs of pytest within its own tests: those of the plugin.
+pytest_plugins = ["pytester"]
+
 
 def _inUse() -> set[Any]:
     """

@@ -1,5 +1,5 @@
 """
-Reactors for tests: one over real sockets that is turned by hand, and one in memory.
+Tests over real sockets, with a reactor that is turned by hand.
 """
 
 from __future__ import annotations
@@ -14,17 +14,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.internet.epollreactor import EPollReactor
 from twisted.internet.error import ConnectionLost
-from twisted.internet.interfaces import IAddress, IListeningPort
-from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
-from zope.interface import implementer
 
-__all__ = ["DatagramMemoryReactor", "LoopCase", "MemoryPort", "descriptors"]
+__all__ = ["LoopCase", "descriptors"]
 
 #: Seconds in which something that was asked for must have happened.
 PATIENCE = 10.0
@@ -152,61 +149,3 @@ class LoopCase(SynchronousTestCase):
         """
         readers = set(self.reactor.getReaders()) - self.reactor._internalReaders
         self.assertEqual((readers, self.reactor.getWriters(), self.reactor.getDelayedCalls()), (set(), [], []))
-
-
-@implementer(IListeningPort)
-class MemoryPort:
-    """
-    A port that listens in memory only.
-    """
-
-    def __init__(self, host: IAddress) -> None:
-        self._host = host
-        self.listening = True
-
-    def startListening(self) -> None:
-        """
-        It does already.
-        """
-
-    def stopListening(self) -> None:
-        """
-        Note it.
-        """
-        self.listening = False
-
-    def getHost(self) -> IAddress:
-        """
-        The address it was made for.
-        """
-        return self._host
-
-
-class DatagramMemoryReactor(MemoryReactorClock):
-    """
-    A reactor in memory that records datagram ports too.
-
-    @ivar udpServers: port, protocol, interface and size of each.
-    @ivar unixDatagramServers: path, protocol, size and mode of each.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.udpServers: list[tuple[int, Any, str, int]] = []
-        self.unixDatagramServers: list[tuple[str, Any, int, int]] = []
-
-    def listenUDP(self, port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192) -> MemoryPort:
-        """
-        Record it.
-        """
-        self.udpServers.append((port, protocol, interface, maxPacketSize))
-        return MemoryPort(IPv4Address("UDP", interface or "0.0.0.0", port))
-
-    def listenUNIXDatagram(
-        self, address: str, protocol: Any, maxPacketSize: int = 8192, mode: int = 0o666
-    ) -> MemoryPort:
-        """
-        Record it.
-        """
-        self.unixDatagramServers.append((address, protocol, maxPacketSize, mode))
-        return MemoryPort(UNIXAddress(address))

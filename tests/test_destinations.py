@@ -10,7 +10,7 @@ from unittest import skipUnless
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from sockservices.transports.datagram_port import IP_PKTINFO, destinationOf, onlyDestination, peerOf
+from sockservices.transports.datagram_port import IP_PKTINFO, destinationOf, onlyDestination, peerName
 from sockservices.transports.messages import recvmmsg
 
 #: A control message that nobody asked for: the time.
@@ -35,15 +35,15 @@ def pktinfo6(target: str, interface: int = 7) -> tuple[int, int, bytes]:
 
 class PeerTests(SynchronousTestCase):
     """
-    Tests for L{peerOf}.
+    Tests for L{peerName}.
     """
 
     def test_peer(self) -> None:
         """
         A peer is its host and port, and a link-local one has its link too.
         """
-        self.assertEqual(peerOf("192.0.2.1", 4000, 0), ("192.0.2.1", 4000))
-        self.assertEqual(peerOf("fe80::1", 4000, 7), ("fe80::1%7", 4000))
+        self.assertEqual(peerName("192.0.2.1", 4000, 0), ("192.0.2.1", 4000))
+        self.assertEqual(peerName("fe80::1", 4000, 7), ("fe80::1%7", 4000))
 
 
 class DestinationTests(SynchronousTestCase):

@@ -15,9 +15,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from sockservices.binding import Binding, InetBinding, UnixBinding
+from sockservices.testing import DatagramMemoryReactor
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 from sockservices.transports.sockets import OpenError, openSockets
-from tests.loop import DatagramMemoryReactor, LoopCase, descriptors
+from tests.loop import LoopCase, descriptors
 from tests.twistd import environment
 
 

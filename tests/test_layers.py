@@ -27,11 +27,11 @@ LAYERS: tuple[set[str], ...] = (
     {"registry", "sources"},
     # Twisted's side of a socket, then the protocols over it.
     {"transports"},
-    {"datagram", "factory", "log", "notify", "recorders", "show", "stream", "timer"},
+    {"datagram", "factory", "log", "notify", "recorders", "show", "stream", "timer"} | {"background"},
     # Embedding; the package itself exports what it needs.
-    {"client", "listener", "server", PACKAGE},
+    {"client", "fixture", "listener", "served", "server", PACKAGE},
     # The commands.
-    {"__main__", "command", "options", "signals", "tap", "testing"},
+    {"__main__", "command", "commands", "conformance", "serve", "options", "signals", "tap", "testing"},
     {"pytest_plugin"},
 )
 
@@ -177,12 +177,33 @@ class LayersTests(SynchronousTestCase):
         code = "import sockservices, sys; print('twisted.internet.reactor' in sys.modules)"
         self.assertEqual(fresh(code), "False\n")
 
+    def test_exportsComeWhenAskedFor(self) -> None:
+        """
+        Importing the package, or its plugin for pytest, takes no time: nothing of Twisted is imported before a name is
+        asked for.
+        """
+        for module in ("sockservices", "sockservices.policy", "sockservices.pytest_plugin"):
+            code = f"import {module}, sys; print('twisted' in sys.modules, 'sockservices.census' in sys.modules)"
+            self.assertEqual(fresh(code), "False False\n", module)
+
+    def test_exportsAreThere(self) -> None:
+        """
+        Every name that the package exports can be had, by C{from sockservices import *} too, and is listed by C{dir()};
+        another name is missed as in any module.
+        """
+        code = (
+            "import sockservices\n"
+            "print(set(sockservices.__all__) <= set(dir(sockservices)), hasattr(sockservices, 'Nonsense'))\n"
+            "from sockservices import *\n"
+            "print(all(globals()[name] is getattr(sockservices, name) for name in sockservices.__all__))"
+        )
+        self.assertEqual(fresh(code), "True False\nTrue\n")
+
     def test_noReactorFromAnyModule(self) -> None:
         """
         No module of the package installs a reactor when it is imported, those of the command included.
         """
-        # pytest alone imports its plugin, and has chosen a reactor by then.
-        names = [dotted for dotted, _, _ in files() if place(dotted) != "pytest_plugin"]
+        names = [dotted for dotted, _, _ in files()]
         code = (
             f"import importlib, sys\nfor name in {names}:\n    importlib.import_module(name)\n"
             "    if 'twisted.internet.reactor' in sys.modules:\n        sys.exit(name + ' installs a reactor')"

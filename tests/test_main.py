@@ -10,23 +10,28 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+import click
 from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices import __version__
 from sockservices.__main__ import main
+from sockservices.client import Verdict
+from sockservices.commands.group import commands
+from tests.commands import Piped
 from tests.twistd import Twistd, environment
 
 COMMAND = (sys.executable, "-m", "sockservices")
 
 
-def run(*arguments: str, cwd: Path) -> tuple[int, str, str]:
+def run(*arguments: str, cwd: Path, command: Sequence[str] = COMMAND) -> tuple[int, str, str]:
     """
     What becomes of a command that does not serve: its status, and all that it prints.
     """
     done = subprocess.run(
-        [*COMMAND, *arguments], env=environment(), cwd=cwd, capture_output=True, text=True, timeout=30, check=False
+        [*command, *arguments], env=environment(), cwd=cwd, capture_output=True, text=True, timeout=30, check=False
     )
     return done.returncode, done.stdout, done.stderr
 
@@ -36,26 +41,62 @@ class WordsTests(SynchronousTestCase):
     What does not need a server.
     """
 
+    def main(self, *arguments: str) -> tuple[object, str, str]:
+        """
+        What becomes of a command line: its exit status, and what it prints.
+        """
+        self.patch(sys, "argv", ["sockservices", *arguments])
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = self.assertRaises(SystemExit, main).code
+        return status, out.getvalue(), err.getvalue()
+
     def test_help(self) -> None:
         """
-        Asked for help, it says what it is called with, and all is well.
+        Asked for help, it lists its commands, and all is well.
         """
         for word in ("--help", "-h"):
-            self.patch(sys, "argv", ["sockservices", word])
-            with contextlib.redirect_stdout(io.StringIO()) as out:
-                main()
-            self.assertRegex(out.getvalue(), r"^usage: sockservices serve .*\n$")
+            status, out, err = self.main(word)
+            self.assertEqual((status, err), (0, ""))
+            self.assertTrue(out.startswith("Usage: sockservices [OPTIONS] COMMAND [ARGS]..."))
+            for name in ("ask", "chat", "check", "ping", "serve"):
+                self.assertRegex(out, rf"\n  {name} +[A-Z].*\.\n")
 
     def test_wrong(self) -> None:
         """
         Called with anything else than it knows, or with nothing, it says so in one line.
         """
-        for words, wrong in (([], "a command is wanted"), (["start"], "'start'"), (["--proto", "tcp"], "'--proto'")):
-            self.patch(sys, "argv", ["sockservices", *words])
-            said = str(self.assertRaises(SystemExit, main).code)
-            self.assertRegex(said, r"^sockservices: .*usage: sockservices serve")
-            self.assertIn(wrong, said)
-            self.assertNotIn("\n", said)
+        for words, wrong in (([], "Missing command"), (["start"], "'start'"), (["--proto", "tcp"], "--proto")):
+            status, out, err = self.main(*words)
+            self.assertEqual((status, out), (64, ""))
+            self.assertRegex(err, r"^sockservices: .*; sockservices --help tells more\n$")
+            self.assertIn(wrong, err)
+            self.assertEqual(err.count("\n"), 1)
+
+    def test_commandsHelp(self) -> None:
+        """
+        Each command's help says what its options are by default, and in what unit; where to ask is said alike in all.
+        """
+        places = "tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH"
+        for name in ("ask", "chat", "ping"):
+            status, out, err = self.main(name, "--help")
+            self.assertEqual((status, err), (0, ""))
+            words = " ".join(out.split())
+            self.assertIn(f"Usage: sockservices {name} [OPTIONS] URL", words)
+            self.assertIn(f"URL is {places}.", words)
+            self.assertIn(f"{places} is wanted", self.main(name, "nowhere")[2])
+            for option in commands.commands[name].params:
+                if isinstance(option, click.Option) and isinstance(option.default, float):
+                    self.assertRegex(words, rf"{option.opts[0]} SECONDS [^\[]*\[default: {option.default}\]")
+
+    def test_statuses(self) -> None:
+        """
+        The statuses that the help of ask lists are those of the verdicts.
+        """
+        words = " ".join(self.main("ask", "--help")[1].split())
+        for verdict in Verdict:
+            if verdict is not Verdict.FAILED:
+                self.assertRegex(words, rf"\b{verdict.word}( \([a-z ]+\))? {verdict.status}[,.]")
 
 
 def test_version(tmp_path: Path) -> None:
@@ -83,7 +124,8 @@ def test_wrongOption(tmp_path: Path) -> None:
     status, out, err = run("serve", "--proto", "sctp", cwd=tmp_path)
     assert (status, out) == (1, "")
     assert err == "sockservices: --proto sctp: tcp, udp or all is wanted\n"
-    assert run("begin", cwd=tmp_path)[0] == 1
+    assert run("--", "serve", "--proto", "sctp", cwd=tmp_path) == (1, "", err)
+    assert run("begin", cwd=tmp_path)[0] == 64
 
 
 def test_serves(tmp_path: Path) -> None:
@@ -97,3 +139,59 @@ def test_serves(tmp_path: Path) -> None:
             assert list(tmp_path.iterdir()) == []
         assert server.stop() == -signal.SIGTERM
     assert list(tmp_path.iterdir()) == []
+
+
+#: The command, where these are not installed.
+WITHOUT = (
+    sys.executable,
+    "-c",
+    "import sys; missing = sys.argv.pop(1); sys.modules.update(dict.fromkeys(missing.split(','))); "
+    "from sockservices.__main__ import main; main()",
+)
+
+
+def test_withoutPackages(tmp_path: Path) -> None:
+    """
+    Without the packages that the other commands need, one line says which is missing, and how to get it.
+    """
+    for missing in ("click", "rich"):
+        for words in ([], ["--help"], ["ask", "tcp://127.0.0.1:7"], ["begin"]):
+            done = run(missing, *words, cwd=tmp_path, command=WITHOUT)
+            assert done == (64, "", f"sockservices: all but serve needs {missing}: pip install 'sockservices[cli]'\n")
+
+
+def test_servesWithoutPackages(tmp_path: Path) -> None:
+    """
+    To serve, Twisted is enough.
+    """
+    words = f"sockservices {__version__}\n"
+    for arguments in (["--version"], ["serve", "--version"]):
+        assert run("click,rich", *arguments, cwd=tmp_path, command=WITHOUT) == (0, words, "")
+    command = (*WITHOUT, "click,rich", "serve")
+    with (
+        Twistd("--service=echo=0", command=command, cwd=tmp_path) as server,
+        socket.create_connection(server.address("echo"), 10) as client,
+    ):
+        client.sendall(b"words")
+        assert client.recv(10) == b"words"
+
+
+def test_otherMissingModules() -> None:
+    """
+    A module of our own that is missing is a fault, and said to be one.
+    """
+    code = "import sys; sys.modules['sockservices.commands.ask'] = None; from sockservices.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.stderr.startswith("Traceback")
+    assert "sockservices.commands.ask" in done.stderr
+
+
+def test_readerGoesAway(tmp_path: Path) -> None:
+    """
+    When nobody reads the help, it ends quietly.
+    """
+    with Piped("ask", "--help") as asking:
+        asking.out.close()
+        assert asking.end() == (141, "")

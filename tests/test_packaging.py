@@ -5,6 +5,7 @@ What is built, and what becomes of it where it is installed.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -159,3 +160,188 @@ def echoes(command: tuple[str, ...], cwd: Path) -> None:
         client.sendall(b"any bytes")
         client.shutdown(socket.SHUT_WR)
         assert client.makefile("rb").read() == b"any bytes"
+
+
+#: The tests of a project that knows this one by its wheel only. For each stage: what is installed beside what is there
+#: already, the words for pytest, and one more file of tests.
+STAGES = (
+    (
+        ("pytest",),
+        ("-p", "no:cacheprovider"),
+        """
+import asyncio
+import socket
+import threading
+
+
+def converse(address):
+    with socket.create_connection(address) as client:
+        client.sendall(b"hello")
+        assert client.recv(100) == b"hello"
+
+
+def test_blocking(sockservice):
+    server = sockservice("echo", "tcp")
+    converse(server.address)
+    server.wait(1)
+    assert server.visits[0].received == 5
+
+
+def test_threads(sockservice):
+    server = sockservice("echo", "tcp")
+    threads = [threading.Thread(target=converse, args=[server.address]) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    server.wait(10)
+
+
+def test_streams(sockservice):
+    server = sockservice("upper", "unix")
+
+    async def talk():
+        reader, writer = await asyncio.open_unix_connection(server.address)
+        writer.write(b"hello")
+        assert await reader.read(100) == b"HELLO"
+        writer.close()
+        await writer.wait_closed()
+
+    asyncio.run(talk())
+    server.wait(1)
+""",
+    ),
+    (
+        ("pytest-xdist",),
+        ("-n", "2"),
+        """
+import socket
+
+import pytest
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_many(sockservice, number):
+    with socket.socket(type=socket.SOCK_DGRAM) as client:
+        client.connect(sockservice("echo", "udp").address)
+        client.send(b"hello")
+        assert client.recv(100) == b"hello"
+""",
+    ),
+    (
+        ("pytest-asyncio",),
+        ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"),
+        """
+import asyncio
+
+import pytest
+
+
+@pytest.fixture
+async def connection(sockservice):
+    reader, writer = await asyncio.open_connection(*sockservice("welcome", "tcp").address)
+    yield reader, writer
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_asyncio(connection):
+    reader, writer = connection
+    writer.write(b"1")
+    assert await reader.read() == b"welcome to server!"
+
+
+async def test_wait(sockservice):
+    server = sockservice("greet")
+    reader, writer = await asyncio.open_connection(*server.address)
+    assert await reader.read() == b"connected"
+    writer.close()
+    await asyncio.to_thread(server.wait, 1)
+""",
+    ),
+    (
+        ("anyio", "trio"),
+        ("-p", "no:asyncio"),
+        """
+import anyio
+import pytest
+import trio
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+async def test_anyio(sockservice):
+    async with await anyio.connect_tcp(*sockservice("echo").address) as stream:
+        await stream.send(b"hello")
+        assert await stream.receive() == b"hello"
+
+
+def test_trio(sockservice):
+    server = sockservice("echo")
+
+    async def talk():
+        async with await trio.open_tcp_stream(*server.address) as stream:
+            await stream.send_all(b"hello")
+            assert await stream.receive_some() == b"hello"
+
+    trio.run(talk)
+    server.wait(1)
+""",
+    ),
+    (
+        ("pytest-twisted",),
+        ("-p", "no:asyncio"),
+        """
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.protocol import Protocol
+from twisted.internet.threads import deferToThread
+
+
+class Client(Protocol):
+    def __init__(self):
+        self.heard = Deferred()
+
+    def dataReceived(self, data):
+        self.heard.callback(data)
+
+
+@pytest_twisted.ensureDeferred
+async def test_twisted(sockservice):
+    server = sockservice("echo")
+    client = await connectProtocol(TCP4ClientEndpoint(reactor, *server.address), Client())
+    client.transport.write(b"hello")
+    assert await client.heard == b"hello"
+    client.transport.loseConnection()
+    await deferToThread(server.wait, 1)
+    assert server.visits[0].received == 5
+""",
+    ),
+)
+
+
+@packaging
+def test_projectOfSomeoneElse(built: Built, tmp_path: Path) -> None:
+    """
+    In a project of somebody else's, the installed wheel and a few lines of test give a running server; its tests pass
+    under pytest alone, and beside each further plugin, where those that were there before pass as well.
+    """
+    place, project = tmp_path / "environment", tmp_path / "project"
+    (project / "tests").mkdir(parents=True)
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "client"\nversion = "1"\n[tool.pytest.ini_options]\nfilterwarnings = ["error"]\n'
+    )
+    venv.create(place, symlinks=True)
+    pip = (sys.executable, "-m", "pip", "--python", str(place / "bin" / "python"))
+    run(*pip, "install", built.wheel, "pytest", cwd=project)
+    for requirements, words, tests in STAGES:
+        run(*pip, "install", *requirements, cwd=project)
+        own = project / "tests" / f"test_{requirements[0].replace('-', '_')}.py"
+        own.write_text(tests)
+        # pytest-asyncio takes every test that is a coroutine; trio warns of the signals of pytest-twisted's reactor.
+        alone = {"test_pytest_asyncio.py"} | ({"test_anyio.py"} if "pytest-twisted" in requirements else set())
+        others = {file for file in project.glob("tests/*.py") if file.name not in alone}
+        said = run(place / "bin" / "pytest", "-q", *words, *sorted({own, *others}), cwd=project)
+        assert re.search(r"^\d+ passed in", said, re.MULTILINE), said

@@ -7,17 +7,13 @@ from __future__ import annotations
 import doctest
 import re
 import shlex
-import socket
 from pathlib import Path
 from typing import Any
 
 import pytest_twisted
-from twisted.internet.task import deferLater
-from twisted.internet.threads import deferToThread
 
 from sockservices.options import Options
 from sockservices.registry import find, names
-from sockservices.transports.poll_group import PollGroup
 from tests.twistd import Twistd
 
 TEXT = (Path(__file__).parent.parent / "README.md").read_text()
@@ -58,31 +54,6 @@ async def test_pythonExamplesRun(capfd: Any) -> None:
             exec(compile(example.replace("8001", port), "README.md", "exec"), namespace)
     assert "welcome to server!" in capfd.readouterr().out
     await namespace["stopped"]
-
-
-@pytest_twisted.ensureDeferred  # type: ignore[untyped-decorator]
-async def test_endpointExampleRuns() -> None:
-    """
-    The example in docs/speed.md serves, and fast.
-    """
-    from twisted.internet import reactor
-
-    text = (Path(__file__).parent.parent / "docs" / "speed.md").read_text()
-    (example,) = re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)
-    namespace: dict[str, Any] = {"__name__": "speed"}
-    exec(compile(example, "speed.md", "exec"), namespace)
-    port = await namespace["listening"]
-
-    def converse() -> bytes:
-        with socket.create_connection((port.getHost().host, port.getHost().port), 5) as client:
-            client.sendall(b"words")
-            return client.recv(10)
-
-    assert await deferToThread(converse) == b"words"
-    assert isinstance(port.group, PollGroup)
-    await port.stopListening()
-    while port.group.fileno() >= 0:
-        await deferLater(reactor, 0.01)
 
 
 def test_exampleOfAServiceIsRight() -> None:

@@ -23,9 +23,10 @@ from sockservices import Census, Outcome, Policy, StreamFactory, Visit, datagram
 from sockservices.binding import InetBinding, parse
 from sockservices.listener import ListenerService
 from sockservices.responders import Echo, Hello
+from sockservices.testing import DatagramMemoryReactor
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 from sockservices.transports.sockets import OpenError, openSockets
-from tests.loop import DatagramMemoryReactor, LoopCase, descriptors
+from tests.loop import LoopCase, descriptors
 
 
 class WordsTests(SynchronousTestCase):

@@ -25,8 +25,9 @@ from sockservices.binding import InetBinding, UnixBinding
 from sockservices.command import Server
 from sockservices.options import Options
 from sockservices.tap import affordable, makeService
+from sockservices.testing import DatagramMemoryReactor
 from sockservices.transports.sockets import openSockets
-from tests.loop import DatagramMemoryReactor, LoopCase, descriptors
+from tests.loop import LoopCase, descriptors
 from tests.twistd import COMMAND, Twistd
 
 PEER = IPv4Address("TCP", "192.0.2.7", 40000)

@@ -1,35 +1,37 @@
 """
-The C{sockservices} command: C{sockservices serve} is C{twistd sockservices} without twistd's own words.
+The C{sockservices} command.
 """
 
 from __future__ import annotations
 
 import sys
 
+from sockservices.serve import serve
+
 __all__ = ["main"]
 
-USAGE = "usage: sockservices serve [options]; sockservices serve --help lists the options"
+#: The exit status for what cannot be understood, or done here (sysexits.h).
+USAGE = 64
 
 
 def main() -> None:
     """
-    Serve in the foreground, without a pid file.
+    Serve, which needs Twisted alone; or do what else the command line asks for.
     """
-    if len(sys.argv) < 2:
-        raise SystemExit(f"sockservices: a command is wanted; {USAGE}")
-    command, *arguments = sys.argv[1:]
-    if command == "--version":
-        arguments = ["--version"]
-    elif command in ("--help", "-h"):
-        print(USAGE)
-        return
-    elif command != "serve":
-        raise SystemExit(f"sockservices: {command!r}: there is no such command; {USAGE}")
-
-    from twisted.scripts.twistd import run
-
-    sys.argv = ["sockservices serve", "--nodaemon", "--pidfile=", "sockservices", *arguments]
-    run()
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["serve"]:
+        return serve(arguments[1:])
+    if arguments == ["--version"]:
+        return serve(arguments)
+    try:
+        from sockservices.commands.group import run
+    except ModuleNotFoundError as fault:
+        missing, _, _ = (fault.name or "").partition(".")
+        if missing not in ("click", "rich"):
+            raise
+        print(f"sockservices: all but serve needs {missing}: pip install 'sockservices[cli]'", file=sys.stderr)
+        raise SystemExit(USAGE) from None
+    raise SystemExit(run(arguments))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,3 @@
+"""
+What the C{sockservices} command does beside serving: one file each.
+"""

@@ -1,0 +1,188 @@
+"""
+C{sockservices chat}: the tutorials' loop, line by line.
+"""
+
+from __future__ import annotations
+
+from threading import Event
+
+import click
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.python.failure import Failure
+
+from sockservices.background import BackgroundReactor
+from sockservices.client import ClientProtocol, DatagramClient, Target, Unanswered, Verdict, connect
+from sockservices.client.within import within
+from sockservices.commands.parameters import SECONDS, TARGET, timeout
+from sockservices.commands.prompt import Prompt
+from sockservices.commands.running import background
+
+__all__ = ["chat"]
+
+
+@click.command(short_help="Talk to a service, line by line.")
+@click.argument("url", type=TARGET)
+@click.option(
+    "--wait",
+    type=SECONDS,
+    metavar="SECONDS",
+    default=1.0,
+    show_default=True,
+    help="How long to wait for the answer to a line before the next is read; what comes later is shown as well.",
+)
+@timeout(10.0, "How long to wait for a connection, for room to send, and after the last line for the peer's end.")
+def chat(url: Target, wait: float, timeout: float) -> int:
+    """
+    Read lines, send each without its line end and the blanks around it, and print what comes back. Empty lines are
+    skipped.
+
+    URL is tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH. Ctrl-D ends our side, Ctrl-C all at once.
+    Lines may be piped in, too.
+
+    The exit status is the verdict, as that of ask: ok 0 when we end it, or the peer does after having said something.
+    """
+    with background() as running:
+        return _Chat(running, url, wait, timeout).run().status
+
+
+class _Chat:
+    """
+    A conversation in the reactor's thread, and a terminal in this one.
+    """
+
+    _verdict = Verdict.OK
+    _finished = False
+    _fault: BaseException | None = None
+
+    def __init__(self, running: BackgroundReactor, url: Target, wait: float, timeout: float) -> None:
+        self._running = running
+        self._url = url
+        self._wait = wait
+        self._timeout = timeout
+        self._prompt = Prompt()
+        self._news = Event()
+        self._over = Event()
+
+    def run(self) -> Verdict:
+        """
+        Talk until one side ends.
+        """
+        peer = self._running.call(self._open, limit=None)
+        try:
+            self._talk(peer)
+        except KeyboardInterrupt:
+            # From the user, or because the peer has ended.
+            if not self._over.is_set():
+                self._prompt.show("")
+        finally:
+            self._running.call(self._close, peer)
+        if self._fault is not None:
+            raise self._fault
+        return self._verdict
+
+    def _close(self, peer: ClientProtocol | DatagramClient) -> Deferred[None] | None:
+        self._hearing.cancel()
+        if isinstance(peer, ClientProtocol):
+            return peer.abort()
+        peer.close()
+        return None
+
+    async def _open(self) -> ClientProtocol | DatagramClient:
+        reactor = self._running.reactor
+        peer: ClientProtocol | DatagramClient
+        try:
+            if self._url.stream:
+                peer = await connect(self._url.endpoint(reactor), reactor=reactor, timeout=self._timeout)
+            else:
+                peer = DatagramClient(self._url.address, reactor=reactor)
+                try:
+                    await peer.open()
+                except BaseException:
+                    peer.close()
+                    raise
+        except Unanswered as fault:
+            fault.args = (f"{self._url}: {fault}",)
+            raise
+        hears = self._hears(peer) if isinstance(peer, ClientProtocol) else self._replies(peer)
+        self._hearing = Deferred.fromCoroutine(hears).addErrback(self._failed)
+        return peer
+
+    def _failed(self, failure: Failure) -> None:
+        if not failure.check(CancelledError):
+            # Such as that nobody reads what we print.
+            self._fault = failure.value
+            self._end("")
+
+    async def _hears(self, peer: ClientProtocol) -> None:
+        """
+        What a stream says, to its end.
+        """
+        heard, remark = False, ""
+        try:
+            async for segment in peer:
+                heard = True
+                self._told(segment)
+            if not self._finished:
+                self._verdict = Verdict.OK if heard else Verdict.EOF
+                remark = "the peer has ended the conversation"
+        except Unanswered as fault:
+            self._verdict, remark = fault.verdict, f"{fault}"
+        self._end(remark)
+
+    def _end(self, remark: str) -> None:
+        self._over.set()
+        self._news.set()
+        self._prompt.close(remark)
+
+    async def _replies(self, peer: DatagramClient) -> None:
+        """
+        What comes by datagrams. A refusal is no end: the service may come up again.
+        """
+        while True:
+            try:
+                self._told(await peer.receive())
+                self._verdict = Verdict.OK
+            except Unanswered as fault:
+                self._verdict = fault.verdict
+                self._prompt.show(f"{fault}")
+                self._news.set()
+
+    def _told(self, said: bytes) -> None:
+        self._prompt.tell(said)
+        self._news.set()
+
+    def _talk(self, peer: ClientProtocol | DatagramClient) -> None:
+        while not self._over.is_set():
+            line = self._prompt.read()
+            if line is None:
+                break
+            if line:
+                self._news.clear()
+                self._send(peer, line)
+                self._news.wait(self._wait)
+        if isinstance(peer, ClientProtocol) and not self._over.is_set():
+            self._finished = True
+            self._running.call(peer.finish)
+            if not self._over.wait(self._timeout):
+                self._verdict = Verdict.TIMEOUT
+                self._prompt.show(f"timeout: the peer has not ended within {self._timeout:g} s")
+
+    def _send(self, peer: ClientProtocol | DatagramClient, line: bytes) -> None:
+        """
+        Send a line. What goes wrong is told by the side that hears, or here.
+        """
+        try:
+            self._running.call(self._sent, peer, line, limit=None)
+        except Unanswered as fault:
+            if not self._url.stream:
+                self._verdict = fault.verdict
+                self._prompt.show(f"{fault}")
+            elif fault.verdict is Verdict.TIMEOUT:
+                fault.args = (f"{self._url}: {fault}",)
+                raise
+
+    async def _sent(self, peer: ClientProtocol | DatagramClient, line: bytes) -> None:
+        if isinstance(peer, ClientProtocol):
+            await within(peer.send(line), self._timeout, self._running.reactor, "nothing is read")
+        else:
+            peer.send(line)

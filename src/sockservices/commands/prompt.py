@@ -1,0 +1,107 @@
+"""
+A terminal, or a pipe, that lines are read from while others are written.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Lock, main_thread
+from types import FrameType
+
+from sockservices.commands.words import printable, say
+
+__all__ = ["Prompt"]
+
+PROMPT = ">>: "
+
+#: Ends the wait for a line. Not that of Ctrl-C, which is ignored where a shell has started us in the background.
+WAKING = signal.SIGUSR1
+
+
+class Prompt:
+    """
+    Asks for lines in the main thread, with a prompt if this is a terminal. Other threads may write meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._terminal = sys.stdin.isatty() and sys.stdout.isatty()
+        self._lock = Lock()
+        self._reading = False
+        self._closed = False
+        self._typed: Callable[[], str] = str
+        if self._terminal:
+            with suppress(ImportError):
+                # input() then edits lines, and remembers them.
+                from readline import get_line_buffer
+
+                self._typed = get_line_buffer
+        signal.signal(WAKING, self._wake)
+
+    def read(self) -> bytes | None:
+        """
+        Read a line.
+
+        @return: the line, stripped; L{None} when there are no more.
+        @raise KeyboardInterrupt: by the user, or by L{close}.
+        """
+        with self._lock:
+            if self._closed:
+                return None
+            self._reading = True
+        try:
+            if self._terminal:
+                return os.fsencode(input(PROMPT)).strip()
+            line = sys.stdin.buffer.readline()
+            return line.strip() if line else None
+        except EOFError:
+            print()
+            return None
+        finally:
+            self._reading = False
+
+    def close(self, remark: str) -> None:
+        """
+        Show a last remark: no line will be wanted any more.
+        """
+        with self._lock:
+            self._closed = True
+            if remark:
+                self.show(remark)
+        while self._reading:
+            # Not once: what comes before the main thread waits for input does not wake it, but is only noted.
+            signal.pthread_kill(main_thread().ident or 0, WAKING)
+            time.sleep(0.02)
+
+    def _wake(self, number: int, frame: FrameType | None) -> None:
+        if self._reading and self._closed:
+            self._reading = False
+            raise KeyboardInterrupt
+
+    def tell(self, said: bytes) -> None:
+        """
+        Show what the peer has said, on lines of its own.
+        """
+        if self._terminal:
+            self._above(printable(said))
+        else:
+            say(said if said.endswith(b"\n") else said + b"\n")
+
+    def show(self, remark: str) -> None:
+        """
+        Show a remark of our own.
+        """
+        if self._terminal:
+            self._above(remark)
+        elif remark:
+            print(f"sockservices chat: {remark}", file=sys.stderr)
+
+    def _above(self, text: str) -> None:
+        # Where a line is being typed, it is moved down, with its prompt.
+        before, after = ("\r\x1b[K", "" if self._closed else PROMPT + self._typed()) if self._reading else ("", "")
+        sys.stdout.write(f"{before}{text if text.endswith(chr(10)) else text + chr(10)}{after}")
+        sys.stdout.flush()

@@ -1,0 +1,93 @@
+"""
+Conversations in memory, each by one call.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, overload
+
+from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.internet.interfaces import IAddress
+from twisted.internet.task import Clock
+
+from sockservices.census import Census
+from sockservices.datagram import DatagramResponder
+from sockservices.factory import StreamFactory
+from sockservices.policy import Policy
+from sockservices.responder import MakeResponder
+from sockservices.stream import StreamProtocol
+from sockservices.testing.datagram_peer import DatagramPeer
+from sockservices.testing.speech import NOW, stillWorld
+from sockservices.testing.stream_peer import StreamPeer
+from sockservices.visit import Visit
+from sockservices.world import World
+
+__all__ = ["converse"]
+
+#: For each transport the server's address, and the peer's. The limits on one source exempt loopback by default.
+ADDRESSES: dict[str, tuple[IAddress, IAddress]] = {
+    "tcp": (IPv4Address("TCP", "127.0.0.1", 8007), IPv4Address("TCP", "127.0.0.1", 40000)),
+    "udp": (IPv4Address("UDP", "127.0.0.1", 8007), IPv4Address("UDP", "127.0.0.1", 40000)),
+    "unix": (UNIXAddress("/nowhere/server.sock"), UNIXAddress(None)),
+    "unixgram": (UNIXAddress("/nowhere/server.sock"), UNIXAddress("/nowhere/peer.sock")),
+}
+
+
+@overload
+def converse(
+    responder: MakeResponder,
+    *,
+    transport: Literal["tcp", "unix"] = "tcp",
+    policy: Policy = ...,
+    world: World | None = None,
+    clock: Clock | None = None,
+    peer: IAddress | None = None,
+) -> StreamPeer: ...
+
+
+@overload
+def converse(
+    responder: MakeResponder,
+    *,
+    transport: Literal["udp", "unixgram"],
+    policy: Policy = ...,
+    world: World | None = None,
+    clock: Clock | None = None,
+    peer: IAddress | None = None,
+) -> DatagramPeer: ...
+
+
+def converse(
+    responder: MakeResponder,
+    *,
+    transport: str = "tcp",
+    policy: Policy = Policy(),  # noqa: B008 (it is frozen)
+    world: World | None = None,
+    clock: Clock | None = None,
+    peer: IAddress | None = None,
+) -> StreamPeer | DatagramPeer:
+    """
+    Have a conversation with a responder in memory: through the protocol that serves it on sockets, under its limits.
+
+    @param responder: a L{Responder<sockservices.Responder>} class, or anything that makes one for a conversation.
+    @param transport: C{"tcp"}, C{"unix"}, C{"udp"} or C{"unixgram"}.
+    @param policy: the limits.
+    @param world: by default one where nothing is left to chance, and whose time is the clock's.
+    @param clock: by default one of its own.
+    @param peer: the peer's address, by default one on this host.
+    @return: the peer, to speak for.
+    @raise ValueError: when there is no such transport.
+    """
+    if transport not in ADDRESSES:
+        raise ValueError(f"no transport {transport!r}; there are {', '.join(ADDRESSES)}")
+    host, usual = ADDRESSES[transport]
+    far = usual if peer is None else peer
+    clock = ticking = Clock() if clock is None else clock
+    census = Census(stillWorld(now=lambda: NOW + ticking.seconds()) if world is None else world)
+    visits: list[Visit] = []
+    if transport in ("udp", "unixgram"):
+        datagrams = DatagramResponder(responder, policy, visits.append, clock, census)
+        return DatagramPeer(datagrams, clock, visits, host, far)
+    protocol = StreamFactory(responder, policy, visits.append, clock, census).buildProtocol(far)
+    assert isinstance(protocol, StreamProtocol)
+    return StreamPeer(protocol, clock, visits, host, far)
