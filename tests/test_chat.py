@@ -270,9 +270,13 @@ def test_pipedBytes(urls: Callable[[str, str], str]) -> None:
 
 def test_pipedEnds(urls: Callable[[str, str], str]) -> None:
     """
-    In a pipe, what happens is told on the standard error; that the peer ends after we did is no event.
+    In a pipe, what happens is told on the standard error. That the peer ends after we did is no event, if it answered.
     """
-    assert command("chat", urls("discard", "tcp"), "--wait=0.01", said=b"words\n") == (0, b"", "")
+    assert command("chat", urls("echo", "tcp"), "--wait=0.01", said=b"words\n") == (0, b"words\n", "")
+    eof = "sockservices chat: eof: the peer has ended without an answer\n"
+    assert command("chat", urls("discard", "tcp"), "--wait=0.01", said=b"words\n") == (13, b"", eof)
+    late = "sockservices chat: timeout: no reply\n"
+    assert command("chat", urls("discard", "udp"), "--wait=0.01", said=b"words\n") == (12, b"", late)
     with Piped("chat", urls("welcome", "tcp")) as chatting:
         chatting.said.write(b"1\n")
         # No further line comes: the peer's end alone ends it.
@@ -286,24 +290,29 @@ def test_pipedEnds(urls: Callable[[str, str], str]) -> None:
         assert (done.status, done.out) in ((0, b""), (13, b""))
 
 
-def test_inTheBackground(urls: Callable[[str, str], str]) -> None:
+def test_inTheBackground() -> None:
     """
     Where Ctrl-C is ignored, as in the background of a script, the peer's end is still the end.
     """
-    words = shlex.join([sys.executable, "-m", "sockservices", "chat", urls("welcome", "tcp")])
-    with subprocess.Popen(
-        ["sh", "-c", f"trap '' INT; exec {words}"],
-        env=environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-    ) as chatting:
-        assert chatting.stdin
-        assert chatting.stdout
-        chatting.stdin.write(b"1\n")
-        chatting.stdin.flush()
-        assert chatting.stdout.read() == b"welcome to server!\n"
-        assert chatting.wait(PATIENCE) == 0
+    puppet = Puppet()
+    with stream(puppet) as url:
+        words = shlex.join([sys.executable, "-m", "sockservices", "chat", url])
+        with subprocess.Popen(
+            ["sh", "-c", f"trap '' INT; exec {words}"],
+            env=environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as chatting:
+            assert chatting.stdout
+            puppet.words.put(b"news\n")
+            # It has been waiting for a line all the time.
+            assert chatting.stdout.readline() == b"news\n"
+            puppet.words.put(None)
+            try:
+                assert chatting.wait(PATIENCE) == 0
+            finally:
+                chatting.kill()
 
 
 def test_pipedTerminal(urls: Callable[[str, str], str]) -> None:

@@ -39,7 +39,7 @@ def chat(url: Target, wait: float, timeout: float) -> int:
     URL is tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH. Ctrl-D ends our side, Ctrl-C all at once.
     Lines may be piped in, too.
 
-    The exit status is the verdict, as that of ask: ok 0 when we end it, or the peer does after having said something.
+    The exit status is the verdict, as that of ask: ok 0 when the peer has said something, or nothing was asked.
     """
     with background() as running:
         return _Chat(running, url, wait, timeout).run().status
@@ -51,7 +51,7 @@ class _Chat:
     """
 
     _verdict = Verdict.OK
-    _finished = False
+    _asked = _heard = _finished = False
     _fault: BaseException | None = None
 
     def __init__(self, running: BackgroundReactor, url: Target, wait: float, timeout: float) -> None:
@@ -117,14 +117,15 @@ class _Chat:
         """
         What a stream says, to its end.
         """
-        heard, remark = False, ""
+        remark = ""
         try:
             async for segment in peer:
-                heard = True
                 self._told(segment)
             if not self._finished:
-                self._verdict = Verdict.OK if heard else Verdict.EOF
                 remark = "the peer has ended the conversation"
+                self._verdict = Verdict.OK if self._heard else Verdict.EOF
+            elif self._asked and not self._heard:
+                self._verdict, remark = Verdict.EOF, "eof: the peer has ended without an answer"
         except Unanswered as fault:
             self._verdict, remark = fault.verdict, f"{fault}"
         self._end(remark)
@@ -148,6 +149,7 @@ class _Chat:
                 self._news.set()
 
     def _told(self, said: bytes) -> None:
+        self._heard = True
         self._prompt.tell(said)
         self._news.set()
 
@@ -157,6 +159,7 @@ class _Chat:
             if line is None:
                 break
             if line:
+                self._asked = True
                 self._news.clear()
                 self._send(peer, line)
                 self._news.wait(self._wait)
@@ -166,6 +169,9 @@ class _Chat:
             if not self._over.wait(self._timeout):
                 self._verdict = Verdict.TIMEOUT
                 self._prompt.show(f"timeout: the peer has not ended within {self._timeout:g} s")
+        elif self._asked and not self._heard and self._verdict is Verdict.OK:
+            self._verdict = Verdict.TIMEOUT
+            self._prompt.show("timeout: no reply")
 
     def _send(self, peer: ClientProtocol | DatagramClient, line: bytes) -> None:
         """

@@ -26,7 +26,8 @@ __all__ = ["check"]
 STYLES = {Result.PASS: "green", Result.FAIL: "bold red", Result.LIMITED: "yellow", Result.NOT_OFFERED: "dim"}
 
 
-class _Ports(click.ParamType[Mapping[str, int]]):
+# Not generic before click 8.4.
+class _Ports(click.ParamType):  # type: ignore[type-arg]
     """
     Where the services are: C{rfc}, or C{echo=7007,time=7037}.
     """
