@@ -75,6 +75,8 @@ def test_whatWasAcceptedIsServedInFull() -> None:
 
         for peer in waiting:
             assert readToEnd(peer) == b"I was waiting"
+        # All of that may go on before the reactor comes to the signal.
+        server.waitFor("stopping: ")
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(address, 1)
         for peer in quiet:
