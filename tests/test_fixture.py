@@ -137,6 +137,8 @@ class ServersTests(SynchronousTestCase):
             for _ in range(2):
                 socket.create_connection(echo.address, PATIENCE).close()
             echo.wait(3)
+        # The log is asked for what is still to be summed up, but not waited for: first let the thread be idle.
+        self.background.call(int)
         log = self.sockservice.log()
         self.assertIn(f"echo listening on tcp:127.0.0.1:{echo.address[1]}\n", log)
         self.assertRegex(log, r"echo tcp 127\.0\.0\.1:\d+ done: 0\.\d+ s, 5 bytes received, 5 sent\n")
