@@ -307,20 +307,36 @@ def test_readerGoesAway() -> None:
         assert asking.end() == (141, "")
 
 
-def test_readerStalls() -> None:
+def stall(asking: Piped) -> None:
     """
-    When the reader neither reads nor goes away, Ctrl-C still ends it.
+    Read a little, and then no more, until a pipe is as full as it gets: then it is stuck.
     """
-    with stream(endless) as url, Piped("ask", url, "") as asking:
-        assert asking.out.read(20) == b"words words words wo"
-        # As much as a pipe takes: then it is stuck.
-        full = fcntl(asking.out, F_GETPIPE_SZ)
-        patient = time.monotonic() + PATIENCE
-        while waiting(asking.out) < full - 4096:
-            assert time.monotonic() < patient
+    assert asking.out.read(20) == b"words words words wo"
+    full = fcntl(asking.out, F_GETPIPE_SZ)
+    patient = time.monotonic() + PATIENCE
+    while waiting(asking.out) < full - 4096:
+        assert time.monotonic() < patient
+
+
+@pytest.mark.parametrize(("arguments", "status"), [(("ask", ""), 130), (("chat",), 0)], ids=["ask", "chat"])
+def test_readerStalls(arguments: tuple[str, ...], status: int) -> None:
+    """
+    When the reader neither reads nor goes away, Ctrl-C still ends it, and chat too.
+    """
+    with stream(endless) as url, Piped(arguments[0], url, *arguments[1:]) as asking:
+        stall(asking)
         asking.interrupt()
-        status, said = asking.end()
-        assert (status, said.strip()) == (130, "")
+        ended, said = asking.end()
+        assert (ended, said.strip()) == (status, "")
+
+
+def test_readerStallsForLong() -> None:
+    """
+    Nor is the time for all of it stopped by that.
+    """
+    with stream(endless) as url, Piped("ask", url, "", "--timeout=1") as asking:
+        stall(asking)
+        assert asking.end() == (12, f"sockservices: {url}: timeout: the answer was not read within 1 s\n")
 
 
 def test_noRoom(urls: Callable[[str, str], str]) -> None:
@@ -336,7 +352,7 @@ def test_noRoom(urls: Callable[[str, str], str]) -> None:
             timeout=PATIENCE,
             check=False,
         )
-    assert (done.returncode, done.stderr) == (64, b"sockservices: [Errno 28] No space left on device\n")
+    assert (done.returncode, done.stderr) == (74, b"sockservices: [Errno 28] No space left on device\n")
 
 
 def test_closed(urls: Callable[[str, str], str]) -> None:

@@ -41,6 +41,25 @@ class BackgroundReactorTests(SynchronousTestCase):
         self.assertTrue(call(self.background.here))
         self.assertFalse(self.background.here())
 
+    def test_startedByMany(self) -> None:
+        """
+        Threads that need it at the same time have one reactor between them.
+        """
+        together = threading.Barrier(8)
+        seen = set()
+
+        def ask() -> None:
+            together.wait()
+            seen.add(self.background.call(threading.get_ident))
+
+        threads = [threading.Thread(target=ask) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(len(seen), 1)
+        self.assertEqual([thread.name for thread in threading.enumerate()].count("sockservices"), 1)
+
     def test_waitsForDeferreds(self) -> None:
         """
         What becomes of a Deferred, or of a coroutine, is what comes back, however late.

@@ -4,6 +4,8 @@ C{sockservices chat}, at a terminal and in a pipe.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import shlex
 import socket
 import subprocess
@@ -12,13 +14,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Queue
 from threading import Event
+from typing import Any
 
 import pexpect
 import pytest
 
 from sockservices.commands.group import run
-from sockservices.commands.words import printable
-from tests.commands import COMMAND, PATIENCE, Piped, command, finish, nobody, ours, reset, stream, terminal
+from sockservices.commands.words import Output, printable
+from sockservices.testing import segmentations
+from tests.commands import COMMAND, PATIENCE, Piped, command, datagrams, finish, nobody, ours, reset, stream, terminal
 from tests.twistd import environment
 
 #: However busy the machine is, an answer comes before the next prompt.
@@ -149,8 +153,36 @@ def test_printable() -> None:
     """
     Lines and tabs stay, and so does whatever can be printed.
     """
-    assert printable("a\tß\r\n→\n".encode()) == "a\tß\n→\n"
-    assert printable(b"\r\0\x7f\xc2\x85") == r"\r\x00\x7f\x85"
+    assert printable("a\tß\n→\n") == "a\tß\n→\n"
+    assert printable("\r\0\x7f\x85") == r"\r\x00\x7f\x85"
+
+
+class Terminal(io.StringIO):
+    """
+    Where a user would look.
+    """
+
+    def isatty(self) -> bool:
+        """
+        It says that it is one.
+        """
+        return True
+
+
+def test_cutOnATerminal() -> None:
+    """
+    However the network cuts what the peer says, a letter stays one letter, and a line end one line end; what is no text
+    is shown, at the end as well, and the line is ended once.
+    """
+    said = "café →\r\n".encode() + b"\xff\r.\xc3"
+    for segments in segmentations(said):
+        with contextlib.redirect_stdout(Terminal()) as terminal:
+            output = Output()
+            for segment in segments:
+                output.say(segment)
+            output.endLine()
+            output.endLine()
+        assert terminal.getvalue() == "café →\n\\xff\\r.\\xc3\n", segments
 
 
 @pytest.mark.parametrize(
@@ -260,6 +292,21 @@ def test_piped(transport: str, urls: Callable[[str, str], str]) -> None:
     assert command(*PIPED, urls("upper", transport), said=b"hi\n\nthere\r\nlast") == (0, b"HI\nTHERE\nLAST\n", "")
 
 
+def test_wrongSource() -> None:
+    """
+    A reply from elsewhere is told from none.
+    """
+
+    def elsewhere(bound: socket.socket, said: bytes, source: Any) -> None:
+        with socket.socket(bound.family, socket.SOCK_DGRAM) as another:
+            another.sendto(said, source)
+
+    with datagrams(elsewhere) as url:
+        done = command("chat", url, "--wait=0.5", said=b"words\n")
+    assert (done.status, done.out) == (16, b"")
+    assert done.err.startswith("sockservices chat: wrong-source: a reply came from 127.0.0.1:")
+
+
 def test_pipedBytes(urls: Callable[[str, str], str]) -> None:
     """
     In a pipe, bytes are what they are.
@@ -336,7 +383,7 @@ def test_readerGoesAway(urls: Callable[[str, str], str]) -> None:
     for transport in ("tcp", "udp"):
         with Piped("chat", urls("echo", transport)) as chatting:
             chatting.said.write(b"one\n")
-            assert chatting.out.read(4) == b"one\n"
+            assert chatting.out.readline() == b"one\n"
             chatting.out.close()
             chatting.said.write(b"two\n")
             assert chatting.end() == (141, "")

@@ -187,6 +187,9 @@ def test_noName(told: Callable[..., Done]) -> None:
     ("arguments", "remark"),
     [
         ([], "Missing argument 'HOST'"),
+        (["tcp://127.0.0.1"], "'tcp://127.0.0.1': a name or an IP address is wanted; ports go into --ports"),
+        (["127.0.0.1:8007"], "'127.0.0.1:8007': a name or an IP address is wanted"),
+        ([""], "'': a name or an IP address is wanted"),
         ([LOOPBACK, "--ports=gopher=70"], "no service 'gopher'; there are chargen, daytime, "),
         ([LOOPBACK, "--ports=echo"], "'echo': rfc or NAME=PORT,... is wanted"),
         ([LOOPBACK, "--ports="], "'': rfc or NAME=PORT,... is wanted"),

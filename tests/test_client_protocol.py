@@ -240,6 +240,17 @@ class MemoryTests(SynchronousTestCase):
         self.conversation.connectionLost(lost(ConnectionLost()))
         self.assertEqual(self.successResultOf(self.conversation.receive()), b"")
 
+    def test_resetOfWhatIsSentAfterTheEnd(self) -> None:
+        """
+        But what still waited to be sent is lost, and who sent it is told.
+        """
+        self.conversation.readConnectionLost()
+        producer: Any = self.transport.producer
+        producer.pauseProducing()
+        sent = self.conversation.send(b"words")
+        self.conversation.connectionLost(lost(ConnectionLost()))
+        self.assertIs(self.failureResultOf(sent, Unanswered).value.verdict, Verdict.RESET)
+
     def test_send(self) -> None:
         """
         While the transport takes more there is room for more.

@@ -520,6 +520,7 @@ class OnceTests(ConformanceCase):
             (json.dumps({"peer": "192.0.2.1:7"}).encode() + b"\n", "peer b'192.0.2.1:7'"),
             (b"[]\n", "b'[]\\n'"),
             (b"{}\n", "peer b'None'"),
+            (b'{"peer": "\\ud800"}\n', "ud800"),
             (b"{", "b'{'"),
             (b"[" * 100_000, "of 100000"),
         ):

@@ -415,13 +415,20 @@ class StreamTests(PingCase):
 
     def test_corrupt(self) -> None:
         """
-        What is something else is counted so, and what comes after it in step is compared as well.
+        What is something else is counted so, and ends the conversation: nobody knows where the next probe begins. There
+        is another one for those that follow.
         """
         listening = self.bound("tcp")
-        pinging = self.ping(1)
+        pinging = self.ping(2)
         far = self.accepted(listening)
-        far.sendall(bytes(SIZE) + self.hear(far, SIZE))
-        self.assertDone(pinging, sent=1, returned=1, corrupt=1)
+        far.sendall(self.hear(far, SIZE)[1:] + b"?")
+        self.until(lambda: self.tally.corrupt)
+        self.clock.advance(1)
+        far = self.accepted(listening)
+        far.sendall(self.hear(far, SIZE))
+        self.until(lambda: self.tally.returned)
+        self.clock.advance(2)
+        self.assertDone(pinging, sent=2, returned=1, lost=1, corrupt=1)
         self.assertIs(self.tally.verdict, Verdict.CORRUPT)
 
     def test_lost(self) -> None:

@@ -164,7 +164,8 @@ def test_corrupt(told: Callable[..., Done], tmp_path: Path) -> None:
     What comes back is compared.
     """
     with stream(lambda far: far.sendall(far.recv(SIZE, socket.MSG_WAITALL)[:-1] + b"!")) as url:
-        assertCounted(told(url, "--count=1"), url, 15, "corrupt", sent=1, corrupt=1)
+        said = "corrupt: what came is not what was sent"
+        assertCounted(told(url, "--count=1"), url, 15, said, sent=1, corrupt=1)
 
     def cut(bound: socket.socket, probe: bytes, source: Any) -> None:
         bound.sendto(probe[:-1], source)

@@ -160,6 +160,15 @@ class TallyTests(SynchronousTestCase):
         self.assertCount(sent=3, returned=1, corrupt=1, lost=1)
         self.assertEqual(self.tally.awaited, 1)
 
+    def test_withdrawnWithoutAReply(self) -> None:
+        """
+        Where nothing has ever returned, to stop early is no success.
+        """
+        self.tally.probe(2.0)
+        self.tally.withdraw(1.5)
+        self.assertCount(sent=1, lost=1)
+        self.assertIs(self.tally.verdict, Verdict.TIMEOUT)
+
     def test_verdicts(self) -> None:
         """
         The verdict is the worst: a fault that cost a probe, then corruption, a wrong address, and loss.

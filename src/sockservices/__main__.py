@@ -13,6 +13,9 @@ __all__ = ["main"]
 #: The exit status for what cannot be understood, or done here (sysexits.h).
 USAGE = 64
 
+#: That of a command that Ctrl-C has ended: 128 and the signal's number.
+INTERRUPTED = 130
+
 
 def main() -> None:
     """
@@ -25,6 +28,8 @@ def main() -> None:
         return serve(arguments)
     try:
         from sockservices.commands.group import run
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
     except ModuleNotFoundError as fault:
         missing, _, _ = (fault.name or "").partition(".")
         if missing not in ("click", "rich"):

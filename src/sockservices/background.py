@@ -43,17 +43,19 @@ class BackgroundReactor:
         @param kinds: the reactors that will do, best first: a module of Twisted's and its class.
         """
         self._kinds = kinds
+        # Of several threads, each may be the first that needs it.
+        self._starting = threading.Lock()
 
     def start(self) -> None:
         """
         Start, unless it runs already.
         """
-        if self._thread is None:
-            self.reactor = _reactor(self._kinds)
-            self._thread = threading.Thread(
-                target=self.reactor.run, kwargs={"installSignalHandlers": False}, name="sockservices", daemon=True
-            )
-            self._thread.start()
+        with self._starting:
+            if self._thread is None:
+                self.reactor = _reactor(self._kinds)
+                run = {"target": self.reactor.run, "kwargs": {"installSignalHandlers": False}}
+                self._thread = threading.Thread(**run, name="sockservices", daemon=True)
+                self._thread.start()
 
     def here(self) -> bool:
         """

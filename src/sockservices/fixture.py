@@ -8,6 +8,7 @@ from collections import deque
 from contextlib import ExitStack, suppress
 from dataclasses import fields
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from twisted.logger import ILogObserver, LogEvent, eventAsText, globalLogPublisher
@@ -58,9 +59,12 @@ class Servers:
         self._served: list[Served] = []
         self._log = _Log(background)
         self._exits = ExitStack()
+        # A test may start servers in threads of its own.
+        self._starting = Lock()
+        self._observing = False
 
     def __call__(
-        self, service: str | MakeResponder, transport: str = "tcp", *, interface: str = LOOPBACK, **limits: Any
+        self, service: str | MakeResponder, transport: str = "tcp", *, interface: str | None = None, **limits: Any
     ) -> Served:
         """
         Start a server on a free port of its own, or in a temporary folder.
@@ -68,7 +72,7 @@ class Servers:
         @param service: the name of a service; or a L{Responder<sockservices.responder.Responder>} class, or anything
             that makes one.
         @param transport: C{"tcp"}, C{"udp"}, C{"unix"} or C{"unixgram"}.
-        @param interface: an IP address of this machine, such as C{"::1"}.
+        @param interface: an IP address of this machine, such as C{"::1"}; by default C{127.0.0.1}.
         @param limits: those of a L{Policy}, by their names; among them C{timeout}, the service's own deadline.
         @return: the server, listening.
         @raise ValueError: when there is no such service, transport or limit. Its text tells which there are.
@@ -79,10 +83,14 @@ class Servers:
         for name in limits:
             if name not in LIMITS:
                 raise ValueError(f"no limit {name!r}; there are {', '.join(LIMITS)}")
-        if not self._served:
-            globalLogPublisher.addObserver(self._log)
-            self._exits.callback(globalLogPublisher.removeObserver, self._log)
-        served = Served(self._background, responder, transport, interface, Policy(drain=0, **limits))
+        if interface is not None and transport in ("unix", "unixgram"):
+            raise ValueError(f"interface {interface!r}: a Unix socket has none")
+        with self._starting:
+            if not self._observing:
+                globalLogPublisher.addObserver(self._log)
+                self._exits.callback(globalLogPublisher.removeObserver, self._log)
+                self._observing = True
+        served = Served(self._background, responder, transport, interface or LOOPBACK, Policy(drain=0, **limits))
         self._exits.callback(served.close)
         self._served.append(served)
         return served

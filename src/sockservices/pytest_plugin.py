@@ -59,8 +59,9 @@ def pytest_runtest_makereport(
     report = yield
     servers = item.stash.get(_SERVERS, None)
     if servers is not None:
-        if report.failed:
-            report.sections.append(("sockservices log", servers.log()))
+        log = servers.log() if report.failed else ""
+        if log:
+            report.sections.append(("sockservices log", log))
         if report.when == "teardown":
             del item.stash[_SERVERS]
     return report

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -32,9 +33,12 @@ class _Readable:
     A socket that the reactor watches.
     """
 
-    def __init__(self, opened: socket.socket, readable: Callable[[socket.socket], None]) -> None:
+    def __init__(
+        self, opened: socket.socket, readable: Callable[[socket.socket], None], over: Callable[[], None]
+    ) -> None:
         self._opened = opened
         self._readable = readable
+        self._over = over
 
     def fileno(self) -> int:
         """
@@ -50,9 +54,13 @@ class _Readable:
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        There is an error to read: of datagram sockets too, an L{EPollReactor} takes those for their end.
+        There is an error to read: of datagram sockets too, an L{EPollReactor} takes those for their end. Or the reactor
+        stops, and there is nothing to come.
         """
-        self._readable(self._opened)
+        if reason.check(ConnectionDone):
+            self._readable(self._opened)
+        else:
+            self._over()
 
     def close(self) -> None:
         """
@@ -96,6 +104,12 @@ class DatagramClient:
 
         @raise Unanswered: when there is no way there.
         """
+        try:
+            await self._open()
+        except OSError as fault:
+            raise unanswered(fault) from fault
+
+    async def _open(self) -> None:
         if isinstance(self._address, str):
             opened = self._connected(socket.AF_UNIX, _path(self._address))
         else:
@@ -123,19 +137,16 @@ class DatagramClient:
 
     def _opened(self, family: int, readable: Callable[[socket.socket], None]) -> socket.socket:
         opened = socket.socket(family, socket.SOCK_DGRAM)
-        self._sockets.append(_Readable(opened, readable))
+        self._sockets.append(_Readable(opened, readable, self.close))
         opened.setblocking(False)
         return opened
 
     def _connected(self, family: int, address: Any) -> socket.socket:
         opened = self._opened(family, self._read)
-        try:
-            if family == socket.AF_UNIX:
-                # Without a name of its own, nobody could reply; the kernel chooses one (unix(7), autobind).
-                opened.bind("")
-            opened.connect(address)
-        except OSError as fault:
-            raise unanswered(fault) from fault
+        if family == socket.AF_UNIX:
+            # Without a name of its own, nobody could reply; the kernel chooses one (unix(7), autobind).
+            opened.bind("")
+        opened.connect(address)
         return opened
 
     def send(self, datagram: bytes) -> None:

@@ -18,33 +18,35 @@ __all__ = ["resolve"]
 
 def resolve(host: str, reactor: Any) -> Deferred[str]:
     """
-    Look a name up; an IP address is its own.
+    Look a name up; an IP address is its own. Of several addresses the first of IPv4 is taken, if there is one: where
+    C{localhost} has two, most servers are there.
 
     @param reactor: an L{IReactorPluggableNameResolver}.
     @return: an IP address; fails with L{Unanswered}.
     """
-    first = _First(host)
+    found = _Found(host)
     try:
         socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
     except OSError:
-        reactor.nameResolver.resolveHostName(first, host, transportSemantics="UDP")
+        reactor.nameResolver.resolveHostName(found, host, transportSemantics="UDP")
     except UnicodeError:
         # No name can look like that: Twisted's resolver would log it, and never end.
-        first.resolutionComplete()
+        found.resolutionComplete()
     else:
         return succeed(host)
-    return first.found
+    return found.address
 
 
 @implementer(IResolutionReceiver)
-class _First:
+class _Found:
     """
-    Takes the first address that a name has.
+    Takes one of the addresses that a name has.
     """
 
     def __init__(self, host: str) -> None:
         self._host = host
-        self.found: Deferred[str] = Deferred()
+        self._addresses: list[str] = []
+        self.address: Deferred[str] = Deferred()
 
     def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:
         """
@@ -53,14 +55,15 @@ class _First:
 
     def addressResolved(self, address: IAddress) -> None:
         """
-        Take it, if it is the first.
+        Keep it.
         """
-        if not self.found.called:
-            self.found.callback(address.host)  # type: ignore[attr-defined]
+        self._addresses.append(address.host)  # type: ignore[attr-defined]
 
     def resolutionComplete(self) -> None:
         """
         There are no more.
         """
-        if not self.found.called:
-            self.found.errback(Unanswered(Verdict.DNS, f"the name {self._host!r} does not resolve"))
+        if self._addresses:
+            self.address.callback(min(self._addresses, key=lambda address: ":" in address))
+        else:
+            self.address.errback(Unanswered(Verdict.DNS, f"the name {self._host!r} does not resolve"))

@@ -189,7 +189,11 @@ class _Stream(_Ping):
             async for segment in conversation:
                 part += segment
                 while len(part) >= SIZE:
+                    corrupt = self._tally.corrupt
                     self._tally.hear(part[:SIZE], self._reactor.seconds())
+                    if self._tally.corrupt > corrupt:
+                        # Bytes may be missing: where the next probe begins is anyone's guess.
+                        raise Unanswered(Verdict.CORRUPT, "what came is not what was sent")
                     part = part[SIZE:]
                 self._look()
             if part:

@@ -201,11 +201,13 @@ class ClientProtocol(Protocol):
         The connection is gone: at its end, or before.
         """
         self._connected = False
-        if self._reading and not reason.check(ConnectionDone):
-            self._fault = unanswered(reason.value)
+        fault = None if reason.check(ConnectionDone) else unanswered(reason.value)
+        if self._reading:
+            # After the peer's end, nothing is missing of what it has said.
+            self._fault = fault
         self._reading = False
         self._received(Failure(self._fault) if self._fault else b"")
-        self._sent(Failure(self._fault) if self._fault else None)
+        self._sent(Failure(fault) if fault else None)
         enders, self._enders = self._enders, []
         for ended in enders:
             ended.callback(None)

@@ -82,8 +82,11 @@ class Tally:
 
     def withdraw(self, since: float) -> None:
         """
-        Do not count the probes that were sent since then and are still out: nobody has waited for them long enough.
+        Do not count the probes that were sent since then and are still out: nobody has waited for them long enough. But
+        if none has ever returned, that is all there is to tell, and they are lost.
         """
+        if not self.returned:
+            return
         late = [head for head, began in self._awaited.items() if began > since and head not in self._spoilt]
         self.sent -= len(late)
         for head in late:

@@ -25,5 +25,5 @@ def within(deferred: Deferred[T], seconds: float | None, clock: Any, remark: str
     """
     if seconds is not None:
         late = Unanswered(Verdict.TIMEOUT, f"{remark} within {seconds:g} s")
-        deferred.addTimeout(seconds, clock, lambda *_: Failure(late))
+        deferred.addTimeout(max(0.0, seconds), clock, lambda *_: Failure(late))
     return deferred

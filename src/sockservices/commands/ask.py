@@ -16,7 +16,7 @@ from sockservices.client import Target, Unanswered, askDatagram, exchange
 from sockservices.client.within import within
 from sockservices.commands.parameters import TARGET, timeout
 from sockservices.commands.running import run
-from sockservices.commands.words import say
+from sockservices.commands.words import Output, about
 
 __all__ = ["ask"]
 
@@ -26,7 +26,7 @@ __all__ = ["ask"]
 @click.argument("message", required=False)
 @click.option("--hex", "octets", metavar="BYTES", help="The message in hexadecimal, such as 31 or '31 0d 0a'.")
 @click.option("--expect", metavar="TEXT", help="The answer that is right; any other is short or corrupt.")
-@timeout(10.0, "How long all of it may take.")
+@timeout(10.0, "How long all of it may take, once the standard input has been read.")
 def ask(url: Target, message: str | None, octets: str | None, expect: str | None, timeout: float) -> None:
     """
     Send a message, and print the answer as it comes.
@@ -40,31 +40,29 @@ def ask(url: Target, message: str | None, octets: str | None, expect: str | None
     """
     said = _message(message, octets)
     expected = None if expect is None else os.fsencode(expect)
-    ended = b"\n"
+    output = Output()
 
     async def answered(reactor: Any) -> None:
-        nonlocal ended
         if not url.stream:
-            reply = await askDatagram(url.address, said, reactor=reactor, timeout=timeout, expect=expected)
-            ended = reply[-1:]
-            return say(reply)
+            try:
+                output.say(await askDatagram(url.address, said, reactor=reactor, timeout=timeout, expect=expected))
+            except Unanswered as fault:
+                output.say(fault.answer)
+                raise
+            return
         async with aclosing(exchange(url.endpoint(reactor), said, reactor=reactor, expect=expected)) as segments:
             async for segment in segments:
-                ended = segment[-1:]
-                say(segment)
-        return None
+                output.say(segment)
+
+    def all_(reactor: Any) -> Deferred[None]:
+        return within(Deferred.fromCoroutine(answered(reactor)), timeout, reactor, "no end of an answer")
 
     try:
-        run(lambda reactor: within(Deferred.fromCoroutine(answered(reactor)), timeout, reactor, "no end of an answer"))
-    except Unanswered as fault:
-        if not url.stream and fault.answer:
-            ended = fault.answer[-1:]
-            say(fault.answer)
-        fault.args = (f"{url}: {fault}",)
-        raise
+        with about(url):
+            run(all_, timeout)
     finally:
-        if sys.stdout.isatty() and ended != b"\n":
-            say(b"\n")
+        if sys.stdout.isatty():
+            output.endLine()
 
 
 def _message(message: str | None, octets: str | None) -> bytes:

@@ -4,6 +4,7 @@ C{sockservices chat}: the tutorials' loop, line by line.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from threading import Event
 
 import click
@@ -15,7 +16,8 @@ from sockservices.client import ClientProtocol, DatagramClient, Target, Unanswer
 from sockservices.client.within import within
 from sockservices.commands.parameters import SECONDS, TARGET, timeout
 from sockservices.commands.prompt import Prompt
-from sockservices.commands.running import background
+from sockservices.commands.running import LIMIT, background
+from sockservices.commands.words import about
 
 __all__ = ["chat"]
 
@@ -39,7 +41,7 @@ def chat(url: Target, wait: float, timeout: float) -> int:
     URL is tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH. Ctrl-D ends our side, Ctrl-C all at once.
     Lines may be piped in, too.
 
-    The exit status is the verdict, as that of ask: ok 0 when the peer has said something, or nothing was asked.
+    The exit status is the verdict, as that of ask: ok 0 when the peer has said something, or we end without asking.
     """
     with background() as running:
         return _Chat(running, url, wait, timeout).run().status
@@ -75,7 +77,9 @@ class _Chat:
             if not self._over.is_set():
                 self._prompt.show("")
         finally:
-            self._running.call(self._close, peer)
+            # Its thread may be stuck, printing what nobody reads.
+            with suppress(TimeoutError):
+                self._running.call(self._close, peer, limit=LIMIT)
         if self._fault is not None:
             raise self._fault
         return self._verdict
@@ -90,7 +94,7 @@ class _Chat:
     async def _open(self) -> ClientProtocol | DatagramClient:
         reactor = self._running.reactor
         peer: ClientProtocol | DatagramClient
-        try:
+        with about(self._url):
             if self._url.stream:
                 peer = await connect(self._url.endpoint(reactor), reactor=reactor, timeout=self._timeout)
             else:
@@ -100,9 +104,6 @@ class _Chat:
                 except BaseException:
                     peer.close()
                     raise
-        except Unanswered as fault:
-            fault.args = (f"{self._url}: {fault}",)
-            raise
         hears = self._hears(peer) if isinstance(peer, ClientProtocol) else self._replies(peer)
         self._hearing = Deferred.fromCoroutine(hears).addErrback(self._failed)
         return peer
@@ -150,7 +151,7 @@ class _Chat:
 
     def _told(self, said: bytes) -> None:
         self._heard = True
-        self._prompt.tell(said)
+        self._prompt.tell(said, whole=not self._url.stream)
         self._news.set()
 
     def _talk(self, peer: ClientProtocol | DatagramClient) -> None:
@@ -170,8 +171,9 @@ class _Chat:
                 self._verdict = Verdict.TIMEOUT
                 self._prompt.show(f"timeout: the peer has not ended within {self._timeout:g} s")
         elif self._asked and not self._heard and self._verdict is Verdict.OK:
-            self._verdict = Verdict.TIMEOUT
-            self._prompt.show("timeout: no reply")
+            stray = getattr(peer, "stray", "")
+            self._verdict = Verdict.WRONG_SOURCE if stray else Verdict.TIMEOUT
+            self._prompt.show(f"wrong-source: a reply came from {stray}" if stray else "timeout: no reply")
 
     def _send(self, peer: ClientProtocol | DatagramClient, line: bytes) -> None:
         """
@@ -184,8 +186,8 @@ class _Chat:
                 self._verdict = fault.verdict
                 self._prompt.show(f"{fault}")
             elif fault.verdict is Verdict.TIMEOUT:
-                fault.args = (f"{self._url}: {fault}",)
-                raise
+                with about(self._url):
+                    raise
 
     async def _sent(self, peer: ClientProtocol | DatagramClient, line: bytes) -> None:
         if isinstance(peer, ClientProtocol):

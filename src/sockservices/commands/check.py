@@ -5,6 +5,7 @@ C{sockservices check}: whether a host's services do as their RFCs say.
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,6 +20,7 @@ from sockservices import conformance
 from sockservices.client import Unanswered, Verdict
 from sockservices.commands.parameters import timeout
 from sockservices.commands.running import background
+from sockservices.commands.words import about
 from sockservices.conformance import PORTS, RFC_PORTS, Result, Row, Seconds
 
 __all__ = ["check"]
@@ -26,7 +28,24 @@ __all__ = ["check"]
 STYLES = {Result.PASS: "green", Result.FAIL: "bold red", Result.LIMITED: "yellow", Result.NOT_OFFERED: "dim"}
 
 
-# Not generic before click 8.4.
+# ParamType is not generic before click 8.4.
+class _Host(click.ParamType):  # type: ignore[type-arg]
+    """
+    A name or an address, and no more.
+    """
+
+    name = "host"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """
+        Tell a URL, or a port, from a host.
+        """
+        host = str(value)
+        if not re.fullmatch(r"[\w.-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%\S+)?", host):
+            self.fail(f"{host!r}: a name or an IP address is wanted; ports go into --ports", param, ctx)
+        return host
+
+
 class _Ports(click.ParamType):  # type: ignore[type-arg]
     """
     Where the services are: C{rfc}, or C{echo=7007,time=7037}.
@@ -66,7 +85,7 @@ def _ports(words: str) -> Mapping[str, int]:
 
 
 @click.command(short_help="Check whether a host's services do as their RFCs say.")
-@click.argument("host")
+@click.argument("host", type=_Host())
 @click.option(
     "--ports",
     type=_Ports(),
@@ -81,8 +100,8 @@ def check(host: str, ports: Mapping[str, int], asJson: bool, timeout: float) -> 
     """
     Ask a host's services for all that their RFCs, or the tutorials, say of them: one row for each sentence.
 
-    A row is pass, fail (with what was seen and what was expected), limited (a reply is withheld, since it would be
-    longer than the datagram it replies to), or not offered. No more than 10 datagrams are sent in a second.
+    A row is pass, fail (with what was seen and what was expected), limited (no reply where a rule on sizes
+    withholds it), or not offered. No more than 10 datagrams are sent in a second.
 
     The exit status is 0 when no row is fail, else 2; refused 10, timeout 12, unreachable 17, when no service is
     offered at all; dns 18, usage 64.
@@ -100,9 +119,8 @@ def check(host: str, ports: Mapping[str, int], asJson: bool, timeout: float) -> 
         counts = Counter(row.result for row in rows)
         console.print(f"{host}: {', '.join(f'{counts[result]} {result.value}' for result in Result)}", markup=False)
     if all(row.result is Result.NOT_OFFERED for row in rows):
-        fault = Unanswered(_absence(rows), "none of these services is offered")
-        fault.args = (f"{host}: {fault}",)
-        raise fault
+        with about(host):
+            raise Unanswered(_absence(rows), "none of these services is offered")
     failed = any(row.result is Result.FAIL for row in rows)
     return (Verdict.FAILED if failed else Verdict.OK).status
 
@@ -112,10 +130,10 @@ def _rows(host: str, ports: Mapping[str, int], seconds: Seconds) -> list[Row]:
     Check, with a bar on a terminal.
     """
     console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     with bar, background() as running:
-        task = bar.add_task(f"checking {host}".replace("[", r"\["), total=conformance.countCases(ports))
+        task = bar.add_task(f"checking {host}", total=conformance.countCases(ports))
 
         def told(row: Row) -> None:
             absent = row.result is Result.NOT_OFFERED

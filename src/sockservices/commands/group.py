@@ -26,6 +26,9 @@ __all__ = ["commands", "run"]
 #: The exit status of a command that Ctrl-C ended, and of one whose output nobody reads: 128 and the signal's number.
 INTERRUPTED, UNREAD = 130, 141
 
+#: That of one whose output cannot be written (sysexits.h).
+UNWRITTEN = 74
+
 
 class _Serve(click.Command):
     """
@@ -100,5 +103,5 @@ def run(arguments: Sequence[str]) -> int:
         if isinstance(ended, (BrokenPipeError, SystemExit)):
             return UNREAD
         print(f"sockservices: {ended}", file=sys.stderr)
-        return Verdict.USAGE.status
+        return UNWRITTEN
     return status or 0

@@ -12,6 +12,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from sockservices.client import Target
 from sockservices.client.ping import ping as probe
@@ -84,9 +85,10 @@ def ping(url: Target, count: int | None, interval: float, timeout: float) -> int
     tally = Tally(SystemRandom())
     console = Console(highlight=False, markup=False, emoji=False)
 
-    def line() -> str:
+    def line() -> Text:
         latest = f"{tally.times[-1] * 1000:.3f} ms" if tally.times else ""
-        return f"{tally.returned} of {tally.sent} returned {drawn(tally)} {latest}"
+        fault = f"({tally.fault})" if tally.lost and tally.fault is not None else ""
+        return Text(f"{tally.returned} of {tally.sent} returned {drawn(tally)} {latest} {fault}", no_wrap=True)
 
     live: Any = Live(get_renderable=line, console=console, transient=True) if console.is_terminal else nullcontext()
     with live, background() as running:

@@ -8,12 +8,12 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
-from threading import Lock, main_thread
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import RLock, main_thread
 from types import FrameType
 
-from sockservices.commands.words import printable, say
+from sockservices.commands.words import Output
 
 __all__ = ["Prompt"]
 
@@ -30,7 +30,8 @@ class Prompt:
 
     def __init__(self) -> None:
         self._terminal = sys.stdin.isatty() and sys.stdout.isatty()
-        self._lock = Lock()
+        self._lock = RLock()
+        self._output = Output()
         self._reading = False
         self._closed = False
         self._typed: Callable[[], str] = str
@@ -52,6 +53,7 @@ class Prompt:
         with self._lock:
             if self._closed:
                 return None
+            self._output.endLine()
             self._reading = True
         try:
             if self._terminal:
@@ -70,6 +72,8 @@ class Prompt:
         """
         with self._lock:
             self._closed = True
+            if not (self._reading and self._terminal):
+                self._output.endLine()
             if remark:
                 self.show(remark)
         while self._reading:
@@ -82,26 +86,39 @@ class Prompt:
             self._reading = False
             raise KeyboardInterrupt
 
-    def tell(self, said: bytes) -> None:
+    def tell(self, said: bytes, whole: bool) -> None:
         """
-        Show what the peer has said, on lines of its own.
+        Show what the peer has said, above the line that is being typed.
+
+        @param whole: whether that was all, so that what follows is on a line of its own.
         """
-        if self._terminal:
-            self._above(printable(said))
-        else:
-            say(said if said.endswith(b"\n") else said + b"\n")
+        with self._lock, self._above():
+            self._output.say(said, whole)
+            if whole:
+                self._output.endLine()
 
     def show(self, remark: str) -> None:
         """
         Show a remark of our own.
         """
-        if self._terminal:
-            self._above(remark)
-        elif remark:
-            print(f"sockservices chat: {remark}", file=sys.stderr)
+        if not self._terminal:
+            if remark:
+                print(f"sockservices chat: {remark}", file=sys.stderr)
+            return
+        with self._lock, self._above():
+            self._output.endLine()
+            print(remark, flush=True)
 
-    def _above(self, text: str) -> None:
-        # Where a line is being typed, it is moved down, with its prompt.
-        before, after = ("\r\x1b[K", "" if self._closed else PROMPT + self._typed()) if self._reading else ("", "")
-        sys.stdout.write(f"{before}{text if text.endswith(chr(10)) else text + chr(10)}{after}")
-        sys.stdout.flush()
+    @contextmanager
+    def _above(self) -> Iterator[None]:
+        """
+        Where a line is being typed, move it down, with its prompt.
+        """
+        typing = self._reading and self._terminal
+        if typing:
+            sys.stdout.write("\r\x1b[K")
+        yield
+        if typing:
+            self._output.endLine()
+            sys.stdout.write("" if self._closed else PROMPT + self._typed())
+            sys.stdout.flush()

@@ -13,8 +13,9 @@ from typing import Any
 from twisted.python.threadpool import ThreadPool
 
 from sockservices.background import BackgroundReactor
+from sockservices.client import Unanswered, Verdict
 
-__all__ = ["background", "run"]
+__all__ = ["LIMIT", "background", "run"]
 
 #: Seconds for what is still open to be closed.
 LIMIT = 2.0
@@ -49,9 +50,15 @@ def _lookUpNames(reactor: Any) -> None:
     reactor.threadpool.start()
 
 
-def run(function: Callable[[Any], Any]) -> Any:
+def run(function: Callable[[Any], Any], seconds: float) -> Any:
     """
     Call a function with a reactor, in the reactor's thread, and wait for what becomes of it.
+
+    @param seconds: how long it may take, by its own measure.
+    @raise Unanswered: when it takes longer: its thread is stuck, printing what nobody reads.
     """
     with background() as running:
-        return running.call(function, running.reactor, limit=None)
+        try:
+            return running.call(function, running.reactor, limit=seconds + LIMIT)
+        except TimeoutError:
+            raise Unanswered(Verdict.TIMEOUT, f"the answer was not read within {seconds:g} s") from None

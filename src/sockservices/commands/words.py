@@ -1,32 +1,80 @@
 """
-What came from a peer, on a terminal.
+What is said to people: the words of peers, and where it was that something went wrong.
 """
 
 from __future__ import annotations
 
 import sys
+from codecs import getincrementaldecoder
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["printable", "say"]
+from sockservices.client import Unanswered
+
+__all__ = ["Output", "about", "printable"]
 
 
-def printable(said: bytes) -> str:
+def printable(text: str) -> str:
     r"""
-    Bytes as text that can do nothing to a terminal: lines stay lines, and what is no text shows as C{\x..}.
+    Text that can do nothing to a terminal but begin a line: all else shows as C{\x..}.
     """
-    text = said.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
     return "".join(
         letter if letter.isprintable() or letter in "\n\t" else letter.encode("unicode_escape").decode()
         for letter in text
     )
 
 
-def say(said: bytes) -> None:
+class Output:
+    r"""
+    The standard output, for what one peer says: bytes as they are; or on a terminal as text that can do nothing to it.
+    There, lines stay lines, and what is no text shows as C{\x..}.
     """
-    Write bytes to the standard output at once: as they are, or if that is a terminal, as far as they are text.
-    """
-    if sys.stdout.isatty():
-        sys.stdout.write(printable(said))
+
+    def __init__(self) -> None:
+        self._terminal = sys.stdout.isatty()
+        self._decoder = getincrementaldecoder("utf-8")("backslashreplace")
+        self._held = ""
+        self._ended = True
+
+    def say(self, said: bytes, whole: bool = False) -> None:
+        """
+        Write bytes at once, but for what may be the half of a letter or of a line end.
+
+        @param whole: whether nothing follows that belongs to them.
+        """
+        if self._terminal:
+            text = (self._held + self._decoder.decode(said, whole)).replace("\r\n", "\n")
+            self._held = "\r" if text.endswith("\r") and not whole else ""
+            self._write(text.removesuffix(self._held))
+        else:
+            sys.stdout.buffer.write(said)
+            sys.stdout.buffer.flush()
+            self._ended = said.endswith(b"\n") if said else self._ended
+
+    def _write(self, text: str) -> None:
+        sys.stdout.write(printable(text))
         sys.stdout.flush()
-    else:
-        sys.stdout.buffer.write(said)
-        sys.stdout.buffer.flush()
+        self._ended = text.endswith("\n") if text else self._ended
+
+    def endLine(self) -> None:
+        """
+        End the line, if there is one that has begun.
+        """
+        if self._terminal:
+            self.say(b"", whole=True)
+        if not self._ended:
+            self._ended = True
+            sys.stdout.write("\n")
+            sys.stdout.flush()
+
+
+@contextmanager
+def about(where: object) -> Iterator[None]:
+    """
+    Say of what goes unanswered where that was.
+    """
+    try:
+        yield
+    except Unanswered as fault:
+        fault.args = (f"{where}: {fault}",)
+        raise

@@ -50,12 +50,12 @@ class Heard(NamedTuple):
 
         @raise Deviation: when that is not so.
         """
-        self.starts(expected)
+        self.says(expected)
         self.ended()
 
-    def starts(self, expected: bytes) -> None:
+    def says(self, expected: bytes) -> None:
         """
-        These words, whatever comes after them.
+        These words and no others, however they end.
 
         @raise Deviation: when that is not so.
         """

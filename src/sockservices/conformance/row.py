@@ -17,7 +17,7 @@ class Result(Enum):
 
     PASS = "pass"  #: as it should be
     FAIL = "fail"  #: not so
-    LIMITED = "limited"  #: a reply that would be longer than its request is withheld: prudent, but not the RFC
+    LIMITED = "limited"  #: no reply where a rule on sizes withholds it: prudent, but not the RFC
     NOT_OFFERED = "not offered"  #: there is no such service
 
 

@@ -49,7 +49,7 @@ async def drops(far: FarStream) -> None:
         raise Deviation(f"what it was sent, at byte {heard.words.index(PADDED[:WIDTH])}", "none of it")
     period = _period(undisturbed.words)
     if period:
-        Heard(heard.words[period:]).starts(heard.words[:-period])
+        Heard(heard.words[period:]).says(heard.words[:-period])
 
 
 async def _talk(far: FarStream, said: bytes) -> Heard:
@@ -76,7 +76,7 @@ async def pattern(far: FarStream) -> None:
         raise Deviation(f"no {shown(missing)} in any line", "all 95 printing characters")
     start = RING.find(lines[0][:1])
     for number, line in enumerate(lines, start):
-        Heard(line).starts((RING * 2)[number % len(RING) :][:WIDTH])
+        Heard(line).says((RING * 2)[number % len(RING) :][:WIDTH])
 
 
 @chargen.tcp("still talks when others have cut it off")

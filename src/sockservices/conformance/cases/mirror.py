@@ -37,7 +37,7 @@ def staysOpen(service: Service, said: bytes, answer: bytes) -> None:
         async with far.talk() as talk:
             for _ in range(2):
                 talk.say(said)
-                (await talk.hear(len(answer))).starts(answer)
+                (await talk.hear(len(answer))).says(answer)
             talk.finish()
             (await talk.hear()).only(b"")
 

@@ -42,4 +42,6 @@ def _us(heard: Heard) -> None:
     if not isinstance(said, dict) or len(heard.words.splitlines()) != 1 or not heard.words.endswith(b"\n"):
         raise Deviation(str(heard), "a line with a JSON object")
     if said.get("peer") != heard.ours:
-        raise Deviation(f"peer {shown(str(said.get('peer')).encode())}", f"peer {heard.ours}")
+        # JSON may hold what is no text.
+        peer = str(said.get("peer")).encode("ascii", "backslashreplace")
+        raise Deviation(f"peer {shown(peer)}", f"peer {heard.ours}")
