@@ -31,7 +31,8 @@ class Prompt:
     def __init__(self) -> None:
         self._terminal = sys.stdin.isatty() and sys.stdout.isatty()
         self._lock = RLock()
-        self._output = Output()
+        self._lines: list[str] = []
+        self._output = Output(self._lines.append) if self._terminal else Output()
         self._reading = False
         self._closed = False
         self._typed: Callable[[], str] = str
@@ -54,6 +55,7 @@ class Prompt:
             if self._closed:
                 return None
             self._output.endLine()
+            self._flush()
             self._reading = True
         try:
             if self._terminal:
@@ -74,6 +76,7 @@ class Prompt:
             self._closed = True
             if not (self._reading and self._terminal):
                 self._output.endLine()
+                self._flush()
             if remark:
                 self.show(remark)
         while self._reading:
@@ -107,7 +110,7 @@ class Prompt:
             return
         with self._lock, self._above():
             self._output.endLine()
-            print(remark, flush=True)
+            self._lines.append(remark + "\n")
 
     @contextmanager
     def _above(self) -> Iterator[None]:
@@ -116,9 +119,16 @@ class Prompt:
         """
         typing = self._reading and self._terminal
         if typing:
-            sys.stdout.write("\r\x1b[K")
+            self._lines.append("\r\x1b[K")
         yield
         if typing:
             self._output.endLine()
-            sys.stdout.write("" if self._closed else PROMPT + self._typed())
+            self._lines.append("" if self._closed else PROMPT + self._typed())
+        self._flush()
+
+    def _flush(self) -> None:
+        # All at once: the other thread may be about to show its prompt.
+        if self._lines:
+            sys.stdout.write("".join(self._lines))
             sys.stdout.flush()
+            self._lines.clear()

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 from codecs import getincrementaldecoder
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sockservices.client import Unanswered
@@ -30,8 +30,12 @@ class Output:
     There, lines stay lines, and what is no text shows as C{\x..}.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, write: Callable[[str], object] | None = None) -> None:
+        """
+        @param write: takes the text for a terminal, if it is not to be written at once.
+        """
         self._terminal = sys.stdout.isatty()
+        self._write = write or _write
         self._decoder = getincrementaldecoder("utf-8")("backslashreplace")
         self._held = ""
         self._ended = True
@@ -45,16 +49,13 @@ class Output:
         if self._terminal:
             text = (self._held + self._decoder.decode(said, whole)).replace("\r\n", "\n")
             self._held = "\r" if text.endswith("\r") and not whole else ""
-            self._write(text.removesuffix(self._held))
+            text = text.removesuffix(self._held)
+            self._write(printable(text))
+            self._ended = text.endswith("\n") if text else self._ended
         else:
             sys.stdout.buffer.write(said)
             sys.stdout.buffer.flush()
             self._ended = said.endswith(b"\n") if said else self._ended
-
-    def _write(self, text: str) -> None:
-        sys.stdout.write(printable(text))
-        sys.stdout.flush()
-        self._ended = text.endswith("\n") if text else self._ended
 
     def endLine(self) -> None:
         """
@@ -64,8 +65,12 @@ class Output:
             self.say(b"", whole=True)
         if not self._ended:
             self._ended = True
-            sys.stdout.write("\n")
-            sys.stdout.flush()
+            self._write("\n")
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 @contextmanager
