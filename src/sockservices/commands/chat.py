@@ -55,6 +55,7 @@ class _Chat:
     _verdict = Verdict.OK
     _asked = _heard = _finished = False
     _fault: BaseException | None = None
+    _peer: ClientProtocol | DatagramClient | None = None
 
     def __init__(self, running: BackgroundReactor, url: Target, wait: float, timeout: float) -> None:
         self._running = running
@@ -69,22 +70,25 @@ class _Chat:
         """
         Talk until one side ends.
         """
-        peer = self._running.call(self._open, limit=None)
         try:
-            self._talk(peer)
+            self._talk(self._running.call(self._open, limit=None))
         except KeyboardInterrupt:
             # From the user, or because the peer has ended.
+            if self._peer is None:
+                raise
             if not self._over.is_set():
                 self._prompt.show("")
         finally:
             # Its thread may be stuck, printing what nobody reads.
             with suppress(TimeoutError):
-                self._running.call(self._close, peer, limit=LIMIT)
+                self._running.call(self._close, self._peer, limit=LIMIT)
         if self._fault is not None:
             raise self._fault
         return self._verdict
 
-    def _close(self, peer: ClientProtocol | DatagramClient) -> Deferred[None] | None:
+    def _close(self, peer: ClientProtocol | DatagramClient | None) -> Deferred[None] | None:
+        if peer is None:
+            return None
         self._hearing.cancel()
         if isinstance(peer, ClientProtocol):
             return peer.abort()
@@ -105,6 +109,7 @@ class _Chat:
                     peer.close()
                     raise
         hears = self._hears(peer) if isinstance(peer, ClientProtocol) else self._replies(peer)
+        self._peer = peer
         self._hearing = Deferred.fromCoroutine(hears).addErrback(self._failed)
         return peer
 
