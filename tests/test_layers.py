@@ -18,37 +18,34 @@ import sockservices
 
 PACKAGE = "sockservices"
 
-#: From the bottom up: what a module may import is in its own row, or in one further up on this page. A folder is one.
+#: From the bottom up: a module may import its own room and the rooms in the rows above it on this page.
 LAYERS: tuple[set[str], ...] = (
     # Pure: no I/O, no Twisted.
-    {"address", "binding", "buckets", "census", "deadlines", "fault", "policy", "responder", "source", "utmp"}
-    | {"visit", "world"},
-    {"responders"},
-    {"registry", "sources"},
+    {"text"},
+    {"conversation"},
+    {"admission", "responders"},
+    {"registry"},
     # Twisted's side of a socket, then the protocols over it.
     {"transports"},
-    {"datagram", "factory", "log", "notify", "recorders", "show", "stream", "timer"} | {"background"},
+    {"monitoring"},
+    {"protocols"},
     # Embedding; the package itself exports what it needs.
-    {"client", "fixture", "listener", "served", "server", PACKAGE},
-    # The commands.
-    {"__main__", "command", "commands", "conformance", "serve", "options", "signals", "tap", "testing"},
-    {"pytest_plugin"},
+    {"client", "server", PACKAGE},
+    # The commands, and what tests use.
+    {"cli", "conformance", "testing", "fixture", "tap"},
+    {"__main__", "pytest_plugin"},
 )
 
 LEVEL = {module: level for level, modules in enumerate(LAYERS) for module in modules}
 
 #: How many layers, from the bottom, are pure.
-PURE = 3
+PURE = 4
 
-#: What is not to be known, be it by way of others, where the layers alone would allow it.
-STRANGERS = {
-    "stream": {"registry", "datagram"},
-    "factory": {"registry", "datagram"},
-    "datagram": {"registry", "stream", "factory"},
-}
+#: Rooms that a room must not reach, even by way of others, where the order of layers alone would allow it.
+STRANGERS = {"protocols": {"registry", "responders"}}
 
 #: All that the transports know of the package: nothing of responders and conversations.
-TRANSPORTS_KNOW = {"transports", "address", "binding", "fault"}
+TRANSPORTS_KNOW = {"transports", "text"}
 
 
 def imports(text: str, package: str = PACKAGE) -> Iterator[tuple[str, bool]]:
@@ -182,8 +179,10 @@ class LayersTests(SynchronousTestCase):
         Importing the package, or its plugin for pytest, takes no time: nothing of Twisted is imported before a name is
         asked for.
         """
-        for module in ("sockservices", "sockservices.policy", "sockservices.pytest_plugin"):
-            code = f"import {module}, sys; print('twisted' in sys.modules, 'sockservices.census' in sys.modules)"
+        for module in ("sockservices", "sockservices.conversation.policy", "sockservices.pytest_plugin"):
+            code = (
+                f"import {module}, sys; print('twisted' in sys.modules, 'sockservices.admission.census' in sys.modules)"
+            )
             self.assertEqual(fresh(code), "False False\n", module)
 
     def test_exportsAreThere(self) -> None:

@@ -10,6 +10,7 @@ __all__ = [
     "Census",
     "Conversation",
     "DatagramResponder",
+    "Environment",
     "Outcome",
     "Policy",
     "Responder",
@@ -23,33 +24,36 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from sockservices.census import Census
-    from sockservices.datagram import DatagramResponder
-    from sockservices.factory import StreamFactory
-    from sockservices.policy import Policy
-    from sockservices.responder import Conversation, Responder
-    from sockservices.server import datagramService, streamService
-    from sockservices.stream import StreamProtocol
-    from sockservices.visit import Outcome, Visit
-    from sockservices.world import World
+    from sockservices.admission.census import Census
+    from sockservices.conversation.context import Conversation
+    from sockservices.conversation.environment import Environment
+    from sockservices.conversation.outcome import Outcome
+    from sockservices.conversation.policy import Policy
+    from sockservices.conversation.responder import Responder
+    from sockservices.conversation.visit import Visit
+    from sockservices.protocols.datagram import DatagramResponder
+    from sockservices.protocols.stream import StreamProtocol
+    from sockservices.protocols.stream_factory import StreamFactory
+    from sockservices.server.services import datagramService, streamService
 else:
     # The names are imported when they are first asked for: every run of pytest imports this package for its plugin, and
     # most want nothing of Twisted. (Type checkers would take any name for one of a module with a __getattr__.)
 
     #: Where each name is.
     _MODULES = {
-        "Census": "census",
-        "Conversation": "responder",
-        "DatagramResponder": "datagram",
-        "Outcome": "visit",
-        "Policy": "policy",
-        "Responder": "responder",
-        "StreamFactory": "factory",
-        "StreamProtocol": "stream",
-        "Visit": "visit",
-        "World": "world",
-        "datagramService": "server",
-        "streamService": "server",
+        "Census": "admission.census",
+        "Conversation": "conversation.context",
+        "DatagramResponder": "protocols.datagram",
+        "Outcome": "conversation.outcome",
+        "Policy": "conversation.policy",
+        "Responder": "conversation.responder",
+        "StreamFactory": "protocols.stream_factory",
+        "StreamProtocol": "protocols.stream",
+        "Visit": "conversation.visit",
+        "Environment": "conversation.environment",
+        "World": "conversation.environment",
+        "datagramService": "server.services",
+        "streamService": "server.services",
     }
 
     def __getattr__(name):

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import sys
 
-from sockservices.serve import serve
+from sockservices.cli.serve import serve
 
 __all__ = ["main"]
 
@@ -27,7 +27,7 @@ def main() -> None:
     if arguments == ["--version"]:
         return serve(arguments)
     try:
-        from sockservices.commands.group import run
+        from sockservices.cli.group import run
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
     except ModuleNotFoundError as fault:

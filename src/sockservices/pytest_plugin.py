@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from sockservices.background import BackgroundReactor
-    from sockservices.fixture import Servers
+    from sockservices.testing.background_reactor import BackgroundReactor
+    from sockservices.testing.fixture import Servers
 
 __all__ = ["sockservice"]
 
@@ -26,7 +26,7 @@ def _sockservicesReactor() -> Iterator[BackgroundReactor]:
     """
     The reactor of all servers. It starts with the first of them.
     """
-    from sockservices.background import BackgroundReactor
+    from sockservices.testing.background_reactor import BackgroundReactor
 
     background = BackgroundReactor()
     yield background
@@ -42,7 +42,7 @@ def sockservice(request: pytest.FixtureRequest, _sockservicesReactor: Background
     "unixgram". Keywords are interface (an IP address), timeout, and the other limits of sockservices.Policy. The server
     has an address for connect(), the visits of the conversations that have ended, and wait(count), until so many have.
     """
-    from sockservices.fixture import Servers
+    from sockservices.testing.fixture import Servers
 
     servers = request.node.stash[_SERVERS] = Servers(_sockservicesReactor)
     yield servers

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib.metadata import entry_points
 
 import sockservices.responders
-from sockservices.responder import Responder
+from sockservices.conversation.responder import Responder
 
 __all__ = ["GROUP", "find", "names", "services"]
 

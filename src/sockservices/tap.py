@@ -16,18 +16,18 @@ from typing import Any
 
 from twisted.internet.selectreactor import SelectReactor
 
-from sockservices.binding import SystemdBinding
-from sockservices.census import Census
-from sockservices.command import Server
-from sockservices.listener import ListenerService
-from sockservices.log import logObserver
-from sockservices.options import Listener, Options, refuse
-from sockservices.policy import Policy
-from sockservices.recorders import VisitLog
-from sockservices.responder import MakeResponder
-from sockservices.server import datagramService, streamService
-from sockservices.show import Show
-from sockservices.signals import Signals
+from sockservices.admission.census import Census
+from sockservices.conversation.policy import Policy
+from sockservices.conversation.responder import MakeResponder
+from sockservices.monitoring.log import logObserver
+from sockservices.monitoring.recorders import VisitLog
+from sockservices.monitoring.trace import Show
+from sockservices.server.listener import ListenerService
+from sockservices.server.options import Listener, Options, refuse
+from sockservices.server.services import datagramService, streamService
+from sockservices.server.signals import Signals
+from sockservices.server.supervisor import Server
+from sockservices.transports.bindings import SystemdBinding
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 from sockservices.transports.sockets import openSockets
 

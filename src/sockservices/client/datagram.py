@@ -16,10 +16,10 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from sockservices.address import hostPort
 from sockservices.client.names import resolve
 from sockservices.client.verdict import Unanswered, Verdict, unanswered
 from sockservices.client.within import within
+from sockservices.text.addresses import hostPort
 
 __all__ = ["DatagramClient"]
 

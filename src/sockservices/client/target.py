@@ -16,8 +16,8 @@ from twisted.internet.endpoints import (
 )
 from twisted.internet.interfaces import IStreamClientEndpoint
 
-from sockservices.address import hostPort
-from sockservices.binding import UnixBinding
+from sockservices.text.addresses import hostPort
+from sockservices.transports.bindings import UnixBinding
 
 __all__ = ["Target", "target"]
 

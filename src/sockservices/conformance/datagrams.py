@@ -10,12 +10,12 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 
-from sockservices.address import hostPort
 from sockservices.client import DatagramClient, Unanswered, Verdict
 from sockservices.conformance.deviation import Deviation, NotOffered
 from sockservices.conformance.heard import Heard
 from sockservices.conformance.pacer import Pacer
 from sockservices.conformance.seconds import Seconds
+from sockservices.text.addresses import hostPort
 
 __all__ = ["PADDED", "FarDatagrams"]
 

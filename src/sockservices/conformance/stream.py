@@ -8,13 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from sockservices.address import hostPort
 from sockservices.client import ClientProtocol, Target, Unanswered, Verdict, connect
 from sockservices.client.within import within
 from sockservices.conformance.deviation import NotOffered
 from sockservices.conformance.heard import End, Heard
 from sockservices.conformance.pacer import Pacer
 from sockservices.conformance.seconds import Seconds
+from sockservices.text.addresses import hostPort
 
 __all__ = ["FarStream", "Talk"]
 

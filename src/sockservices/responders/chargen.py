@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import repeat
 
-from sockservices.responder import Responder
+from sockservices.conversation.responder import Responder
 
 __all__ = ["Chargen"]
 
@@ -28,7 +28,7 @@ class Chargen(Responder):
     On datagrams any of them is answered with 0 to 512 characters, at random, or what the limit leaves of them.
 
     >>> from sockservices import Conversation
-    >>> next(Chargen(Conversation()).talk())[:74]
+    >>> next(Chargen(Conversation()).generate())[:74]
     b' !"#$%&\'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefg\r\n'
     """
 
@@ -42,7 +42,7 @@ class Chargen(Responder):
         length = self.conversation.random.randint(0, MOST)
         return PATTERN[:length][: self.conversation.limit]
 
-    def talk(self) -> Iterator[bytes]:
+    def generate(self) -> Iterator[bytes]:
         """
         The pattern, over and over.
         """

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 
-from sockservices.responder import Responder
+from sockservices.conversation.responder import Responder
 
 __all__ = ["Daytime"]
 
@@ -17,15 +17,15 @@ class Daytime(Responder):
 
     The RFC leaves the form open; this is the one that the BSD inetds send: 24 characters, CR and LF.
 
-    >>> from sockservices import Conversation, World
-    >>> Daytime(Conversation(world=World(now=lambda: 1795220800.0))).opening()
+    >>> from sockservices import Conversation, Environment
+    >>> Daytime(Conversation(environment=Environment(now=lambda: 1795220800.0))).greeting()
     b'Sat Nov 21 00:26:40 2026\r\n'
     """
 
     name = "daytime"
     port = 8013
 
-    def opening(self) -> bytes:
+    def greeting(self) -> bytes:
         """
         One line of 26 bytes.
         """

@@ -4,7 +4,7 @@ The greeting service (seed 003).
 
 from __future__ import annotations
 
-from sockservices.responder import Responder
+from sockservices.conversation.responder import Responder
 
 __all__ = ["Greet"]
 
@@ -14,14 +14,14 @@ class Greet(Responder):
     Says C{connected} and hangs up (seed 003). On datagrams, any of them is answered so.
 
     >>> from sockservices import Conversation
-    >>> Greet(Conversation()).opening()
+    >>> Greet(Conversation()).greeting()
     b'connected'
     """
 
     name = "greet"
     port = 10000
 
-    def opening(self) -> bytes:
+    def greeting(self) -> bytes:
         """
         C{connected}, and no more.
         """

@@ -4,7 +4,7 @@ The quote of the day (RFC 865).
 
 from __future__ import annotations
 
-from sockservices.responder import Responder
+from sockservices.conversation.responder import Responder
 
 __all__ = ["Quote"]
 
@@ -35,14 +35,14 @@ class Quote(Responder):
     Says a quote and hangs up (RFC 865): one that fits, chosen at random.
 
     >>> from sockservices import Conversation
-    >>> len(Quote(Conversation(limit=40)).opening()) <= 40
+    >>> len(Quote(Conversation(limit=40)).greeting()) <= 40
     True
     """
 
     name = "qotd"
     port = 8017
 
-    def opening(self) -> bytes | None:
+    def greeting(self) -> bytes | None:
         """
         One quote with CR and LF.
         """

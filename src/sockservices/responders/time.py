@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import struct
 
-from sockservices.responder import Responder
+from sockservices.conversation.responder import Responder
 
 __all__ = ["Time"]
 
@@ -20,15 +20,15 @@ class Time(Responder):
 
     Four bytes last until 2036-02-07 06:28:16 UTC; from then on they count from zero again.
 
-    >>> from sockservices import Conversation, World
-    >>> Time(Conversation(world=World(now=lambda: 0.0))).opening().hex()
+    >>> from sockservices import Conversation, Environment
+    >>> Time(Conversation(environment=Environment(now=lambda: 0.0))).greeting().hex()
     '83aa7e80'
     """
 
     name = "time"
     port = 8037
 
-    def opening(self) -> bytes:
+    def greeting(self) -> bytes:
         """
         Four bytes.
         """

@@ -4,7 +4,7 @@ The upper-case service (seed 002).
 
 from __future__ import annotations
 
-from sockservices.responder import Responder
+from sockservices.conversation.responder import Responder
 
 __all__ = ["Upper"]
 

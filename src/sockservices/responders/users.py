@@ -4,7 +4,7 @@ The active users (RFC 866).
 
 from __future__ import annotations
 
-from sockservices.responder import Responder
+from sockservices.conversation.responder import Responder
 
 __all__ = ["Users"]
 
@@ -15,15 +15,15 @@ class Users(Responder):
 
     A list that is too long for a datagram ends after a whole line.
 
-    >>> from sockservices import Conversation, World
-    >>> Users(Conversation(world=World(users=lambda: ["ada", "grace"]))).opening()
+    >>> from sockservices import Conversation, Environment
+    >>> Users(Conversation(environment=Environment(users=lambda: ["ada", "grace"]))).greeting()
     b'ada\r\ngrace\r\n'
     """
 
     name = "users"
     port = 8011
 
-    def opening(self) -> bytes:
+    def greeting(self) -> bytes:
         """
         The list, as far as it fits.
         """

@@ -4,7 +4,7 @@ The welcome-or-time-out service (seed 004).
 
 from __future__ import annotations
 
-from sockservices.responder import Responder
+from sockservices.conversation.responder import Responder
 
 __all__ = ["Welcome"]
 

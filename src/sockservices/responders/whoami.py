@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import json
 
-from sockservices.address import addressText
-from sockservices.responder import Responder
+from sockservices.conversation.responder import Responder
+from sockservices.text.addresses import addressText
 
 __all__ = ["Whoami"]
 
@@ -16,15 +16,15 @@ class Whoami(Responder):
     r"""
     Says how the peer looks from here, in one line of JSON, and hangs up.
 
-    >>> from sockservices import Conversation, World
-    >>> Whoami(Conversation(serial=7, world=World(server="here"))).opening()
+    >>> from sockservices import Conversation, Environment
+    >>> Whoami(Conversation(serial=7, environment=Environment(server="here"))).greeting()
     b'{"peer": null, "host": null, "transport": "tcp", "serial": 7, "server": "here"}\n'
     """
 
     name = "whoami"
     port = 8099
 
-    def opening(self) -> bytes:
+    def greeting(self) -> bytes:
         """
         An object of peer and host (as text, or null where there is none), transport, serial number, and server name.
         """

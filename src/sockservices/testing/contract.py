@@ -13,7 +13,7 @@ from itertools import islice
 from random import Random
 from typing import Any, ClassVar
 
-from sockservices.responder import Responder
+from sockservices.conversation.responder import Responder
 from sockservices.testing.cutting import segmentations
 from sockservices.testing.promises import Promises
 from sockservices.testing.speech import conversation
@@ -140,14 +140,14 @@ class ResponderContract(Promises):
         for _ in range(100 * TRIES):
             limit = chance.choice([None, 0, 1, 40, 512])
             responder = self.watched(conversation("tcp" if limit is None else "udp", limit, random=chance))
-            responder.opening()
+            responder.greeting()
             responder.answer(self._message(chance) if chance.random() < 0.9 else b"")
 
     def test_talk(self) -> None:
         """
         Talk is words without end, each some bytes.
         """
-        talk = self.watched(conversation()).talk()
+        talk = self.watched(conversation()).generate()
         if talk is not None and len(list(islice(talk, 1000))) < 1000:
             self.broken("its talk does not end")
 

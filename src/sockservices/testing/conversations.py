@@ -10,17 +10,17 @@ from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 from twisted.internet.task import Clock
 
-from sockservices.census import Census
-from sockservices.datagram import DatagramResponder
-from sockservices.factory import StreamFactory
-from sockservices.policy import Policy
-from sockservices.responder import MakeResponder
-from sockservices.stream import StreamProtocol
+from sockservices.admission.census import Census
+from sockservices.conversation.environment import Environment
+from sockservices.conversation.policy import Policy
+from sockservices.conversation.responder import MakeResponder
+from sockservices.conversation.visit import Visit
+from sockservices.protocols.datagram import DatagramResponder
+from sockservices.protocols.stream import StreamProtocol
+from sockservices.protocols.stream_factory import StreamFactory
 from sockservices.testing.datagram_peer import DatagramPeer
-from sockservices.testing.speech import NOW, stillWorld
+from sockservices.testing.speech import NOW, fixedEnvironment
 from sockservices.testing.stream_peer import StreamPeer
-from sockservices.visit import Visit
-from sockservices.world import World
 
 __all__ = ["converse"]
 
@@ -39,7 +39,7 @@ def converse(
     *,
     transport: Literal["tcp", "unix"] = "tcp",
     policy: Policy = ...,
-    world: World | None = None,
+    environment: Environment | None = None,
     clock: Clock | None = None,
     peer: IAddress | None = None,
 ) -> StreamPeer: ...
@@ -51,7 +51,7 @@ def converse(
     *,
     transport: Literal["udp", "unixgram"],
     policy: Policy = ...,
-    world: World | None = None,
+    environment: Environment | None = None,
     clock: Clock | None = None,
     peer: IAddress | None = None,
 ) -> DatagramPeer: ...
@@ -62,7 +62,7 @@ def converse(
     *,
     transport: str = "tcp",
     policy: Policy = Policy(),  # noqa: B008 (it is frozen)
-    world: World | None = None,
+    environment: Environment | None = None,
     clock: Clock | None = None,
     peer: IAddress | None = None,
 ) -> StreamPeer | DatagramPeer:
@@ -72,7 +72,7 @@ def converse(
     @param responder: a L{Responder<sockservices.Responder>} class, or anything that makes one for a conversation.
     @param transport: C{"tcp"}, C{"unix"}, C{"udp"} or C{"unixgram"}.
     @param policy: the limits.
-    @param world: by default one where nothing is left to chance, and whose time is the clock's.
+    @param environment: by default one where nothing is left to chance, and whose time is the clock's.
     @param clock: by default one of its own.
     @param peer: the peer's address, by default one on this host.
     @return: the peer, to speak for.
@@ -83,7 +83,7 @@ def converse(
     host, usual = ADDRESSES[transport]
     far = usual if peer is None else peer
     clock = ticking = Clock() if clock is None else clock
-    census = Census(stillWorld(now=lambda: NOW + ticking.seconds()) if world is None else world)
+    census = Census(fixedEnvironment(now=lambda: NOW + ticking.seconds()) if environment is None else environment)
     visits: list[Visit] = []
     if transport in ("udp", "unixgram"):
         datagrams = DatagramResponder(responder, policy, visits.append, clock, census)

@@ -11,9 +11,9 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.task import Clock
 from twisted.internet.testing import FakeDatagramTransport
 
-from sockservices.datagram import DatagramResponder
+from sockservices.conversation.visit import Visit
+from sockservices.protocols.datagram import DatagramResponder
 from sockservices.testing.peer import Peer
-from sockservices.visit import Visit
 
 __all__ = ["DatagramPeer"]
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from twisted.internet.task import Clock
 
-from sockservices.visit import Outcome, Visit
+from sockservices.conversation.outcome import Outcome
+from sockservices.conversation.visit import Visit
 
 __all__ = ["Peer"]
 

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import ClassVar, NoReturn
 
-from sockservices.responder import Conversation, Responder
+from sockservices.conversation.context import Conversation
+from sockservices.conversation.responder import Responder
 from sockservices.testing.speech import conversation, reply, speech
 from sockservices.testing.watched import Watched, brief
 
@@ -67,7 +68,7 @@ class Promises:
         """
         said = (reply(self.watched, message) or b"").replace(b"udp", b"tcp")
         words = self.said([message]).replace(b"udp", b"tcp")
-        if self.watched(conversation()).talk() is not None:
+        if self.watched(conversation()).generate() is not None:
             words = words[: len(said)]
         if said != words:
             self.broken(

@@ -1,5 +1,5 @@
 """
-What a responder says, asked without any protocol, in a world where nothing is left to chance.
+What a responder says, asked without any protocol, in a environment where nothing is left to chance.
 """
 
 from __future__ import annotations
@@ -11,33 +11,34 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address
 
-from sockservices.responder import Conversation, MakeResponder
-from sockservices.world import World
+from sockservices.conversation.context import Conversation
+from sockservices.conversation.environment import Environment
+from sockservices.conversation.responder import MakeResponder
 
-__all__ = ["NOW", "conversation", "reply", "speech", "stillWorld"]
+__all__ = ["NOW", "conversation", "fixedEnvironment", "reply", "speech"]
 
 #: 2026-11-21 00:26:40 UTC.
 NOW = 1795220800.0
 
 
-def stillWorld(**known: Any) -> World:
+def fixedEnvironment(**known: Any) -> Environment:
     """
-    A world where no time passes, and chance always begins anew.
+    A environment where no time passes, and chance always begins anew.
 
-    @param known: what of L{World} shall be otherwise.
+    @param known: what of L{Environment} shall be otherwise.
     """
     still = {"server": "here", "now": lambda: NOW, "random": Random(7), "users": lambda: ["ada", "grace"]}
-    return World(**{**still, **known})
+    return Environment(**{**still, **known})
 
 
 def conversation(transport: str = "tcp", limit: int | None = None, **known: Any) -> Conversation:
     """
-    A conversation in a still world.
+    A conversation in a still environment.
 
-    @param known: what of L{World} shall be otherwise.
+    @param known: what of L{Environment} shall be otherwise.
     """
     peer, host = IPv4Address("TCP", "192.0.2.7", 40000), IPv4Address("TCP", "192.0.2.1", 8007)
-    return Conversation(transport, peer, host, 7, limit, stillWorld(**known))
+    return Conversation(transport, peer, host, 7, limit, fixedEnvironment(**known))
 
 
 def speech(make: MakeResponder, segments: Iterable[bytes]) -> Iterator[bytes]:
@@ -45,8 +46,8 @@ def speech(make: MakeResponder, segments: Iterable[bytes]) -> Iterator[bytes]:
     What is said on a stream, word by word, to a peer that sends these segments and ends. Endless talk is cut short.
     """
     responder = make(conversation())
-    yield responder.opening() or b""
-    talk = None if responder.finished else responder.talk()
+    yield responder.greeting() or b""
+    talk = None if responder.finished else responder.generate()
     if talk is not None:
         yield from islice(talk, 3)
         return
@@ -65,7 +66,7 @@ def reply(make: MakeResponder, datagram: bytes, limit: int | None = None) -> byt
     What is said to a datagram; L{None} is no reply at all.
     """
     responder = make(conversation("udp", limit))
-    words = [responder.opening()]
+    words = [responder.greeting()]
     if not responder.finished:
         words.append(responder.answer(datagram))
     said = [word for word in words if word is not None]

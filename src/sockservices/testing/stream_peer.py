@@ -10,9 +10,9 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
-from sockservices.stream import StreamProtocol
+from sockservices.conversation.visit import Visit
+from sockservices.protocols.stream import StreamProtocol
 from sockservices.testing.peer import Peer
-from sockservices.visit import Visit
 
 __all__ = ["StreamPeer"]
 

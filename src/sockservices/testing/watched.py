@@ -7,8 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from sockservices.fault import faultText
-from sockservices.responder import Conversation, MakeResponder, Responder
+from sockservices.conversation.context import Conversation
+from sockservices.conversation.responder import MakeResponder, Responder
+from sockservices.text.exceptions import faultText
 
 __all__ = ["Watched", "brief"]
 
@@ -57,11 +58,11 @@ class Watched(Responder):
         self.finished = self._responder.finished
         return words
 
-    def opening(self) -> bytes | None:
+    def greeting(self) -> bytes | None:
         """
         The responder's own opening.
         """
-        return self._words("when it opened", self._responder.opening)
+        return self._words("when it opened", self._responder.greeting)
 
     def answer(self, message: bytes) -> bytes | None:
         """
@@ -69,11 +70,11 @@ class Watched(Responder):
         """
         return self._words(f"to {brief(message)}", self._responder.answer, message)
 
-    def talk(self) -> Iterator[bytes] | None:
+    def generate(self) -> Iterator[bytes] | None:
         """
         The responder's own talk.
         """
-        talk = self._ask("when asked to talk", self._responder.talk)
+        talk = self._ask("when asked to talk", self._responder.generate)
         return None if talk is None else self._talking(talk)
 
     def _talking(self, talk: Iterator[bytes]) -> Iterator[bytes]:

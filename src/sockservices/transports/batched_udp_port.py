@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from twisted.internet.protocol import AbstractDatagramProtocol
 
 from sockservices.transports.datagram_port import UDPPort, destinationOf, peerName
-from sockservices.transports.messages import COUNT, Receiver, controlMessages
+from sockservices.transports.recvmmsg import COUNT, Receiver, controlMessages
 from sockservices.transports.sockets import Opened
 
 __all__ = ["BatchedUDPPort"]

@@ -13,8 +13,8 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress, IFileDescriptorReceiver, IProtocol
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 
-from sockservices.transports.backlog import held
 from sockservices.transports.poll_group import REASONS, PollGroup
+from sockservices.transports.unacked import held
 
 __all__ = ["Connection", "UnixConnection"]
 

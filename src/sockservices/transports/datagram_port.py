@@ -13,8 +13,8 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import AbstractDatagramProtocol
 from twisted.logger import Logger
 
-from sockservices.fault import faultText
-from sockservices.transports.port import Port
+from sockservices.text.exceptions import faultText
+from sockservices.transports.listening_port import Port
 from sockservices.transports.sockets import Opened
 
 __all__ = ["DatagramPort", "UDPPort", "destinationOf", "onlyDestination", "peerName"]

@@ -13,11 +13,11 @@ from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.protocol import AbstractDatagramProtocol
 from zope.interface import implementer
 
-from sockservices.binding import Binding, InetBinding, UnixBinding
 from sockservices.transports.batched_udp_port import BatchedUDPPort
+from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
 from sockservices.transports.datagram_port import DatagramPort, UDPPort
-from sockservices.transports.messages import recvmmsg
-from sockservices.transports.port import Port
+from sockservices.transports.listening_port import Port
+from sockservices.transports.recvmmsg import recvmmsg
 from sockservices.transports.sockets import BACKLOG, Opened, OpenError, openSockets
 from sockservices.transports.stream_port import StreamPort
 

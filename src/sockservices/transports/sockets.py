@@ -14,7 +14,7 @@ from pathlib import Path
 
 from twisted.internet.error import CannotListenError
 
-from sockservices.binding import Binding, InetBinding, SystemdBinding, UnixBinding
+from sockservices.transports.bindings import Binding, InetBinding, SystemdBinding, UnixBinding
 
 __all__ = ["OpenError", "Opened", "openSockets"]
 

@@ -16,11 +16,11 @@ from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol, IProt
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from sockservices.address import addressText
-from sockservices.fault import faultText
+from sockservices.text.addresses import addressText
+from sockservices.text.exceptions import faultText
 from sockservices.transports.connection import Connection, UnixConnection
+from sockservices.transports.listening_port import Port
 from sockservices.transports.poll_group import PollGroup
-from sockservices.transports.port import Port
 from sockservices.transports.sockets import Opened
 
 __all__ = ["StreamPort"]

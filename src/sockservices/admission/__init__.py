@@ -1,0 +1,3 @@
+"""
+Which connections and datagrams are served: limits on sources, and rules on addresses. No I/O.
+"""

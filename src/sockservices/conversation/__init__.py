@@ -1,0 +1,3 @@
+"""
+The rule of one service and what it may know, the limits on a conversation, and how one ended. No I/O.
+"""

@@ -1,0 +1,3 @@
+"""
+The log: its format, a line for each conversation, and a trace of every message.
+"""

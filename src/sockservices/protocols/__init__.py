@@ -1,0 +1,3 @@
+"""
+Twisted's protocols over the transports: conversations over streams and datagrams.
+"""

@@ -1,0 +1,3 @@
+"""
+Listeners as Twisted services, and the command that runs them.
+"""

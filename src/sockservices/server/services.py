@@ -1,0 +1,101 @@
+"""
+What an application embeds: a responder served at an endpoint.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IStreamServerEndpoint
+
+from sockservices.admission.census import Census
+from sockservices.conversation.policy import Policy
+from sockservices.conversation.responder import MakeResponder
+from sockservices.monitoring.recorders import Record, VisitLog
+from sockservices.protocols.datagram import DatagramResponder
+from sockservices.protocols.stream_factory import Refusal, StreamFactory
+from sockservices.server.listener import DatagramService, StreamService
+from sockservices.transports.bindings import InetBinding, SystemdBinding, UnixBinding, parse
+from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
+
+__all__ = ["datagramService", "streamService"]
+
+
+def streamService(
+    endpoint: str | IStreamServerEndpoint,
+    responder: MakeResponder,
+    *,
+    reactor: Any,
+    policy: Policy = Policy(),  # noqa: B008 (it is frozen)
+    record: Record | None = None,
+    census: Census | None = None,
+) -> StreamService:
+    """
+    Serve a responder to connections.
+
+    @param endpoint: C{"tcp:8007"}, C{"tcp:8007:interface=0.0.0.0"}, C{"unix:/run/echo.sock:mode=660"},
+        C{"systemd:NAME"}, any string that Twisted knows, or an endpoint.
+    @param responder: a L{Responder<sockservices.conversation.responder.Responder>} class, or anything that makes one.
+    @param reactor: listens, and is the clock.
+    @param policy: the limits.
+    @param record: called with the visit of each conversation that has ended; by default they are logged.
+    @param census: where connections are counted; give the same one to all listeners whose limits are shared.
+    @return: a service that raises when it starts and cannot listen.
+    @raise ValueError: when the string makes no sense.
+    """
+    if isinstance(endpoint, str):
+        binding = parse(endpoint)
+        if binding is None:
+            endpoint = _foreign(reactor, endpoint)
+        elif not isinstance(binding, SystemdBinding) and not binding.stream:
+            raise ValueError(f"{endpoint!r}: datagrams, where connections are to be served")
+        else:
+            endpoint = StreamEndpoint(reactor, binding)
+    visitLog = None
+    if record is None:
+        record = visitLog = VisitLog(reactor)
+    factory = StreamFactory(responder, policy, record, reactor, census)
+    if not isinstance(endpoint, StreamEndpoint):
+        # It may be wrapped there.
+        factory.refusal = Refusal
+    return StreamService(endpoint, factory, visitLog)
+
+
+def _foreign(reactor: Any, words: str) -> IStreamServerEndpoint:
+    """
+    An endpoint of a kind that is not ours.
+
+    @raise ValueError: when Twisted does not know what is meant either. It has many ways of saying so.
+    """
+    try:
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, words)
+    except Exception as fault:
+        wanted = "tcp:PORT, unix:PATH, systemd:NAME or a server string of Twisted is wanted"
+        raise ValueError(f"{words!r}: {fault or type(fault).__name__}; {wanted}") from fault
+    return endpoint
+
+
+def datagramService(
+    endpoint: str | DatagramEndpoint,
+    responder: MakeResponder,
+    *,
+    reactor: Any,
+    policy: Policy = Policy(),  # noqa: B008 (it is frozen)
+    record: Record | None = None,
+    census: Census | None = None,
+) -> DatagramService:
+    """
+    Serve a responder to datagrams.
+
+    @param endpoint: C{"udp:8007"}, C{"udp:8007:interface=0.0.0.0"}, C{"unixgram:/run/echo.sock"}, C{"systemd:NAME"}, or
+        an endpoint.
+    @param record: called with a visit for each datagram; by default they are counted only.
+    @see: L{streamService} for the others, what is returned and what is raised.
+    """
+    if isinstance(endpoint, str):
+        binding = parse(endpoint)
+        if binding is None or (isinstance(binding, (InetBinding, UnixBinding)) and binding.stream):
+            raise ValueError(f"{endpoint!r}: udp:PORT, unixgram:PATH or systemd:NAME is wanted")
+        endpoint = DatagramEndpoint(reactor, binding)
+    return DatagramService(endpoint, DatagramResponder(responder, policy, record, reactor, census))

@@ -1,0 +1,3 @@
+"""
+Values as one printable line: addresses and exceptions, for logs and answers.
+"""

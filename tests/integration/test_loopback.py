@@ -1,0 +1,453 @@
+"""
+The protocols over real sockets of this host, on Twisted's own listeners and on ours.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import select
+import socket
+import struct
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import pytest_twisted
+from twisted.internet.defer import ensureDeferred, maybeDeferred
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.task import LoopingCall, deferLater
+from twisted.internet.threads import deferToThread
+
+from sockservices import Outcome, Policy, StreamFactory, Visit, datagramService, streamService
+from sockservices.conversation.responder import MakeResponder
+from sockservices.registry import find, names
+from sockservices.responders import Chargen, Echo, Greet, Hello, Welcome, Whoami
+from sockservices.responders.chargen import PATTERN
+from sockservices.transports.bindings import InetBinding, UnixBinding
+from sockservices.transports.endpoints import StreamEndpoint
+
+MIB = 2**20
+
+#: The most bytes that the server may hold in user space for one peer.
+BOUND = 128 * 1024
+
+#: Seconds in which anything must have happened.
+PATIENCE = 10.0
+
+T = TypeVar("T")
+Test = TypeVar("Test", bound=Callable[..., Coroutine[Any, Any, None]])
+
+
+def reactor() -> Any:
+    """
+    The reactor that pytest-twisted has chosen.
+    """
+    from twisted.internet import reactor
+
+    return reactor
+
+
+def turning(test: Test) -> Test:
+    """
+    Turn the reactor while a test waits.
+    """
+    turned: Test = pytest_twisted.ensureDeferred(test)
+    return turned
+
+
+class Server:
+    """
+    A factory that listens.
+
+    @ivar most: the most bytes that were seen in user space for one peer.
+    """
+
+    def __init__(self, responder: MakeResponder, how: str, folder: Path, **limits: Any) -> None:
+        self.visits: list[Visit] = []
+        self.most = 0
+        self.factory = StreamFactory(responder, Policy(**limits), self.visits.append, reactor())
+        self._port = self._listen(how, folder)
+        self._sampling = LoopingCall(self._sample)
+        self._sampling.clock = reactor()
+        self._sampling.start(0.01)
+
+    def _listen(self, how: str, folder: Path) -> IListeningPort:
+        if how == "listenTCP":
+            return IListeningPort(reactor().listenTCP(0, self.factory, interface="127.0.0.1"))
+        path = str(folder / f"{self.factory.responder.name}.sock")  # type: ignore[attr-defined]
+        binding = UnixBinding(True, path) if "unix" in how else InetBinding(True, 0)
+        ports: list[IListeningPort] = []
+        StreamEndpoint(reactor(), binding, plain="plain" in how).listen(self.factory).addCallback(ports.append)
+        return ports[0]
+
+    def _sample(self) -> None:
+        for protocol in self.factory.protocols:
+            transport: Any = protocol.transport
+            held = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+            self.most = max(self.most, held)
+
+    async def converse(self, client: Callable[[socket.socket], T]) -> T:
+        """
+        What a client comes to that is connected to this server. It runs in a thread of its own, and may block.
+        """
+        host: Any = self._port.getHost()
+        address = os.fsdecode(host.name) if hasattr(host, "name") else (host.host, host.port)
+
+        def run() -> T:
+            with socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET) as connected:
+                connected.settimeout(PATIENCE)
+                connected.connect(address)
+                return client(connected)
+
+        return await deferToThread(run)
+
+    async def ended(self, count: int = 1) -> list[Outcome]:
+        """
+        How so many conversations ended.
+        """
+        for _ in range(int(PATIENCE * 100)):
+            if len(self.visits) >= count:
+                break
+            await deferLater(reactor(), 0.01, lambda: None)
+        return [visit.outcome for visit in self.visits]
+
+    async def stop(self) -> None:
+        """
+        Stop listening, and cut off whoever is still here.
+        """
+        self._sampling.stop()
+        await maybeDeferred(self._port.stopListening)
+        await self.factory.drain(0)
+
+
+Listen = Callable[..., Server]
+
+
+@pytest.fixture(params=["listenTCP", "StreamEndpoint", "unix", "plain", "plain unix"])
+def listen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Listen]:
+    """
+    Starts servers on each kind of listener. All are stopped after the test.
+    """
+    servers: list[Server] = []
+
+    def start(responder: MakeResponder, **limits: Any) -> Server:
+        servers.append(Server(responder, request.param, tmp_path, **limits))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        pytest_twisted.blockon(ensureDeferred(server.stop()))
+
+
+def readToEnd(client: socket.socket) -> bytes:
+    """
+    All that comes until the server's FIN.
+    """
+    return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+def sendAll(client: socket.socket, words: bytes, read: int, eager: bool = True) -> bytes:
+    """
+    Send everything, end, and read everything.
+
+    @param read: how many bytes to read at a time.
+    @param eager: read whenever there is something; else only once the server takes no more.
+    """
+    client.setblocking(False)
+    unsent, heard = memoryview(words), bytearray()
+    while True:
+        timeout = PATIENCE if eager or not unsent else 0.02
+        readers = [client] if eager or not unsent else []
+        readable, writable, _ = select.select(readers, [client] if unsent else [], [], timeout)
+        if writable:
+            unsent = unsent[client.send(unsent) :]
+            if not unsent:
+                client.shutdown(socket.SHUT_WR)
+        elif readable or not eager:
+            try:
+                segment = client.recv(read)
+            except BlockingIOError:
+                continue
+            if not segment:
+                return bytes(heard)
+            heard += segment
+        else:
+            raise TimeoutError("the server neither reads nor writes")
+
+
+@pytest.mark.parametrize("eager", [True, False])
+@turning
+async def test_noByteLost(listen: Listen, eager: bool) -> None:
+    """
+    8 MiB are given back byte by byte to a peer that ends its side, also to one that reads only when it must.
+    """
+    server = listen(Echo)
+    words = os.urandom(8 * MIB)
+    heard = await server.converse(lambda client: sendAll(client, words, 262_144, eager))
+    assert hashlib.sha256(heard).digest() == hashlib.sha256(words).digest()
+    assert await server.ended() == [Outcome.DONE]
+    assert (server.visits[0].received, server.visits[0].sent) == (8 * MIB, 8 * MIB)
+    assert server.most <= BOUND
+
+
+@turning
+async def test_smallReads(listen: Listen) -> None:
+    """
+    So they are to one that reads in small pieces.
+    """
+    words = os.urandom(MIB)
+    assert await listen(Echo).converse(lambda client: sendAll(client, words, 1000)) == words
+
+
+@pytest.mark.parametrize("responder", [Echo, Chargen])
+@turning
+async def test_boundedMemory(listen: Listen, responder: MakeResponder) -> None:
+    """
+    A peer that never reads is not read from, costs 128 KiB of user space at most, and is reset at the stall timeout.
+    """
+
+    def client(connected: socket.socket) -> int:
+        connected.setblocking(False)
+        sent = 0
+        while responder is Echo and select.select([], [connected], [], 0.1)[1]:
+            sent += connected.send(bytes(65536))
+        poll = select.poll()
+        poll.register(connected, 0)
+        assert poll.poll(PATIENCE * 1000), "it goes on"
+        return sent
+
+    server = listen(responder, stallTimeout=0.5)
+    sent = await server.converse(client)
+    assert await server.ended() == [Outcome.STALLED]
+    assert 65536 <= server.most <= BOUND
+    assert 0.5 <= server.visits[0].seconds < 5
+    assert responder is Chargen or server.visits[0].received < sent < 64 * MIB
+
+
+@turning
+async def test_progressKeeps(listen: Listen) -> None:
+    """
+    A peer that reads the last words, but slowly, gets them all, far beyond the grace.
+    """
+
+    class Long(Greet):
+        def greeting(self) -> bytes:
+            self.finished = True
+            return bytes(2 * MIB)
+
+    def client(connected: socket.socket) -> int:
+        heard = 0
+        while segment := connected.recv(MIB // 10):
+            heard += len(segment)
+            select.select([], [], [], 0.05)
+        return heard
+
+    server = listen(Long, closeGrace=0.5)
+    assert await server.converse(client) == 2 * MIB
+    assert await server.ended() == [Outcome.FINISHED]
+    assert server.visits[0].seconds > 0.75
+
+
+@turning
+async def test_lastWordsSurviveInput(listen: Listen) -> None:
+    """
+    The words of a server that ends are not destroyed by what its peer goes on sending.
+    """
+
+    def client(connected: socket.socket) -> bytes:
+        connected.sendall(b"1")
+        while not select.select([connected], [], [], 0)[0]:
+            connected.sendall(bytes(10_000))
+        connected.sendall(bytes(200_000))
+        connected.shutdown(socket.SHUT_WR)
+        return readToEnd(connected)
+
+    server = listen(Welcome)
+    for _ in range(10):
+        assert await server.converse(client) in (b"welcome to server!", b"please go out!")
+    assert set(await server.ended(10)) == {Outcome.FINISHED}
+
+
+@turning
+async def test_talkUntilTheEnd(listen: Listen) -> None:
+    """
+    An endless talk goes on as fast as its peer reads, until its peer ends; the last piece is whole.
+    """
+
+    def client(connected: socket.socket) -> bytes:
+        heard = b""
+        while len(heard) < 4 * MIB:
+            heard += connected.recv(MIB)
+        connected.shutdown(socket.SHUT_WR)
+        return heard + readToEnd(connected)
+
+    server = listen(Chargen)
+    heard = await server.converse(client)
+    assert heard == PATTERN * (len(heard) // len(PATTERN))
+    assert await server.ended() == [Outcome.DONE]
+    assert server.visits[0].sent == len(heard)
+    assert server.most <= BOUND
+
+
+@pytest.mark.parametrize("responder", [Echo, Chargen, Greet])
+@turning
+async def test_resetWhileWriting(listen: Listen, responder: MakeResponder, caplog: pytest.LogCaptureFixture) -> None:
+    """
+    Peers that reset the connection while the server writes leave nothing behind, and no line in the log.
+    """
+
+    def client(connected: socket.socket) -> None:
+        connected.setblocking(False)
+        for _ in range(20):
+            if not select.select([], [connected], [], 0.01)[1]:
+                break
+            connected.send(bytes(65536))
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    server = listen(responder)
+    for _ in range(10):
+        await server.converse(client)
+    assert len(await server.ended(10)) == 10
+    assert set(await server.ended()) <= {Outcome.RESET, Outcome.FINISHED, Outcome.DONE}
+    assert (server.factory.census.connections, server.factory.protocols) == (0, set())
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+@turning
+async def test_silence(listen: Listen) -> None:
+    """
+    A peer that keeps silent is ended in good order, by the responder's own deadline or as idle.
+    """
+    for responder, outcome in ((Welcome, Outcome.TIMED_OUT), (Hello, Outcome.IDLE)):
+        server = listen(responder, timeout=0.2, idleTimeout=0.2)
+        assert await server.converse(readToEnd) == b""
+        assert await server.ended() == [outcome]
+
+
+@turning
+async def test_drain(listen: Listen) -> None:
+    """
+    When the server stops, quiet peers see a clean end, and what is asked meanwhile is answered.
+    """
+
+    def client(connected: socket.socket) -> bytes:
+        connected.sendall(b"hi~")
+        heard = connected.recv(3)
+        reactor().callFromThread(server.factory.drain, 5)
+        connected.sendall(b"bye")
+        return heard + readToEnd(connected)
+
+    server = listen(Echo)
+    assert await server.converse(client) == b"hi~bye"
+    assert await server.ended() == [Outcome.DRAINED]
+    assert server.visits[0].seconds < 2
+
+
+@turning
+async def test_everyServiceByItsName() -> None:
+    """
+    Every service converses over TCP and over UDP as C{streamService} and C{datagramService} start it, and stops.
+    """
+
+    def stream(port: int) -> bytes:
+        with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+            client.sendall(b"1")
+            client.shutdown(socket.SHUT_WR)
+            return readToEnd(client)
+
+    def datagram(port: int) -> bytes:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(PATIENCE)
+            client.connect(("127.0.0.1", port))
+            client.send(b"1".ljust(600))
+            return client.recv(65536)
+
+    for name in names():
+        visits: list[Visit] = []
+        tcp = streamService("tcp:0", find(name), reactor=reactor(), record=visits.append)
+        udp = datagramService("udp:0", find(name), reactor=reactor(), record=visits.append)
+        for service, converse in ((tcp, stream), (udp, datagram)):
+            service.startService()
+            assert service.port is not None
+            host: Any = service.port.getHost()
+            assert host.host == "127.0.0.1"
+            if (name, converse) == ("discard", datagram):
+                continue
+            said = await deferToThread(converse, host.port)
+            assert said or name in ("discard", "users")
+            if name == "whoami":
+                assert json.loads(said)["host"] == f"127.0.0.1:{host.port}"
+        for service in (tcp, udp):
+            await service.stopService()
+        assert {visit.outcome for visit in visits} <= {Outcome.DONE, Outcome.FINISHED}
+        assert len(visits) == 2 - (name == "discard")
+
+
+@turning
+async def test_datagramAnsweredWhole() -> None:
+    """
+    Over UDP a datagram comes back whole, from the address that it was sent to, empty or as long as IP has them.
+    """
+    sizes = (0, 1, 512, 8192, 8193, 65507)
+
+    def client(port: int) -> list[bool]:
+        same = []
+        for address in ("127.0.0.1", "127.0.0.2"):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as connected:
+                connected.settimeout(PATIENCE)
+                connected.connect((address, port))
+                for size in sizes:
+                    words = os.urandom(size)
+                    connected.send(words)
+                    same.append(connected.recv(65536) == words)
+        return same
+
+    service = datagramService("udp:0:interface=0.0.0.0", Echo, reactor=reactor())
+    service.startService()
+    try:
+        port: Any = service.port
+        assert all(await deferToThread(client, port.getHost().port))
+    finally:
+        await service.stopService()
+
+
+@turning
+async def test_twistedsOwnPorts() -> None:
+    """
+    The protocol of datagrams works on Twisted's own port as well, which it tells to read them whole.
+    """
+    from sockservices import DatagramResponder
+
+    def client(port: int) -> tuple[int, bytes]:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as connected:
+            connected.settimeout(PATIENCE)
+            connected.connect(("127.0.0.1", port))
+            connected.send(bytes(65507))
+            echoed = len(connected.recv(65536))
+            connected.send(b"")
+            return echoed, connected.recv(65536)
+
+    protocol = DatagramResponder(Echo, clock=reactor())
+    port = reactor().listenUDP(0, protocol, interface="127.0.0.1")
+    try:
+        assert await deferToThread(client, port.getHost().port) == (65507, b"")
+    finally:
+        await port.stopListening()
+    assert protocol.census.outcomes == {Outcome.DONE: 2}
+    assert not protocol.census.udpPorts
+
+
+@turning
+async def test_aHundredStartsAndStops() -> None:
+    """
+    A service can be started and stopped again and again, and leaves nothing behind.
+    """
+    service = streamService("tcp:0", Whoami, reactor=reactor(), record=lambda _: None)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    for _ in range(100):
+        service.startService()
+        await service.stopService()
+    assert len(os.listdir("/proc/self/fd")) <= before + 2  # noqa: PTH208

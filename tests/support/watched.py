@@ -1,0 +1,151 @@
+"""
+A real server that is watched while it is put upon: it stays alive, leaks no descriptor, and its memory is bounded.
+"""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from tests.support.twistd import Twistd
+
+__all__ = ["Probe", "Watched", "readToEnd", "reset", "sender"]
+
+
+class Watched(Twistd):
+    """
+    A server on loopback whose descriptors and memory are measured around the test's body.
+
+    @ivar growth: the most by which its resident memory may have grown at the end, in bytes.
+    """
+
+    def __init__(self, *arguments: str, growth: int = 8 << 20, cwd: Path | None = None) -> None:
+        super().__init__(*arguments, cwd=cwd)
+        self.growth = growth
+
+    def __enter__(self) -> Self:
+        """
+        Take the measures.
+        """
+        super().__enter__()
+        self.descriptors = self._descriptors()
+        self.memory = self.resident()
+        return self
+
+    def _descriptors(self) -> int:
+        return len(list(Path(f"/proc/{self.pid}/fd").iterdir()))
+
+    def resident(self) -> int:
+        """
+        The server's resident memory, in bytes.
+        """
+        return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * 4096
+
+    def waitForCount(self, words: str, count: int, seconds: float) -> None:
+        """
+        Wait until the words stand in the log so many times.
+        """
+        with self._news:
+            said = self._news.wait_for(lambda: self.log.count(words) >= count, seconds)
+        assert said, f"{words!r} only {self.log.count(words)} times, not {count}, in the log:\n{self.log}"
+
+    def cpu(self) -> float:
+        """
+        The processor time that the server has used, in seconds.
+        """
+        words = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / 100
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """
+        Compare.
+        """
+        held = grown = 0
+        if error is None and self.status is None:
+            # Closed by the test a moment ago, and not yet by the server.
+            until = time.monotonic() + 5
+            while self._descriptors() > self.descriptors + 2 and time.monotonic() < until:
+                time.sleep(0.05)
+            held, grown = self._descriptors(), self.resident() - self.memory
+        super().__exit__(kind, error, at)
+        if error is None:
+            assert held <= self.descriptors + 2, f"{held} descriptors, {self.descriptors} at first"
+            assert grown < self.growth, f"{grown >> 10} KiB more memory"
+
+
+class Probe:
+    """
+    A well-behaved client: round trips to an echo service, twenty a second, each of them timed.
+
+    @ivar times: the seconds that each round trip took.
+    """
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self.times: list[float] = []
+        self._client = socket.create_connection(address, 5)
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        while not self._ended.wait(0.05):
+            began = time.monotonic()
+            self._client.sendall(b"still there?")
+            assert self._client.recv(64) == b"still there?"
+            self.times.append(time.monotonic() - began)
+
+    def worst(self, share: float = 0.99) -> float:
+        """
+        The time within which so many of the round trips were done, in seconds.
+        """
+        return sorted(self.times)[int(len(self.times) * share)]
+
+    def __enter__(self) -> Self:
+        """
+        Begin.
+        """
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """
+        End.
+        """
+        self._ended.set()
+        self._thread.join()
+        self._client.close()
+
+
+def readToEnd(client: socket.socket) -> bytes:
+    """
+    All that comes until the far end closes its side.
+    """
+    pieces = []
+    while piece := client.recv(65536):
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def sender(client: socket.socket, sent: bytes) -> threading.Thread:
+    """
+    A thread that sends, and then ends its side.
+    """
+
+    def send() -> None:
+        client.sendall(sent)
+        client.shutdown(socket.SHUT_WR)
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    return thread
+
+
+def reset(client: socket.socket) -> None:
+    """
+    Close so that the far end sees a reset.
+    """
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    client.close()

@@ -1,0 +1,354 @@
+"""
+What is built, and what becomes of it where it is installed.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import twisted
+
+from sockservices import __version__
+from tests.support.twistd import ROOT, Twistd
+
+packaging = pytest.mark.packaging
+
+PLUGIN = "twisted/plugins/sockservices_plugin.py"
+
+#: Either would hide or overwrite Twisted's own.
+NEVER = {"twisted/__init__.py", "twisted/plugins/__init__.py", "twisted/plugins/dropin.cache"}
+
+#: Compares Twisted's plugin folder with what its installation has written down, and prints what is missing or changed.
+INTACT = """
+import base64, hashlib
+from importlib.metadata import files
+for file in files("twisted"):
+    if file.match("twisted/plugins/*.py"):
+        path = file.locate()
+        digest = hashlib.sha256(path.read_bytes()).digest() if path.exists() else b""
+        if base64.urlsafe_b64encode(digest).decode().rstrip("=") != file.hash.value:
+            print(file)
+"""
+
+
+def run(*command: str | Path, cwd: Path, ok: bool = True) -> str:
+    """
+    What a command prints that knows nothing of the checkout.
+    """
+    done = subprocess.run(command, cwd=cwd, env=cleanEnvironment(), capture_output=True, text=True, timeout=180)
+    assert not ok or done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def cleanEnvironment() -> dict[str, str]:
+    """
+    The environment without what would help an installation to find things.
+    """
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
+
+
+@dataclass
+class Built:
+    """
+    A copy of the project, and what was built of it.
+    """
+
+    tree: Path
+    sdist: Path
+    wheel: Path
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """
+    The project built away from its version control, as a packager would who has a plain copy.
+    """
+    tree, out = tmp_path_factory.mktemp("tree") / "copy", tmp_path_factory.mktemp("dist")
+    shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".*", "__pycache__", "_trial_temp*"))
+    # Twisted writes one where the checkout is installed; it describes this machine and must stay here.
+    (tree / "twisted/plugins/dropin.cache").touch()
+    run(sys.executable, "-m", "build", "--outdir", out, tree, cwd=out)
+    return Built(tree, next(out.glob("*.tar.gz")), next(out.glob("*.whl")))
+
+
+def test_twistedIsTwisted() -> None:
+    """
+    The checkout's C{twisted} folder adds a plugin to Twisted, and stands in for nothing of it.
+    """
+    assert not [name for name in NEVER if name.endswith("__init__.py") and (ROOT / name).exists()]
+    assert ROOT / "twisted" not in Path(twisted.__file__).parents
+    assert (ROOT / PLUGIN).exists()
+
+
+@packaging
+def test_wheel(built: Built) -> None:
+    """
+    The wheel holds the package, its types and its plugin, and nothing else.
+    """
+    with zipfile.ZipFile(built.wheel) as wheel:
+        names = set(wheel.namelist())
+    information = f"sockservices-{__version__}.dist-info"
+    assert {name.split("/")[0] for name in names} == {"sockservices", "twisted", information}
+    assert {PLUGIN, "sockservices/py.typed", f"{information}/licenses/LICENSE"} <= names
+    assert not NEVER & names
+    assert all(name.startswith("twisted/plugins/sockservices_") for name in names if name.startswith("twisted"))
+
+
+@packaging
+def test_sdist(built: Built) -> None:
+    """
+    The source distribution can be built and tested.
+    """
+    with tarfile.open(built.sdist) as sdist:
+        names = {name.partition("/")[2] for name in sdist.getnames()}
+    wanted = {
+        "pyproject.toml",
+        "README.md",
+        "CHANGELOG.md",
+        "LICENSE",
+        "src/sockservices/py.typed",
+        "tests/support/twistd.py",
+    }
+    assert wanted | {PLUGIN} <= names
+    assert not NEVER & names
+
+
+@packaging
+@pytest.mark.parametrize("form", ["wheel", "sdist", "editable"])
+def test_installation(built: Built, form: str, tmp_path: Path) -> None:
+    """
+    Installed, the command is there from any folder, and serves; uninstalled, it is gone and Twisted is whole.
+    """
+    place = tmp_path / "environment"
+    away = tmp_path / "away"
+    away.mkdir()
+    venv.create(place, symlinks=True)
+    binaries = place / "bin"
+    pip = (sys.executable, "-m", "pip", "--python", str(binaries / "python"))
+    source = {"wheel": (built.wheel,), "sdist": (built.sdist,), "editable": ("-e", built.tree)}[form]
+    run(*pip, "install", *source, cwd=away)
+
+    plugin = run(binaries / "python", "-c", f"import {PLUGIN[:-3].replace('/', '.')} as p; print(p.__file__)", cwd=away)
+    assert (built.tree in Path(plugin).parents) == (form == "editable")
+    assert "\n    sockservices " in run(binaries / "twistd", "--help", cwd=away)
+    assert __version__ in run(binaries / "sockservices", "serve", "--version", cwd=away)
+    assert __version__ in run(binaries / "python", "-m", "sockservices", "serve", "--version", cwd=away)
+    echoes((str(binaries / "twistd"), "-n", "--pidfile=", "sockservices"), away)
+    echoes((str(binaries / "sockservices"), "serve"), away)
+    assert not list(away.iterdir())
+
+    run(*pip, "uninstall", "-y", "sockservices", cwd=away)
+    assert run(binaries / "python", "-c", INTACT, cwd=away) == ""
+    assert "sockservices" not in run(binaries / "twistd", "--help", cwd=away)
+    assert not (binaries / "sockservices").exists()
+
+
+def echoes(command: tuple[str, ...], cwd: Path) -> None:
+    """
+    Started so, the server becomes ready and gives back what it is sent.
+    """
+    with (
+        Twistd(
+            "--service=echo=0", command=command, env=cleanEnvironment() | {"PYTHONUNBUFFERED": "1"}, cwd=cwd
+        ) as server,
+        socket.create_connection(server.address("echo"), 10) as client,
+    ):
+        client.sendall(b"any bytes")
+        client.shutdown(socket.SHUT_WR)
+        assert client.makefile("rb").read() == b"any bytes"
+
+
+#: The tests of a project that knows this one by its wheel only. For each stage: what is installed beside what is there
+#: already, the words for pytest, and one more file of tests.
+STAGES = (
+    (
+        ("pytest",),
+        ("-p", "no:cacheprovider"),
+        """
+import asyncio
+import socket
+import threading
+
+
+def converse(address):
+    with socket.create_connection(address) as client:
+        client.sendall(b"hello")
+        assert client.recv(100) == b"hello"
+
+
+def test_blocking(sockservice):
+    server = sockservice("echo", "tcp")
+    converse(server.address)
+    server.wait(1)
+    assert server.visits[0].received == 5
+
+
+def test_threads(sockservice):
+    server = sockservice("echo", "tcp")
+    threads = [threading.Thread(target=converse, args=[server.address]) for _ in range(10)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    server.wait(10)
+
+
+def test_streams(sockservice):
+    server = sockservice("upper", "unix")
+
+    async def talk():
+        reader, writer = await asyncio.open_unix_connection(server.address)
+        writer.write(b"hello")
+        assert await reader.read(100) == b"HELLO"
+        writer.close()
+        await writer.wait_closed()
+
+    asyncio.run(talk())
+    server.wait(1)
+""",
+    ),
+    (
+        ("pytest-xdist",),
+        ("-n", "2"),
+        """
+import socket
+
+import pytest
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_many(sockservice, number):
+    with socket.socket(type=socket.SOCK_DGRAM) as client:
+        client.connect(sockservice("echo", "udp").address)
+        client.send(b"hello")
+        assert client.recv(100) == b"hello"
+""",
+    ),
+    (
+        ("pytest-asyncio",),
+        ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"),
+        """
+import asyncio
+
+import pytest
+
+
+@pytest.fixture
+async def connection(sockservice):
+    reader, writer = await asyncio.open_connection(*sockservice("welcome", "tcp").address)
+    yield reader, writer
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_asyncio(connection):
+    reader, writer = connection
+    writer.write(b"1")
+    assert await reader.read() == b"welcome to server!"
+
+
+async def test_wait(sockservice):
+    server = sockservice("greet")
+    reader, writer = await asyncio.open_connection(*server.address)
+    assert await reader.read() == b"connected"
+    writer.close()
+    await asyncio.to_thread(server.wait, 1)
+""",
+    ),
+    (
+        ("anyio", "trio"),
+        ("-p", "no:asyncio"),
+        """
+import anyio
+import pytest
+import trio
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
+async def test_anyio(sockservice):
+    async with await anyio.connect_tcp(*sockservice("echo").address) as stream:
+        await stream.send(b"hello")
+        assert await stream.receive() == b"hello"
+
+
+def test_trio(sockservice):
+    server = sockservice("echo")
+
+    async def talk():
+        async with await trio.open_tcp_stream(*server.address) as stream:
+            await stream.send_all(b"hello")
+            assert await stream.receive_some() == b"hello"
+
+    trio.run(talk)
+    server.wait(1)
+""",
+    ),
+    (
+        ("pytest-twisted",),
+        ("-p", "no:asyncio"),
+        """
+import pytest_twisted
+from twisted.internet import reactor
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.protocol import Protocol
+from twisted.internet.threads import deferToThread
+
+
+class Client(Protocol):
+    def __init__(self):
+        self.heard = Deferred()
+
+    def dataReceived(self, data):
+        self.heard.callback(data)
+
+
+@pytest_twisted.ensureDeferred
+async def test_twisted(sockservice):
+    server = sockservice("echo")
+    client = await connectProtocol(TCP4ClientEndpoint(reactor, *server.address), Client())
+    client.transport.write(b"hello")
+    assert await client.heard == b"hello"
+    client.transport.loseConnection()
+    await deferToThread(server.wait, 1)
+    assert server.visits[0].received == 5
+""",
+    ),
+)
+
+
+@packaging
+def test_projectOfSomeoneElse(built: Built, tmp_path: Path) -> None:
+    """
+    In a project of somebody else's, the installed wheel and a few lines of test give a running server; its tests pass
+    under pytest alone, and beside each further plugin, where those that were there before pass as well.
+    """
+    place, project = tmp_path / "environment", tmp_path / "project"
+    (project / "tests").mkdir(parents=True)
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "client"\nversion = "1"\n[tool.pytest.ini_options]\nfilterwarnings = ["error"]\n'
+    )
+    venv.create(place, symlinks=True)
+    pip = (sys.executable, "-m", "pip", "--python", str(place / "bin" / "python"))
+    run(*pip, "install", built.wheel, "pytest", cwd=project)
+    for requirements, words, tests in STAGES:
+        run(*pip, "install", *requirements, cwd=project)
+        own = project / "tests" / f"test_{requirements[0].replace('-', '_')}.py"
+        own.write_text(tests)
+        # pytest-asyncio takes every test that is a coroutine; trio warns of the signals of pytest-twisted's reactor.
+        alone = {"test_pytest_asyncio.py"} | ({"test_anyio.py"} if "pytest-twisted" in requirements else set())
+        others = {file for file in project.glob("tests/*.py") if file.name not in alone}
+        said = run(place / "bin" / "pytest", "-q", *words, *sorted({own, *others}), cwd=project)
+        assert re.search(r"^\d+ passed in", said, re.MULTILINE), said

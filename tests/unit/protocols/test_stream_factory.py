@@ -1,0 +1,388 @@
+"""
+Who is admitted, and how all conversations are ended.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.testing import MemoryReactorClock, StringTransport, StringTransportWithDisconnection
+from twisted.python.failure import Failure
+
+from sockservices import Census, Outcome, Policy, StreamFactory, Visit
+from sockservices.protocols.stream_factory import Refusal
+from sockservices.responders import Chargen, Discard, Echo, Greet, Welcome
+from sockservices.responders.chargen import PATTERN
+from tests.support.peer import PEER, Peer, StreamCase
+
+
+class AdmitTests(StreamCase):
+    """
+    Tests for L{StreamFactory.buildProtocol}.
+    """
+
+    def test_refused(self) -> None:
+        """
+        Over a limit there is no protocol: the transport closes the connection. It is counted, and recorded with what is
+        known of it.
+        """
+        factory = self.factory(Echo, maxConnections=2)
+        first, second = self.peer(factory), self.peer(factory)
+        self.assertIsNone(factory.buildProtocol(PEER))
+        self.assertIsNone(factory.buildProtocol(UNIXAddress(None)))
+        self.assertEqual(
+            self.visits,
+            [
+                Visit("echo", "tcp", PEER, 0, 0.0, 0, 0, Outcome.REFUSED),
+                Visit("echo", "unix", UNIXAddress(None), 0, 0.0, 0, 0, Outcome.REFUSED),
+            ],
+        )
+        self.assertEqual((self.census.connections, self.census.outcomes), (2, {Outcome.REFUSED: 2}))
+        for peer in (first, second):
+            peer.say(b"hi~")
+            self.assertEqual(peer.read(), b"hi~")
+
+    def test_refusedInAWrapper(self) -> None:
+        """
+        Where no protocol would leave the connection open, as in TLS, the factory can be told to give one that resets.
+        """
+        factory = self.factory(Echo, maxConnections=1)
+        factory.refusal = Refusal
+        peer = self.peer(factory)
+        refused, transport = factory.buildProtocol(PEER), StringTransport()
+        assert refused is not None
+        refused.makeConnection(transport)
+        self.assertTrue(transport.disconnected)
+        self.assertEqual((self.outcomes, self.census.connections), ([Outcome.REFUSED], 1))
+        peer.end()
+
+    def test_aPlaceIsFreeAtOnce(self) -> None:
+        """
+        Whoever ends, by whatever end, leaves a place.
+        """
+        factory = self.factory(Echo, maxConnections=1)
+        for end in (Peer.end, Peer.reset, lambda _: factory.cut(), lambda _: self.wait(300)) * 2:
+            peer = self.peer(factory)
+            self.assertIsNone(factory.buildProtocol(PEER))
+            end(peer)
+            peer.turn()
+            self.wait(1)
+            self.assertEqual((self.census.connections, factory.protocols), (0, set()))
+
+    def test_perSource(self) -> None:
+        """
+        A source is an IPv4 address or an IPv6 /64; Unix peers are none.
+        """
+        factory = self.factory(Echo, maxPerSource=1)
+        hosts = ["192.0.2.1", "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "2001:db8:1::1"]
+        addresses: list[Any] = [(IPv6Address if ":" in host else IPv4Address)("TCP", host, 40000) for host in hosts]
+        addresses += [UNIXAddress(None), UNIXAddress(None)]
+        admitted = [factory.buildProtocol(address) for address in addresses]
+        for protocol, address in zip(admitted, addresses, strict=True):
+            if protocol is not None:
+                protocol.makeConnection(StringTransport(peerAddress=address))
+        self.assertEqual(
+            [protocol is not None for protocol in admitted], [True, False, True, True, False, True, True, True]
+        )
+
+    def test_rate(self) -> None:
+        """
+        Over the rate the excess is refused, and nothing is switched off: later there is room again.
+        """
+        factory = self.factory(Greet, maxRate=5)
+        for seconds, places in ((0, 10), (1, 5), (0.25, 1), (60, 10)):
+            self.clock.advance(seconds)
+            admitted = [factory.buildProtocol(PEER) for _ in range(20)]
+            self.assertEqual(20 - admitted.count(None), places)
+            for protocol in filter(None, admitted):
+                protocol.makeConnection(StringTransport(peerAddress=PEER))
+                protocol.connectionLost(Failure(ConnectionDone()))
+
+    def test_sharedCensus(self) -> None:
+        """
+        Listeners with one census share their limits, counters and serial numbers.
+        """
+        echo, welcome = self.factory(Echo, maxConnections=1), self.factory(Welcome, maxConnections=1)
+        peer = self.peer(echo)
+        self.assertIsNone(welcome.buildProtocol(PEER))
+        peer.end()
+        self.peer(welcome).end()
+        self.assertEqual([visit.serial for visit in self.visits], [0, 1, 2])
+        self.assertEqual(self.census.outcomes, {Outcome.REFUSED: 1, Outcome.DONE: 2})
+
+    def test_censusOfItsOwn(self) -> None:
+        """
+        Without one each has its own.
+        """
+        one, other = StreamFactory(Echo), StreamFactory(Echo)
+        self.assertIsInstance(one.census, Census)
+        self.assertIsNot(one.census, other.census)
+
+    def test_anyAddress(self) -> None:
+        """
+        Tests of Twisted's pass addresses of all sorts, and none.
+        """
+        for address in (None, ("192.0.2.7", 40000), PEER):
+            visits: list[Visit] = []
+            factory: Any = StreamFactory(Echo, record=visits.append, clock=self.clock)
+            protocol = factory.buildProtocol(address)
+            protocol.makeConnection(StringTransport())
+            protocol.connectionLost(Failure(ConnectionDone()))
+            self.assertEqual([visit.peer for visit in visits], [address])
+
+    def test_sameObjectsEverywhere(self) -> None:
+        """
+        The factory that is embedded looks for its reactor only when it needs one, so that it can be made before one is
+        installed.
+        """
+        made = "import sys; from sockservices import *; from sockservices.responders import Echo; "
+        made += "StreamFactory(Echo); DatagramResponder(Echo); print('twisted.internet.reactor' in sys.modules); "
+        needed = "from twisted.internet import reactor; print(StreamFactory(Echo).clock is reactor)"
+        command = [sys.executable, "-c", made + needed]
+        self.assertEqual(subprocess.run(command, capture_output=True, check=True).stdout, b"False\nTrue\n")
+
+
+class DrainTests(StreamCase):
+    """
+    Tests for L{StreamFactory.drain} and L{StreamFactory.cut}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Nothing is drained yet.
+        """
+        super().setUp()
+        self.drained: list[None] = []
+
+    def test_nobody(self) -> None:
+        """
+        With nobody here it is done at once.
+        """
+        self.assertIsNone(self.successResultOf(self.factory(Echo).drain(10)))
+
+    def test_quiet(self) -> None:
+        """
+        A peer that has been silent for half a second, and is owed nothing, is ended at once and in good order.
+        """
+        peer = self.peer(Echo)
+        peer.say(b"hi~")
+        self.wait(0.5)
+        peer.protocol.factory.drain(10).addCallback(self.drained.append)
+        peer.turn()
+        self.assertEqual((peer.read(), peer.sawEnd, self.drained), (b"hi~", True, []))
+        peer.end()
+        self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED], [None]))
+
+    def test_notQuietYet(self) -> None:
+        """
+        One that said something a moment ago may go on; it is ended when it has been silent for half a second.
+        """
+        peer = self.peer(Echo)
+        self.wait(60)
+        peer.say(b"one")
+        peer.protocol.factory.drain(10).addCallback(self.drained.append)
+        self.wait(0.375)
+        peer.say(b"two")
+        self.wait(0.375)
+        self.assertEqual((peer.read(), peer.sawEnd), (b"onetwo", False))
+        self.wait(0.125)
+        self.assertTrue(peer.sawEnd)
+        self.wait(1)
+        self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED], [None]))
+
+    def test_peersThatEndAreDone(self) -> None:
+        """
+        A peer that ends by itself meanwhile is done, not drained.
+        """
+        peer = self.peer(Echo)
+        peer.say(b"hi~")
+        peer.protocol.factory.drain(10).addCallback(self.drained.append)
+        peer.end()
+        self.assertEqual((peer.read(), self.outcomes, self.drained), (b"hi~", [Outcome.DONE], [None]))
+
+    def test_owed(self) -> None:
+        """
+        A peer that is owed something is given the time to take it, paused or not, and then ended in good order.
+        """
+        for size in (5000, 500_000):
+            peer = self.peer(Echo, room=1000)
+            peer.say(*[bytes(5000)] * (size // 5000))
+            self.wait(1)
+            peer.protocol.factory.drain(10).addCallback(self.drained.append)
+            self.wait(8)
+            self.assertFalse(peer.sawReset)
+            self.assertEqual(len(peer.read()), size)
+            self.wait(1.5)
+            self.assertTrue(peer.sawEnd)
+            peer.end()
+        self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED] * 2, [None] * 2))
+
+    def test_drainsWithinItsLimit(self) -> None:
+        """
+        Whoever has not taken what it is owed by then is reset; it is over after the last connection is.
+        """
+        factory = self.factory(Echo, stallTimeout=0)
+        peers = [self.peer(factory, room) for room in (10, 1000)]
+        talked = self.peer(factory, 10)
+        for peer in peers:
+            peer.say(bytes(65536), bytes(65536))
+        factory.drain(10).addCallback(self.drained.append)
+        for second in range(80):
+            talked.say(b"still here")
+            talked.read()
+            self.assertEqual((len(self.visits), self.drained), (0, []), second)
+            self.wait(0.125)
+        self.assertEqual(self.outcomes, [Outcome.DRAINED] * 3)
+        self.assertTrue(all(peer.sawReset for peer in [*peers, talked]))
+        self.assertEqual(self.drained, [None])
+
+    def test_withoutStallTimeout(self) -> None:
+        """
+        A peer that takes everything in time is ended in good order, where stalled ones have all the time in the world
+        too.
+        """
+        peer = self.peer(Echo, room=1000, stallTimeout=0)
+        peer.say(bytes(65536), bytes(65536))
+        self.wait(5)
+        peer.protocol.factory.drain(10)
+        self.wait(1)
+        peer.read()
+        self.wait(3)
+        self.assertTrue(peer.sawEnd)
+
+    def test_talk(self) -> None:
+        """
+        An endless talk is over: who reads is given what has been written, and a clean end; who does not is cut off.
+        """
+        factory = self.factory(Chargen)
+        reading, other = self.peer(factory, 1000), self.peer(factory, 1000)
+        factory.drain(4).addCallback(self.drained.append)
+        reading.read()
+        self.assertEqual((reading.sawEnd, len(reading.heard) % len(PATTERN)), (True, 0))
+        reading.end()
+        self.wait(4)
+        self.assertEqual((self.outcomes, other.sawReset), ([Outcome.DRAINED] * 2, True))
+        self.assertEqual(self.drained, [None])
+
+    def test_atOnce(self) -> None:
+        """
+        With no time at all those that are not quiet are cut off in the next turn.
+        """
+        peer = self.peer(Echo)
+        peer.say(b"hi~")
+        peer.protocol.factory.drain(0).addCallback(self.drained.append)
+        peer.turn()
+        peer.turn()
+        self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED], [None]))
+
+    def test_twice(self) -> None:
+        """
+        Asked twice, both are told; the earlier limit holds.
+        """
+        peer = self.peer(Echo, room=1000)
+        peer.say(bytes(5000))
+        factory = peer.protocol.factory
+        factory.drain(10).addCallback(self.drained.append)
+        factory.drain(2).addCallback(self.drained.append)
+        self.wait(2.125)
+        self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED], [None, None]))
+
+    def test_again(self) -> None:
+        """
+        A factory that was drained serves again, and can be drained again.
+        """
+        factory = self.factory(Echo)
+        for count in range(1, 4):
+            peer = self.peer(factory)
+            peer.say(b"hi~")
+            self.assertEqual(peer.read(), b"hi~")
+            factory.drain(10).addCallback(self.drained.append)
+            peer.end()
+            self.assertEqual(len(self.drained), count)
+
+    def test_welcome(self) -> None:
+        """
+        A peer that has not said its first word is ended like any quiet one, with nothing said.
+        """
+        peer = self.peer(Welcome)
+        self.wait(1)
+        peer.protocol.factory.drain(10)
+        peer.turn()
+        peer.end()
+        self.assertEqual((peer.read(), self.outcomes), (b"", [Outcome.DRAINED]))
+
+    def test_endsAtOnce(self) -> None:
+        """
+        Transports that are gone as soon as they are asked to close are drained in no time.
+        """
+        factory = self.factory(Echo)
+        for factory.responder in (Echo, Chargen, Discard):
+            transport = StringTransportWithDisconnection(peerAddress=PEER)
+            protocol = factory.buildProtocol(PEER)
+            assert protocol is not None
+            transport.protocol = protocol
+            protocol.makeConnection(transport)
+        self.wait(1)
+        self.successResultOf(factory.drain(10))
+        self.assertEqual(self.outcomes, [Outcome.DRAINED] * 3)
+
+    def test_cut(self) -> None:
+        """
+        Cut off now: all are reset, whoever they are and whatever they do.
+        """
+        factory = self.factory(Echo)
+        peers = [self.peer(factory, 10) for _ in range(3)]
+        peers[0].say(b"x" * 100)
+        peers[0].end()
+        peers[1].say(b"x")
+        factory.drain(10).addCallback(self.drained.append)
+        factory.cut()
+        self.clock.advance(0)
+        self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED] * 3, [None]))
+        self.assertTrue(all(peer.sawReset for peer in peers))
+
+    def test_cutOnlyKeepsWords(self) -> None:
+        """
+        A transport that only keeps the words is told to abort.
+        """
+        protocol, transport = self.connect(Echo)
+        protocol.factory.cut()
+        self.assertTrue(transport.disconnected)
+        protocol.connectionLost(Failure(ConnectionAborted()))
+        self.assertEqual(self.outcomes, [Outcome.DRAINED])
+
+
+class EmbeddingTests(StreamCase):
+    """
+    Tests for use in other people's reactors.
+    """
+
+    def test_listenTCP(self) -> None:
+        """
+        It is a factory as any other to a reactor in memory, and keeps its start and end to itself.
+        """
+        reactor = MemoryReactorClock()
+        factory = StreamFactory(Echo, Policy(), self.visits.append, reactor)
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        factory.doStart()
+        factory.doStop()
+        port.stopListening()
+        self.assertEqual((reactor.tcpServers[0][1], self.lines(), reactor.getDelayedCalls()), (factory, [], []))
+
+    def test_clockOnly(self) -> None:
+        """
+        A hundred conversations, started and ended, leave nothing behind in their reactor.
+        """
+        factory = self.factory(Welcome)
+        for _ in range(100):
+            protocol = factory.buildProtocol(PEER)
+            assert protocol is not None
+            protocol.makeConnection(StringTransport(peerAddress=PEER))
+            protocol.dataReceived(b"1")
+            protocol.connectionLost(Failure(ConnectionDone()))
+            self.clock.advance(1)
+        self.assertEqual((self.clock.getDelayedCalls(), len(self.visits)), ([], 100))

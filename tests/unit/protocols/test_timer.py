@@ -1,0 +1,91 @@
+"""
+The timer.
+"""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from sockservices.protocols.timer import Timer
+
+
+class TimerTests(SynchronousTestCase):
+    """
+    L{Timer}.
+    """
+
+    def setUp(self) -> None:
+        """
+        A timer, and the times at which it fired.
+        """
+        self.clock = Clock()
+        self.fired: list[float] = []
+        self.timer = Timer(self.clock, self.fired.append)
+
+    def test_firesByTheEarliestTime(self) -> None:
+        """
+        Of all times asked for, the earliest counts; one call is pending at most.
+        """
+        for at in (5, 3, 9, 3):
+            self.timer.by(at)
+        self.assertEqual(1, len(self.clock.getDelayedCalls()))
+        self.clock.pump([2, 1, 10])
+        self.assertEqual([3.0], self.fired)
+
+    def test_aTimeThatHasPassedIsNow(self) -> None:
+        """
+        What should have been fires in the next turn, not at once.
+        """
+        self.clock.advance(10)
+        self.timer.by(3)
+        self.assertEqual([], self.fired)
+        self.clock.advance(0)
+        self.assertEqual([10.0], self.fired)
+
+    @given(st.lists(st.floats(0, 1e9), min_size=1, max_size=5), st.floats(0, 1e9))
+    def test_neverFiresEarly(self, delays: list[float], start: float) -> None:
+        """
+        Whatever the clock's rounding, what is called is told a time no earlier than the one asked for.
+        """
+        clock, told = Clock(), list[float]()
+        clock.advance(start)
+        timer = Timer(clock, told.append)
+        for delay in delays:
+            timer.by(start + delay)
+        clock.advance(2e9)
+        self.assertEqual(1, len(told))
+        self.assertGreaterEqual(told[0], start + min(delays))
+
+    def test_mayBeSetAgainWhenItFires(self) -> None:
+        """
+        What is called may ask for the next time.
+        """
+        timer = Timer(self.clock, lambda now: (self.fired.append(now), timer.by(now + 1)))  # type: ignore[func-returns-value]
+        timer.by(1)
+        self.clock.pump([1, 1, 1])
+        self.assertEqual([1.0, 2.0, 3.0], self.fired)
+
+    def test_cancelledItNeverFires(self) -> None:
+        """
+        Neither for what was asked before, nor for what is asked later; and it holds nothing any more.
+        """
+
+        class Called:
+            def __call__(self, now: float) -> None:
+                raise AssertionError("called")
+
+        called = Called()
+        timer, reference = Timer(self.clock, called), weakref.ref(called)
+        timer.by(1)
+        timer.cancel()
+        timer.by(2)
+        del called
+        gc.collect()
+        self.assertEqual([], self.clock.getDelayedCalls())
+        self.assertIsNone(reference())

@@ -1,0 +1,357 @@
+"""
+The options of the command line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import subprocess
+import sys
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.application.app import ServerOptions
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase
+
+from sockservices import Policy, __version__
+from sockservices.registry import find, names
+from sockservices.server.options import Options
+from sockservices.transports.bindings import Binding, InetBinding, SystemdBinding, UnixBinding
+from tests.support.twistd import environment
+
+#: What is asked for, and the services and bindings that it stands for, in their order.
+ASKED: list[tuple[str, list[tuple[str, Binding | str]]]] = [
+    ("", [("echo", InetBinding(True, 8007)), ("upper", InetBinding(True, 8080)), ("welcome", InetBinding(True, 8001))]),
+    ("--proto tcp --service echo", [("echo", InetBinding(True, 8007))]),
+    ("--proto udp --service echo", [("echo", InetBinding(False, 8007))]),
+    ("--proto all --service time=0", [("time", InetBinding(True, 0)), ("time", InetBinding(False, 0))]),
+    ("--service echo=7 --service time", [("echo", InetBinding(True, 7)), ("time", InetBinding(True, 8037))]),
+    ("--service=echo --interface=::", [("echo", InetBinding(True, 8007, "::"))]),
+    (
+        "--interface 0.0.0.0 --interface :: --service echo",
+        [("echo", InetBinding(True, 8007, "0.0.0.0")), ("echo", InetBinding(True, 8007, "::"))],
+    ),
+    (
+        "--interface 127.0.0.1 --interface ::1 --service echo=9 --proto all",
+        [
+            ("echo", InetBinding(True, 9)),
+            ("echo", InetBinding(False, 9)),
+            ("echo", InetBinding(True, 9, "::1")),
+            ("echo", InetBinding(False, 9, "::1")),
+        ],
+    ),
+    ("--listen echo=tcp:7", [("echo", InetBinding(True, 7))]),
+    ("--listen echo=udp:7:interface=0.0.0.0", [("echo", InetBinding(False, 7, "0.0.0.0"))]),
+    ("--listen echo=unix:/run/echo:mode=660", [("echo", UnixBinding(True, "/run/echo", 0o660))]),
+    ("--listen echo=unixgram:@echo", [("echo", UnixBinding(False, "@echo"))]),
+    ("--listen echo=systemd:echo", [("echo", SystemdBinding("echo"))]),
+    ("--listen echo=haproxy:tcp:7", [("echo", "haproxy:tcp:7")]),
+    (
+        "--listen time=unix:/a --listen echo=unix:/b",
+        [("time", UnixBinding(True, "/a")), ("echo", UnixBinding(True, "/b"))],
+    ),
+    (
+        "--listen time=unix:/a --service echo",
+        [("echo", InetBinding(True, 8007)), ("time", UnixBinding(True, "/a"))],
+    ),
+]
+
+#: An option with a number, and what it makes of the policy.
+LIMITS: list[tuple[str, dict[str, Any]]] = [
+    ("--timeout 2.5", {"timeout": 2.5}),
+    ("--timeout 0", {"timeout": 0.0}),
+    ("--max-connections 7", {"maxConnections": 7}),
+    ("--max-per-source 0", {"maxPerSource": 0}),
+    ("--max-rate 9", {"maxRate": 9}),
+    ("--idle-timeout 1e3", {"idleTimeout": 1000.0}),
+    ("--stall-timeout .5", {"stallTimeout": 0.5}),
+    ("--close-grace 1", {"closeGrace": 1.0}),
+    ("--drain 0", {"drain": 0.0}),
+    ("--udp-rate 3", {"udpRate": 3}),
+    ("--udp-max 512", {"udpMax": 512}),
+    ("--udp-rfc-size", {"udpRfcSize": True}),
+    ("--drain 1 --drain 2", {"drain": 2.0}),
+    ("--max-rate 1 --udp-rate 2", {"maxRate": 1, "udpRate": 2}),
+]
+
+#: What is wrong (T26), and what the line about it must say: the option, the value, and what would be right.
+WRONG = [
+    ("--proto sctp", "--proto sctp: tcp, udp or all"),
+    ("--proto TCP", "--proto TCP: tcp, udp or all"),
+    ("--proto=", "--proto : tcp, udp or all"),
+    ("--proto", "--proto requires argument"),
+    ("--service telnet", "--service telnet: .*'telnet'.* chargen, daytime, .*, whoami"),
+    ("--service Echo", "--service Echo: .*'Echo'.* echo"),
+    ("--service echo,time", "--service echo,time: .* echo"),
+    ("--service=", "--service : .* echo"),
+    ("--service =7", "--service =7: .* echo"),
+    ("--service echo=", "--service echo=: port ''.* 0 to 65535"),
+    ("--service echo=abc", "--service echo=abc: port 'abc'.* 0 to 65535"),
+    ("--service echo=-1", "--service echo=-1: port '-1'.* 0 to 65535"),
+    ("--service echo=70000", "--service echo=70000: port '70000'.* 0 to 65535"),
+    ("--service echo=8007=9", "--service echo=8007=9: port '8007=9'.* 0 to 65535"),
+    ("--service all=abc", "--service all=abc: port 'abc'.* 0 to 65535"),
+    ("--service", "--service requires argument"),
+    ("--interface localhost", "--interface localhost: .*IP address.* 127.0.0.1"),
+    ("--interface 127.0.0.256", "--interface 127.0.0.256: .*IP address"),
+    ("--interface *", r"--interface \*: .*IP address"),
+    ("--interface 127.0.0.0/8", "--interface 127.0.0.0/8: .*IP address"),
+    ("--interface=", "--interface : .*IP address"),
+    ("--listen echo", "--listen echo: NAME=ENDPOINT.* echo=tcp:8007"),
+    ("--listen tcp:8007", "--listen tcp:8007: NAME=ENDPOINT"),
+    ("--listen telnet=tcp:23", "--listen telnet=tcp:23: .*'telnet'.* echo"),
+    ("--listen echo=tcp", "--listen echo=tcp: .*port is missing"),
+    ("--listen echo=tcp:abc", "--listen echo=tcp:abc: port 'abc'.* 0 to 65535"),
+    ("--listen echo=udp:70000", "--listen echo=udp:70000: port '70000'.* 0 to 65535"),
+    ("--listen echo=tcp:7:interface=lo", "--listen echo=tcp:7:interface=lo: interface 'lo'.*IP address"),
+    ("--listen echo=tcp:7:interface=::1", "--listen echo=tcp:7:interface=::1: .*name=value"),
+    ("--listen echo=tcp:7:mode=600", "--listen echo=tcp:7:mode=600: 'mode'"),
+    ("--listen echo=unix:", "--listen echo=unix:: path ''"),
+    ("--listen echo=unix:/a:mode=rw-", "--listen echo=unix:/a:mode=rw-: mode 'rw-'.*three octal digits.* 660"),
+    (f"--listen echo=unix:/{107 * 'a'}", "--listen echo=unix:/a+: path .*107 bytes at most"),
+    ("--listen echo=systemd", "--listen echo=systemd: .*name is missing"),
+    ("--timeout abc", "--timeout abc: a number of seconds"),
+    ("--timeout=", "--timeout : a number of seconds"),
+    ("--timeout=-1", "--timeout -1: a number of seconds.* from 0"),
+    ("--drain nan", "--drain nan: a number of seconds"),
+    ("--idle-timeout inf", "--idle-timeout inf: a number of seconds"),
+    ("--stall-timeout 1s", "--stall-timeout 1s: a number of seconds"),
+    ("--close-grace 1,5", "--close-grace 1,5: a number of seconds"),
+    ("--max-connections 1.5", "--max-connections 1.5: a whole number of connections"),
+    ("--max-connections=-1", "--max-connections -1: a whole number of connections.* from 0"),
+    ("--max-per-source none", "--max-per-source none: a whole number of connections"),
+    ("--max-rate 1e3", "--max-rate 1e3: a whole number of new connections a second"),
+    ("--udp-rate 0x5", "--udp-rate 0x5: a whole number of replies a second"),
+    ("--udp-max 1k", "--udp-max 1k: a whole number of bytes"),
+    ("--udp-rfc-size=yes", "--udp-rfc-size must not have an argument"),
+    ("--log-format xml", "--log-format xml: text or json"),
+    ("--port 8007", "--port not recognized"),
+    ("-p 8007", "-p not recognized"),
+    ("echo", "'echo': .*--service echo"),
+    ("--show echo", "'echo': .*--service echo"),
+]
+
+#: Those that there are, beside a policy's.
+OPTIONS = ["proto", "service", "interface", "listen", "show", "log-format", "plain", "udp-rfc-size", "version", "help"]
+
+#: The limits, by their options.
+NUMBERS = {
+    "timeout": "timeout",
+    "max-connections": "maxConnections",
+    "max-per-source": "maxPerSource",
+    "max-rate": "maxRate",
+    "idle-timeout": "idleTimeout",
+    "stall-timeout": "stallTimeout",
+    "close-grace": "closeGrace",
+    "drain": "drain",
+    "udp-rate": "udpRate",
+    "udp-max": "udpMax",
+}
+
+
+def parsed(line: str, parent: Any = None) -> Options:
+    """
+    The options in a command line.
+
+    @param parent: the options that these are options to.
+    """
+    options = Options()
+    if parent is not None:
+        options.parent = parent
+    options.parseOptions(line.split())
+    return options
+
+
+class ListenersTests(SynchronousTestCase):
+    """
+    What is listened on.
+    """
+
+    def test_asked(self) -> None:
+        """
+        Each of these command lines asks for these services there.
+        """
+        for line, expected in ASKED:
+            listeners = [(each.responder.name, each.endpoint) for each in parsed(line).listeners]
+            self.assertEqual(listeners, expected, line)
+
+    def test_all(self) -> None:
+        """
+        All services can be had at once, each on its own port or on any, or together with one that is asked for again.
+        """
+        listeners = parsed("--service all").listeners
+        self.assertEqual(
+            [each.endpoint for each in listeners], [InetBinding(True, find(name).port) for name in names()]
+        )
+        self.assertEqual([each.responder.name for each in listeners], names())
+        self.assertEqual({each.endpoint for each in parsed("--service all=0").listeners}, {InetBinding(True, 0)})
+        self.assertEqual(len(parsed("--service all --service echo=7").listeners), len(names()) + 1)
+
+    def test_option(self) -> None:
+        """
+        A listener knows by which words of the user's it came about, for what may be said of it later.
+        """
+        listeners = parsed("--service echo=7 --listen time=unix:/a").listeners
+        self.assertEqual([each.option for each in listeners], ["--service echo=7", "--listen time=unix:/a"])
+
+    def test_eachItsOwn(self) -> None:
+        """
+        Two sets of options share nothing.
+        """
+        parsed("--service time --interface ::1 --listen echo=tcp:7")
+        self.assertEqual(len(parsed("").listeners), 3)
+
+
+class PolicyTests(SynchronousTestCase):
+    """
+    What holds for them.
+    """
+
+    def test_default(self) -> None:
+        """
+        Who says nothing has the policy that an embedding program has as well.
+        """
+        self.assertEqual(parsed("").policy, Policy())
+
+    def test_limits(self) -> None:
+        """
+        Each number in a policy has an option.
+        """
+        for line, limits in LIMITS:
+            self.assertEqual(parsed(line).policy, Policy(**limits), line)
+        told = {name for _, limits in LIMITS for name in limits}
+        self.assertEqual(told, set(Policy.__dataclass_fields__))
+
+    @settings(deadline=None)
+    @given(st.sampled_from(list(NUMBERS)), st.text(alphabet="0123456789.e-+_infa \u0663") | st.text())
+    def test_anyText(self, option: str, text: str) -> None:
+        """
+        Whatever is said for a number is one, or refused in one line.
+        """
+        options = Options()
+        try:
+            options.parseOptions([f"--{option}={text}"])
+        except UsageError as fault:
+            self.assertIn(f"--{option} {text}: ", str(fault))
+        else:
+            self.assertGreaterEqual(getattr(options.policy, NUMBERS[option]), 0)
+
+    def test_show(self) -> None:
+        """
+        Messages are shown when that is asked for.
+        """
+        self.assertEqual([bool(parsed(line)["show"]) for line in ("", "--show")], [False, True])
+
+
+class WrongTests(SynchronousTestCase):
+    """
+    What makes no sense (T26).
+    """
+
+    def test_usageError(self) -> None:
+        """
+        A program that is not twistd is told by a UsageError, which it deals with in its own way.
+        """
+        for line, message in WRONG:
+            try:
+                said = f"taken: {parsed(line).listeners}"
+            except UsageError as fault:
+                said = str(fault)
+            self.assertRegex(said, message, line)
+            self.assertNotIn("\n", said)
+
+    def test_systemExit(self) -> None:
+        """
+        Under twistd it is the end, with one line that says the same.
+        """
+        for line, message in WRONG:
+            try:
+                said: Any = f"taken: {parsed(line, ServerOptions()).listeners}"
+            except SystemExit as exit:
+                said = exit.code
+            self.assertRegex(said, f"^sockservices: .*{message}", line)
+            self.assertNotIn("\n", said)
+
+    def test_emptyWords(self) -> None:
+        """
+        An empty word is none, and refused as such.
+        """
+        for parent in (None, ServerOptions()):
+            options = Options()
+            if parent is not None:
+                options.parent = parent
+            self.assertRaises((UsageError, SystemExit), options.parseOptions, [""])
+
+    def test_bytesThatAreNoText(self) -> None:
+        """
+        Bytes that are no text are as wrong as any others, but for a path they are right.
+        """
+        for word in ("--service", "--proto", "--interface", "--timeout", "--listen"):
+            self.assertRaises(UsageError, Options().parseOptions, [word, os.fsdecode(b"\xff\n")])
+        options = Options()
+        options.parseOptions(["--listen", "echo=unix:/run/" + os.fsdecode(b"\xff")])
+        self.assertEqual(options.listeners[0].endpoint, UnixBinding(True, os.fsdecode(b"/run/\xff")))
+
+    def test_jsonIsTwistds(self) -> None:
+        """
+        The format of the log is an option of ours under twistd; twist has one of its own.
+        """
+        self.assertRaises(UsageError, parsed, "--log-format json")
+        self.assertEqual(parsed("--log-format json", ServerOptions())["log-format"], "json")
+        parsed("--log-format text")
+
+
+class HelpTests(SynchronousTestCase):
+    """
+    What the options say of themselves.
+    """
+
+    def test_everyOption(self) -> None:
+        """
+        Every option is listed, and every service with its port.
+        """
+        said = str(Options())
+        for option in [*OPTIONS, *NUMBERS]:
+            self.assertRegex(said, rf"(?m)^\s+(-\w, )?--{option}\b")
+        for name in names():
+            self.assertIn(f"{name} ({find(name).port})", " ".join(said.split()))
+
+    def test_everyOptionIsKnown(self) -> None:
+        """
+        No option is listed that is not spoken of here, nor is there another for a limit.
+        """
+        said = {option.rstrip("=") for option in Options().longOpt}
+        self.assertEqual(said, {*OPTIONS, *NUMBERS})
+
+    def test_version(self) -> None:
+        """
+        The version is ours.
+        """
+        with contextlib.redirect_stdout(io.StringIO()) as out, self.assertRaises(SystemExit) as exit:
+            parsed("--version")
+        self.assertEqual((out.getvalue(), exit.exception.code), (f"sockservices {__version__}\n", 0))
+
+    def test_completion(self) -> None:
+        """
+        The options can be completed by zsh, and the words of those that have only so many.
+        """
+        command = [
+            "-c",
+            "from twisted.scripts.twistd import run; run()",
+            "sockservices",
+            "--_shell-completion",
+            "zsh:3",
+        ]
+        done = subprocess.run(
+            [sys.executable, *command], env=environment(), capture_output=True, text=True, timeout=30, check=True
+        )
+        self.assertEqual(done.stderr, "")
+        for option in [*OPTIONS, *NUMBERS]:
+            self.assertRegex(done.stdout, rf"--{option}\b")
+        self.assertIn("(tcp udp all)", done.stdout)
+        for option in ("service", "interface", "listen"):
+            self.assertIn(f"'*--{option}=", done.stdout)

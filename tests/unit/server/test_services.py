@@ -1,0 +1,593 @@
+"""
+Listeners as Twisted services.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Any
+
+from twisted.application.service import IService, MultiService
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.internet.defer import Deferred, fail
+from twisted.internet.endpoints import TCP4ServerEndpoint
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
+from twisted.internet.selectreactor import SelectReactor
+from twisted.logger import capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
+
+from sockservices import Census, Outcome, Policy, StreamFactory, Visit, datagramService, streamService
+from sockservices.responders import Echo, Hello
+from sockservices.server.listener import ListenerService
+from sockservices.testing import DatagramMemoryReactor
+from sockservices.transports.bindings import InetBinding, parse
+from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
+from sockservices.transports.sockets import OpenError, openSockets
+from tests.support.loop import LoopCase, descriptors
+
+
+class WordsTests(SynchronousTestCase):
+    """
+    How it is said where to listen.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make a reactor that only notes what it is asked.
+        """
+        self.reactor = DatagramMemoryReactor()
+
+    def start(self, service: ListenerService) -> Any:
+        """
+        Start a service.
+
+        @return: what it serves with.
+        """
+        self.assertTrue(IService.providedBy(service))
+        service.startService()
+        return service._served
+
+    def stream(self, endpoint: Any) -> Any:
+        """
+        Serve connections.
+        """
+        return self.start(streamService(endpoint, Echo, reactor=self.reactor))
+
+    def datagram(self, endpoint: Any) -> Any:
+        """
+        Serve datagrams.
+        """
+        return self.start(datagramService(endpoint, Echo, reactor=self.reactor))
+
+    def test_tcp(self) -> None:
+        """
+        Where no interface is named, it is 127.0.0.1.
+        """
+        plain, named = self.stream("tcp:8007"), self.stream("tcp:8007:interface=[::1]")
+        self.assertEqual(self.reactor.tcpServers, [(8007, plain, 1024, "127.0.0.1"), (8007, named, 1024, "::1")])
+
+    def test_udp(self) -> None:
+        """
+        So it is for datagrams.
+        """
+        plain, named = self.datagram("udp:8007"), self.datagram("udp:8007:interface=0.0.0.0")
+        self.assertEqual(
+            [each[:3] for each in self.reactor.udpServers], [(8007, plain, "127.0.0.1"), (8007, named, "0.0.0.0")]
+        )
+
+    def test_unix(self) -> None:
+        """
+        Where no mode is named, a Unix socket is its owner's alone.
+        """
+        plain, named = self.stream("unix:/nowhere/a"), self.stream("unix:/nowhere/b:mode=660")
+        self.assertEqual(
+            [each[:4] for each in self.reactor.unixServers],
+            [("/nowhere/a", plain, 1024, 0o600), ("/nowhere/b", named, 1024, 0o660)],
+        )
+        gram = self.datagram("unixgram:/nowhere/c:mode=620")
+        self.assertEqual(
+            [(path, served, mode) for path, served, _, mode in self.reactor.unixDatagramServers],
+            [("/nowhere/c", gram, 0o620)],
+        )
+
+    def test_endpoints(self) -> None:
+        """
+        Instead of words there may be an endpoint, one of Twisted's included.
+        """
+        twisteds = self.stream(TCP4ServerEndpoint(self.reactor, 8008, interface="127.0.0.1"))
+        ours = self.stream(StreamEndpoint(self.reactor, InetBinding(True, 8009)))
+        self.assertEqual([each[:2] for each in self.reactor.tcpServers], [(8008, twisteds), (8009, ours)])
+        gram = self.datagram(DatagramEndpoint(self.reactor, InetBinding(False, 8009)))
+        self.assertEqual([each[:2] for each in self.reactor.udpServers], [(8009, gram)])
+
+    def test_wrongWords(self) -> None:
+        """
+        What makes no sense, or is for the other kind, is a ValueError at once.
+        """
+        for endpoint in (
+            "",
+            "udp:8007",
+            "unixgram:/nowhere/a",
+            "tcp",
+            "tcp:abc",
+            "tcp:70000",
+            "tcp:8007:interface=lo",
+            "unix:",
+            "nonsense:8007",
+        ):
+            with self.assertRaises(ValueError):
+                streamService(endpoint, Echo, reactor=self.reactor)
+        for endpoint in ("", "tcp:8007", "unix:/nowhere/a", "udp", "udp:abc", "ssl:443", "unixgram:", "nonsense:8007"):
+            with self.assertRaises(ValueError):
+                datagramService(endpoint, Echo, reactor=self.reactor)
+
+    def test_everythingGiven(self) -> None:
+        """
+        Policy, record, census and reactor are what the conversations go by.
+        """
+        policy, census, visits = Policy(maxConnections=1), Census(), list[Visit]()
+        common: Any = {"reactor": self.reactor, "policy": policy, "record": visits.append, "census": census}
+        for service in (streamService("tcp:8007", Hello, **common), datagramService("udp:8007", Hello, **common)):
+            served: Any = self.start(service)
+            self.assertIs(served.responder, Hello)
+            self.assertIs(served.policy, policy)
+            self.assertIs(served.census, census)
+            self.assertIs(served.clock, self.reactor)
+            self.assertEqual(served.record, visits.append)
+
+    def test_anythingThatMakesResponders(self) -> None:
+        """
+        A responder may come from any callable, which then has no name to be logged.
+        """
+        with capturedLogs() as events:
+            self.start(streamService("tcp:8007", lambda conversation: Echo(conversation), reactor=self.reactor))
+        self.assertIn("- listening on tcp:", formatEvent(events[0]))
+
+
+class Lazy:
+    """
+    An endpoint that fails to listen, or never comes to it.
+    """
+
+    def __init__(self, listening: Deferred[IListeningPort]) -> None:
+        self._listening = listening
+
+    def listen(self, factory: object) -> Deferred[IListeningPort]:
+        """
+        As it was told.
+        """
+        return self._listening
+
+
+class FailingTests(LoopCase):
+    """
+    A listen that fails is an exception, whichever way the service is started.
+    """
+
+    def setUp(self) -> None:
+        """
+        Take a port.
+        """
+        super().setUp()
+        (taken,) = openSockets(InetBinding(True, 0))
+        self.keep(taken)
+        self.endpoint = f"tcp:{taken.socket.getsockname()[1]}"
+
+    def test_raises(self) -> None:
+        """
+        It raises where the service is started, with privileges or without, by itself or as one of many.
+        """
+        before = descriptors()
+        for start in ("privilegedStartService", "startService", "open"):
+            service: Any = streamService(self.endpoint, Echo, reactor=self.reactor)
+            self.assertRaises(OpenError, getattr(service, start))
+            self.assertIsNone(service.port)
+            many = MultiService()
+            service.setServiceParent(many)
+            if start != "open":
+                self.assertRaises(CannotListenError, getattr(many, start))
+        self.assertEqual(descriptors(), before)
+        self.assertQuiet()
+
+    def test_datagram(self) -> None:
+        """
+        So it does for datagrams.
+        """
+        (taken,) = openSockets(InetBinding(False, 0))
+        self.keep(taken)
+        service = datagramService(f"udp:{taken.socket.getsockname()[1]}", Echo, reactor=self.reactor)
+        self.assertRaises(OpenError, service.startService)
+
+    def test_anyEndpoint(self) -> None:
+        """
+        Whatever an endpoint fails with comes through.
+        """
+        endpoint: Any = Lazy(fail(ZeroDivisionError("on purpose")))
+        service = streamService(endpoint, Echo, reactor=self.reactor)
+        self.assertRaises(ZeroDivisionError, service.startService)
+
+    def test_stopsAllTheSame(self) -> None:
+        """
+        A service that did not start can be stopped.
+        """
+        service = streamService(self.endpoint, Echo, reactor=self.reactor)
+        self.assertRaises(OpenError, service.startService)
+        self.successResultOf(service.stopService())
+
+
+class LifeTests(LoopCase):
+    """
+    From start to stop, and on again.
+    """
+
+    cycles = 100
+
+    def setUp(self) -> None:
+        """
+        Keep account of conversations.
+        """
+        super().setUp()
+        self.visits: list[Visit] = []
+
+    def stream(self, endpoint: str = "tcp:0", policy: Policy = Policy()) -> ListenerService:  # noqa: B008
+        """
+        A service for connections, not started.
+        """
+        service = streamService(endpoint, Echo, reactor=self.reactor, policy=policy, record=self.visits.append)
+        self.addCleanup(service.stopService)
+        return service
+
+    def datagram(self, endpoint: str = "udp:0") -> ListenerService:
+        """
+        A service for datagrams, not started.
+        """
+        service = datagramService(endpoint, Echo, reactor=self.reactor, record=self.visits.append)
+        self.addCleanup(service.stopService)
+        return service
+
+    def host(self, service: ListenerService) -> Any:
+        """
+        Where a service listens.
+        """
+        assert service.port is not None
+        return service.port.getHost()
+
+    def assertEchoes(self, client: socket.socket) -> None:
+        """
+        A client hears what it says.
+        """
+        client.send(b"words")
+        self.assertEqual(self.hear(client, 5), b"words")
+
+    def test_port(self) -> None:
+        """
+        While it listens a service has its port, which knows the real number.
+        """
+        for service in (self.stream(), self.datagram()):
+            self.assertIsNone(service.port)
+            service.startService()
+            self.assertTrue(service.running)
+            self.assertGreater(self.host(service).port, 0)
+            self.successResultOf(service.stopService())
+            self.assertFalse(service.running)
+            self.assertIsNone(service.port)
+
+    def test_startedOnce(self) -> None:
+        """
+        However it is started, and however often, it listens once.
+        """
+        service = self.stream()
+        service.open()
+        service.privilegedStartService()
+        port = service.port
+        service.startService()
+        self.assertIs(service.port, port)
+
+    def test_said(self) -> None:
+        """
+        A start is one line in the log, with the real port.
+        """
+        services = [
+            self.stream(),
+            self.stream("tcp:0:interface=[::1]"),
+            self.stream(f"unix:{self.folder}/stream"),
+            self.datagram(),
+            self.datagram(f"unixgram:{self.folder}/datagram"),
+        ]
+        said = []
+        for service in services:
+            with capturedLogs() as events:
+                service.privilegedStartService()
+                service.startService()
+            (line,) = [formatEvent(event) for event in events]
+            said.append(line)
+        ports = [getattr(self.host(service), "port", None) for service in services]
+        self.assertEqual(
+            said,
+            [
+                f"echo listening on tcp:127.0.0.1:{ports[0]}",
+                f"echo listening on tcp:[::1]:{ports[1]}",
+                f"echo listening on unix:{self.folder}/stream",
+                f"echo listening on udp:127.0.0.1:{ports[3]}",
+                f"echo listening on unixgram:{self.folder}/datagram",
+            ],
+        )
+
+    def test_stream(self) -> None:
+        """
+        Connections are served, and recorded when they end.
+        """
+        service = self.stream()
+        service.startService()
+        client = self.connect(self.host(service))
+        self.assertEchoes(client)
+        client.close()
+        self.until(lambda: self.visits)
+        (visit,) = self.visits
+        self.assertEqual(
+            (visit.service, visit.transport, visit.received, visit.sent, visit.outcome),
+            ("echo", "tcp", 5, 5, Outcome.DONE),
+        )
+
+    def test_datagram(self) -> None:
+        """
+        Datagrams are answered, and recorded.
+        """
+        service = self.datagram()
+        service.startService()
+        client = self.keep(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        client.setblocking(False)
+        client.connect((self.host(service).host, self.host(service).port))
+        self.assertEchoes(client)
+        self.assertEqual([visit.outcome for visit in self.visits], [Outcome.DONE])
+
+    def test_twistedsStrings(self) -> None:
+        """
+        An endpoint of Twisted's that we know nothing of serves as well.
+        """
+        service = self.stream(r"haproxy:tcp:0:interface=127.0.0.1")
+        service.startService()
+        client = self.connect(self.host(service))
+        client.send(b"PROXY TCP4 192.0.2.1 192.0.2.2 1000 2000\r\n")
+        self.assertEchoes(client)
+        client.close()
+        self.until(lambda: self.visits)
+        self.assertEqual(self.visits[0].sent, 5)
+        self.wait(service.stopService())
+
+    def test_again(self) -> None:
+        """
+        Stopped, it can be started again.
+        """
+        for service in (self.stream(), self.stream(f"unix:{self.folder}/socket")):
+            for _ in range(3):
+                service.startService()
+                client = self.connect(self.host(service))
+                self.assertEchoes(client)
+                client.close()
+                self.wait(service.stopService())
+        service = self.datagram()
+        for _ in range(3):
+            service.startService()
+            self.successResultOf(service.stopService())
+        self.assertQuiet()
+
+    def test_opened(self) -> None:
+        """
+        Opened before it starts, it has its address already; closed instead, it leaves nothing.
+        """
+        before = descriptors()
+        service = self.stream(f"unix:{self.folder}/socket")
+        service.open()
+        client = self.connect(f"{self.folder}/socket")
+        service.startService()
+        self.assertEchoes(client)
+        client.close()
+        self.until(lambda: self.visits)
+        self.successResultOf(service.stopService())
+        service.open()
+        service.close()
+        self.assertEqual((list(self.folder.iterdir()), descriptors()), ([], before))
+        self.assertQuiet()
+
+    def test_twistedsOpened(self) -> None:
+        """
+        An endpoint of Twisted's listens as soon as it is opened, and no longer than until it is closed.
+        """
+        service = self.stream("haproxy:tcp:0:interface=127.0.0.1")
+        service.open()
+        host = self.host(service)
+        self.connect(host).close()
+        service.close()
+        self.turn(3)
+        self.assertRaises(ConnectionRefusedError, self.connect, host)
+        self.assertQuiet()
+
+    def test_stopWaitsForTheLast(self) -> None:
+        """
+        A stop is over when the last conversation is, each of which is recorded by then.
+        """
+        service = self.stream()
+        service.startService()
+        clients = [self.connect(self.host(service)) for _ in range(3)]
+        for client in clients:
+            self.assertEchoes(client)
+        self.assertEqual(service.connections, 3)
+        stopped = service.stopService()
+        ended = []
+        stopped.addCallback(lambda _: ended.append(len(self.visits)))
+        self.assertEqual((ended, self.visits), ([], []))
+        for client in clients:
+            self.assertEqual(self.hear(client), b"")
+            client.close()
+        self.until(lambda: ended)
+        self.assertEqual(ended, [3])
+        self.assertEqual({visit.outcome for visit in self.visits}, {Outcome.DRAINED})
+        self.assertEqual(service.connections, 0)
+        self.assertQuiet()
+
+    def test_stopAtOnce(self) -> None:
+        """
+        Without time to drain, conversations are reset.
+        """
+        service = self.stream(policy=Policy(drain=0.0))
+        service.startService()
+        client = self.connect(self.host(service))
+        client.send(bytes(2**20))
+        self.turn(3)
+        self.wait(service.stopService())
+        self.assertEqual([visit.outcome for visit in self.visits], [Outcome.DRAINED])
+        self.assertQuiet()
+
+    def test_waitingAreServed(self) -> None:
+        """
+        Who waits to be accepted when a service stops is served, and owed its answer (T20).
+        """
+        service = self.stream()
+        service.startService()
+        clients = [self.connect(self.host(service)) for _ in range(10)]
+        for client in clients:
+            client.send(b"words")
+            client.shutdown(socket.SHUT_WR)
+        stopped = service.stopService()
+        for client in clients:
+            self.assertEqual(self.hear(client, 10), b"words")
+        self.wait(stopped)
+        self.assertEqual([visit.sent for visit in self.visits], [5] * 10)
+
+    def test_cut(self) -> None:
+        """
+        All conversations can be ended now; services for datagrams have none.
+        """
+        service = self.stream()
+        service.startService()
+        client = self.connect(self.host(service))
+        self.assertEchoes(client)
+        service.cut()
+        self.assertRaises(ConnectionResetError, self.hear, client)
+        gram = self.datagram()
+        gram.cut()
+        self.assertEqual(gram.connections, 0)
+
+    def test_nothingLeft(self) -> None:
+        """
+        Many starts and stops, each with a conversation, leave no descriptor and nothing in the reactor (T29).
+        """
+        stream, datagram = self.stream(), self.datagram()
+        before = descriptors()
+        for _ in range(self.cycles):
+            stream.startService()
+            datagram.startService()
+            client = self.connect(self.host(stream))
+            self.assertEchoes(client)
+            client.close()
+            self.wait(stream.stopService())
+            self.successResultOf(datagram.stopService())
+        self.assertQuiet()
+        self.assertEqual(descriptors(), before)
+
+
+class PlainTests(LifeTests):
+    """
+    The same with Twisted's own transports.
+    """
+
+    def stream(self, endpoint: str = "tcp:0", policy: Policy = Policy()) -> ListenerService:  # noqa: B008
+        """
+        A service for connections, not started.
+        """
+        binding = parse(endpoint)
+        if binding is None:
+            return super().stream(endpoint, policy)
+        plain = StreamEndpoint(self.reactor, binding, plain=True)
+        service = streamService(plain, Echo, reactor=self.reactor, policy=policy, record=self.visits.append)
+        self.addCleanup(service.stopService)
+        return service
+
+
+class SelectTests(LifeTests):
+    """
+    The same by select(2).
+    """
+
+    def makeReactor(self) -> Any:
+        """
+        One that no other test has seen.
+        """
+        return SelectReactor()
+
+
+class AsyncioTests(LifeTests):
+    """
+    The same in an event loop of asyncio, whose turns take longer.
+    """
+
+    cycles = 20
+
+    def makeReactor(self) -> Any:
+        """
+        One that no other test has seen.
+        """
+        loop = asyncio.SelectorEventLoop()
+        self.addCleanup(loop.close)
+        return AsyncioSelectorReactor(loop)
+
+
+@implementer(IStreamServerEndpoint)
+class LateEndpoint:
+    """
+    An endpoint that takes its time.
+    """
+
+    def __init__(self) -> None:
+        self.listening: Deferred[IListeningPort] = Deferred()
+
+    def listen(self, protocolFactory: object) -> Deferred[IListeningPort]:
+        """
+        Some time.
+        """
+        return self.listening
+
+
+class LateEndpointTests(SynchronousTestCase):
+    """
+    A service whose endpoint has not listened yet when the service has started.
+    """
+
+    def setUp(self) -> None:
+        """
+        Start it.
+        """
+        self.endpoint = LateEndpoint()
+        self.service = streamService(self.endpoint, Echo, reactor=DatagramMemoryReactor())
+        self.service.privilegedStartService()
+        self.service.startService()
+
+    def test_itListensInTheEnd(self) -> None:
+        """
+        The port is there once it listens, and is stopped with the service.
+        """
+        self.assertIsNone(self.service.port)
+        port = DatagramMemoryReactor().listenTCP(0, StreamFactory(Echo))
+        self.endpoint.listening.callback(port)
+        self.assertIs(port, self.service.port)
+        self.successResultOf(self.service.stopService())
+        self.assertIsNone(self.service.port)
+
+    def test_aLateFailureIsLogged(self) -> None:
+        """
+        There is nobody left to raise it to.
+        """
+        self.endpoint.listening.errback(OSError("not today"))
+        (failure,) = self.flushLoggedErrors(OSError)
+        self.assertEqual("not today", str(failure.value))
+
+    def test_stoppedBeforeItListens(self) -> None:
+        """
+        It is not going to listen any more, and that is no fault.
+        """
+        self.successResultOf(self.service.stopService())
+        self.assertTrue(self.endpoint.listening.called)

@@ -1,0 +1,483 @@
+"""
+The server that the options ask for.
+"""
+
+from __future__ import annotations
+
+import resource
+import socket
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import StringTransport
+from twisted.logger import capturedLogs, formatEvent
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from sockservices import DatagramResponder, Policy, StreamFactory
+from sockservices.server.options import Options
+from sockservices.server.supervisor import Server
+from sockservices.tap import affordable, makeService
+from sockservices.testing import DatagramMemoryReactor
+from sockservices.transports.bindings import InetBinding, UnixBinding
+from sockservices.transports.sockets import openSockets
+from tests.support.loop import LoopCase, descriptors
+from tests.support.twistd import COMMAND, Twistd
+
+PEER = IPv4Address("TCP", "192.0.2.7", 40000)
+
+
+def parsed(*arguments: str) -> Options:
+    """
+    The options in a command line.
+    """
+    options = Options()
+    options.parseOptions(list(arguments))
+    return options
+
+
+class MemoryTests(SynchronousTestCase):
+    """
+    What a reactor is asked to do.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make a reactor that only notes what it is asked.
+        """
+        self.reactor = DatagramMemoryReactor()
+
+    def start(self, *arguments: str) -> Server:
+        """
+        Start a server.
+        """
+        server = makeService(parsed(*arguments), self.reactor)
+        server.startService()
+        return server
+
+    def factory(self, *arguments: str) -> StreamFactory:
+        """
+        The factory of a server's only listener.
+        """
+        self.start(*arguments)
+        ((_, factory, _, _),) = self.reactor.tcpServers
+        assert isinstance(factory, StreamFactory)
+        return factory
+
+    def converse(self, factory: StreamFactory, *segments: bytes) -> list[str]:
+        """
+        Have a conversation.
+
+        @return: what the log says of it.
+        """
+        with capturedLogs() as events:
+            protocol: Any = factory.buildProtocol(PEER)
+            protocol.makeConnection(StringTransport(peerAddress=PEER))
+            for segment in segments:
+                protocol.dataReceived(segment)
+            protocol.connectionLost(Failure(ConnectionDone()))
+        return [str(formatEvent(event)) for event in events]
+
+    def test_default(self) -> None:
+        """
+        Without an option it is echo, upper and welcome, on TCP and 127.0.0.1, each on its own port.
+        """
+        self.start()
+        listening = [(each[1].responder.name, each[0], each[3]) for each in self.reactor.tcpServers]  # type: ignore[attr-defined]
+        self.assertEqual(
+            listening, [("echo", 8007, "127.0.0.1"), ("upper", 8080, "127.0.0.1"), ("welcome", 8001, "127.0.0.1")]
+        )
+        self.assertEqual((self.reactor.udpServers, self.reactor.unixServers), ([], []))
+
+    def test_every(self) -> None:
+        """
+        Each kind of listener is asked for as it was meant.
+        """
+        self.start(
+            "--proto=all",
+            "--service=echo=7",
+            "--listen=time=unix:/a:mode=660",
+            "--listen=time=unixgram:/b:mode=620",
+            "--listen=time=haproxy:tcp:9:interface=127.0.0.1",
+        )
+        self.assertEqual([each[0] for each in self.reactor.tcpServers], [9, 7])
+        self.assertEqual([each[0] for each in self.reactor.udpServers], [7])
+        self.assertEqual([(each[0], each[3]) for each in self.reactor.unixServers], [("/a", 0o660)])
+        self.assertEqual([(each[0], each[3]) for each in self.reactor.unixDatagramServers], [("/b", 0o620)])
+
+    def test_shared(self) -> None:
+        """
+        All listeners have one policy, one census, and the reactor's clock.
+        """
+        self.start("--proto=all", "--service=echo", "--service=time", "--idle-timeout=7")
+        served: list[Any] = [each[1] for each in (*self.reactor.tcpServers, *self.reactor.udpServers)]
+        self.assertEqual([type(each) for each in served], [StreamFactory] * 2 + [DatagramResponder] * 2)
+        self.assertEqual({each.policy.idleTimeout for each in served}, {7.0})
+        self.assertEqual(len({each.policy for each in served}), 1)
+        self.assertEqual(len({id(each.census) for each in served}), 1)
+        self.assertEqual({id(each.clock) for each in served}, {id(self.reactor)})
+
+    def test_told(self) -> None:
+        """
+        Each conversation is one line in the log.
+        """
+        (said,) = self.converse(self.factory("--service=echo"), b"words")
+        self.assertEqual(said, "echo tcp 192.0.2.7:40000 done: 0.000 s, 5 bytes received, 5 sent")
+
+    def test_shown(self) -> None:
+        """
+        Messages are in the log when that is asked for.
+        """
+        said = self.converse(self.factory("--service=echo", "--show"), b"words\n")
+        self.assertEqual(len(said), 3)
+        self.assertIn("192.0.2.7:40000: b'words\\n'", said[1])
+
+    def test_untoldAreTold(self) -> None:
+        """
+        When the server stops, nothing is left that was only to be summed up later.
+        """
+        server = self.start("--service=echo", "--max-per-source=1", "--max-rate=0")
+        factory: Any = self.reactor.tcpServers[0][1]
+        admitted = [factory.buildProtocol(PEER) is not None for _ in range(4)]
+        self.assertEqual(admitted, [True, False, False, False])
+        with capturedLogs() as events:
+            self.successResultOf(server.stopService())
+        self.assertIn("further conversations, not told one by one: 2 refused", map(formatEvent, events))
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_ready(self) -> None:
+        """
+        Once the reactor runs, the log says so, and how many listeners there are.
+        """
+        self.start()
+        with capturedLogs() as events:
+            self.reactor.run()
+        self.assertIn("ready: 3 listeners", [formatEvent(event) for event in events])
+
+    def test_nothingBeforeTheStart(self) -> None:
+        """
+        Nothing is asked of the reactor until the server starts.
+        """
+        makeService(parsed("--proto=all"), self.reactor)
+        self.assertEqual(
+            (self.reactor.tcpServers, self.reactor.udpServers, self.reactor.getDelayedCalls()), ([], [], [])
+        )
+
+    def test_noMoreThanDescriptors(self) -> None:
+        """
+        There are never more connections than there are descriptors for, 64 set aside, whatever was asked for.
+        """
+        for files, asked, expected in [(200, 1000, 136), (200, 0, 136), (200, 100, 100), (64, 5, 1), (9, 0, 1)]:
+            self.assertEqual(affordable(Policy(maxConnections=asked), files).maxConnections, expected)
+        self.assertEqual(affordable(Policy(maxConnections=0), resource.RLIM_INFINITY).maxConnections, 0)
+
+    def test_lessThanAskedIsSaid(self) -> None:
+        """
+        Who asks for more connections than there can be is told so, by the limit of this process as it is.
+        """
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self.start("--service=echo", "--max-connections=1000000000")
+        with capturedLogs() as events:
+            self.reactor.run()
+        served: Any = self.reactor.tcpServers.pop()[1]
+        self.assertEqual(served.policy.maxConnections, files - 64)
+        said = [formatEvent(event) for event in events]
+        self.assertIn(f"at most {files - 64} connections: no more than {files} files may be open", said)
+
+
+class StartTests(LoopCase):
+    """
+    A start is complete, or it fails.
+    """
+
+    def setUp(self) -> None:
+        """
+        Take a TCP and a UDP port.
+        """
+        super().setUp()
+        self.taken = {}
+        for stream in (True, False):
+            (opened,) = openSockets(InetBinding(stream, 0))
+            self.keep(opened)
+            self.taken[stream] = opened.socket.getsockname()[1]
+
+    def make(self, *arguments: str) -> Server:
+        """
+        Make a server, which is stopped after the test.
+        """
+        server = makeService(parsed(*arguments), self.reactor)
+        self.addCleanup(self.stop, server)
+        return server
+
+    def stop(self, server: Server) -> None:
+        """
+        Stop a server.
+        """
+        if server.running:
+            self.wait(server.stopService())
+
+    def hosts(self, server: Server) -> list[Any]:
+        """
+        Where a server listens.
+        """
+        listeners: list[Any] = list(server)
+        return [listener.port.getHost() for listener in listeners]
+
+    def refusal(self, *arguments: str) -> str:
+        """
+        The line that is said of a server that cannot be made; it leaves no descriptor, no file, and nothing in the
+        reactor.
+        """
+        before = descriptors(), sorted(self.folder.iterdir())
+        code: Any = self.assertRaises(SystemExit, makeService, parsed(*arguments), self.reactor).code
+        self.turn(3)
+        self.assertEqual((descriptors(), sorted(self.folder.iterdir())), before)
+        self.assertQuiet()
+        self.assertNotIn("\n", code)
+        return str(code)
+
+    def test_secondFails(self) -> None:
+        """
+        When the second of two listeners fails, of whatever kind they are, the first is closed and its file is gone; the
+        line names the option, the address and the cause (T24).
+        """
+        tcp, udp, path = f"tcp:{self.taken[True]}", f"udp:{self.taken[False]}", self.folder / "socket"
+        # Twisted keeps a descriptor in reserve from its first port on.
+        self.wait(self.make("--listen=echo=haproxy:tcp:0:interface=127.0.0.1").stopService())
+        for first in (
+            "tcp:0",
+            "udp:0",
+            f"unix:{path}",
+            f"unixgram:{path}",
+            "unix:@sockservices-tests",
+            "haproxy:tcp:0:interface=127.0.0.1",
+        ):
+            for second, cause in [
+                (tcp, f"tcp:127.0.0.1:{self.taken[True]}: Address already in use"),
+                (udp, f"udp:127.0.0.1:{self.taken[False]}: Address already in use"),
+                (f"unix:{path}/socket", f"unix:{path}/socket: No.*director"),
+                ("tcp:0:interface=192.0.2.1", "tcp:192.0.2.1:0: Cannot assign requested address"),
+                (f"haproxy:{tcp}", "Address already in use"),
+                ("nonsense:7", "nonsense"),
+                ("systemd:echo", "systemd:echo: .*none at all"),
+            ]:
+                said = self.refusal(f"--listen=echo={first}", f"--listen=time={second}")
+                self.assertRegex(said, f"^sockservices: --listen time={second}: .*{cause}")
+
+    def test_service(self) -> None:
+        """
+        So it is for the services of --service.
+        """
+        port = self.taken[True]
+        said = self.refusal(f"--service=echo={port}")
+        self.assertEqual(said, f"sockservices: --service echo={port}: tcp:127.0.0.1:{port}: Address already in use")
+
+    def test_liveUnixSocket(self) -> None:
+        """
+        A Unix socket at which another server listens is its own (T24).
+        """
+        path = self.folder / "socket"
+        self.keep(openSockets(UnixBinding(True, str(path)))[0])
+        self.assertIn(f"unix:{path}: Address already in use", self.refusal(f"--listen=echo=unix:{path}"))
+
+    def test_staleUnixSocket(self) -> None:
+        """
+        One that a server has left behind is in nobody's way (T24).
+        """
+        path = str(self.folder / "socket")
+        with socket.socket(socket.AF_UNIX) as gone:
+            gone.bind(path)
+        self.make(f"--listen=echo=unix:{path}").startService()
+        client = self.connect(path)
+        client.send(b"words")
+        self.assertEqual(self.hear(client, 5), b"words")
+
+    def test_bothFamilies(self) -> None:
+        """
+        All of IPv6 and all of IPv4 can be listened on together, on one port (T24).
+        """
+        with socket.socket() as free:
+            free.bind(("0.0.0.0", 0))
+            port = free.getsockname()[1]
+        server = self.make("--proto=all", f"--service=echo={port}", "--interface=::", "--interface=0.0.0.0")
+        server.startService()
+        for host in ("127.0.0.1", "::1"):
+            client = self.connect((host, port))
+            client.send(b"words")
+            self.assertEqual(self.hear(client, 5), b"words")
+
+    def test_openAtOnce(self) -> None:
+        """
+        Sockets are open before the server starts: who comes early waits, and is served.
+        """
+        path = str(self.folder / "socket")
+        server = self.make(f"--listen=echo=unix:{path}")
+        client = self.connect(path)
+        client.send(b"words")
+        server.privilegedStartService()
+        server.startService()
+        self.assertEqual(self.hear(client, 5), b"words")
+
+    def test_all(self) -> None:
+        """
+        Every service on every transport: started, said, and stopped without a trace.
+        """
+        before = descriptors()
+        server = self.make("--proto=all", "--service=all=0", f"--listen=echo=unix:{self.folder}/socket")
+        with capturedLogs() as events:
+            server.startService()
+        said = [formatEvent(event) for event in events]
+        self.assertEqual(len(said), 25)
+        self.assertEqual(len(set(self.hosts(server))), 25)
+        for line in said:
+            self.assertRegex(line, r"^\w+ listening on ((tcp|udp):127\.0\.0\.1:[1-9]\d*|unix:/\S+)$")
+        self.wait(server.stopService())
+        self.assertEqual((descriptors(), list(self.folder.iterdir())), (before, []))
+        self.assertQuiet()
+
+    def test_stop(self) -> None:
+        """
+        A stop ends the conversations of all listeners.
+        """
+        server = self.make("--service=echo=0", "--service=upper=0")
+        server.startService()
+        clients = [self.connect(host) for host in self.hosts(server)]
+        for client in clients:
+            client.send(b"WORDS")
+            self.assertEqual(self.hear(client, 5), b"WORDS")
+        stopped = server.stopService()
+        for client in clients:
+            self.assertEqual(self.hear(client), b"")
+            client.close()
+        self.wait(stopped)
+        self.assertQuiet()
+
+    def test_cut(self) -> None:
+        """
+        All conversations can be ended now.
+        """
+        server = self.make("--service=echo=0")
+        server.startService()
+        client = self.connect(self.hosts(server)[0])
+        client.send(b"words")
+        self.assertEqual(self.hear(client, 5), b"words")
+        server.cut()
+        self.assertRaises(ConnectionResetError, self.hear, client)
+
+
+#: Becomes twistd, to which it passes the sockets that it is sent, as a service manager does.
+MANAGER = """
+import os, socket, sys
+path, names, *command = sys.argv[1:]
+with socket.socket(socket.AF_UNIX) as channel:
+    channel.connect(path)
+    _, passed, _, _ = socket.recv_fds(channel, 1, 100)
+for number in passed:
+    os.dup2(number, number + 100)
+for target, number in enumerate(passed, 3):
+    os.dup2(number + 100, target)
+os.closerange(3 + len(passed), 300)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(passed)), LISTEN_FDNAMES=names)
+os.execv(command[0], command)
+"""
+
+
+def managed(passed: list[socket.socket], names: str, folder: Path, *arguments: str) -> Twistd:
+    """
+    A server that is passed sockets, not ready yet.
+    """
+    with socket.socket(socket.AF_UNIX) as channel:
+        channel.bind(str(folder / "channel"))
+        channel.listen()
+        command = (sys.executable, "-c", MANAGER, str(folder / "channel"), names, *COMMAND)
+        twistd = Twistd(*arguments, command=command)
+        connection, _ = channel.accept()
+        with connection:
+            socket.send_fds(connection, [b"."], [each.fileno() for each in passed])
+    (folder / "channel").unlink()
+    return twistd
+
+
+def ask(kind: int, address: Any) -> bytes:
+    """
+    What an echo says.
+    """
+    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+    with socket.socket(family, kind) as client:
+        client.settimeout(10)
+        client.connect(address)
+        client.send(b"words")
+        return client.recv(10)
+
+
+def test_systemd(tmp_path: Path) -> None:
+    """
+    Inherited sockets of every kind are served, several of a name together; after the stop they are as they were, and
+    the next server serves who has come in between (T28).
+    """
+    path = tmp_path / "socket"
+    listen = ("--listen=echo=systemd:words", "--listen=echo=systemd:gram", "--listen=echo=systemd:local")
+    with ExitStack() as stack:
+        first, second = (stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2))
+        udp = stack.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+        udp.bind(("127.0.0.1", 0))
+        unix = stack.enter_context(socket.socket(socket.AF_UNIX))
+        unix.bind(str(path))
+        unix.listen()
+        path.chmod(0o640)
+        before = path.stat()
+        passed = [first, second, udp, unix]
+        with managed(passed, "words:words:gram:local", tmp_path, *listen) as twistd:
+            assert sorted(twistd.listeners) == [("echo", "tcp"), ("echo", "udp"), ("echo", "unix")]
+            assert [ask(each.type, each.getsockname()) for each in passed] == [b"words"] * 4
+        after = path.stat()
+        assert (after.st_mode, after.st_ino) == (before.st_mode, before.st_ino)
+        early = stack.enter_context(socket.socket(socket.AF_UNIX))
+        early.settimeout(10)
+        early.connect(str(path))
+        early.send(b"early")
+        with managed(passed, "words:words:gram:local", tmp_path, *listen):
+            assert early.recv(10) == b"early"
+            assert [ask(each.type, each.getsockname()) for each in passed] == [b"words"] * 4
+
+
+#: Becomes a server whose wall clock is off by so many seconds as soon as there is a file.
+SHIFTED = """
+import os, sys, time
+seconds, path = int(sys.argv.pop(1)), sys.argv.pop(1)
+real = time.time
+time.time = lambda: real() + (seconds if os.path.exists(path) else 0)
+from twisted.scripts.twistd import run
+run()
+"""
+
+
+@pytest.mark.parametrize("seconds", [3600, -3600])
+def test_clockSet(tmp_path: Path, seconds: int) -> None:
+    """
+    When the clock is set by an hour, the time of day follows, and no deadline does (T27).
+    """
+    file = tmp_path / "set"
+    command = (sys.executable, "-c", SHIFTED, str(seconds), str(file), "-n", "--pidfile=", "sockservices")
+    with Twistd("--service=time=0", "--service=welcome=0", "--timeout=1", command=command) as twistd:
+
+        def ahead() -> float:
+            """
+            How many seconds the server is ahead. Who connected before has been accepted by then.
+            """
+            with socket.create_connection(twistd.address("time"), 10) as client:
+                return int.from_bytes(client.recv(4), "big") - 2208988800 - time.time()
+
+        began = time.monotonic()
+        with socket.create_connection(twistd.address("welcome"), 10) as silent:
+            assert abs(ahead()) < 5
+            file.touch()
+            assert abs(ahead() - seconds) < 5
+            assert silent.recv(10) == b""
+        assert 0.9 < time.monotonic() - began < 3

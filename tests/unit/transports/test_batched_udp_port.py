@@ -1,0 +1,922 @@
+"""
+A port that moves UDP datagrams many at a time.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import struct
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.error import ConnectionLost
+from twisted.internet.protocol import DatagramProtocol
+from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from sockservices import Census, DatagramResponder, Outcome, Policy, Visit
+from sockservices.responders import Discard, Echo
+from sockservices.transports.batched_udp_port import MOST, SEGMENT, BatchedUDPPort
+from sockservices.transports.bindings import InetBinding, UnixBinding
+from sockservices.transports.datagram_port import IP_PKTINFO, DatagramPort, UDPPort
+from sockservices.transports.endpoints import DatagramEndpoint
+from sockservices.transports.recvmmsg import recvmmsg
+from sockservices.transports.sockets import Opened, openSockets
+from tests.support.loop import descriptors
+from tests.support.peer import fixedEnvironment
+from tests.unit.transports.test_datagram_port import PortCase, Upper
+
+#: An error queue for a UDP socket: what the network says of its datagrams is told to whoever reads next.
+IP_RECVERR = 11
+
+#: Bytes that may wait at a socket, as far as the system allows.
+ROOM = 2**22
+
+
+class Batched(Upper):
+    """
+    Answers each datagram in upper case, in a moment.
+
+    @ivar sent: what it was told of its replies: how many, and the errors of those that were lost.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[tuple[int, dict[int, int | None]]] = []
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        """
+        Note and answer it.
+        """
+        self.received.append((datagram, addr, self.transport.destination))
+        self.transport.reply(datagram.upper())
+
+    def datagramsSent(self, count: int, faults: dict[int, OSError]) -> None:
+        """
+        Note it.
+        """
+        self.sent.append((count, {number: getattr(fault, "errno", None) for number, fault in faults.items()}))
+
+
+class Counting:
+    """
+    A socket that notes what is sent by which call.
+    """
+
+    def __init__(self, counted: socket.socket) -> None:
+        self._counted = counted
+        self.calls: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("send"):
+            self.calls.append(name)
+        return getattr(self._counted, name)
+
+
+class BatchCase(PortCase):
+    """
+    A test of a port that moves many.
+    """
+
+    if recvmmsg is None:
+        skip = "this system has no recvmmsg()"
+
+    protocol: Any
+
+    def setUp(self) -> None:
+        """
+        Make a protocol.
+        """
+        super().setUp()
+        self.protocol = Batched()
+
+    def adopt(self, opened: Opened) -> BatchedUDPPort:
+        """
+        Listen on an open socket.
+        """
+        port = BatchedUDPPort(opened, self.protocol, self.reactor)
+        port.startListening()
+        port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
+        self.addCleanup(port.stopListening)
+        return port
+
+    def client(self, port: DatagramPort, host: str | None = None) -> socket.socket:
+        """
+        A client with room for many replies.
+        """
+        client = super().client(port, host)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
+        return client
+
+    def both(self) -> BatchedUDPPort:
+        """
+        Listen on a socket for IPv6 and IPv4 together.
+        """
+        both = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        both.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        both.bind(("::", 0))
+        both.setblocking(False)
+        return self.adopt(Opened(both))
+
+    def heard(self, client: socket.socket) -> list[bytes]:
+        """
+        All replies that a client has.
+        """
+        heard = []
+        try:
+            while True:
+                heard.append(client.recv(65536))
+        except BlockingIOError:
+            return heard
+
+    def assertAnswered(self, *conversations: tuple[socket.socket, list[bytes]]) -> None:
+        """
+        Clients that send in turn, one datagram each, and then hear nothing but their replies, in their order.
+        """
+        for number in range(max(len(datagrams) for _, datagrams in conversations)):
+            for client, datagrams in conversations:
+                for datagram in datagrams[number : number + 1]:
+                    client.send(datagram)
+        self.turn()
+        for client, datagrams in conversations:
+            heard = self.heard(client)
+            self.assertEqual([len(reply) for reply in heard], [len(datagram) for datagram in datagrams])
+            self.assertTrue(heard == [datagram.upper() for datagram in datagrams])
+
+
+class ReplyTests(BatchCase):
+    """
+    Many at a time on a good day.
+    """
+
+    def test_sizes(self) -> None:
+        """
+        Datagrams of every size, of several clients by turns, are all answered, each whole and to its own client, and
+        in the order of that client.
+        """
+        sizes = (0, 1, 1, 1, SEGMENT, SEGMENT, SEGMENT, SEGMENT + 1, SEGMENT + 1, 0, 1, 65507)
+        for interface in ("127.0.0.1", "0.0.0.0", "::1", "::"):
+            port = self.listen(InetBinding(False, 0, interface))
+            host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(interface, interface)
+            clients = [self.client(port, host) for _ in range(3)]
+            self.assertAnswered(*((client, [os.urandom(size) for size in sizes]) for client in clients))
+            count = len(clients) * len(sizes)
+            self.assertEqual(self.protocol.sent, [(count, {})])
+            self.assertEqual(
+                self.protocol.received[0][1:], (clients[0].getsockname()[:2], host), "its source and destination"
+            )
+            port.stopListening()
+            self.protocol = Batched()
+
+    def test_longest6(self) -> None:
+        """
+        So are the longest over IPv6.
+        """
+        client = self.client(self.listen(InetBinding(False, 0, "::1")))
+        self.assertAnswered((client, [os.urandom(65527), b"x", os.urandom(65527)]))
+
+    def test_fullBatch(self) -> None:
+        """
+        As many as one call reads are answered, be they of the size that goes together, a byte less or more, or tiny.
+        """
+        client = self.client(self.listen())
+        for size in (0, 1, SEGMENT - 1, SEGMENT, SEGMENT + 1):
+            self.assertAnswered((client, [os.urandom(size) for _ in range(64)]))
+
+    def test_together(self) -> None:
+        """
+        The replies to one peer of one size take one call into the kernel, unless they are long or empty.
+        """
+        (opened,) = openSockets(InetBinding(False, 0))
+        counting: Any = Counting(opened.socket)
+        port = self.adopt(Opened(counting))
+        self.assertAnswered(*((self.client(port), [b"x%d" % number for number in range(10)]) for _ in range(2)))
+        self.assertEqual(counting.calls, ["sendmsg"] * 2)
+        counting.calls.clear()
+        self.assertAnswered((self.client(port), [bytes(SEGMENT + 1)] * 2 + [b""] * 2 + [bytes(SEGMENT)] * 2))
+        self.assertEqual(counting.calls, ["sendto"] * 4 + ["sendmsg"])
+
+    def test_nothing(self) -> None:
+        """
+        Where nothing has come nothing happens.
+        """
+        port = self.listen()
+        for _ in range(3):
+            port.doRead()
+        self.assertEqual((self.protocol.received, self.protocol.sent, port.errors), ([], [], 0))
+        self.assertServed(self.client(port))
+
+    def test_noReplies(self) -> None:
+        """
+        A protocol that does not answer is told of no replies.
+        """
+        self.protocol.datagramReceived = lambda datagram, addr: None
+        client = self.client(self.listen())
+        client.send(b"x")
+        self.turn()
+        self.assertEqual((self.protocol.sent, self.heard(client)), ([], []))
+
+    def test_writtenAtOnce(self) -> None:
+        """
+        What the protocol writes is sent at once, from the address that was asked.
+        """
+
+        class Both(Batched):
+            def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+                super().datagramReceived(datagram, addr)
+                self.transport.write(b"at once", addr)
+
+        self.protocol = Both()
+        client = self.client(self.listen(InetBinding(False, 0, "0.0.0.0")), "127.0.0.2")
+        for _ in range(2):
+            client.send(b"words")
+        self.turn()
+        self.assertEqual(self.heard(client), [b"at once"] * 2 + [b"WORDS"] * 2)
+
+    def test_fewATurn(self) -> None:
+        """
+        Of a flood, one turn of the reactor reads 64 datagrams, and answers these.
+        """
+        client = self.client(self.listen())
+        for datagram in (b"", b"x"):
+            for _ in range(100):
+                client.send(datagram)
+            for count in (64, 36, 0):
+                self.turn()
+                self.assertEqual((len(self.protocol.received), len(self.heard(client))), (count, count))
+                self.protocol.received.clear()
+
+    def test_longest(self) -> None:
+        """
+        A protocol may say how much of a datagram it wants to see.
+        """
+
+        class Short(Batched):
+            def startProtocol(self) -> None:
+                self.transport.maxPacketSize = 3
+
+        self.protocol = Short()
+        client = self.client(self.listen())
+        for datagram in (b"words", b"", b"abc"):
+            client.send(datagram)
+        self.turn()
+        self.assertEqual(self.heard(client), [b"WOR", b"", b"ABC"])
+
+    def test_manyPeers(self) -> None:
+        """
+        More peers and addresses asked than are remembered are answered, and no more are remembered.
+        """
+        port = self.listen(InetBinding(False, 0, "0.0.0.0"))
+        number = port.socket.getsockname()[1]
+        client = self.keep(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
+        client.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
+        client.bind(("0.0.0.0", 0))
+        client.setblocking(False)
+        for begin in range(0, MOST + 300, 64):
+            sent = []
+            for index in range(begin, begin + 64):
+                asked, own = (bytes([127, net, index >> 8, index & 255]) for net in (1, 2))
+                pktinfo = (socket.IPPROTO_IP, IP_PKTINFO, struct.pack("=I4s4s", 0, own, bytes(4)))
+                client.sendmsg([asked + own], [pktinfo], 0, (socket.inet_ntoa(asked), number))
+                sent.append(asked + own)
+            self.turn()
+            for expected in sent:
+                datagram, ((_, _, pktinfo6),), _, (host, _) = client.recvmsg(100, 100)
+                self.assertEqual(datagram, expected.upper())
+                self.assertEqual(socket.inet_aton(host) + pktinfo6[8:12], expected)
+            for known in (port._peers, port._destinations):  # type: ignore[attr-defined]
+                self.assertLessEqual(len(known), MOST)
+
+    @settings(deadline=None, max_examples=50)
+    @given(
+        st.lists(
+            st.tuples(
+                st.integers(0, 3),
+                st.one_of(st.sampled_from((0, 1, 2, SEGMENT - 1, SEGMENT, SEGMENT + 1)), st.integers(0, 3000)),
+            ),
+            max_size=150,
+        )
+    )
+    def test_anyDatagrams(self, sizes: list[tuple[int, int]]) -> None:
+        """
+        Whatever clients send, each hears it again, in its order.
+        """
+        port = self.listen()
+        clients = [self.client(port) for _ in range(4)]
+        expected: list[list[bytes]] = [[] for _ in clients]
+        heard: list[list[bytes]] = [[] for _ in clients]
+        for begin in range(0, len(sizes), 64):
+            for client, size in sizes[begin : begin + 64]:
+                datagram = os.urandom(size).upper()
+                clients[client].send(datagram)
+                expected[client].append(datagram)
+            self.turn()
+            for client, replies in enumerate(heard):
+                replies += self.heard(clients[client])
+        for opened in clients:
+            opened.close()
+        port.stopListening()
+        self.assertTrue(heard == expected)
+
+
+class DestinationTests(BatchCase):
+    """
+    A reply leaves from the address that was asked: a client hears no other.
+    """
+
+    def test_all(self) -> None:
+        """
+        On a socket for all addresses, within one batch too, and the protocol can tell which was asked.
+        """
+        hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+        port = self.listen(InetBinding(False, 0, "0.0.0.0"))
+        self.assertAnswered(*((self.client(port, host), [b"x", b"y", b"z", b"zz"]) for host in hosts))
+        self.assertEqual([destination for _, _, destination in self.protocol.received], [*hosts] * 4)
+        self.assertEqual(len(self.protocol.sent), 1)
+        self.assertIsNone(port.destination)
+
+    def test_onePeer(self) -> None:
+        """
+        One client that asks at several addresses hears each of them.
+        """
+        port: Any = self.listen(InetBinding(False, 0, "0.0.0.0"))
+        client = self.keep(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        client.bind(("127.0.0.1", 0))
+        client.settimeout(5)
+        hosts = ["127.0.0.2", "127.0.0.2", "127.0.0.3", "127.0.0.2", "127.0.0.3", "127.0.0.3"]
+        for host in hosts:
+            client.sendto(host.encode(), (host, port.getHost().port))
+        self.turn()
+        heard = [client.recvfrom(100) for _ in hosts]
+        self.assertEqual([(datagram.decode(), host) for datagram, (host, _) in heard], [(host, host) for host in hosts])
+
+    def test_version6(self) -> None:
+        """
+        So it does over IPv6.
+        """
+        port = self.listen(InetBinding(False, 0, "::"))
+        self.assertAnswered(*((self.client(port, "::1"), [b"x", b"y", b"zz"]) for _ in range(2)))
+        self.assertEqual({destination for _, _, destination in self.protocol.received}, {"::1"})
+
+    def test_oneSocketForBothFamilies(self) -> None:
+        """
+        So it does on a socket for both families, where both are in one batch.
+        """
+        port = self.both()
+        hosts = ["127.0.0.2", "::1", "127.0.0.3"]
+        self.assertAnswered(*((self.client(port, host), [b"x", b"y", b"zz", b""]) for host in hosts))
+        self.assertEqual([destination for _, _, destination in self.protocol.received], hosts * 4)
+
+    def test_more(self) -> None:
+        """
+        And so it does if the owner of that socket had asked the kernel for the time as well.
+        """
+        port = self.both()
+        port.socket.setsockopt(socket.SOL_SOCKET, 35, 1)  # SO_TIMESTAMPNS
+        hosts = ["::1", "127.0.0.2"]
+        self.assertAnswered(*((self.client(port, host), [b"x", b"y"]) for host in hosts))
+
+    def test_links(self) -> None:
+        """
+        A link-local peer is known with its link, and answered there.
+        """
+        address = None
+        with open("/proc/net/if_inet6") as addresses:  # noqa: PTH123
+            for line in addresses:
+                words, number, _, _, _, _ = line.split()
+                if words.startswith("fe80"):
+                    address = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(words)), int(number, 16)
+        if address is None:
+            self.skipTest("this host has no link-local address")
+        host, link = address
+        port: Any = self.listen(InetBinding(False, 0, "::"))
+        client = self.keep(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
+        client.setblocking(False)
+        client.bind((host, 0, 0, link))
+        client.connect((host, port.getHost().port, 0, link))
+        self.assertAnswered((client, [b"x", b"y"]))
+        source = f"{host}%{link}", client.getsockname()[1]
+        self.assertEqual([came[1:] for came in self.protocol.received], [(source, host)] * 2)
+
+    def test_onlyWhileReceiving(self) -> None:
+        """
+        What is written later leaves from where the kernel thinks best: it is no answer to a datagram of before.
+        """
+        port = self.listen(InetBinding(False, 0, "0.0.0.0"))
+        self.assertAnswered((self.client(port, "127.0.0.2"), [b"x", b"y"]))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind(("127.0.0.1", 0))
+            other.settimeout(5)
+            port.write(b"news", other.getsockname())
+            datagram, (host, _) = other.recvfrom(10)
+        self.assertEqual((datagram, host), (b"news", "127.0.0.1"))
+
+
+class FaultTests(BatchCase):
+    """
+    No fault of a call on the socket, and none of the protocol, ends the port or loses another datagram.
+    """
+
+    def test_notTogether(self) -> None:
+        """
+        Where the kernel does not take several by one call each is sent by itself, once, and that is not tried again.
+        """
+        for number in (errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.EMSGSIZE):
+            faults = [number] * 2
+            port = self.listen(sendmsg=faults)
+            client = self.client(port)
+            self.protocol.sent.clear()
+            for _ in range(2):
+                self.assertAnswered((client, [b"x", b"y", b"z"]))
+            self.assertEqual((faults, self.protocol.sent), ([number], [(3, {})] * 2))
+            port.stopListening()
+
+    def test_refusedForAll(self) -> None:
+        """
+        That is so when there are several clients in the batch.
+        """
+        port = self.listen(sendmsg=[errno.EIO] * 2)
+        for _ in range(2):
+            self.assertAnswered(*((self.client(port), [b"x", b"y", b"z"]) for _ in range(2)))
+        self.assertEqual(self.protocol.sent, [(6, {})] * 2)
+
+    def test_full(self) -> None:
+        """
+        Where there is no room for all together they are tried one by one; later, together again.
+        """
+        faults = [errno.EAGAIN]
+        client = self.client(self.listen(sendmsg=faults))
+        self.assertAnswered((client, [b"x", b"y", b"z"]))
+        faults.append(errno.EAGAIN)
+        self.assertAnswered((client, [b"x", b"y", b"z"]))
+        self.assertEqual((faults, self.protocol.sent), ([], [(3, {})] * 2))
+
+    def test_numbers(self) -> None:
+        """
+        The protocol is told which of its replies were lost, by their numbers, and the others are sent.
+        """
+        port = self.listen(sendmsg=[errno.EAGAIN], sendto=[errno.EPERM, errno.ENOBUFS])
+        first, second = self.client(port), self.client(port)
+        for number in range(3):
+            first.send(b"a%d" % number)
+            second.send(b"b%d" % number)
+        self.turn()
+        self.assertEqual(self.protocol.sent, [(6, {0: errno.EPERM, 2: errno.ENOBUFS})])
+        self.assertEqual(self.heard(first), [b"A2"])
+        self.assertEqual(self.heard(second), [b"B0", b"B1", b"B2"])
+        self.assertServed(first)
+        self.assertEqual(self.protocol.sent[1:], [(1, {})])
+
+    def test_reading(self) -> None:
+        """
+        What the network says of earlier replies is counted, and the next datagram is served.
+        """
+        port = self.listen()
+        port.socket.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+        client = self.client(port)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
+            gone.bind(("127.0.0.1", 0))
+            nobody = gone.getsockname()
+        port.write(b"words", nobody)
+        client.send(b"words")
+        port.doRead()
+        self.assertEqual((port.errors, port.connected), (1, True))
+        self.assertEqual(self.heard(client), [b"WORDS"])
+
+    def test_alwaysFaulty(self) -> None:
+        """
+        A socket that cannot be read at all does not keep the reactor from its other work, and may recover.
+        """
+        faults: list[int] = []
+        port = self.listen(fileno=faults)
+        client = self.client(port)
+        client.send(b"words")
+        faults += [errno.ENOMEM] * 1000
+        port.doRead()
+        self.assertEqual((port.errors, len(faults), self.protocol.received), (64, 936, []))
+        faults.clear()
+        self.turn()
+        self.assertEqual(self.heard(client), [b"WORDS"])
+
+    def test_protocolRaises(self) -> None:
+        """
+        What a protocol raises is said in one line, and all other datagrams of the batch are answered.
+        """
+
+        class Broken(Batched):
+            def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+                if datagram == b"zero":
+                    raise ZeroDivisionError("on\npurpose")
+                super().datagramReceived(datagram, addr)
+
+        self.protocol = Broken()
+        client = self.client(self.listen())
+        for datagram in (b"a", b"zero", b"b", b"zero", b"c"):
+            client.send(datagram)
+        with capturedLogs() as events:
+            self.turn()
+        self.assertEqual(self.heard(client), [b"A", b"B", b"C"])
+        self.assertEqual(self.protocol.sent, [(3, {})])
+        self.assertEqual(len(events), 2)
+        self.assertRegex(formatEvent(events[0]), r"^Broken raised ZeroDivisionError.*purpose.* at \S+:\d+$")
+
+    def test_protocolRaisesWhenTold(self) -> None:
+        """
+        So is what it raises when it is told of its replies.
+        """
+
+        class Broken(Batched):
+            def datagramsSent(self, count: int, faults: dict[int, OSError]) -> None:
+                raise ZeroDivisionError
+
+        self.protocol = Broken()
+        port = self.listen()
+        client = self.client(port)
+        client.send(b"a")
+        with capturedLogs() as events:
+            port.doRead()
+        self.assertEqual((self.heard(client), len(events), port.connected), ([b"A"], 1, True))
+
+    def test_noBytes(self) -> None:
+        """
+        A reply that is not bytes is lost, and no other.
+        """
+
+        class Broken(Batched):
+            def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+                self.transport.reply(datagram.decode() if datagram == b"b" else datagram)
+
+        self.protocol = Broken()
+        port = self.listen()
+        client = self.client(port)
+        for datagram in (b"a", b"b", b"c"):
+            client.send(datagram)
+        port.doRead()
+        self.assertEqual((self.heard(client), port.connected), ([b"a", b"c"], True))
+
+
+class StopTests(BatchCase):
+    """
+    What becomes of it all when a port stops.
+    """
+
+    def test_waitingAreServed(self) -> None:
+        """
+        What waited to be read is answered first, be it more than one call reads.
+        """
+        port = self.listen()
+        client = self.client(port)
+        sent = [b"%d" % number for number in range(200)]
+        for datagram in sent:
+            client.send(datagram)
+        self.successResultOf(port.stopListening())
+        self.assertEqual(self.heard(client), sent)
+        self.assertEqual((port.fileno(), port.connected, self.protocol.running), (-1, False, 0))
+        self.assertQuiet()
+
+    def stopping(self, count: int, stop: Callable[[bytes], bool]) -> list[bytes]:
+        """
+        What a client hears that has sent so many datagrams, to a protocol that stops its port at some of them.
+        """
+
+        class Last(Batched):
+            def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+                super().datagramReceived(datagram, addr)
+                if stop(datagram):
+                    self.transport.stopListening()
+
+        self.protocol = Last()
+        port = self.listen()
+        client = self.client(port)
+        for number in range(count):
+            client.send(b"%d" % number)
+        with capturedLogs() as events:
+            self.turn(3)
+        self.assertEqual((events, port.fileno(), port.connected, self.protocol.running), ([], -1, False, 0))
+        self.assertQuiet()
+        self.assertEqual(sum(sent for sent, _ in self.protocol.sent), count)
+        self.assertEqual({len(faults) for _, faults in self.protocol.sent}, {0})
+        self.assertEqual(len(self.protocol.received), count)
+        return self.heard(client)
+
+    def test_byTheProtocol(self) -> None:
+        """
+        A protocol may stop its port in the midst of a batch: the rest of it, and what waits in the kernel, is answered,
+        and nothing twice.
+        """
+        for number in (b"0", b"10", b"63", b"64", b"149"):
+            heard = self.stopping(150, number.__eq__)
+            self.assertEqual(sorted(heard, key=int), [b"%d" % number for number in range(150)])
+
+    def test_byTheProtocolEachTime(self) -> None:
+        """
+        It may do so with every datagram.
+        """
+        heard = self.stopping(100, lambda datagram: True)
+        self.assertEqual(sorted(heard, key=int), [b"%d" % number for number in range(100)])
+
+    def test_beforeItsReply(self) -> None:
+        """
+        What it replies when the port has been stopped is lost, and it is told so; no other is.
+        """
+
+        class Last(Batched):
+            def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+                transport = self.transport
+                if datagram == b"1":
+                    transport.stopListening()
+                transport.reply(datagram)
+
+        self.protocol = Last()
+        port = self.listen()
+        client = self.client(port)
+        for number in range(4):
+            client.send(b"%d" % number)
+        port.doRead()
+        self.assertEqual(self.heard(client), [b"0", b"2", b"3"])
+        self.assertEqual([(count, len(faults)) for count, faults in self.protocol.sent], [(3, 0), (1, 1)])
+
+    def test_whenTold(self) -> None:
+        """
+        It may stop its port when it is told of its replies.
+        """
+
+        class Last(Batched):
+            def datagramsSent(self, count: int, faults: dict[int, OSError]) -> None:
+                super().datagramsSent(count, faults)
+                if self.transport is not None:
+                    self.transport.stopListening()
+
+        self.protocol = Last()
+        port = self.listen()
+        client = self.client(port)
+        for _ in range(100):
+            client.send(b"x")
+        self.turn()
+        self.assertEqual(self.heard(client), [b"X"] * 100)
+        self.assertEqual((sum(count for count, _ in self.protocol.sent), port.fileno()), (100, -1))
+        self.assertQuiet()
+
+    def test_byTheReactor(self) -> None:
+        """
+        A reactor that lets go of all its readers stops the port.
+        """
+        port = self.listen()
+        for reader in self.reactor.removeAll():
+            reader.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual((port.fileno(), self.protocol.running), (-1, 0))
+
+    def test_nothingLeft(self) -> None:
+        """
+        A hundred starts and stops, each with some datagrams, leave no descriptor and nothing in the reactor.
+        """
+        before = descriptors()
+        for _ in range(100):
+            port = self.listen()
+            client = self.client(port)
+            self.assertAnswered((client, [b"x", b"y"]))
+            client.close()
+            self.successResultOf(port.stopListening())
+        self.assertQuiet()
+        self.assertEqual(descriptors(), before)
+
+
+class EndpointTests(BatchCase):
+    """
+    Who gets such a port.
+    """
+
+    def kind(self, protocol: Any, binding: Any) -> type:
+        """
+        The class of the port of a protocol.
+        """
+        port: Any = self.successResultOf(DatagramEndpoint(self.reactor, binding).listen(protocol))
+        self.successResultOf(port.stopListening())
+        return type(port)
+
+    def test_kinds(self) -> None:
+        """
+        A protocol that can be told of its replies, over UDP; any other has a plain port.
+        """
+        udp, unix = InetBinding(False, 0), UnixBinding(False, str(self.folder / "socket"))
+        self.assertIs(self.kind(Batched(), udp), BatchedUDPPort)
+        self.assertIs(self.kind(DatagramResponder(Echo), udp), BatchedUDPPort)
+        self.assertIs(self.kind(DatagramProtocol(), udp), UDPPort)
+        self.assertIs(self.kind(Upper(), udp), UDPPort)
+        self.assertIs(self.kind(Batched(), unix), DatagramPort)
+
+
+class ResponderCase(BatchCase):
+    """
+    A test of L{DatagramResponder} on such a port.
+    """
+
+    def setUp(self) -> None:
+        """
+        Nothing has come yet.
+        """
+        super().setUp()
+        self.census = Census(fixedEnvironment())
+        self.visits: list[Visit] = []
+
+    def respond(self, responder: Any, recorded: bool = True, **limits: Any) -> None:
+        """
+        Listen with a responder from now on.
+        """
+        record = self.visits.append if recorded else None
+        self.protocol = DatagramResponder(responder, Policy(**limits), record, Clock(), self.census)
+
+    def counted(self) -> list[tuple[int, int, int, Outcome]]:
+        """
+        What was recorded, once for each datagram: its number, bytes received and sent, and its outcome.
+        """
+        counted = sorted((visit.serial, visit.received, visit.sent, visit.outcome) for visit in self.visits)
+        self.assertEqual([serial for serial, *_ in counted], list(range(1, len(counted) + 1)))
+        outcomes = [outcome for *_, outcome in counted]
+        self.assertEqual(self.census.outcomes, {outcome: outcomes.count(outcome) for outcome in outcomes})
+        return counted
+
+
+class DatagramResponderTests(ResponderCase):
+    """
+    Each datagram is counted once, under one outcome, when it is known what became of its reply.
+    """
+
+    def test_recorded(self) -> None:
+        """
+        Each has one record.
+        """
+        self.respond(Echo)
+        port = self.listen()
+        clients = [self.client(port) for _ in range(2)]
+        for size in (3, 3, 4, 0):
+            for client in clients:
+                client.send(b"x" * size)
+        self.turn()
+        sizes = [3, 3, 3, 3, 4, 4, 0, 0]
+        self.assertEqual(self.counted(), [(number + 1, size, size, Outcome.DONE) for number, size in enumerate(sizes)])
+        peers = [visit.peer for visit in sorted(self.visits, key=lambda visit: visit.serial)]
+        self.assertEqual([peer.port for peer in peers], [client.getsockname()[1] for client in clients] * 4)  # type: ignore[union-attr]
+
+    def test_unrecorded(self) -> None:
+        """
+        Without a record they are counted all the same.
+        """
+        self.respond(Echo, recorded=False)
+        client = self.client(self.listen(sendmsg=[errno.EAGAIN], sendto=[errno.EPERM]))
+        for count in (3, 70):
+            for _ in range(count):
+                client.send(b"x")
+            self.turn(2)
+        self.assertEqual(len(self.heard(client)), 72)
+        self.assertEqual(self.census.outcomes, {Outcome.DONE: 72, Outcome.UNSENT: 1})
+
+    def test_noReply(self) -> None:
+        """
+        So is one that takes no reply.
+        """
+        self.respond(Discard)
+        client = self.client(self.listen())
+        client.send(b"xy")
+        self.turn()
+        self.assertEqual(self.counted(), [(1, 2, 0, Outcome.DONE)])
+
+    def test_unsent(self) -> None:
+        """
+        What the kernel does not take is counted as that, with nothing sent; the others are not.
+        """
+        self.respond(Echo)
+        port = self.listen(sendmsg=[errno.EAGAIN], sendto=[errno.EPERM, errno.ENOBUFS])
+        first, second = self.client(port), self.client(port)
+        for _ in range(3):
+            first.send(b"aa")
+            second.send(b"bb")
+        with capturedLogs() as events:
+            self.turn()
+        lost = {1, 3}
+        self.assertEqual(
+            self.counted(),
+            [
+                (number, 2, 0 if number in lost else 2, Outcome.UNSENT if number in lost else Outcome.DONE)
+                for number in range(1, 7)
+            ],
+        )
+        self.assertEqual(len(events), 1, "one line for many")
+        self.assertIn("unsent", formatEvent(events[0]))
+        self.assertEqual((self.heard(first), self.heard(second)), ([b"aa"], [b"bb"] * 3))
+
+    def test_dropped(self) -> None:
+        """
+        Those that are dropped between others are counted under their own reason.
+        """
+        self.respond(Echo, udpMax=10)
+        client = self.client(self.listen())
+        for size in (1, 11, 1, 12, 10):
+            client.send(bytes(size))
+        self.turn()
+        done, long = Outcome.DONE, Outcome.TOO_LONG
+        self.assertEqual(
+            self.counted(), [(1, 1, 1, done), (2, 11, 0, long), (3, 1, 1, done), (4, 11, 0, long), (5, 10, 10, done)]
+        )
+        self.assertEqual([len(reply) for reply in self.heard(client)], [1, 1, 10])
+
+    def test_notBytes(self) -> None:
+        """
+        What is not bytes is not sent, and the others are.
+        """
+
+        class Words(Echo):
+            def answer(self, message: bytes) -> Any:
+                return "words" if message == b"words" else message
+
+        self.respond(Words)
+        port = self.listen()
+        client = self.client(port)
+        for datagram in (b"a", b"words", b"b"):
+            client.send(datagram)
+        port.doRead()
+        self.assertEqual(self.heard(client), [b"a", b"b"])
+        self.assertEqual(self.counted(), [(1, 1, 1, Outcome.DONE), (2, 5, 0, Outcome.UNSENT), (3, 1, 1, Outcome.DONE)])
+
+    def test_recordRaises(self) -> None:
+        """
+        A record that raises loses nothing.
+        """
+
+        def record(visit: Visit) -> None:
+            self.visits.append(visit)
+            raise ZeroDivisionError
+
+        self.protocol = DatagramResponder(Echo, record=record, clock=Clock(), census=self.census)
+        port = self.listen()
+        client = self.client(port)
+        for _ in range(3):
+            client.send(b"a")
+        with capturedLogs():
+            port.doRead()
+        self.assertEqual((self.heard(client), len(self.counted()), port.connected), ([b"a"] * 3, 3, True))
+
+    def test_stopped(self) -> None:
+        """
+        When a responder's own doing stops the port, each is still counted once.
+        """
+        port: Any = None
+
+        class Stop(Echo):
+            def answer(self, message: bytes) -> bytes:
+                if message == b"1":
+                    port.stopListening()
+                return message
+
+        self.respond(Stop)
+        port = self.listen()
+        client = self.client(port)
+        for number in range(4):
+            client.send(b"%d" % number)
+        port.doRead()
+        self.assertEqual(self.heard(client), [b"0", b"2", b"3"])
+        self.assertEqual([outcome for *_, outcome in self.counted()].count(Outcome.UNSENT), 1)
+
+
+class ToldTests(SynchronousTestCase):
+    """
+    Tests for L{DatagramResponder.datagramsSent}, without a port.
+    """
+
+    def test_transportWithReply(self) -> None:
+        """
+        Any transport that has C{reply} may tell later, in parts that it likes; nothing is counted before.
+        """
+
+        class Transport:
+            maxPacketSize = 0
+
+            def __init__(self) -> None:
+                self.replies: list[bytes] = []
+
+            def reply(self, datagram: bytes) -> None:
+                self.replies.append(datagram)
+
+        transport: Any = Transport()
+        census = Census(fixedEnvironment())
+        visits: list[Visit] = []
+        protocol = DatagramResponder(Echo, record=visits.append, clock=Clock(), census=census)
+        protocol.makeConnection(transport)
+        for lost in ({}, {0: OSError(errno.EPERM, "no")}):
+            for datagram in (b"a", b"bb"):
+                protocol.datagramReceived(datagram, ("127.0.0.1", 40000))
+            before = sum(census.outcomes.values())
+            self.assertEqual(before, len(visits))
+            protocol.datagramsSent(2, lost)
+            self.assertEqual(sum(census.outcomes.values()), before + 2)
+        protocol.doStop()
+        self.assertEqual(transport.replies, [b"a", b"bb"] * 2)
+        self.assertEqual(census.outcomes, {Outcome.DONE: 3, Outcome.UNSENT: 1})
+        self.assertEqual([(visit.serial, visit.sent) for visit in visits], [(1, 1), (2, 2), (3, 0), (4, 2)])

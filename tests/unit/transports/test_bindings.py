@@ -1,0 +1,213 @@
+"""
+The words for a binding.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from sockservices.transports.bindings import Binding, InetBinding, SystemdBinding, UnixBinding, parse, portNumber
+
+UNDERSTOOD: list[tuple[str, Binding]] = [
+    ("tcp:8007", InetBinding(True, 8007, "127.0.0.1")),
+    ("tcp:0", InetBinding(True, 0)),
+    ("tcp:65535", InetBinding(True, 65535)),
+    ("tcp:port=8007", InetBinding(True, 8007)),
+    ("udp:8007", InetBinding(False, 8007)),
+    ("udp:8007:interface=0.0.0.0", InetBinding(False, 8007, "0.0.0.0")),
+    ("tcp:interface=0.0.0.0:port=8007", InetBinding(True, 8007, "0.0.0.0")),
+    (r"tcp:8007:interface=\:\:", InetBinding(True, 8007, "::")),
+    ("tcp:8007:interface=[::]", InetBinding(True, 8007, "::")),
+    ("udp:8007:interface=[::1]", InetBinding(False, 8007, "::1")),
+    ("tcp:8007:interface=[fe80::1%eth0]", InetBinding(True, 8007, "fe80::1%eth0")),
+    ("unix:/run/echo.sock", UnixBinding(True, "/run/echo.sock", 0o600)),
+    ("unix:path=/run/echo.sock", UnixBinding(True, "/run/echo.sock")),
+    ("unix:/run/echo.sock:mode=660", UnixBinding(True, "/run/echo.sock", 0o660)),
+    ("unix:/run/echo.sock:mode=0666", UnixBinding(True, "/run/echo.sock", 0o666)),
+    ("unix:relative.sock", UnixBinding(True, "relative.sock")),
+    ("unix:@echo", UnixBinding(True, "@echo")),
+    (r"unix:/run/a\:b", UnixBinding(True, "/run/a:b")),
+    (r"unix:/run/a\\b", UnixBinding(True, r"/run/a\b")),
+    ("unix:/run/a\\", UnixBinding(True, "/run/a\\")),
+    (r"unix:a\=b", UnixBinding(True, "a=b")),
+    ("unix:/run/a=b", UnixBinding(True, "/run/a=b")),
+    ("unix:/run/[a:mode=660", UnixBinding(True, "/run/[a", 0o660)),
+    ("unixgram:/run/echo.sock:mode=620", UnixBinding(False, "/run/echo.sock", 0o620)),
+    ("systemd:echo", SystemdBinding("echo")),
+    ("systemd:name=echo", SystemdBinding("echo")),
+]
+
+#: What is wrong, and what its message must say: what that is, and what would be right.
+WRONG = [
+    ("tcp", "port is missing"),
+    ("tcp:interface=::1", "name=value"),
+    ("tcp:interface=127.0.0.1", "port is missing"),
+    ("tcp:", "port ''.*0 to 65535"),
+    ("tcp:abc", "port 'abc'.*0 to 65535"),
+    ("tcp:-1", "port '-1'.*0 to 65535"),
+    ("tcp:65536", "port '65536'.*0 to 65535"),
+    ("tcp:70000", "port '70000'.*0 to 65535"),
+    ("tcp:8_0", "port '8_0'.*0 to 65535"),
+    ("tcp: 80", "port ' 80'.*0 to 65535"),
+    ("tcp:\u0661", "port '\u0661'.*0 to 65535"),
+    ("udp:1:interface=localhost", "interface 'localhost'.*IP address.*127.0.0.1"),
+    ("udp:1:interface=", "interface ''.*IP address"),
+    ("udp:1:interface=256.0.0.1", "interface '256.0.0.1'.*IP address"),
+    ("tcp:1:interface=::1", "name=value"),
+    ("tcp:127.0.0.1:8007", "'8007'.*name=value"),
+    ("tcp:1:2", "'2'.*name=value"),
+    ("tcp:1:port=2", "'port'.*one is wanted"),
+    ("tcp:1:interface=::1:interface=::1", "name=value"),
+    ("tcp:1:interface=127.0.0.1:interface=127.0.0.2", "'interface'.*one is wanted"),
+    ("tcp:1:mode=660", "'mode'.*no such word for tcp"),
+    ("tcp:1:backlog=5", "'backlog'.*no such word for tcp"),
+    ("unix", "path is missing"),
+    ("unix:mode=660", "path is missing"),
+    ("unix:", "path ''.*path.*wanted"),
+    ("unix:/run/\0", r"path '/run/\\x00'.*path.*wanted"),
+    ("unix:/" + 107 * "a", "107 bytes at most, these are 108"),
+    ("unix:/" + 54 * "\u00e9", "107 bytes at most, these are 109"),
+    ("unix:/run/a:mode=rw", "mode 'rw'.*three octal digits.*660"),
+    ("unix:/run/a:mode=888", "mode '888'.*three octal digits"),
+    ("unix:/run/a:mode=4755", "mode '4755'.*three octal digits"),
+    ("unix:/run/a:mode=", "mode ''.*three octal digits"),
+    ("unix:/run/a:interface=::1", "name=value"),
+    ("unixgram:/run/a:lockfile=0", "'lockfile'.*no such word for unixgram"),
+    ("systemd", "name is missing"),
+    ("systemd:domain=INET:index=0", "name is missing"),
+    ("systemd:domain=INET:name=echo", "'domain'.*no such word for systemd"),
+]
+
+
+def escaped(value: str) -> str:
+    """
+    A value as it is written for Twisted's endpoint strings and for ours.
+    """
+    return re.sub(r"([\\:=\[])", r"\\\1", value)
+
+
+def refusal(text: str) -> str:
+    """
+    What is said of words that make no sense.
+    """
+    try:
+        return f"read as {parse(text)!r}"
+    except ValueError as fault:
+        return str(fault)
+
+
+#: Whatever the kernel takes as a path, bytes that are no text included.
+PATHS = st.binary(min_size=1, max_size=107).filter(lambda path: b"\0" not in path).map(os.fsdecode)
+
+MODES = st.integers(0, 0o777)
+
+ADDRESSES = st.ip_addresses().map(str)
+
+
+class ParseTests(SynchronousTestCase):
+    """
+    L{parse}.
+    """
+
+    def test_understood(self) -> None:
+        """
+        Each of these words is this binding.
+        """
+        for text, binding in UNDERSTOOD:
+            self.assertEqual(parse(text), binding, text)
+
+    def test_wrong(self) -> None:
+        """
+        Each of these is a ValueError, whose one line says what is wrong and what would be right.
+        """
+        for text, message in WRONG:
+            said = refusal(text)
+            self.assertRegex(said, message, text)
+            self.assertNotIn("\n", said)
+
+    def test_othersAreTwisteds(self) -> None:
+        """
+        What is none of our kinds is left to Twisted.
+        """
+        for text in ("", "ssl:443", "tls:443", "TCP:8007", "haproxy:tcp:8007", "tcp6:8007", "onion:80"):
+            self.assertIsNone(parse(text), text)
+
+    @settings(deadline=None)
+    @given(st.sampled_from(["unix", "unixgram"]), PATHS, MODES)
+    def test_pathRoundTrip(self, kind: str, path: str, mode: int) -> None:
+        """
+        Whatever a path holds, written with escapes it is read back as it was.
+        """
+        binding = UnixBinding(kind == "unix", path, mode)
+        self.assertEqual(parse(f"{kind}:{escaped(path)}:mode={mode:03o}"), binding)
+        self.assertEqual(parse(f"{kind}:mode={mode:03o}:path={escaped(path)}"), binding)
+
+    @settings(deadline=None)
+    @given(st.sampled_from(["tcp", "udp"]), st.integers(0, 65535), ADDRESSES)
+    def test_addressRoundTrip(self, kind: str, port: int, address: str) -> None:
+        """
+        Whatever the address, in brackets or with escapes it is read back as it was.
+        """
+        binding = InetBinding(kind == "tcp", port, address)
+        self.assertEqual(parse(f"{kind}:{port}:interface=[{address}]"), binding)
+        self.assertEqual(parse(f"{kind}:{port}:interface={escaped(address)}"), binding)
+
+    @settings(deadline=None)
+    @given(st.text() | st.text(alphabet="tcpudnixs:=[]\\/0 @"))
+    def test_anyText(self, text: str) -> None:
+        """
+        Any text is a binding, Twisted's, or a ValueError: nothing else comes out of it.
+        """
+        try:
+            binding = parse(text)
+        except ValueError:
+            return
+        if binding is not None:
+            self.assertTrue(str(binding))
+
+
+class BindingTests(SynchronousTestCase):
+    """
+    The bindings.
+    """
+
+    def test_text(self) -> None:
+        """
+        A binding says of itself what the log says of its listener.
+        """
+        for binding, text in [
+            (InetBinding(True, 8007), "tcp:127.0.0.1:8007"),
+            (InetBinding(False, 8007, "0.0.0.0"), "udp:0.0.0.0:8007"),
+            (InetBinding(True, 8007, "::1"), "tcp:[::1]:8007"),
+            (UnixBinding(True, "/run/echo.sock", 0o660), "unix:/run/echo.sock"),
+            (UnixBinding(False, "@echo"), "unixgram:@echo"),
+            (SystemdBinding("echo"), "systemd:echo"),
+        ]:
+            self.assertEqual(str(binding), text)
+
+    def test_checkedWhereverItIsMade(self) -> None:
+        """
+        Nobody needs the words to be told what makes no sense.
+        """
+        self.assertRaises(ValueError, InetBinding, True, 8007, "localhost")
+        self.assertRaises(ValueError, UnixBinding, True, "")
+        self.assertRaises(ValueError, UnixBinding, True, "/" + 107 * "a")
+
+    def test_longestPath(self) -> None:
+        """
+        The kernel takes 107 bytes.
+        """
+        self.assertEqual(len(UnixBinding(True, "/" + 106 * "a").path), 107)
+
+    def test_port(self) -> None:
+        """
+        A port is a number that a port can have, in digits.
+        """
+        self.assertEqual([portNumber(text) for text in ("0", "80", "65535", "00080")], [0, 80, 65535, 80])
+        for text in ("", "-1", "65536", "1e3", "+1", "0x50", "8007 ", "123456"):
+            self.assertRaises(ValueError, portNumber, text)

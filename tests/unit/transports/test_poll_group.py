@@ -1,0 +1,530 @@
+"""
+Many descriptors behind one of the reactor.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.main import CONNECTION_DONE
+from twisted.python.failure import Failure
+from zope.interface.verify import verifyObject
+
+from sockservices.transports.poll_group import PollGroup
+from tests.support.loop import LoopCase, descriptors
+from tests.unit.transports.test_connection import ConnectionCase, HalfNoting, Noting
+from tests.unit.transports.test_stream_port import Upper
+
+
+class Member:
+    """
+    One end of a pair of sockets, which does what a test says when it is served.
+
+    @ivar far: the other end.
+    @ivar served: how often it was served.
+    @ivar lost: why it was lost, each time.
+    """
+
+    def __init__(self, group: PollGroup) -> None:
+        self.group = group
+        self.near, self.far = socket.socketpair()
+        self.near.setblocking(False)
+        self.fileno = self.near.fileno
+        self.served = 0
+        self.lost: list[Any] = []
+        self.does: Any = lambda: None
+
+    def doRead(self) -> Any:
+        """
+        Read nothing: there will be more of it.
+        """
+        self.served += 1
+        return self.does()
+
+    doWrite = doRead
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        Note it, and leave.
+        """
+        self.lost.append(reason.type)
+        self.group.removeReader(self)
+        self.group.removeWriter(self)
+        self.close()
+
+    def close(self) -> None:
+        """
+        Close both ends.
+        """
+        self.near.close()
+        self.far.close()
+
+
+class GroupCase(LoopCase):
+    """
+    A test of a group. When its last member has left, nothing remains of it.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make it.
+        """
+        super().setUp()
+        self.before = descriptors()
+        self.group = PollGroup(self.reactor)
+        self.members: list[Member] = []
+        self.addCleanup(self.end)
+
+    def end(self) -> None:
+        """
+        Have all members leave.
+        """
+        self.group.retire()
+        for member in self.members:
+            self.group.removeReader(member)
+            self.group.removeWriter(member)
+            member.close()
+        self.turn()
+        self.assertQuiet()
+        self.assertEqual((self.group.fileno(), descriptors()), (-1, self.before))
+
+    def join(self, ready: bool = True) -> Member:
+        """
+        Have a member that waits for input.
+
+        @param ready: whether there is some, for ever.
+        """
+        member = Member(self.group)
+        self.members.append(member)
+        self.group.addReader(member)
+        if ready:
+            member.far.send(b"!")
+        return member
+
+
+class ServingTests(GroupCase):
+    """
+    Who is served, and when.
+    """
+
+    def test_interface(self) -> None:
+        """
+        The reactor reads it.
+        """
+        verifyObject(IReadDescriptor, self.group)
+        self.assertEqual(self.group.logPrefix(), "PollGroup")
+
+    def test_oneWatched(self) -> None:
+        """
+        However many members there are, the reactor watches one descriptor.
+        """
+        for _ in range(5):
+            self.join()
+        readers = set(self.reactor.getReaders()) - self.reactor._internalReaders
+        self.assertEqual((readers, self.reactor.getWriters()), ({self.group}, []))
+
+    def test_allAtOnce(self) -> None:
+        """
+        All that are ready are served in one turn of the reactor, each as often as the others.
+        """
+        members = [self.join() for _ in range(200)]
+        self.turn()
+        self.assertEqual({member.served for member in members}, {1})
+
+    def test_busyStarveNobody(self) -> None:
+        """
+        Members that are always ready keep neither one that seldom is, nor the reactor and its timers, from their turns.
+        """
+        busy = [self.join() for _ in range(3)]
+        seldom = self.join(False)
+        calls: list[int] = []
+        for turn in range(5):
+            seldom.served = 0
+            seldom.far.send(b"!")
+            seldom.does = lambda: seldom.near.recv(1) and None
+            self.reactor.callLater(0, calls.append, turn)
+            self.turn()
+            self.assertEqual(seldom.served, 1)
+        self.turn()
+        self.assertEqual(calls, list(range(5)))
+        counts = [member.served for member in busy]
+        self.assertLessEqual(max(counts) - min(counts), 6)
+        self.assertLess(sum(counts), 6 * 1200)
+
+    def test_room(self) -> None:
+        """
+        A member that has something to write is told when there is room, until it asks to be told no more; input is
+        another matter.
+        """
+        member = self.join(False)
+        for _ in range(2):
+            self.group.addWriter(member)
+            self.group.addWriter(member)
+            self.turn()
+            self.assertEqual(member.served, 1)
+            self.group.removeWriter(member)
+            self.group.removeWriter(member)
+            self.turn()
+            self.assertEqual(member.served, 1)
+            member.served = 0
+        member.far.send(b"!")
+        self.group.addWriter(member)
+        self.turn()
+        self.assertEqual(member.served, 2)
+        self.group.removeReader(member)
+        self.turn()
+        self.assertEqual(member.served, 3)
+
+    def test_done(self) -> None:
+        """
+        A member that returns a reason is lost for it.
+        """
+        member = self.join()
+        member.does = lambda: CONNECTION_DONE
+        self.turn(3)
+        self.assertEqual((member.served, member.lost), (1, [ConnectionDone]))
+
+    def test_raises(self) -> None:
+        """
+        A member that raises, whatever it is, is lost, and so is one that raises as it is lost; the others are served.
+        """
+
+        def fail(kind: type[BaseException]) -> None:
+            raise kind("on purpose")
+
+        others = [self.join()]
+        members = []
+        for kind in (ZeroDivisionError, SystemExit, KeyboardInterrupt):
+            member = self.join()
+            member.does = lambda kind=kind: fail(kind)
+            members.append(member)
+        others.append(self.join())
+        last = self.join()
+        last.does = lambda: CONNECTION_DONE
+        last.connectionLost = lambda reason: fail(OSError)  # type: ignore[method-assign]
+        self.turn(3)
+        self.assertEqual([member.lost for member in members], [[ZeroDivisionError], [SystemExit], [KeyboardInterrupt]])
+        self.assertTrue(all(member.served for member in others))
+        self.assertEqual(len(self.flushLoggedErrors()), 4)
+
+    def test_removedByAnother(self) -> None:
+        """
+        What the kernel told of a member that the one served before has removed, is not served.
+        """
+        first, second = self.join(), self.join()
+        first.does = lambda: self.group.removeReader(second)
+        self.turn(3)
+        self.assertTrue(first.served)
+        self.assertEqual(second.served, 0)
+
+    def test_hungUp(self) -> None:
+        """
+        A member that only writes is lost when its peer has gone.
+        """
+        member = self.join(False)
+        self.group.removeReader(member)
+        self.group.addWriter(member)
+        self.group.removeWriter(member)
+        member.far.close()
+        self.turn(3)
+        self.assertEqual((member.served, member.lost), (0, []))
+        self.group.addWriter(member)
+        member.doWrite = lambda: None  # type: ignore[method-assign]
+        self.turn()
+        self.assertEqual(len(member.lost), 1)
+
+
+class LaterTests(GroupCase):
+    """
+    What is put off until a member is done.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make a list of what was done.
+        """
+        super().setUp()
+        self.done: list[object] = []
+
+    def nested(self) -> None:
+        """
+        Put off two things, of which the first puts off another.
+        """
+
+        def first() -> None:
+            self.done.append("first")
+            self.group.later(lambda: self.done.append("third"))
+
+        self.group.later(first)
+        self.group.later(lambda: self.done.append("second"))
+        self.done.append("nothing yet")
+
+    def test_whileServing(self) -> None:
+        """
+        It is done in the same turn, in order, and so is what is added by that.
+        """
+        member = self.join()
+
+        def does() -> None:
+            self.group.removeReader(member)
+            self.nested()
+
+        member.does = does
+        self.turn()
+        self.assertEqual(self.done, ["nothing yet", "first", "second", "third"])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_otherwise(self) -> None:
+        """
+        When no member is being served, it is done in the reactor's next turn.
+        """
+        for _ in range(2):
+            self.done.clear()
+            self.nested()
+            self.turn()
+            self.assertEqual(self.done, ["nothing yet", "first", "second", "third"])
+
+    def test_raises(self) -> None:
+        """
+        When one raises the others are done.
+        """
+
+        def fail() -> None:
+            raise ZeroDivisionError("on purpose")
+
+        self.group.later(fail)
+        self.group.later(lambda: self.done.append("done"))
+        self.turn()
+        self.assertEqual(self.done, ["done"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+
+class RetireTests(GroupCase):
+    """
+    The end of a group.
+    """
+
+    def test_keptWhileInUse(self) -> None:
+        """
+        The descriptor is kept, with or without members, until the group is retired; then until the last has left.
+        """
+        member = self.join()
+        number = self.group.fileno()
+        self.group.removeReader(member)
+        self.assertEqual(self.group.fileno(), number)
+        other = self.join()
+        self.group.addReader(member)
+        self.group.retire()
+        self.group.removeReader(member)
+        self.turn()
+        self.assertEqual((self.group.fileno(), bool(other.served)), (number, True))
+        self.group.removeReader(other)
+        self.assertEqual(self.group.fileno(), -1)
+        self.assertQuiet()
+
+    def test_neverUsed(self) -> None:
+        """
+        A group that nobody joined has no descriptor.
+        """
+        self.assertEqual((self.group.fileno(), descriptors()), (-1, self.before))
+
+    def test_again(self) -> None:
+        """
+        A member that leaves a retired group may come back.
+        """
+        member = self.join()
+        self.group.retire()
+        self.group.removeReader(member)
+        self.group.addReader(member)
+        self.turn()
+        self.assertEqual(member.served, 1)
+
+    def test_againWhileServed(self) -> None:
+        """
+        So may the last one while it is being served, whatever number the new set has: it is not lost.
+        """
+        hole = os.open(os.devnull, os.O_RDONLY)
+        member = self.join()
+        self.group.retire()
+
+        def does() -> None:
+            self.group.removeReader(member)
+            os.close(hole)
+            self.group.addReader(member)
+            member.does = lambda: None
+
+        member.does = does
+        self.turn(2)
+        self.assertEqual((member.lost, member.served), ([], 2))
+
+    def letGo(self) -> None:
+        """
+        Do what a reactor does when it stops.
+        """
+        for reader in self.reactor.removeAll():
+            reader.connectionLost(Failure(ConnectionLost()))
+
+    def test_letGo(self) -> None:
+        """
+        A reactor that lets go of all that it watches ends all members, readers and writers.
+        """
+        members = [self.join() for _ in range(3)]
+        self.group.addWriter(members[0])
+        self.group.addWriter(members[1])
+        self.group.removeReader(members[1])
+        self.letGo()
+        self.assertEqual([member.lost for member in members], [[ConnectionLost]] * 3)
+        self.assertEqual((self.group.fileno(), descriptors()), (-1, self.before))
+
+    def test_letGoRaises(self) -> None:
+        """
+        One that raises then keeps the others from nothing.
+        """
+        members = [self.join() for _ in range(3)]
+        first = members[0]
+
+        def fail(reason: Failure) -> None:
+            Member.connectionLost(first, reason)
+            raise ZeroDivisionError("on purpose")
+
+        first.connectionLost = fail  # type: ignore[method-assign]
+        try:
+            self.letGo()
+        finally:
+            self.flushLoggedErrors(ZeroDivisionError)
+        self.assertEqual([member.lost for member in members], [[ConnectionLost]] * 3)
+
+
+class PortTests(ConnectionCase):
+    """
+    The groups of ports.
+    """
+
+    def test_quiet(self) -> None:
+        """
+        Beside the port all connections have one reader, whose descriptor is closed when the last of them has gone.
+        """
+        before = descriptors()
+        port = self.listen()
+        clients = [self.open(port)[0] for _ in range(3)]
+        for client in clients:
+            self.assertServed(client)
+        self.assertEqual(len(set(self.reactor.getReaders()) - self.reactor._internalReaders), 2)
+        port.stopListening()
+        for client in clients:
+            self.assertServed(client)
+            client.close()
+        self.until(lambda: self.factory.made == self.factory.lost)
+        self.assertQuiet()
+        self.assertEqual(descriptors(), before)
+
+    def test_letGo(self) -> None:
+        """
+        A reactor that lets go of all that it watches ends port and connections.
+        """
+        before = descriptors()
+        port = self.listen()
+        clients = [self.open(port)[0] for _ in range(3)]
+        for reader in self.reactor.removeAll():
+            reader.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual(len(self.factory.lost), 3)
+        for client in clients:
+            client.close()
+        self.assertEqual((port.fileno(), descriptors()), (-1, before))
+        self.assertQuiet()
+
+    def test_exits(self) -> None:
+        """
+        A SystemExit in one protocol ends no other's connection.
+        """
+
+        def received(protocol: Noting, data: bytes) -> None:
+            if data == b"exit":
+                raise SystemExit(1)
+            Upper.dataReceived(protocol, data)
+
+        self.received = received
+        port = self.listen()
+        other, (client, protocol, _) = self.open(port)[0], self.open(port)
+        client.sendall(b"exit")
+        self.assertServed(other)
+        self.until(lambda: protocol.told)
+        self.assertEqual((protocol.told, len(self.flushLoggedErrors(SystemExit))), ([SystemExit], 1))
+        self.assertServed(self.open(port)[0])
+
+    def test_busyStarveNobody(self) -> None:
+        """
+        Peers that send without end delay neither another one's answer nor a timer for more than a few turns.
+        """
+        port = self.listen()
+        seldom = self.open(port)[0]
+        busy = [self.open(port)[0] for _ in range(3)]
+        self.received = lambda protocol, data: None if data[:1] == b"\0" else Upper.dataReceived(protocol, data)
+        calls: list[None] = []
+        for client in busy:
+            try:
+                while client.send(bytes(1 << 20)):
+                    pass
+            except BlockingIOError:
+                pass
+        seldom.sendall(b"words")
+        self.reactor.callLater(0, calls.append, None)
+        self.turn(2)
+        self.assertEqual((seldom.recv(5), calls), (b"WORDS", [None]))
+
+    def test_fewATurn(self) -> None:
+        """
+        Of a flood of connections no more than 64 are accepted in one turn of the reactor, even if others are busy.
+        """
+        port = self.listen()
+        group: Any = port.group
+        member = Member(group)
+        self.addCleanup(member.connectionLost, Failure(ConnectionDone()))
+        group.addReader(member)
+        member.far.send(b"!")
+        for _ in range(100):
+            self.connect(port.getHost())
+        self.turn()
+        self.assertLessEqual(len(self.factory.made), 64)
+
+    def test_pausedWhenStopped(self) -> None:
+        """
+        When the port is stopped, its last connection may pause and resume within one call: it is not lost.
+        """
+        hole = os.open(os.devnull, os.O_RDONLY)
+
+        def received(protocol: Noting, data: bytes) -> None:
+            transport: Any = protocol.transport
+            transport.pauseProducing()
+            os.close(hole)
+            transport.resumeProducing()
+            self.received = Upper.dataReceived
+            transport.write(data.upper())
+
+        self.received = received
+        port = self.listen()
+        client, protocol, _ = self.open(port)
+        port.stopListening()
+        client.sendall(b"words")
+        self.assertEqual((self.hear(client, 5), protocol.told), (b"WORDS", []))
+        self.turn(3)
+        self.assertEqual(protocol.told, [])
+        self.assertServed(client)
+
+    def test_halfClosedUnread(self) -> None:
+        """
+        A connection whose peer has ended is not asked again and again, and may still be closed.
+        """
+        self.kind = HalfNoting
+        client, protocol, transport = self.open()
+        client.shutdown(socket.SHUT_WR)
+        self.until(lambda: protocol.told)
+        self.turn(5)
+        self.assertEqual(protocol.told, ["read"])
+        transport.loseConnection()
+        self.turn(2)
+        self.assertEqual(protocol.told, ["read", ConnectionDone])

@@ -1,0 +1,131 @@
+"""
+How much of what was written has not reached the peer's host.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.internet.protocol import Protocol
+from twisted.internet.tcp import Server
+from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.trial.unittest import SynchronousTestCase
+
+from sockservices.transports.unacked import backlog
+from tests.support.loop import LoopCase
+
+
+def connection(connected: socket.socket, reactor: Any) -> Any:
+    """
+    Twisted's transport over a connected socket.
+    """
+    port: Any = None
+    return Server(connected, Protocol(), ("", 0), port, 1, reactor)
+
+
+class BufferTests(SynchronousTestCase):
+    """
+    What is still in user space.
+    """
+
+    def test_noSocket(self) -> None:
+        """
+        A transport without a buffer or socket, as in unit tests, holds nothing back.
+        """
+        transport = StringTransport()
+        transport.write(b"gone")
+        self.assertEqual((backlog(transport), backlog(object())), (0, 0))
+
+    def test_closedSocket(self) -> None:
+        """
+        There is nothing in the kernel once the socket is closed.
+        """
+
+        class Transport:
+            dataBuffer = b"abc"
+
+            def getHandle(self) -> socket.socket:
+                closed = socket.socket()
+                closed.close()
+                return closed
+
+        self.assertEqual(backlog(Transport()), 3)
+
+    def test_allOfTwistedsBuffers(self) -> None:
+        """
+        What was just written counts, and of what is being sent only what is left.
+        """
+        near, far = socket.socketpair()
+        self.addCleanup(near.close)
+        self.addCleanup(far.close)
+        transport = connection(near, MemoryReactorClock())
+        transport.write(b"a" * 10)
+        transport.write(b"b" * 5)
+        self.assertEqual(backlog(transport), 15)
+        transport.dataBuffer, transport.offset = b"c" * 100, 60
+        self.assertEqual(backlog(transport), 55)
+
+
+class KernelTests(LoopCase):
+    """
+    What is in the kernel, by the socket's own word.
+    """
+
+    def transport(self, server: socket.socket) -> Any:
+        """
+        A transport that ends with the test.
+        """
+        server.setblocking(False)
+        transport = connection(self.keep(server), self.reactor)
+        self.addCleanup(transport.stopReading)
+        self.addCleanup(transport.stopWriting)
+        return transport
+
+    def pair(self) -> tuple[socket.socket, socket.socket]:
+        """
+        The two ends of a TCP connection.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            client = self.connect(listener.getsockname())
+            return listener.accept()[0], client
+
+    def test_tcpWhatThePeersHostHas(self) -> None:
+        """
+        Bytes that lie unread at the peer's host have arrived.
+        """
+        server, client = self.pair()
+        transport = self.transport(server)
+        transport.write(b"words")
+        self.until(lambda: backlog(transport) == 0)
+        self.assertEqual(self.hear(client, 5), b"words")
+
+    def test_tcpWhatThePeersHostHasNoRoomFor(self) -> None:
+        """
+        Bytes that the peer's host does not take stay, until the peer reads.
+        """
+        server, client = self.pair()
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+        transport = self.transport(server)
+        size = 4 * 2**20
+        transport.write(bytes(size))
+        self.turn(50)
+        sent = size - len(transport.dataBuffer) + transport.offset - transport._tempDataLen
+        self.assertGreater(sent, 0)
+        self.assertGreater(backlog(transport), size - sent, "only what is in user space is seen")
+        self.assertLess(backlog(transport), size)
+        self.assertEqual(len(self.hear(client, size)), size)
+        self.until(lambda: backlog(transport) == 0)
+
+    def test_unixWhatThePeerHasNotRead(self) -> None:
+        """
+        On a Unix socket what is unread has not arrived, and when it is read it has.
+        """
+        server, client = socket.socketpair()
+        self.keep(client)
+        transport = self.transport(server)
+        transport.write(b"words")
+        self.turn(2)
+        self.assertGreater(backlog(transport), 0)
+        self.assertEqual(self.hear(client, 5), b"words")
+        self.assertEqual(backlog(transport), 0)
