@@ -38,7 +38,7 @@ from sockservices.testing import (
 )
 from tests.test_layers import files, imports
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 class Sound(Responder):
