@@ -10,6 +10,7 @@ import resource
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from pwd import getpwuid
 from typing import Any
@@ -18,10 +19,9 @@ from twisted.internet.selectreactor import SelectReactor
 
 from sockservices.admission.census import Census
 from sockservices.conversation.policy import Policy
-from sockservices.conversation.responder import MakeResponder
 from sockservices.monitoring.log import logObserver
 from sockservices.monitoring.recorders import VisitLog
-from sockservices.monitoring.trace import Show
+from sockservices.monitoring.trace import DatagramTrace, StreamTrace
 from sockservices.server.listener import ListenerService
 from sockservices.server.options import Listener, Options, refuse
 from sockservices.server.services import datagramService, streamService
@@ -170,19 +170,21 @@ def _services(
     """
     The services of a listener: one, or as many as the service manager has sockets for it.
     """
-    responder: MakeResponder = Show(listener.responder) if options["show"] else listener.responder
-    binding, plain = listener.endpoint, bool(options["plain"])
+    responder, binding, plain = listener.responder, listener.endpoint, bool(options["plain"])
     common: dict[str, Any] = {"reactor": reactor, "policy": policy, "census": census}
+    streams, datagrams = dict(common, record=visitLog), dict(common)
+    if options["show"]:
+        streams["layers"] = [partial(StreamTrace, service=responder.name)]
+        datagrams["layers"] = [partial(DatagramTrace, service=responder.name)]
     if isinstance(binding, str):
-        yield streamService(binding, responder, record=visitLog, **common)
+        yield streamService(binding, responder, **streams)
     elif isinstance(binding, SystemdBinding):
         for opened in openSockets(binding):
             if opened.stream:
-                endpoint = StreamEndpoint(reactor, binding, opened, plain)
-                yield streamService(endpoint, responder, record=visitLog, **common)
+                yield streamService(StreamEndpoint(reactor, binding, opened, plain), responder, **streams)
             else:
-                yield datagramService(DatagramEndpoint(reactor, binding, opened), responder, **common)
+                yield datagramService(DatagramEndpoint(reactor, binding, opened), responder, **datagrams)
     elif binding.stream:
-        yield streamService(StreamEndpoint(reactor, binding, plain=plain), responder, record=visitLog, **common)
+        yield streamService(StreamEndpoint(reactor, binding, plain=plain), responder, **streams)
     else:
-        yield datagramService(DatagramEndpoint(reactor, binding), responder, **common)
+        yield datagramService(DatagramEndpoint(reactor, binding), responder, **datagrams)

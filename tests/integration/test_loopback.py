@@ -85,9 +85,7 @@ class Server:
 
     def _sample(self) -> None:
         for protocol in self.factory.protocols:
-            transport: Any = protocol.transport
-            held = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
-            self.most = max(self.most, held)
+            self.most = max(self.most, protocol.transport.userspaceBytes())
 
     async def converse(self, client: Callable[[socket.socket], T]) -> T:
         """

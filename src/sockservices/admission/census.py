@@ -5,6 +5,7 @@ Who is here: what a server counts, over all of its listeners.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import count
 
 from sockservices.admission.addresses import sourceOf
 from sockservices.admission.rate_limit import Buckets
@@ -32,17 +33,11 @@ class Census:
         self.outcomes: Counter[Outcome] = Counter()
         self.udpPorts: Counter[int] = Counter()
         self.unixSockets: set[tuple[int, int]] = set()
-        self._serial = 0
+        #: Returns the number of the next conversation.
+        self.serial = count(1).__next__
         self._perSource: Counter[str] = Counter()
         self._connects = Buckets()
         self._datagrams = Buckets()
-
-    def serial(self) -> int:
-        """
-        The number of the next conversation.
-        """
-        self._serial += 1
-        return self._serial
 
     def admit(self, host: str | None, policy: Policy, now: float) -> bool:
         """

@@ -35,3 +35,4 @@ class Outcome(Enum):
     OVER_RATE = "over the rate"  #: more datagrams from one source than it is answered
     WITHHELD = "withheld"  #: the reply would be longer than the request allows
     UNSENT = "unsent"  #: the kernel did not take the reply
+    OVERLOADED = "overloaded"  #: too many datagrams of one listener wait for replies that come later

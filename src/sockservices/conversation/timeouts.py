@@ -1,5 +1,6 @@
 """
-When a connection must end. Pure: told the time, it says what is over, or when to look again.
+The timeouts of one connection. Pure: time goes in; the timeout that has passed, or the time of the next check, comes
+out.
 """
 
 from __future__ import annotations
@@ -9,113 +10,137 @@ import math
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.policy import Policy
 
-__all__ = ["Deadlines", "glance"]
+__all__ = ["Timeouts"]
 
-#: Seconds of silence after which a connection counts as quiet, and may end, when the server stops.
+#: Seconds without input after which a connection may be ended when the server stops.
 QUIET = 0.5
 
-#: The most seconds between two looks at a peer that is owed something.
-TICK = 1.0
+#: How often a timeout is checked while it runs: so it is noticed a tenth late at most.
+CHECKS = 10
+
+#: The longest time in seconds between two checks of a peer that has data pending.
+MAX_CHECK_INTERVAL = 1.0
 
 
-def glance(patience: float) -> float:
+#: A peer that has once let so much of the stall timeout pass between two acknowledgements gets more time: its next gap
+#: may be longer. A full receive window reopens in steps of up to half of the receive buffer (RFC 9293 3.8.6.2.2).
+GAP_FACTOR = 2
+
+#: The longest time in seconds that a peer gets by its earlier gaps.
+MAX_STALL_TIMEOUT = 300.0
+
+
+class Timeouts:
     """
-    The seconds between two looks, by the seconds after which patience is at its end (0: never).
-    """
-    return (patience or math.inf) / 10
+    The timeouts of one connection. Events only note times here; L{check} works out what they mean.
 
-
-class Deadlines:
-    """
-    The deadlines of one connection. What happens is only noted here; all is worked out when the timer looks.
-
-    @ivar draining: the server stops.
-    @ivar watched: the peer is owed something, and watched for taking it.
+    @ivar draining: whether the server stops.
+    @ivar tracking: whether data is pending for the peer, and its progress is tracked.
     """
 
-    __slots__ = ("_beganAt", "_closing", "_first", "_policy", "_taken", "_takenAt", "draining", "watched")
+    __slots__ = (
+        *("_acked", "_closedAt", "_firstMessage", "_longestGap", "_policy", "_progressAt", "_startedAt"),
+        *("draining", "tracking"),
+    )
 
     def __init__(self, policy: Policy, now: float) -> None:
         self._policy = policy
-        self._beganAt = self._takenAt = now
-        self._first = 0.0
-        self._taken = 0
-        self.watched = self._closing = self.draining = False
+        self._startedAt = self._progressAt = now
+        self._closedAt = math.inf
+        self._firstMessage = self._longestGap = 0.0
+        self._acked = 0
+        self.tracking = self.draining = False
 
-    def expect(self, deadline: float | None) -> None:
+    def firstCheck(self, deadline: float | None) -> float:
         """
-        The responder wants its first message within so many seconds; the policy may say otherwise.
+        When to check first, in seconds by the server's clock.
+
+        A responder with a deadline has short conversations. The first check of one is early enough for the check of its
+        last data too, so that most short conversations set one timer and never move it.
+
+        @param deadline: the seconds in which the responder expects its first message. The policy may set others.
         """
         if deadline is not None:
-            self._first = deadline if self._policy.timeout is None else self._policy.timeout
+            self._firstMessage = deadline if self._policy.timeout is None else self._policy.timeout
+        if self._firstMessage:
+            return min(self._startedAt + MAX_CHECK_INTERVAL / 2, self._startedAt + self._firstMessage)
+        return self._startedAt + (self._policy.idleTimeout or math.inf)
 
-    def first(self) -> float:
+    def replyCheck(self, now: float) -> float:
         """
-        When to look first, in seconds by the server's clock. A responder that has a deadline of its own has short
-        conversations: then it is early enough for their end, too, and most of them have one timer that is never moved.
+        When to check whether the peer takes a reply, in seconds by the server's clock.
         """
-        if self._first:
-            return min(self.soon(self._beganAt), self._beganAt + self._first)
-        return self._beganAt + (self._policy.idleTimeout or math.inf)
+        return now + (self._policy.stallTimeout / CHECKS or math.inf)
 
-    def soon(self, now: float) -> float:
+    def close(self, now: float) -> float:
         """
-        When to look whether the peer takes the last words, in seconds by the server's clock.
-        """
-        return now + min(TICK, glance(self._policy.closeGrace))
+        The conversation is ending.
 
-    def close(self) -> None:
+        @return: when to check, in seconds by the server's clock.
         """
-        The conversation is ending: from now on the close grace is all there is.
+        self._closedAt = now
+        return now + min(MAX_CHECK_INTERVAL, self._policy.closeGrace / CHECKS or math.inf)
+
+    def trackProgress(self, now: float, acked: int) -> float:
         """
-        self._closing = True
-        self.watched = False
+        Data is pending: track how much of it the peer takes.
 
-    def owe(self, now: float, taken: int) -> float:
+        @param acked: how many bytes the peer's kernel has acknowledged so far.
+        @return: when to check, in seconds by the server's clock.
         """
-        The peer is owed something: watch that it takes it.
+        if not self.tracking:
+            self.tracking, self._acked, self._progressAt = True, acked, now
+        # Without a timeout too: only a check sees that the peer has taken everything and is idle or may be drained.
+        return now + min(MAX_CHECK_INTERVAL, self._policy.stallTimeout / CHECKS or math.inf)
 
-        @param taken: how many bytes the peer's kernel has taken so far.
-        @return: when to look, in seconds by the server's clock.
+    def check(self, now: float, lastReceivedAt: float, received: bool, acked: int, pending: bool) -> Outcome | float:
         """
-        if not self.watched:
-            self.watched, self._taken, self._takenAt = True, taken, now
-        # Without patience too: whether the peer is idle, or may be drained, is seen only once it has taken all.
-        return now + min(TICK, glance(self._patience))
+        The timeout that has passed, or else when to check again.
 
-    @property
-    def _patience(self) -> float:
-        return self._policy.closeGrace if self._closing else self._policy.stallTimeout
+        A peer stalls when its kernel acknowledges nothing for the stall timeout, however slow it was before; for longer
+        if it has recovered from a long gap before. A peer is idle when it sends nothing while no data is pending. The
+        close grace is for the peer's end, once it has all data.
 
-    def look(self, now: float, heardAt: float, heard: bool, taken: int, owed: bool) -> Outcome | float:
+        @param lastReceivedAt: when data last came from the peer, in seconds by the server's clock.
+        @param received: whether a first message has come.
+        @param acked: how many bytes the peer's kernel has acknowledged so far.
+        @param pending: whether some are not yet acknowledged.
         """
-        What is over now, or else when to look again.
+        if self.tracking and acked != self._acked:
+            self._longestGap = max(self._longestGap, now - self._progressAt)
+            self.tracking = False
+        if pending:
+            again = self.trackProgress(now, acked)
+            if self._policy.stallTimeout and now >= self._progressAt + self._stallTimeout():
+                return Outcome.STALLED
+        else:
+            self.tracking = False
+            again = math.inf
+        if self._closedAt < math.inf:
+            at, outcome = self._closing(now, pending)
+        else:
+            at, outcome = self._open(lastReceivedAt, received, pending)
+        return outcome if now >= at else min(at, again)
 
-        Stalled is a peer whose kernel took nothing for so long, however slow it was before. Idle is one that sent
-        nothing and is owed nothing.
+    def _stallTimeout(self) -> float:
+        timeout = self._policy.stallTimeout
+        return max(timeout, min(MAX_STALL_TIMEOUT, GAP_FACTOR * self._longestGap))
 
-        @param heardAt: when the peer was last heard, in seconds by the server's clock.
-        @param heard: whether a first message has come.
-        @param taken: how many bytes the peer's kernel has taken so far.
-        @param owed: whether it has still to take some. While the conversation is ending, its end is owed.
-        """
+    def _closing(self, now: float, pending: bool) -> tuple[float, Outcome]:
+        if pending:
+            # Counted from the time at which the peer has everything.
+            self._closedAt = now
+        grace = self._policy.closeGrace
+        return (self._closedAt + grace if grace and not pending else math.inf), Outcome.GRACE
+
+    def _open(self, lastReceivedAt: float, received: bool, pending: bool) -> tuple[float, Outcome]:
         policy = self._policy
-        again = math.inf
-        owed = owed or self._closing
-        if not owed or taken != self._taken:
-            self.watched = False
-        if owed:
-            again = self.owe(now, taken)
-            if self._patience and now >= self._takenAt + self._patience:
-                return Outcome.GRACE if self._closing else Outcome.STALLED
-        if self._closing:
-            return again
-        if self._first and not heard:
-            at, outcome = self._beganAt + self._first, Outcome.TIMED_OUT
-        elif policy.idleTimeout and not owed:
-            at, outcome = heardAt + policy.idleTimeout, Outcome.IDLE
+        if self._firstMessage and not received:
+            at, outcome = self._startedAt + self._firstMessage, Outcome.TIMED_OUT
+        elif policy.idleTimeout and not pending:
+            at, outcome = lastReceivedAt + policy.idleTimeout, Outcome.IDLE
         else:
             at, outcome = math.inf, Outcome.IDLE
-        if self.draining and not owed and heardAt + QUIET < at:
-            at, outcome = heardAt + QUIET, Outcome.DRAINED
-        return outcome if now >= at else min(at, again)
+        if self.draining and not pending and lastReceivedAt + QUIET < at:
+            at, outcome = lastReceivedAt + QUIET, Outcome.DRAINED
+        return at, outcome

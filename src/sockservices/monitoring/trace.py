@@ -1,86 +1,87 @@
 """
-Shows what peers say: a responder around a responder, so that not showing costs nothing.
+The trace: one line for each connection and each message that peers send.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
 
 from twisted.logger import Logger
 
-from sockservices.conversation.context import Conversation
-from sockservices.conversation.responder import MakeResponder, Responder, serviceName
 from sockservices.text.addresses import addressText
+from sockservices.transports.datagram_layer import DatagramLayer
+from sockservices.transports.reply_route import peerAddress
+from sockservices.transports.stream_layer import StreamLayer
 
-__all__ = ["Show", "Shown", "quoted"]
+__all__ = ["DatagramTrace", "StreamTrace", "quoted"]
 
 log = Logger("sockservices")
 
 #: The most characters of a message in the log.
-MOST = 80
+MAX_CHARACTERS = 80
 
 
 def quoted(message: bytes) -> str:
     """
-    A message as one printable line of at most 80 characters, whatever is in it.
+    A message as one printable line of at most 80 characters, whatever bytes it has.
     """
-    text = repr(message[:MOST])
-    return text if len(message) <= MOST >= len(text) else text[: MOST - 3] + "..."
+    text = repr(message[:MAX_CHARACTERS])
+    return text if len(message) <= MAX_CHARACTERS >= len(text) else text[: MAX_CHARACTERS - 3] + "..."
 
 
-class Shown(Responder):
+def _logMessage(service: str, peer: str, message: bytes) -> None:
+    # Not {message}: Twisted's older log has a key of that name, and its observers would empty it.
+    log.info("{service}: {peer}: {words}", service=service, peer=peer, words=quoted(message))
+
+
+class StreamTrace(StreamLayer):
     """
-    Does as another responder does, and logs who connects and each message: peer, and bytes.
-    """
-
-    def __init__(self, conversation: Conversation, responder: Responder) -> None:
-        super().__init__(conversation)
-        self._responder = responder
-        self.name = responder.name  # type: ignore[misc]
-        self.deadline = responder.deadline  # type: ignore[misc]
-        self._stream = conversation.transport in ("tcp", "unix")
-        self._peer = addressText(conversation.peer) or "-"
-
-    def greeting(self) -> bytes | None:
-        """
-        The responder's own opening.
-        """
-        if self._stream:
-            log.info("{service}: connected: {peer}", service=self.name, peer=self._peer)
-        words = self._responder.greeting()
-        # A datagram has come already: it is shown even if the opening is all that it gets.
-        self.finished = self._responder.finished and self._stream
-        return words
-
-    def answer(self, message: bytes) -> bytes | None:
-        """
-        The responder's own answer.
-        """
-        if message or not self._stream:
-            # Not {message}: that is a key of Twisted's older log, whose observers would empty it.
-            log.info("{service}: {peer}: {words}", service=self.name, peer=self._peer, words=quoted(message))
-        words = None if self._responder.finished else self._responder.answer(message)
-        self.finished = self._responder.finished
-        return words
-
-    def generate(self) -> Iterator[bytes] | None:
-        """
-        The responder's own talk.
-        """
-        return self._responder.generate()
-
-
-class Show:
-    """
-    Makes responders as another maker does, each with its messages in the log.
+    Logs the connection, and each segment that comes.
     """
 
-    def __init__(self, responder: MakeResponder) -> None:
-        self._responder = responder
-        self.name = serviceName(responder)
+    def __init__(self, protocol: Any, service: str) -> None:
+        super().__init__(protocol)
+        self._service = service
 
-    def __call__(self, conversation: Conversation) -> Shown:
+    def makeConnection(self, transport: Any) -> None:
         """
-        Make one.
+        Log who has connected, as far as that is known.
         """
-        return Shown(conversation, self._responder(conversation))
+        if not getattr(transport, "identifying", False):
+            self._logPeer(transport)
+        super().makeConnection(transport)
+
+    def peerIdentified(self) -> None:
+        """
+        Log who has connected.
+        """
+        self._logPeer(self.transport)
+        super().peerIdentified()
+
+    def _logPeer(self, transport: Any) -> None:
+        self._peer = addressText(transport.getPeer()) or "-"
+        log.info("{service}: connected: {peer}", service=self._service, peer=self._peer)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Log a segment.
+        """
+        _logMessage(self._service, self._peer, data)
+        super().dataReceived(data)
+
+
+class DatagramTrace(DatagramLayer):
+    """
+    Logs each datagram that comes.
+    """
+
+    def __init__(self, protocol: Any, service: str) -> None:
+        super().__init__(protocol)
+        self._service = service
+
+    def requestReceived(self, datagram: bytes, route: Any) -> None:
+        """
+        Log a datagram.
+        """
+        _logMessage(self._service, addressText(peerAddress(route.peer)) or "-", datagram)
+        super().requestReceived(datagram, route)

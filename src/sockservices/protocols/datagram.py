@@ -5,98 +5,101 @@ Conversations of one datagram and its reply: over UDP and Unix datagrams.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.error import MessageLengthError
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.internet.protocol import DatagramProtocol
-from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from sockservices.admission.census import Census
 from sockservices.admission.datagram_rules import inode, refusal, unixRefusal
 from sockservices.conversation.context import Conversation
 from sockservices.conversation.environment import Environment
+from sockservices.conversation.exchange import Exchange
 from sockservices.conversation.outcome import Outcome
+from sockservices.conversation.phase import Phase
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import MakeResponder, serviceName
+from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
+from sockservices.monitoring.drop_log import DropLog
 from sockservices.monitoring.recorders import Record, tell
+from sockservices.protocols.later import deferredOf
 from sockservices.protocols.timer import globalClock
-from sockservices.text.addresses import addressText
 from sockservices.text.exceptions import faultText
+from sockservices.transports.reply_route import RequestProtocol, peerAddress
 
 __all__ = ["DatagramResponder"]
 
-log = Logger("sockservices")
-
-#: Looked up for every datagram; as a member of its class that would take longer than some of the guards.
+#: Looked up for every datagram; as a member of its class that would take longer than some of the rules.
 DONE = Outcome.DONE
 
-#: A reply may have as many bytes, even if the request had fewer: nobody gains much by 40, and the time of day fits.
-FLOOR = 40
+#: A reply may have so many bytes even if the request has fewer: too few to be worth an amplification attack, and enough
+#: for the time of day.
+MIN_REPLY_LIMIT = 40
 
-#: More than any datagram has, in bytes: what is read at most where there is no limit.
-BIGGEST = 2**18
+#: More bytes than any datagram has: what is read at most where the policy has no limit.
+MAX_DATAGRAM = 2**18
 
 #: The most bytes of a reply over IP where RFC sizes are asked for.
-MOST = 65507
+MAX_UDP_REPLY = 65507
 
-#: Seconds between two lines in the log about datagrams dropped for one reason.
-SILENCE = 10.0
+#: The most datagrams of one listener whose replies come later; another is dropped.
+MAX_AWAITED = 1024
 
 
-def peerOf(addr: Any) -> tuple[str, IAddress | None]:
-    """
-    The word for the transport, and the peer as an address.
-
-    @param addr: as the transport has it.
-    """
-    if not isinstance(addr, tuple):
-        return "unixgram", UNIXAddress(addr) if addr else None
-    return "udp", (IPv6Address if ":" in addr[0] else IPv4Address)("UDP", addr[0], addr[1])
+def _transportOf(peer: Any) -> Transport:
+    return Transport.UDP if isinstance(peer, tuple) else Transport.UNIXGRAM
 
 
 class _Conversation(Conversation):
     """
-    One that is used for every datagram in turn: what most responders never ask for is worked out when they do.
+    One that is used for every datagram in turn. What few responders ask for is worked out on demand.
 
-    @ivar addr: the peer, as the transport has it.
+    @ivar source: the peer, as an L{IReplyRoute<sockservices.transports.interfaces.IReplyRoute>} names it.
     """
 
-    __slots__ = ("addr",)
+    __slots__ = ("source",)
 
-    addr: Any
+    source: Any
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, host: IAddress | None) -> None:
         self._environment = environment
-        self.host = None
+        self.host = host
 
     @property
     def transport(self) -> str:  # type: ignore[override]
         """
-        The word for the transport.
+        C{"udp"} or C{"unixgram"}.
         """
-        return peerOf(self.addr)[0]
+        return _transportOf(self.source)
 
     @property
     def peer(self) -> IAddress | None:  # type: ignore[override]
         """
         The remote address.
         """
-        return peerOf(self.addr)[1]
+        return peerAddress(self.source)
 
 
-class DatagramResponder(DatagramProtocol):
+class _Request(NamedTuple):
+    """
+    A datagram whose reply is on its way: the token by which the transport tells what became of it.
+    """
+
+    serial: int
+    peer: Any
+    received: int
+    sent: int
+
+
+class DatagramResponder(RequestProtocol):
     """
     Answers each datagram by itself: at most once, and over IP never with more bytes than it had, or 40.
 
-    All that it needs of its transport is C{write(data, address)}; one that has C{reply(data)} may send later.
+    All that it needs of its transport is C{write(data, address)}. One that calls C{requestReceived} with a route may
+    send the reply later.
     """
-
-    noisy = False
-    transport: Any
 
     def __init__(
         self,
@@ -117,14 +120,15 @@ class DatagramResponder(DatagramProtocol):
         self.policy = policy
         self.record = record
         self.census = Census() if census is None else census
-        self._floor = MOST if policy.udpRfcSize else FLOOR
+        self._minReplyLimit = MAX_UDP_REPLY if policy.udpRfcSize else MIN_REPLY_LIMIT
         self._clock = clock
-        self._conversation = _Conversation(self.census.environment)
-        self._reply: Callable[[bytes], object] | None = None
-        self._unsure: list[tuple[int, Any, int, int]] = []  # replies of which it is not known whether they were sent
+        self._host: IAddress | None = None
+        self._exchange = Exchange(responder)
+        self._conversation = _Conversation(self.census.environment, None)
+        self._awaited: set[Deferred[Any]] = set()
         self._port: int | None = None
         self._inode: tuple[int, int] | None = None
-        self._silentUntil: dict[Outcome, float] = {}
+        self._dropLog: DropLog | None = None
 
     @property
     def clock(self) -> IReactorTime:
@@ -140,10 +144,9 @@ class DatagramResponder(DatagramProtocol):
         Count the transport's port among the server's own, and have datagrams read whole.
         """
         # One byte more than is answered, so that a datagram that was cut can be told from one that fits.
-        self.transport.maxPacketSize = min(self.policy.udpMax or BIGGEST, BIGGEST) + 1
+        self.transport.maxPacketSize = min(self.policy.udpMax or MAX_DATAGRAM, MAX_DATAGRAM) + 1
         getHost = getattr(self.transport, "getHost", None)
-        host = None if getHost is None else getHost()
-        self._reply = getattr(self.transport, "reply", None)
+        self._host = host = None if getHost is None else getHost()
         self._conversation.host = host
         self._port = getattr(host, "port", None)
         if self._port is not None:
@@ -156,119 +159,128 @@ class DatagramResponder(DatagramProtocol):
         """
         The port is closed.
         """
+        awaited, self._awaited = self._awaited, set()
+        for deferred in awaited:
+            deferred.cancel()
         if self._port is not None:
             self.census.udpPorts -= Counter([self._port])
             self._port = None
         if self._inode is not None:
             self.census.unixSockets.discard(self._inode)
+            self._inode = None
 
-    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+    # The way of a datagram.
+
+    def requestReceived(self, datagram: bytes, route: Any) -> None:
         """
         Answer a datagram, or drop it and count why.
 
-        @param addr: the source: host and port, or the path of a Unix socket, or L{None} if that has none.
+        @param route: the way back to its source.
         """
-        serial = self.census.serial()
-        reply, sent = None, 0
-        outcome = self._refusal(datagram, addr)
-        if outcome is None:
-            outcome, reply = self._ask(datagram, addr, serial)
-        if reply is not None:
-            sent = len(reply)
-            if self._reply is not None:
-                self._unsure.append((serial, addr, len(datagram), sent))
-                self._reply(reply)
-                return
-            try:
-                self.transport.write(reply, addr)
-            except (OSError, TypeError, ValueError, MessageLengthError) as fault:
-                outcome, sent = self._drop(Outcome.UNSENT, addr, faultText(fault)), 0
-        self._count(serial, addr, len(datagram), sent, outcome)
-
-    def datagramsSent(self, count: int, faults: Mapping[int, Exception]) -> None:
-        """
-        So many replies were sent that had been handed to the transport's C{reply}, but for those that have a fault.
-        """
-        unsure, self._unsure = self._unsure, []
-        if self.record is None and not faults:
-            self.census.outcomes[DONE] += count
-            return
-        for number, (serial, addr, received, sent) in enumerate(unsure):
-            outcome, fault = DONE, faults.get(number)
-            if fault is not None:
-                outcome, sent = self._drop(Outcome.UNSENT, addr, faultText(fault)), 0
-            self._count(serial, addr, received, sent, outcome)
-
-    def _count(self, serial: int, addr: Any, received: int, sent: int, outcome: Outcome) -> None:
-        self.census.outcomes[outcome] += 1
-        if self.record is not None:
-            kind, peer = peerOf(addr)
-            tell(self.record, Visit(serviceName(self.responder), kind, peer, serial, 0.0, received, sent, outcome))
-
-    def _refusal(self, datagram: bytes, addr: Any) -> Outcome | None:
-        """
-        Why it is dropped unread, if it is.
-        """
-        outcome = None
-        if isinstance(addr, tuple):
-            outcome = refusal(addr[0], addr[1], getattr(self.transport, "destination", None), self.census.udpPorts)
-        elif addr is not None:
-            outcome = unixRefusal(addr, self.census.unixSockets)
-        if outcome is None and 0 < self.policy.udpMax < len(datagram):
+        census, peer, received = self.census, route.peer, len(datagram)
+        serial = census.serial()
+        outcome = limit = None
+        if type(peer) is tuple:
+            outcome = refusal(peer[0], peer[1], route.destination, census.udpPorts)
+            limit = received if received > self._minReplyLimit else self._minReplyLimit
+        elif peer is not None:
+            outcome = unixRefusal(peer, census.unixSockets)
+        if outcome is None and 0 < self.policy.udpMax < received:
             outcome = Outcome.TOO_LONG
         if outcome is not None:
-            self._drop(outcome, addr)
-        return outcome
+            self._drop(outcome, _Request(serial, peer, received, 0))
+            return
+        conversation, exchange = self._conversation, self._exchange
+        conversation.source, conversation.serial, conversation.limit = peer, serial, limit
+        reply = exchange.open(conversation)
+        answer = exchange.receive(datagram)
+        if answer is not None:
+            reply = answer if reply is None else reply + answer
+        if exchange.changed:
+            # It is awaiting a reply, has ended, or was aborted: the next datagram has another.
+            self._exchange = Exchange(self.responder)
+            if exchange.awaiting is not None:
+                self._conversation = _Conversation(self.census.environment, self._host)
+                self._wait(exchange, reply, _Request(serial, peer, received, 0), route, limit)
+                return
+            if exchange.phase is Phase.ABORTED:
+                self._drop(Outcome.ERROR, _Request(serial, peer, received, 0), exchange.exception)
+                return
+        self._reply(reply, serial, received, route, limit)
 
-    def _ask(self, datagram: bytes, addr: Any, serial: int) -> tuple[Outcome, bytes | None]:
+    def _reply(self, reply: bytes | None, serial: int, received: int, route: Any, limit: int | None) -> None:
         """
-        Ask the responder.
-
-        @return: what is to become of the datagram, and the reply if there is to be one.
+        Send a reply, if there is one and it may be sent.
         """
-        conversation = self._conversation
-        conversation.addr, conversation.serial = addr, serial
-        limit = None
-        if isinstance(addr, tuple):
-            limit = len(datagram)
-            if limit < self._floor:
-                limit = self._floor
-        conversation.limit = limit
-        try:
-            responder = self.responder(conversation)
-            reply = responder.greeting()
-            if not responder.finished:
-                words = responder.answer(datagram)
-                reply = words if reply is None else reply + (words or b"")
-            length = 0 if reply is None else len(reply)
-        except Exception as fault:
-            return self._drop(Outcome.ERROR, addr, faultText(fault)), None
         if reply is None:
-            return DONE, None
-        if addr is None:
-            return self._drop(Outcome.UNNAMED, addr), None
-        if limit is not None:
-            if length > limit:
-                return self._drop(Outcome.WITHHELD, addr), None
-            if not self.census.mayReply(addr[0], self.policy, (self._clock or self.clock).seconds()):
-                return self._drop(Outcome.OVER_RATE, addr), None
-        return DONE, reply
+            self._count(DONE, _Request(serial, route.peer, received, 0))
+            return
+        peer = route.peer
+        outcome = None
+        if peer is None:
+            outcome = Outcome.UNNAMED
+        elif limit is not None:
+            if len(reply) > limit:
+                outcome = Outcome.WITHHELD
+            elif not self.census.mayReply(peer[0], self.policy, (self._clock or self.clock).seconds()):
+                outcome = Outcome.OVER_RATE
+        if outcome is None:
+            route.send(reply, (serial, peer, received, len(reply)))
+        else:
+            self._drop(outcome, _Request(serial, peer, received, 0))
 
-    def _drop(self, outcome: Outcome, addr: Any, cause: str = "") -> Outcome:
+    def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
         """
-        Say in the log what becomes of a datagram, unless it was said already a moment ago.
+        The kernel has taken the replies of these tokens, and has refused the others.
         """
-        now = self.clock.seconds()
-        if now >= self._silentUntil.get(outcome, now):
-            self._silentUntil[outcome] = now + SILENCE
-            kind, peer = peerOf(addr)
-            log.info(
-                "{service} {transport} {peer} not answered: {reason}{cause} (one line for many in {seconds:.0f} s)",
-                service=serviceName(self.responder),
-                transport=kind,
-                peer=addressText(peer) or "-",
-                reason=outcome.value,
-                cause=cause and f", {cause}",
-                seconds=SILENCE,
-            )
-        return outcome
+        if self.record is None:
+            self.census.outcomes[DONE] += len(tokens)
+        else:
+            for token in tokens:
+                self._count(DONE, _Request(*token))
+        for token, error in failures:
+            self._drop(Outcome.UNSENT, _Request(*token)._replace(sent=0), error)
+
+    # Replies that come later.
+
+    def _wait(self, exchange: Exchange, before: bytes | None, request: _Request, route: Any, limit: int | None) -> None:
+        if len(self._awaited) >= MAX_AWAITED:
+            self._drop(Outcome.OVERLOADED, request)
+            return
+        deferred = deferredOf(exchange.awaiting)
+        self._awaited.add(deferred)
+
+        def resume(reply: Any) -> None:
+            self._awaited.discard(deferred)
+            rest = exchange.resume(reply)
+            whole = before if rest is None else (before or b"") + rest
+            if exchange.awaiting is not None:
+                self._wait(exchange, whole, request, route, limit)
+            elif exchange.phase is Phase.ABORTED:
+                self._drop(Outcome.ERROR, request, exchange.exception)
+            else:
+                self._reply(whole, request.serial, request.received, route, limit)
+
+        def fail(failure: Failure) -> None:
+            # One that stopProtocol() has cancelled is no error of the responder.
+            self._drop(Outcome.ERROR if deferred in self._awaited else Outcome.UNSENT, request, failure.value)
+            self._awaited.discard(deferred)
+
+        deferred.addCallbacks(resume, fail)
+
+    # What became of it.
+
+    def _count(self, outcome: Outcome, request: _Request) -> None:
+        self.census.outcomes[outcome] += 1
+        if self.record is not None:
+            service, peer = serviceName(self.responder), peerAddress(request.peer)
+            transport = _transportOf(request.peer)
+            visit = Visit(service, transport, peer, request.serial, 0.0, request.received, request.sent, outcome)
+            tell(self.record, visit)
+
+    def _drop(self, outcome: Outcome, request: _Request, cause: BaseException | None = None) -> None:
+        if self._dropLog is None:
+            self._dropLog = DropLog(serviceName(self.responder), self.clock.seconds)
+        text = "" if cause is None else faultText(cause)
+        self._dropLog(outcome, _transportOf(request.peer), peerAddress(request.peer), text)
+        self._count(outcome, request)

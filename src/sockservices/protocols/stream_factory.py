@@ -8,14 +8,16 @@ from typing import Any
 
 from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.internet.protocol import Factory, Protocol
+from twisted.python.failure import Failure
 
 from sockservices.admission.census import Census
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.policy import Policy
-from sockservices.conversation.responder import MakeResponder, Responder, serviceName
-from sockservices.conversation.timeouts import glance
+from sockservices.conversation.responder import MakeResponder, serviceName
+from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
 from sockservices.monitoring.recorders import Record, logVisit, tell
 from sockservices.protocols.stream import StreamProtocol
@@ -26,12 +28,12 @@ __all__ = ["Refusal", "StreamFactory"]
 
 class Refusal(Protocol):
     """
-    Resets the connection that it is given.
+    Resets its connection.
     """
 
     def connectionMade(self) -> None:
         """
-        Have none of it.
+        Abort the connection.
         """
         transport: Any = self.transport
         transport.abortConnection()
@@ -41,13 +43,14 @@ class StreamFactory(Factory):
     """
     Serves one responder over TCP or Unix-stream connections, on any stream transport.
 
-    @ivar protocols: the conversations under way.
-    @ivar refusal: set it to L{Refusal} where the factory is wrapped, as for TLS: a wrapper that is given no protocol
-        leaves the connection open, and nobody in charge of it (https://github.com/twisted/twisted/issues/6640).
+    @ivar protocols: the conversations in progress.
+    @ivar wrapped: whether another factory may wrap this one, as for TLS. Then a refused connection gets a protocol that
+        resets it: Twisted's wrappers leave one without a protocol open for ever (Twisted #6640). And a connection whose
+        wrapper fails before it connects the protocol is released.
     """
 
     noisy = False
-    refusal: type[Refusal] | None = None
+    wrapped = False
 
     def __init__(
         self,
@@ -69,8 +72,6 @@ class StreamFactory(Factory):
         self.record = record
         self.census = Census() if census is None else census
         self.protocols: set[StreamProtocol] = set()
-        #: Seconds after which a peer that was told something is looked at: whether it has taken it.
-        self.glance = glance(policy.stallTimeout)
         self._clock = clock
         self._emptied: Deferred[None] | None = None
 
@@ -83,36 +84,35 @@ class StreamFactory(Factory):
             self._clock = globalClock()
         return self._clock
 
-    @staticmethod
-    def transportOf(peer: IAddress) -> str:
-        """
-        The word for the transport that a peer comes by.
-        """
-        return "unix" if isinstance(peer, UNIXAddress) else "tcp"
-
-    def nameOf(self, responder: Responder | None) -> str:
-        """
-        The name of the service, of which a responder may not have been made.
-        """
-        return serviceName(self.responder if responder is None else responder)
-
     def buildProtocol(self, addr: IAddress) -> StreamProtocol | Refusal | None:  # type: ignore[override]
         """
         Admit a connection.
 
-        @return: over a limit, what L{refusal} makes. If that is L{None}, the transport closes the connection.
+        @param addr: the transport's address of the peer.
+        @return: L{None} over a limit: then the transport closes the connection.
         """
         if self.census.admit(getattr(addr, "host", None), self.policy, self.clock.seconds()):
-            return StreamProtocol(self, addr)
-        self._count(Visit(self.nameOf(None), self.transportOf(addr), addr, 0, 0.0, 0, 0, Outcome.REFUSED))
-        return None if self.refusal is None else self.refusal()
+            protocol = StreamProtocol(self, addr)
+            if self.wrapped:
+                self.clock.callLater(0, self._releaseUnconnected, protocol)
+            return protocol
+        transport = Transport.UNIX if isinstance(addr, UNIXAddress) else Transport.TCP
+        self._count(Visit(serviceName(self.responder), transport, addr, 0, 0.0, 0, 0, Outcome.REFUSED))
+        return Refusal() if self.wrapped else None
+
+    def _releaseUnconnected(self, protocol: StreamProtocol) -> None:
+        """
+        Twisted's wrappers connect a protocol at once, or raise and forget it.
+        """
+        if protocol.transport is None and not protocol.lost:
+            protocol.connectionLost(Failure(ConnectionAborted()))
 
     def ended(self, protocol: StreamProtocol, visit: Visit) -> None:
         """
         A conversation has ended.
         """
         self.protocols.discard(protocol)
-        self.census.release(getattr(visit.peer, "host", None))
+        self.census.release(getattr(protocol.admitted, "host", None))
         self._count(visit)
         if self._emptied is not None and not self.protocols:
             emptied, self._emptied = self._emptied, None
@@ -124,9 +124,9 @@ class StreamFactory(Factory):
 
     def drain(self, seconds: float) -> Deferred[None]:
         """
-        End all conversations: the quiet ones at once, the others when they are quiet, the rest by a reset in the end.
+        End all conversations: the quiet ones at once, the others when they are quiet.
 
-        @param seconds: when the end has come.
+        @param seconds: after this time the rest is reset.
         @return: fires after the last C{connectionLost}.
         """
         if not self.protocols:
@@ -141,14 +141,14 @@ class StreamFactory(Factory):
 
         drained: Deferred[None] = Deferred()
         self._emptied.addCallback(emptied).chainDeferred(drained)
-        # Only now, as the last one may end at once.
+        # Last, because the last conversation may end at once.
         for protocol in list(self.protocols):
             protocol.drain()
         return drained
 
     def cut(self) -> None:
         """
-        End all conversations now, by a reset.
+        Reset all connections now.
         """
         for protocol in list(self.protocols):
             protocol.abort(Outcome.DRAINED)

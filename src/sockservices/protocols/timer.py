@@ -14,10 +14,12 @@ __all__ = ["Timer", "globalClock"]
 
 class Timer:
     """
-    Fires no later than it was asked to. A time later than the one that is set changes nothing, and costs nothing.
+    Fires no later than it was asked to.
+
+    @ivar at: the time that it is set for, in seconds by the clock. A later time changes nothing.
     """
 
-    __slots__ = ("_at", "_call", "_clock", "_delayed")
+    __slots__ = ("_call", "_clock", "_delayed", "at")
 
     def __init__(self, clock: IReactorTime, call: Callable[[float], object]) -> None:
         """
@@ -26,23 +28,23 @@ class Timer:
         self._clock = clock
         self._call = call
         self._delayed: IDelayedCall | None = None
-        self._at = math.inf
+        self.at = math.inf
 
     def by(self, at: float) -> None:
         """
         Fire no later than at this time.
         """
-        if at < self._at:
+        if at < self.at:
             if self._delayed is not None:
                 # Not reset(): for an earlier time Twisted searches its whole heap of timers.
                 self._delayed.cancel()
-            self._at = at
+            self.at = at
             self._delayed = self._clock.callLater(max(0.0, at - self._clock.seconds()), self._fire)
 
     def _fire(self) -> None:
-        # By rounding, it may be a hair before the time that was asked for.
-        now = max(self._clock.seconds(), self._at)
-        self._delayed, self._at = None, math.inf
+        # The clock may be a rounding error before the time that was asked for.
+        now = max(self._clock.seconds(), self.at)
+        self._delayed, self.at = None, math.inf
         self._call(now)
 
     def cancel(self) -> None:
@@ -52,7 +54,7 @@ class Timer:
         if self._delayed is not None:
             self._delayed.cancel()
             self._delayed = None
-        self._at, self._call = -math.inf, _nothing
+        self.at, self._call = -math.inf, _nothing
 
 
 def globalClock() -> IReactorTime:

@@ -36,9 +36,14 @@ class ListenerService(Service):
     port: IListeningPort | None = None
     _listening: Deferred[None] | None = None
 
-    def __init__(self, endpoint: Any, served: Any) -> None:
+    def __init__(self, endpoint: Any, served: Any, layered: Any) -> None:
+        """
+        @param served: the factory of connections, or the protocol of datagrams.
+        @param layered: the same, with the layers around it.
+        """
         self._endpoint = endpoint
         self._served = served
+        self._layered = layered
 
     def open(self) -> None:
         """
@@ -68,7 +73,7 @@ class ListenerService(Service):
         if self._listening is not None:
             return
         failures: list[Failure] = []
-        self._listening = self._endpoint.listen(self._served).addCallback(self._listens).addErrback(failures.append)
+        self._listening = self._endpoint.listen(self._layered).addCallback(self._listens).addErrback(failures.append)
         if failures:
             self._listening = None
             failures[0].raiseException()
@@ -156,12 +161,12 @@ class StreamService(ListenerService):
     words = ("tcp", "unix")
 
     def __init__(
-        self, endpoint: IStreamServerEndpoint, factory: StreamFactory, visitLog: VisitLog | None = None
+        self, endpoint: IStreamServerEndpoint, factory: StreamFactory, layered: Any, visitLog: VisitLog | None = None
     ) -> None:
         """
         @param visitLog: leaves nothing untold when the service has stopped.
         """
-        super().__init__(endpoint, factory)
+        super().__init__(endpoint, factory, layered)
         self._visitLog = visitLog
 
     @property

@@ -4,6 +4,7 @@ What an application embeds: a responder served at an endpoint.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.endpoints import serverFromString
@@ -14,10 +15,12 @@ from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import MakeResponder
 from sockservices.monitoring.recorders import Record, VisitLog
 from sockservices.protocols.datagram import DatagramResponder
-from sockservices.protocols.stream_factory import Refusal, StreamFactory
+from sockservices.protocols.stream_factory import StreamFactory
 from sockservices.server.listener import DatagramService, StreamService
 from sockservices.transports.bindings import InetBinding, SystemdBinding, UnixBinding, parse
+from sockservices.transports.datagram_layer import MakeDatagramLayer, layeredDatagrams
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
+from sockservices.transports.stream_layer import MakeStreamLayer, layered
 
 __all__ = ["datagramService", "streamService"]
 
@@ -30,6 +33,7 @@ def streamService(
     policy: Policy = Policy(),  # noqa: B008 (it is frozen)
     record: Record | None = None,
     census: Census | None = None,
+    layers: Sequence[MakeStreamLayer] = (),
 ) -> StreamService:
     """
     Serve a responder to connections.
@@ -41,6 +45,8 @@ def streamService(
     @param policy: the limits.
     @param record: called with the visit of each conversation that has ended; by default they are logged.
     @param census: where connections are counted; give the same one to all listeners whose limits are shared.
+    @param layers: L{StreamLayer<sockservices.transports.stream_layer.StreamLayer>} classes, or what else makes a layer
+        around a protocol; the first is next to the transport.
     @return: a service that raises when it starts and cannot listen.
     @raise ValueError: when the string makes no sense.
     """
@@ -58,8 +64,8 @@ def streamService(
     factory = StreamFactory(responder, policy, record, reactor, census)
     if not isinstance(endpoint, StreamEndpoint):
         # It may be wrapped there.
-        factory.refusal = Refusal
-    return StreamService(endpoint, factory, visitLog)
+        factory.wrapped = True
+    return StreamService(endpoint, factory, layered(factory, layers), visitLog)
 
 
 def _foreign(reactor: Any, words: str) -> IStreamServerEndpoint:
@@ -84,6 +90,7 @@ def datagramService(
     policy: Policy = Policy(),  # noqa: B008 (it is frozen)
     record: Record | None = None,
     census: Census | None = None,
+    layers: Sequence[MakeDatagramLayer] = (),
 ) -> DatagramService:
     """
     Serve a responder to datagrams.
@@ -91,6 +98,8 @@ def datagramService(
     @param endpoint: C{"udp:8007"}, C{"udp:8007:interface=0.0.0.0"}, C{"unixgram:/run/echo.sock"}, C{"systemd:NAME"}, or
         an endpoint.
     @param record: called with a visit for each datagram; by default they are counted only.
+    @param layers: L{DatagramLayer<sockservices.transports.datagram_layer.DatagramLayer>} classes, or what else makes a
+        layer around a protocol; the first is next to the transport.
     @see: L{streamService} for the others, what is returned and what is raised.
     """
     if isinstance(endpoint, str):
@@ -98,4 +107,5 @@ def datagramService(
         if binding is None or (isinstance(binding, (InetBinding, UnixBinding)) and binding.stream):
             raise ValueError(f"{endpoint!r}: udp:PORT, unixgram:PATH or systemd:NAME is wanted")
         endpoint = DatagramEndpoint(reactor, binding)
-    return DatagramService(endpoint, DatagramResponder(responder, policy, record, reactor, census))
+    protocol = DatagramResponder(responder, policy, record, reactor, census)
+    return DatagramService(endpoint, protocol, layeredDatagrams(protocol, layers))

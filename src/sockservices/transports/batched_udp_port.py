@@ -7,12 +7,13 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from typing import Any, TypeAlias
+from typing import Any
 
 from twisted.internet.protocol import AbstractDatagramProtocol
 
-from sockservices.transports.datagram_port import UDPPort, destinationOf, peerName
-from sockservices.transports.recvmmsg import COUNT, Receiver, controlMessages
+from sockservices.transports.datagram_port import PortRoute, UDPPort, destinationOf, peerName
+from sockservices.transports.recvmmsg import COUNT, NAME_SIZES, Receiver, controlMessages
+from sockservices.transports.reply_route import SEND_ERRORS
 from sockservices.transports.sockets import Opened
 
 __all__ = ["BatchedUDPPort"]
@@ -21,8 +22,8 @@ __all__ = ["BatchedUDPPort"]
 #: less than a turn of the reactor.
 BUSY = 8
 
-#: Names and destinations that are remembered, each.
-MOST = 4096
+#: The most routes that are remembered.
+MAX_ROUTES = 4096
 
 #: UDP_SEGMENT of Linux 4.18 (udp(7)): one call hands over several datagrams of one size for one peer, and they take the
 #: kernel's way through the network together. On the wire they are what they would be one by one.
@@ -37,23 +38,21 @@ TOGETHER = 65000
 
 _SIZE = struct.Struct("@H")
 
-#: What is asked of the kernel for the reply: level, kind and bytes of a control message, if any.
-Pktinfo: TypeAlias = tuple[int, int, bytes] | None
 
-
-class _Known(dict[bytes, Any]):
+class _RouteCache(dict[bytes, "_BatchedRoute"]):
     """
-    What bytes from the kernel mean, worked out once for each.
+    The route of each source: it is looked up by the bytes in which the kernel names the source and, where there may be
+    several, the destination.
     """
 
-    def __init__(self, meaning: Callable[[bytes], Any]) -> None:
-        self._meaning = meaning
+    def __init__(self, make: Callable[[bytes], _BatchedRoute]) -> None:
+        self._make = make
 
-    def __missing__(self, words: bytes) -> Any:
-        if len(self) >= MOST:
+    def __missing__(self, key: bytes) -> _BatchedRoute:
+        if len(self) >= MAX_ROUTES:
             self.clear()
-        self[words] = meaning = self._meaning(words)
-        return meaning
+        self[key] = route = self._make(key)
+        return route
 
 
 def _peer(name: bytes) -> tuple[tuple[str, int], bool]:
@@ -67,47 +66,92 @@ def _peer(name: bytes) -> tuple[tuple[str, int], bool]:
     return peerName(socket.inet_ntop(socket.AF_INET6, name[8:24]), port, scope), bool(scope)
 
 
-class _Run:
+class _SegmentRun:
     """
-    Replies of one size to one peer.
+    Replies of one size by one route.
 
     @ivar room: how many more there may be.
     @ivar refused: whether the kernel would not take them together.
     """
 
-    __slots__ = ("numbers", "peer", "pktinfo", "refused", "replies", "room", "size")
+    __slots__ = ("refused", "replies", "room", "route", "size", "tokens")
 
-    def __init__(self, size: int, peer: Any, pktinfo: Pktinfo, room: int) -> None:
-        self.size, self.peer, self.pktinfo, self.room = size, peer, pktinfo, room
+    def __init__(self, route: _BatchedRoute, size: int, room: int) -> None:
+        self.route, self.size, self.room = route, size, room
         self.replies: list[bytes] = []
-        self.numbers: list[int] = []
+        self.tokens: list[object] = []
         self.refused = False
+
+
+class _Source:
+    """
+    One peer, whatever address of ours it asks.
+
+    @ivar run: what a reply is added to, if it goes by the same route and has the same size: so the order is kept.
+    """
+
+    __slots__ = ("run",)
+
+    def __init__(self) -> None:
+        self.run: _SegmentRun | None = None
+
+
+class _BatchedRoute(PortRoute):
+    """
+    A route whose replies wait until the batch has been served.
+    """
+
+    __slots__ = ("source",)
+
+    source: _Source
+
+    def send(self, datagram: bytes, token: object) -> None:
+        """
+        Send a reply: after the batch, if one is being served.
+        """
+        source, size = self.source, len(datagram)
+        run = source.run
+        if run is None or run.size != size or run.room <= 0 or run.route is not self:
+            run = source.run = self._port.startRun(self, size)
+        run.room -= 1
+        run.replies.append(datagram)
+        run.tokens.append(token)
+        if not self._port.serving:
+            self._port.sendReplies()
 
 
 class BatchedUDPPort(UDPPort):
     """
     Receives up to 64 datagrams by one call, and sends their replies when all have been served, those to one peer
-    together.
+    together. Its protocol provides L{IRequestProtocol<sockservices.transports.interfaces.IRequestProtocol>}.
 
-    A protocol that has C{datagramsSent} may use L{reply}.
+    @ivar serving: whether a batch is being served.
     """
 
+    serving = False
     _receiver: Receiver | None = None
     _batch: Iterator[tuple[bytes, bytes, bytes]] = iter(())
-    _peer: Any = None
 
     def __init__(self, opened: Opened, protocol: AbstractDatagramProtocol, reactor: Any) -> None:
         super().__init__(opened, protocol, reactor)
-        self._runs: list[_Run] = []
-        self._latest: dict[Any, _Run] = {}
-        self._replies = 0
-        self._peers = _Known(_peer)
-        self._destinations = _Known(lambda control: destinationOf(controlMessages(control), False, self._only))
-        self._scoped = _Known(lambda control: destinationOf(controlMessages(control), True, self._only))
+        self._runs: list[_SegmentRun] = []
+        self._routes = _RouteCache(self._newRoute)
+        self._sources: dict[bytes, _Source] = {}
+        self._nameSize = NAME_SIZES[self.family]
         self._segments = True
 
+    def _newRoute(self, key: bytes) -> _BatchedRoute:
+        name = key[: self._nameSize]
+        peer, scoped = _peer(name)
+        destination, pktinfo = destinationOf(controlMessages(key[self._nameSize :]), scoped, self._only)
+        route = _BatchedRoute(self, peer, destination, pktinfo)
+        if len(self._sources) >= MAX_ROUTES:
+            self._sources.clear()
+        route.source = self._sources.setdefault(name, _Source())
+        return route
+
     def _read(self, most: int) -> None:
-        # Who stops the port while a datagram is being received comes here again, and goes on where this one was.
+        # A protocol that stops the port while it receives a datagram comes here again: the rest of the batch is first.
         self._serve()
         if self._receiver is None:
             # Only now: it is by the protocol how long datagrams may be.
@@ -127,75 +171,69 @@ class BatchedUDPPort(UDPPort):
             if len(received) < BUSY:
                 break
             most -= len(received)
-        self.destination = self._pktinfo = self._peer = None
 
     def _serve(self) -> None:
-        received = self.protocol.datagramReceived
+        requestReceived, routes = self._received, self._routes
+        self.serving = True
         for datagram, name, control in self._batch:
             if not self.connected:
                 break
-            self._peer, scoped = self._peers[name]
-            self.destination, self._pktinfo = (self._scoped if scoped else self._destinations)[control]
             try:
-                received(datagram, self._peer)
-            except Exception as fault:
+                requestReceived(datagram, routes[name + control])
+            except BaseException as fault:
                 self._raised(fault)
+        self.serving = False
         if self._runs:
-            self._send()
+            self.sendReplies()
 
-    def reply(self, datagram: bytes) -> None:
+    def startRun(self, route: _BatchedRoute, size: int) -> _SegmentRun:
         """
-        Answer the datagram that is being received, in a moment. C{datagramsSent} of the protocol is told how that went.
+        Begin a run of replies of one size.
         """
-        size, peer = len(datagram), self._peer
-        run = self._runs[-1] if self._runs else None
-        if run is None or run.peer is not peer:
-            run = self._latest.get(peer)
-        if run is None or run.size != size or run.room <= 0 or run.pktinfo is not self._pktinfo:
-            together = self._segments and 0 < size <= SEGMENT
-            run = _Run(size, peer, self._pktinfo, min(COUNT, TOGETHER // size) if together else 1)
-            self._latest[peer] = run
-            self._runs.append(run)
-        run.room -= 1
-        run.replies.append(datagram)
-        run.numbers.append(self._replies)
-        self._replies += 1
+        together = self._segments and 0 < size <= SEGMENT
+        run = _SegmentRun(route, size, min(COUNT, TOGETHER // size) if together else 1)
+        self._runs.append(run)
+        return run
 
-    def _send(self) -> None:
+    def sendReplies(self) -> None:
+        """
+        Send the replies that wait, and tell the protocol what became of them.
+        """
         runs, self._runs = self._runs, []
-        count, self._replies = self._replies, 0
-        self._latest.clear()
-        faults: dict[int, Exception] = {}
+        sent: list[object] = []
+        failures: list[tuple[object, Exception]] = []
         for run in runs:
-            if len(run.replies) == 1 or not self._segments or not self._sentTogether(run):
-                self._sendEach(run, faults)
+            run.route.source.run = None
+            if len(run.replies) > 1 and self._segments and self._sendSegmented(run):
+                sent += run.tokens
+            else:
+                self._sendEach(run, sent, failures)
         try:
-            self.protocol.datagramsSent(count, faults)  # type: ignore[attr-defined]
-        except Exception as fault:
+            self.protocol.repliesSent(sent, failures)
+        except BaseException as fault:
             self._raised(fault)
 
-    def _sendEach(self, run: _Run, faults: dict[int, Exception]) -> None:
-        self._pktinfo = run.pktinfo
-        sent = 0
-        for number, datagram in zip(run.numbers, run.replies, strict=True):
+    def _sendEach(self, run: _SegmentRun, sent: list[object], failures: list[tuple[object, Exception]]) -> None:
+        peer, pktinfo, before = run.route.peer, run.route.pktinfo, len(sent)
+        for token, datagram in zip(run.tokens, run.replies, strict=True):
             try:
-                self.write(datagram, run.peer)
-                sent += 1
-            except (OSError, TypeError, ValueError) as fault:
-                faults[number] = fault
-        if sent > 1 and run.refused:
+                self._send(datagram, peer, pktinfo)
+                sent.append(token)
+            except SEND_ERRORS as error:
+                failures.append((token, error))
+        if len(sent) - before > 1 and run.refused:
             # An older kernel, or an interface that cannot: one by one they go.
             self._segments = False
 
-    def _sentTogether(self, run: _Run) -> bool:
+    def _sendSegmented(self, run: _SegmentRun) -> bool:
         ancillary = [(SOL_UDP, UDP_SEGMENT, _SIZE.pack(run.size))]
-        if run.pktinfo is not None:
-            ancillary.append(run.pktinfo)
+        if run.route.pktinfo is not None:
+            ancillary.append(run.route.pktinfo)
         try:
-            self.socket.sendmsg(run.replies, ancillary, 0, run.peer)
+            self.socket.sendmsg(run.replies, ancillary, 0, run.route.peer)
         except BlockingIOError:
             return False  # Some of them may still find room.
-        except (OSError, TypeError, ValueError):
+        except SEND_ERRORS:
             run.refused = True
             return False
         return True

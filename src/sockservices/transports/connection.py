@@ -12,33 +12,39 @@ from twisted.internet import tcp, unix
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress, IFileDescriptorReceiver, IProtocol
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
+from zope.interface import implementer
 
+from sockservices.transports.interfaces import IStreamTransport
 from sockservices.transports.poll_group import REASONS, PollGroup
-from sockservices.transports.unacked import held
+from sockservices.transports.unacked import unackedBytes, userspaceBytes
 
 __all__ = ["Connection", "UnixConnection"]
 
-#: The most bytes that a connection holds in user space, those that have just been read included.
-MOST = 131072
+#: The most bytes that a connection buffers in user space, those that have just been read included.
+MAX_BUFFER = 131072
 
-#: Bytes that are read at a time at first, and at least: more when it turns out that more is there. Reads of all that
-#: may be held were slower again, by a fifth.
-LEAST, LARGEST = 4096, 98304
+#: The sizes of reads in bytes. A connection begins with the smallest; a read that is filled makes the next one larger.
+#: Reads of 128 KiB were a fifth slower than reads of 96 KiB.
+MIN_READ, MAX_READ = 4096, 98304
 
 
+@implementer(IStreamTransport)
 class Connection(tcp.Server):
     """
     A TCP connection.
 
-    What is written goes to the kernel at once, when nothing waits: most often there is room, and neither the reactor
-    nor the kernel has to be asked to tell when there is. What the kernel does not take waits as in any transport of
-    Twisted, and so does everything over TLS. The protocol is told of no end from within one of its own calls, but where
-    Twisted does that, too: when it closes what it has half-closed before.
+    C{write} calls send(2) at once if nothing is buffered: the kernel has room most of the time, so neither the reactor
+    nor epoll is needed. What the kernel does not take is buffered as in Twisted's own transports, and so is everything
+    over TLS. The connection never calls its protocol back re-entrantly, except where Twisted does so too: in
+    C{loseConnection} after a half-close.
     """
 
-    #: What every message asks for lies together: a thousand connections do not fit into the nearest caches.
+    identifying = False
+    halfCloses = True
+
+    #: In slots, so that what each message uses lies together: a thousand connections do not fit into the L2 cache.
     __slots__ = (
-        *("TLS", "_recv", "_send", "_size", "_tempDataLen", "_writeDisconnected", "connected", "dataBuffer"),
+        *("TLS", "_recv", "_send", "_readSize", "_tempDataLen", "_writeDisconnected", "connected", "dataBuffer"),
         *("producer", "protocol", "streamingProducer"),
     )
 
@@ -57,11 +63,11 @@ class Connection(tcp.Server):
         self.TLS = self._writeDisconnected = self.streamingProducer = False
         self.dataBuffer = b""
         self.producer = None
-        self._size = LEAST
+        self._readSize = MIN_READ
         self.connected = 1
         self.startReading()
 
-    # Names and addresses, made when somebody asks.
+    # Names and addresses, made on demand.
 
     @property
     def hostname(self) -> Any:  # type: ignore[override]
@@ -78,13 +84,13 @@ class Connection(tcp.Server):
 
     def getHost(self) -> Any:
         """
-        The address that the peer has called.
+        The local address.
         """
         return self.server.address(self.socket.getsockname())
 
     def logPrefix(self) -> str:
         """
-        What a line in the log begins with.
+        The prefix of log lines.
         """
         return f"{self._getLogPrefix(getattr(self, 'protocol', None))},{self.sessionno},{self.hostname}"
 
@@ -92,29 +98,41 @@ class Connection(tcp.Server):
         protocol = getattr(self, "protocol", None)
         return f"<{type(protocol).__name__} #{self.sessionno} of {self._peer}>"
 
-    # Who is told when there is something to read, or room to write.
+    def userspaceBytes(self) -> int:
+        """
+        How many bytes are pending in this process.
+        """
+        return userspaceBytes(self)
+
+    def unackedBytes(self) -> int:
+        """
+        How many bytes are pending in this process, or not acknowledged by the peer's kernel.
+        """
+        return unackedBytes(self)
+
+    # Reading and writing are watched by the poll group.
 
     def startReading(self) -> None:
         """
-        Be told of input.
+        Watch for input.
         """
         self._group.addReader(self)
 
     def stopReading(self) -> None:
         """
-        Be told of it no more.
+        Watch for input no more.
         """
         self._group.removeReader(self)
 
     def startWriting(self) -> None:
         """
-        Be told of room for output.
+        Watch for room for output.
         """
         self._group.addWriter(self)
 
     def stopWriting(self) -> None:
         """
-        Be told of it no more.
+        Watch for room for output no more.
         """
         self._group.removeWriter(self)
 
@@ -122,12 +140,12 @@ class Connection(tcp.Server):
 
     def doRead(self) -> Any:
         """
-        Read once: no more than may be held, less what is held already. When a read was filled, the next one is larger.
+        Read once: at most what the buffer has room for.
         """
-        # What is called is got first: so the interpreter finds a slot sooner than by self._recv().
-        recv, size = self._recv, self._size
+        # CPython 3.11 loads a slot and then calls it faster than it calls self._recv().
+        recv, size = self._recv, self._readSize
         if self.dataBuffer or self._tempDataLen:
-            size = max(LEAST, min(size, MOST - held(self)))
+            size = max(MIN_READ, min(size, MAX_BUFFER - userspaceBytes(self)))
         try:
             segment = recv(size)
         except BlockingIOError:
@@ -138,15 +156,15 @@ class Connection(tcp.Server):
             return CONNECTION_DONE
         length = len(segment)
         if length == size:
-            self._size = min(LARGEST, self._size * 4)
-        elif length * 8 < self._size > LEAST:
-            self._size //= 2
+            self._readSize = min(MAX_READ, self._readSize * 4)
+        elif length * 8 < self._readSize > MIN_READ:
+            self._readSize //= 2
         self.protocol.dataReceived(segment)
         return None
 
     def write(self, data: bytes) -> None:
         """
-        Write: at once, as far as the kernel takes it.
+        Write: at once what the kernel takes, the rest when it has room.
         """
         if (
             self._tempDataLen
@@ -155,7 +173,7 @@ class Connection(tcp.Server):
             or self.TLS
             or self._writeDisconnected
             or type(data) is not bytes
-            # One that is to be pulled is asked for more when the reactor has found room.
+            # A pull producer is resumed by the reactor, when it finds room.
             or (self.producer is not None and not self.streamingProducer)
         ):
             super().write(data)
@@ -164,7 +182,7 @@ class Connection(tcp.Server):
         try:
             sent = send(data)
         except OSError:
-            # No room, or the connection is broken: that is found by the group, and not told in the midst of this.
+            # No room, or the connection is broken. The poll group finds a broken one; here the protocol is running.
             sent = 0
         if sent < len(data):
             super().write(data[sent:])
@@ -178,22 +196,22 @@ class Connection(tcp.Server):
         else:
             self.write(b"".join(iovec))
 
-    # The ways out. With nothing to write there is no need to wait for room.
+    # The ways out. With nothing buffered there is no need to wait for room.
 
     def _idle(self) -> bool:
         """
-        Whether all is written, and nobody is to be asked for more.
+        Whether all is written, and no producer has more.
         """
         return (
             not self.TLS
-            and not held(self)
+            and not userspaceBytes(self)
             and not self._writeDisconnected
             and (self.producer is None or (self.streamingProducer and not self.producerPaused))
         )
 
     def loseWriteConnection(self) -> None:
         """
-        Write what waits, then half-close.
+        Send what is buffered, then a FIN.
         """
         if not self.connected:
             return
@@ -207,7 +225,7 @@ class Connection(tcp.Server):
         if self.connected and not (self.disconnecting or self._writeDisconnected or self._aborting):
             if self._idle():
                 self._writeDisconnected = True
-                # There is nothing left for a second shutdown(2) to do, when it is closed.
+                # When it is closed, a second shutdown(2) would have nothing left to do.
                 self._shouldShutdown = False
                 self._closeWriteConnection()
             else:
@@ -215,7 +233,7 @@ class Connection(tcp.Server):
 
     def loseConnection(self) -> None:
         """
-        Write what waits, then close.
+        Send what is buffered, then close.
         """
         if self.TLS or not self.connected or self.disconnecting:
             super().loseConnection()
@@ -228,9 +246,16 @@ class Connection(tcp.Server):
         else:
             super().loseConnection()
 
+    def startTLS(self, ctx: Any, normal: bool = True) -> None:
+        """
+        Go on over TLS, which has no half-close.
+        """
+        super().startTLS(ctx, normal)
+        self.halfCloses = False
+
     def abortConnection(self) -> None:
         """
-        Reset, whatever waits. What is still written is lost with it.
+        Reset. What is buffered, and what is written from now on, is lost.
         """
         super().abortConnection()
         self._send = len
@@ -245,8 +270,8 @@ class Connection(tcp.Server):
 
 class UnixConnection(Connection, unix.Server):
     """
-    A Unix-stream connection. Descriptors can be sent; for a protocol that does not want any, they are not received but
-    left to the kernel to drop, which costs less than to close them one by one.
+    A Unix-stream connection. Descriptors can be sent. For a protocol that does not take any, the kernel drops those
+    that the peer sends, which costs less than to receive and close them one by one.
     """
 
     def __init__(self, connection: socket.socket, protocol: IProtocol, peer: IAddress, port: Any, serial: int) -> None:
@@ -262,7 +287,7 @@ class UnixConnection(Connection, unix.Server):
 
     def write(self, data: bytes) -> None:
         """
-        Write; not at once when descriptors are to go along.
+        Write; buffered when descriptors go along.
         """
         if self._sendmsgQueue:
             unix.Server.write(self, data)

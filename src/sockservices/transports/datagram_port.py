@@ -7,19 +7,26 @@ from __future__ import annotations
 import socket
 import struct
 import sys
-from typing import Any
+from typing import Any, TypeAlias
 
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import AbstractDatagramProtocol
 from twisted.logger import Logger
+from zope.interface import implementer
 
 from sockservices.text.exceptions import faultText
+from sockservices.transports.interfaces import IReplyRoute, IRequestProtocol
 from sockservices.transports.listening_port import Port
+from sockservices.transports.reply_route import SEND_ERRORS
 from sockservices.transports.sockets import Opened
 
-__all__ = ["DatagramPort", "UDPPort", "destinationOf", "onlyDestination", "peerName"]
+__all__ = ["DatagramPort", "Pktinfo", "PortRoute", "UDPPort", "destinationOf", "onlyDestination", "peerName"]
 
 log = Logger("sockservices")
+
+#: The control message that chooses the address a reply leaves from: level, kind and bytes. With L{None} the system
+#: chooses.
+Pktinfo: TypeAlias = tuple[int, int, bytes] | None
 
 #: Datagrams read in one turn of the reactor, counted one by one: empty ones are cheap to send too.
 MOST = 64
@@ -28,28 +35,51 @@ MOST = 64
 QUEUE = 4096
 
 
+@implementer(IReplyRoute)
+class PortRoute:
+    """
+    The way back to the source of a datagram, by the port that received it.
+
+    @ivar pktinfo: the control message by which the reply leaves from the address that was asked, if one is needed.
+    """
+
+    __slots__ = ("_port", "destination", "peer", "pktinfo")
+
+    def __init__(self, port: Any, peer: Any, destination: str | None = None, pktinfo: Pktinfo = None) -> None:
+        self._port = port
+        self.peer, self.destination, self.pktinfo = peer, destination, pktinfo
+
+    def send(self, datagram: bytes, token: object) -> None:
+        """
+        Send a reply.
+        """
+        self._port.reply(self, datagram, token)
+
+
 class DatagramPort(Port):
     """
     Reads datagrams for a protocol and writes its replies. No error of a call on the socket closes the port.
 
+    A protocol that provides L{IRequestProtocol} replies by a route; any other by L{write}.
+
     @ivar maxPacketSize: the bytes of a datagram that are read; a protocol may set it when it is started.
-    @ivar destination: the IP address that the datagram being received was sent to, where that is known.
     @ivar errors: how many reads have failed.
     """
 
     maxPacketSize = 65536
-    destination: str | None = None
     errors = 0
+    _route: Any = None
 
     def __init__(self, opened: Opened, protocol: AbstractDatagramProtocol, reactor: Any) -> None:
         super().__init__(opened, protocol, reactor)
-        self.protocol = protocol
+        self.protocol: Any = protocol
+        self._received = protocol.requestReceived if IRequestProtocol.providedBy(protocol) else self._receivedPlain
 
     def startListening(self) -> None:
         """
         Begin to receive.
         """
-        self.protocol.makeConnection(self)  # type: ignore[arg-type]
+        self.protocol.makeConnection(self)
         super().startListening()
 
     def doRead(self) -> None:
@@ -69,7 +99,7 @@ class DatagramPort(Port):
             if not self.connected:
                 break
             try:
-                datagram, peer = self._receive()
+                datagram, route = self._receive()
             except BlockingIOError:
                 break
             except OSError:
@@ -77,17 +107,47 @@ class DatagramPort(Port):
                 self.errors += 1
                 continue
             try:
-                self.protocol.datagramReceived(datagram, peer)
-            except Exception as fault:
+                self._received(datagram, route)
+            except BaseException as fault:
                 self._raised(fault)
-        self.destination = None
 
-    def _raised(self, fault: Exception) -> None:
+    def _receivedPlain(self, datagram: bytes, route: Any) -> None:
+        self._route = route
+        try:
+            self.protocol.datagramReceived(datagram, route.peer)
+        finally:
+            self._route = None
+
+    @property
+    def destination(self) -> str | None:
+        """
+        The IP address that the datagram being received was sent to, where that is known.
+        """
+        return None if self._route is None else self._route.destination
+
+    def _raised(self, fault: BaseException) -> None:
         log.error("{protocol} raised {fault}", protocol=self.logPrefix(), fault=faultText(fault))
 
     def _receive(self) -> tuple[bytes, Any]:
         datagram, peer = self.socket.recvfrom(self.maxPacketSize)
-        return datagram, peer or None
+        return datagram, PortRoute(self, peer or None)
+
+    def reply(self, route: Any, datagram: bytes, token: object) -> None:
+        """
+        Send a reply by a route, and tell the protocol at once what became of it.
+        """
+        try:
+            self._send(datagram, route.peer, route.pktinfo)
+        except SEND_ERRORS as error:
+            self.protocol.repliesSent([], [(token, error)])
+        else:
+            self.protocol.repliesSent([token], [])
+
+    def _send(self, datagram: bytes, peer: Any, pktinfo: Pktinfo) -> None:
+        if pktinfo is None:
+            self.socket.sendto(datagram, peer)
+        else:
+            self.socket.sendmsg([datagram], [pktinfo], 0, peer)
 
     def write(self, datagram: bytes, peer: Any) -> None:
         """
@@ -96,7 +156,7 @@ class DatagramPort(Port):
         @param peer: the address, in the form in which it was received.
         @raise OSError: when the kernel does not take it, a full queue included: then it is lost.
         """
-        self.socket.sendto(datagram, peer)
+        self._send(datagram, peer, None if self._route is None else self._route.pktinfo)
 
 
 #: struct in_pktinfo (ip(7)): interface, the local address to reply from, the address in the datagram.
@@ -174,7 +234,6 @@ class UDPPort(DatagramPort):
     written while the datagram is being received.
     """
 
-    _pktinfo: tuple[int, int, bytes] | None = None
     _only: str | None = None
 
     def startListening(self) -> None:
@@ -189,10 +248,6 @@ class UDPPort(DatagramPort):
                 self.socket.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         super().startListening()
 
-    def _read(self, most: int) -> None:
-        super()._read(most)
-        self._pktinfo = None
-
     def _dual(self) -> bool:
         # Ours never are; one of a service manager may be.
         return not self.socket.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
@@ -206,17 +261,5 @@ class UDPPort(DatagramPort):
     def _receive(self) -> tuple[bytes, Any]:
         datagram, ancillary, _, peer = self.socket.recvmsg(self.maxPacketSize, _ANCILLARY)
         scope = peer[3] if len(peer) > 2 else 0
-        self.destination, self._pktinfo = destinationOf(ancillary, bool(scope), self._only)
-        return datagram, peerName(peer[0], peer[1], scope)
-
-    def write(self, datagram: bytes, peer: Any) -> None:
-        """
-        Send a datagram.
-
-        @param peer: host and port, in the form in which they were received.
-        @raise OSError: when the kernel does not take it, a full queue included: then it is lost.
-        """
-        if self._pktinfo is None:
-            self.socket.sendto(datagram, peer)
-        else:
-            self.socket.sendmsg([datagram], [self._pktinfo], 0, peer)
+        destination, pktinfo = destinationOf(ancillary, bool(scope), self._only)
+        return datagram, PortRoute(self, peerName(peer[0], peer[1], scope), destination, pktinfo)

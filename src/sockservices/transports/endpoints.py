@@ -16,6 +16,7 @@ from zope.interface import implementer
 from sockservices.transports.batched_udp_port import BatchedUDPPort
 from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
 from sockservices.transports.datagram_port import DatagramPort, UDPPort
+from sockservices.transports.interfaces import IRequestProtocol
 from sockservices.transports.listening_port import Port
 from sockservices.transports.recvmmsg import recvmmsg
 from sockservices.transports.sockets import BACKLOG, Opened, OpenError, openSockets
@@ -137,7 +138,7 @@ class DatagramEndpoint(_Endpoint):
                 opened.close()
                 raise OpenError(binding, "it takes connections, not datagrams")
             kind: type[DatagramPort] = (
-                BatchedUDPPort if recvmmsg is not None and hasattr(protocol, "datagramsSent") else UDPPort
+                BatchedUDPPort if recvmmsg is not None and IRequestProtocol.providedBy(protocol) else UDPPort
             )
             if opened.socket.family == socket.AF_UNIX:
                 kind = DatagramPort

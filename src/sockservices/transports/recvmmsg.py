@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["COUNT", "Receiver", "controlMessages", "recvmmsg"]
+__all__ = ["COUNT", "NAME_SIZES", "Receiver", "controlMessages", "recvmmsg"]
 
 #: The most datagrams of one call.
 COUNT = 64
@@ -36,7 +36,7 @@ _SIZE_T: Any = "N"
 _WORD = struct.calcsize("N")
 
 #: The bytes of a name: struct sockaddr_in, and struct sockaddr_in6 (for IPv4 too, on such a socket).
-_NAMES: dict[int, int] = {socket.AF_INET: 16, socket.AF_INET6: 28}
+NAME_SIZES: dict[int, int] = {socket.AF_INET: 16, socket.AF_INET6: 28}
 
 #: The bytes kept for a name, and for the control messages of a datagram.
 _NAME, _CONTROL = 32, 256
@@ -81,7 +81,7 @@ class Receiver:
         self._places: list[tuple[int, int, int, int]] = []
         for index in range(COUNT):
             name, control, datagram = names + index * _NAME, controls + index * _CONTROL, datagrams + index * size
-            self._places.append((datagram, name, name + _NAMES[family], control))
+            self._places.append((datagram, name, name + NAME_SIZES[family], control))
             iovec = iovecs + index * _IOVEC.size
             _IOVEC.pack_into(self._memory, iovec, address + datagram, size)
             _HEADER.pack_into(

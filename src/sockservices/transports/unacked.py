@@ -1,5 +1,5 @@
 """
-How much of what was written has not reached the peer's host.
+How much of what was written to a connection has not reached the peer's host.
 """
 
 from __future__ import annotations
@@ -7,36 +7,34 @@ from __future__ import annotations
 from fcntl import ioctl
 from struct import Struct
 from termios import TIOCOUTQ
-from typing import Any
 
-__all__ = ["backlog", "held"]
+from twisted.internet.abstract import FileDescriptor
+
+__all__ = ["unackedBytes", "userspaceBytes"]
 
 _INT = Struct("i")
 
 
-def held(transport: Any) -> int:
+def userspaceBytes(transport: FileDescriptor) -> int:
     """
-    The bytes that a stream transport holds in user space.
+    The bytes that one of Twisted's transports has buffered in this process.
     """
-    waiting: int = len(getattr(transport, "dataBuffer", b"")) - getattr(transport, "offset", 0)
-    return waiting + int(getattr(transport, "_tempDataLen", 0))
+    # Three attributes that Twisted does not document; tests/unit/transports/test_unacked.py fails when they change.
+    return len(transport.dataBuffer) - transport.offset + transport._tempDataLen
 
 
-def backlog(transport: Any) -> int:
+def unackedBytes(transport: FileDescriptor) -> int:
     """
-    The bytes that a stream transport still holds in user space, and those that the kernel sent or queued and that the
-    peer's kernel has not acknowledged (SIOCOUTQ, tcp(7); on a Unix socket: that the peer has not read, by the kernel's
-    own measure).
+    The bytes that one of Twisted's transports has buffered, and those that the kernel has queued or sent and that are
+    not acknowledged (SIOCOUTQ, tcp(7); on a Unix socket: that the peer has not read, by the kernel's own measure).
 
-    Progress of C{send()} alone would not do: a slow reader at 64 KiB/s lets megabytes of send buffer drain for seconds
-    before C{send()} takes another byte.
-
-    @param transport: any stream transport; one without buffer or socket, as in unit tests, has no backlog.
+    The progress of C{send()} alone would mislead: for a slow reader at 64 KiB/s the kernel drains megabytes of its send
+    buffer for seconds before C{send()} takes another byte.
     """
-    waiting = held(transport)
+    buffered = userspaceBytes(transport)
     try:
-        answer = ioctl(transport.getHandle().fileno(), TIOCOUTQ, _INT.pack(0))
-    except (AttributeError, OSError, ValueError):
-        # No socket, none that can be asked, or one that is closed.
-        return waiting
-    return waiting + int(_INT.unpack(answer)[0])
+        answer = ioctl(transport.fileno(), TIOCOUTQ, _INT.pack(0))
+    except (OSError, ValueError):
+        # The socket cannot be asked, or is closed.
+        return buffered
+    return buffered + int(_INT.unpack(answer)[0])

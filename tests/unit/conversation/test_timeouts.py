@@ -12,191 +12,221 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices import Outcome, Policy
-from sockservices.conversation.timeouts import Deadlines
+from sockservices.conversation.timeouts import Timeouts
 
-#: No deadline but those that a test is about.
+#: No timeout but those that a test is about.
 NONE: dict[str, float] = {"idleTimeout": 0, "stallTimeout": 0, "closeGrace": 0}
 
 
-def begun(first: float | None = None, **limits: float) -> Deadlines:
+def started(deadline: float | None = None, **limits: float) -> Timeouts:
     """
-    The deadlines of a connection that began at 100 seconds.
+    The timeouts of a connection that started at 100 seconds.
 
-    @param first: the responder's own.
+    @param deadline: the responder's own, to the first message.
     """
-    deadlines = Deadlines(Policy(**{**NONE, **limits}), 100.0)  # type: ignore[arg-type]
-    deadlines.expect(first)
-    return deadlines
+    timeouts = Timeouts(Policy(**{**NONE, **limits}), 100.0)  # type: ignore[arg-type]
+    timeouts.firstCheck(deadline)
+    return timeouts
 
 
-class DeadlinesTests(SynchronousTestCase):
+class TimeoutsTests(SynchronousTestCase):
     """
-    Tests for L{Deadlines.look}.
+    Tests for L{Timeouts}.
     """
 
-    def look(
+    def check(
         self,
-        deadlines: Deadlines,
+        timeouts: Timeouts,
         now: float,
-        heard: bool = True,
-        taken: int = 0,
-        owed: bool = False,
-        heardAt: float = 100.0,
+        received: bool = True,
+        acked: int = 0,
+        pending: bool = False,
+        lastReceivedAt: float = 100.0,
     ) -> Outcome | float:
         """
-        Look, by default at a peer that was heard when it came, and is owed nothing.
+        Check, by default for a peer that sent something when it connected, and for which no data is pending.
         """
-        return deadlines.look(now, heardAt, heard, taken, owed)
+        return timeouts.check(now, lastReceivedAt, received, acked, pending)
+
+    def assertKept(self, timeouts: Timeouts, now: float, **state: Any) -> None:
+        """
+        Check that no timeout has passed.
+        """
+        self.assertNotIsInstance(self.check(timeouts, now, **state), Outcome)
 
     def test_none(self) -> None:
         """
-        Without a deadline there is nothing to look at, ever.
+        Without a timeout there is nothing to check, ever.
         """
-        self.assertEqual(self.look(begun(), 1e9), math.inf)
+        self.assertEqual(self.check(started(), 1e9), math.inf)
 
-    def test_first(self) -> None:
+    def test_firstMessage(self) -> None:
         """
-        The first message is due so long after the beginning.
+        The first message is due so long after the start.
         """
-        deadlines = begun(5.0)
-        self.assertEqual(self.look(deadlines, 100.0, heard=False), 105.0)
-        self.assertEqual(self.look(deadlines, 104.9, heard=False), 105.0)
-        self.assertIs(self.look(deadlines, 105.0, heard=False), Outcome.TIMED_OUT)
-        self.assertEqual(self.look(deadlines, 105.0, heard=True), math.inf)
+        timeouts = started(5.0)
+        self.assertEqual(self.check(timeouts, 100.0, received=False), 105.0)
+        self.assertEqual(self.check(timeouts, 104.9, received=False), 105.0)
+        self.assertIs(self.check(timeouts, 105.0, received=False), Outcome.TIMED_OUT)
+        self.assertEqual(self.check(timeouts, 105.0, received=True), math.inf)
 
-    def test_firstByPolicy(self) -> None:
+    def test_firstMessageByPolicy(self) -> None:
         """
-        The policy has the last word on it, but only if there is one.
+        The policy's timeout replaces the responder's deadline, if the responder has one.
         """
         for own, policy, due in ((5.0, 2.0, 102.0), (5.0, 0.0, math.inf), (None, 2.0, math.inf)):
-            self.assertEqual(self.look(begun(own, timeout=policy), 100.0, heard=False), due)
+            self.assertEqual(self.check(started(own, timeout=policy), 100.0, received=False), due)
 
     def test_idle(self) -> None:
         """
-        Idle is counted from when the peer was last heard.
+        Idle time is counted from the last data received.
         """
-        deadlines = begun(idleTimeout=300.0)
-        self.assertEqual(self.look(deadlines, 100.0), 400.0)
-        self.assertEqual(self.look(deadlines, 400.0, heardAt=250.0), 550.0)
-        self.assertIs(self.look(deadlines, 550.0, heardAt=250.0), Outcome.IDLE)
+        timeouts = started(idleTimeout=300.0)
+        self.assertEqual(self.check(timeouts, 100.0), 400.0)
+        self.assertEqual(self.check(timeouts, 400.0, lastReceivedAt=250.0), 550.0)
+        self.assertIs(self.check(timeouts, 550.0, lastReceivedAt=250.0), Outcome.IDLE)
 
-    def test_notIdleWhileOwed(self) -> None:
+    def test_notIdleWhilePending(self) -> None:
         """
-        A peer that is owed something is not idle, and looked at often enough to see when it is owed no more.
+        A peer for which data is pending is not idle, and is checked often enough to see when none is.
         """
         for stall in (0.0, 30.0):
-            deadlines = begun(idleTimeout=10.0, stallTimeout=stall)
-            again = self.look(deadlines, 129.9, owed=True)
+            again = self.check(started(idleTimeout=10.0, stallTimeout=stall), 129.9, pending=True)
             assert isinstance(again, float)
             self.assertTrue(129.9 < again <= 130.9)
 
     def test_stalled(self) -> None:
         """
-        Stalled is a peer that has taken nothing since it was first seen to be owed something.
+        A peer stalls that has acknowledged nothing since data was first seen to be pending.
         """
-        deadlines = begun(stallTimeout=30.0)
+        timeouts = started(stallTimeout=30.0)
         for now in (200.0, 201.0, 229.9):
-            self.assertNotIsInstance(self.look(deadlines, now, taken=7, owed=True), Outcome)
-            self.assertTrue(deadlines.watched)
-        self.assertIs(self.look(deadlines, 230.0, taken=7, owed=True), Outcome.STALLED)
+            self.assertKept(timeouts, now, acked=7, pending=True)
+            self.assertTrue(timeouts.tracking)
+        self.assertIs(self.check(timeouts, 230.0, acked=7, pending=True), Outcome.STALLED)
 
-    def test_stalledSinceItWasOwed(self) -> None:
+    def test_stalledSinceItWasPending(self) -> None:
         """
-        What is owed may be noted between two looks.
+        The time counts from the event that left data pending, which comes between two checks.
         """
-        deadlines = begun(stallTimeout=30.0)
-        self.assertEqual(deadlines.owe(200.0, 7), 201.0)
-        self.assertEqual(deadlines.owe(215.0, 7), 216.0)
-        self.assertIs(self.look(deadlines, 230.0, taken=7, owed=True), Outcome.STALLED)
+        timeouts = started(stallTimeout=30.0)
+        self.assertEqual(timeouts.trackProgress(200.0, 7), 201.0)
+        self.assertEqual(timeouts.trackProgress(215.0, 7), 216.0)
+        self.assertIs(self.check(timeouts, 230.0, acked=7, pending=True), Outcome.STALLED)
 
     def test_progress(self) -> None:
         """
-        One byte taken is progress; so is having been owed nothing in between.
+        One acknowledged byte is progress; so is a check that sees nothing pending.
         """
-        deadlines = begun(stallTimeout=30.0)
-        self.look(deadlines, 200.0, taken=7, owed=True)
-        self.look(deadlines, 229.0, taken=8, owed=True)
-        self.assertNotIsInstance(self.look(deadlines, 258.0, taken=8, owed=True), Outcome)
-        self.look(deadlines, 258.5, taken=8)
-        self.assertFalse(deadlines.watched)
-        self.look(deadlines, 258.6, taken=8, owed=True)
-        self.assertNotIsInstance(self.look(deadlines, 288.0, taken=8, owed=True), Outcome)
-        self.assertIs(self.look(deadlines, 288.6, taken=8, owed=True), Outcome.STALLED)
+        timeouts = started(stallTimeout=30.0)
+        self.check(timeouts, 200.0, acked=7, pending=True)
+        self.check(timeouts, 201.0, acked=8, pending=True)
+        self.assertKept(timeouts, 230.0, acked=8, pending=True)
+        self.check(timeouts, 230.5, acked=8)
+        self.assertFalse(timeouts.tracking)
+        self.check(timeouts, 230.6, acked=8, pending=True)
+        self.assertKept(timeouts, 260.0, acked=8, pending=True)
+        self.assertIs(self.check(timeouts, 260.6, acked=8, pending=True), Outcome.STALLED)
 
-    def test_oftenEnough(self) -> None:
+    def test_longGapsBefore(self) -> None:
         """
-        Looks are a second apart at most, and a tenth of the time in question.
+        A peer that has recovered from a long gap gets twice as long the next time, up to 300 s.
+        """
+        for gap, timeout in ((29.0, 58.0), (10.0, 30.0), (14.0, 30.0), (16.0, 32.0)):
+            timeouts = started(stallTimeout=30.0)
+            self.check(timeouts, 200.0, acked=7, pending=True)
+            self.assertKept(timeouts, 200.0 + gap, acked=8, pending=True)
+            self.assertKept(timeouts, 200.0 + gap + timeout - 0.1, acked=8, pending=True)
+            stalled = self.check(timeouts, 200.0 + gap + timeout, acked=8, pending=True)
+            self.assertIs(stalled, Outcome.STALLED, gap)
+        timeouts, now = started(stallTimeout=60.0), 200.0
+        self.check(timeouts, now, pending=True)
+        for acked, gap in enumerate((59.0, 117.0, 233.0, 299.0, 299.0), 1):
+            now += gap
+            self.assertKept(timeouts, now, acked=acked, pending=True)
+        self.assertIs(self.check(timeouts, now + 300.0, acked=5, pending=True), Outcome.STALLED)
+
+    def test_aLongStallTimeoutIsNotCut(self) -> None:
+        """
+        A stall timeout over 300 s holds as it is.
+        """
+        timeouts = started(stallTimeout=1000.0)
+        self.check(timeouts, 200.0, pending=True)
+        self.assertKept(timeouts, 1199.0, pending=True)
+        self.assertIs(self.check(timeouts, 1200.0, pending=True), Outcome.STALLED)
+
+    def test_checkInterval(self) -> None:
+        """
+        Two checks are at most a second and a tenth of the timeout apart.
         """
         for stall, gap in ((30.0, 1.0), (10.0, 1.0), (2.0, 0.2), (0.0, 1.0)):
-            again = self.look(begun(stallTimeout=stall), 200.0, owed=True)
+            again = self.check(started(stallTimeout=stall), 200.0, pending=True)
             assert isinstance(again, float)
             self.assertAlmostEqual(again, 200.0 + gap)
 
-    def test_grace(self) -> None:
+    def test_closeGrace(self) -> None:
         """
-        When the conversation is ending its end is owed, and there is the grace alone for that.
+        When the conversation is ending and the peer has everything, only the close grace counts.
         """
-        deadlines = begun(5.0, idleTimeout=1.0, stallTimeout=1.0, closeGrace=5.0)
-        deadlines.owe(199.0, 0)
-        deadlines.close()
-        self.assertFalse(deadlines.watched)
-        self.assertEqual(deadlines.owe(200.0, 0), 200.5)
-        self.assertEqual(self.look(deadlines, 204.9, heard=False), 205.4)
-        self.assertIs(self.look(deadlines, 205.0, heard=False), Outcome.GRACE)
+        timeouts = started(5.0, idleTimeout=1.0, stallTimeout=1.0, closeGrace=5.0)
+        self.assertEqual(timeouts.close(200.0), 200.5)
+        self.assertEqual(self.check(timeouts, 204.9, received=False), 205.0)
+        self.assertIs(self.check(timeouts, 205.0, received=False), Outcome.GRACE)
 
-    def test_graceAndProgress(self) -> None:
+    def test_stalledWhileClosing(self) -> None:
         """
-        Who takes some of the last words is given the grace anew.
+        While data is pending the stall timeout counts, however short the close grace is; the grace follows it.
         """
-        deadlines = begun(closeGrace=5.0)
-        deadlines.close()
-        for now in range(200, 260, 4):
-            self.assertNotIsInstance(self.look(deadlines, float(now), taken=now), Outcome)
-        self.assertIs(self.look(deadlines, 262.0, taken=256), Outcome.GRACE)
+        timeouts = started(stallTimeout=30.0, closeGrace=5.0)
+        timeouts.close(200.0)
+        timeouts.trackProgress(200.0, 7)
+        self.assertKept(timeouts, 229.9, acked=7, pending=True)
+        self.assertIs(self.check(timeouts, 230.0, acked=7, pending=True), Outcome.STALLED)
+        self.assertKept(timeouts, 231.0, acked=8, pending=True)
+        self.assertEqual(self.check(timeouts, 235.9, acked=9), 236.0)
+        self.assertIs(self.check(timeouts, 236.0, acked=9), Outcome.GRACE)
 
-    def test_noGrace(self) -> None:
+    def test_noCloseGrace(self) -> None:
         """
-        Without a grace there is no deadline for the end.
+        Without a close grace there is no timeout for the end.
         """
-        deadlines = begun(idleTimeout=1.0)
-        deadlines.close()
-        self.assertNotIsInstance(self.look(deadlines, 1e6), Outcome)
+        timeouts = started(idleTimeout=1.0)
+        timeouts.close(200.0)
+        self.assertKept(timeouts, 1e6)
 
     def test_draining(self) -> None:
         """
-        When the server stops a quiet peer is over: one that was silent for half a second, and is owed nothing.
+        When the server stops, a peer is ended that has sent nothing for half a second and for which nothing is pending.
         """
-        deadlines = begun(5.0, idleTimeout=300.0)
-        self.assertEqual(self.look(deadlines, 200.25, heardAt=200.0), 500.0)
-        deadlines.draining = True
-        self.assertEqual(self.look(deadlines, 200.25, heardAt=200.0), 200.5)
-        self.assertNotIsInstance(self.look(deadlines, 200.5, owed=True, heardAt=200.0), Outcome)
-        self.assertIs(self.look(deadlines, 200.5, heardAt=200.0), Outcome.DRAINED)
+        timeouts = started(5.0, idleTimeout=300.0)
+        self.assertEqual(self.check(timeouts, 200.25, lastReceivedAt=200.0), 500.0)
+        timeouts.draining = True
+        self.assertEqual(self.check(timeouts, 200.25, lastReceivedAt=200.0), 200.5)
+        self.assertKept(timeouts, 200.5, pending=True, lastReceivedAt=200.0)
+        self.assertIs(self.check(timeouts, 200.5, lastReceivedAt=200.0), Outcome.DRAINED)
 
-    def test_whatIsDueFirst(self) -> None:
+    def test_earliestTimeout(self) -> None:
         """
-        While draining, what would have ended the conversation before still does.
+        While draining, a timeout that would have ended the conversation before still does.
         """
-        deadlines = begun(5.0)
-        deadlines.draining = True
-        self.assertIs(self.look(deadlines, 106.0, heard=False, heardAt=104.75), Outcome.TIMED_OUT)
+        timeouts = started(5.0)
+        timeouts.draining = True
+        self.assertIs(self.check(timeouts, 106.0, received=False, lastReceivedAt=104.75), Outcome.TIMED_OUT)
 
-    def test_firstLook(self) -> None:
+    def test_firstCheck(self) -> None:
         """
-        Where there is a deadline for the first message the first look is early enough for the end of a short
-        conversation, too: within a tenth of the close grace, and a second. Else it is when the peer may be idle.
+        With a deadline for the first message the first check is within half a second, early enough for the end of a
+        short conversation too. Else it is at the idle timeout.
         """
-        for policy, first, due in (
-            ({"closeGrace": 5.0}, 5.0, 100.5),
-            ({"closeGrace": 20.0}, 5.0, 101.0),
-            ({}, 5.0, 101.0),
+        for limits, deadline, due in (
+            ({}, 5.0, 100.5),
             ({}, 0.25, 100.25),
             ({"idleTimeout": 0.25}, None, 100.25),
             ({"closeGrace": 5.0, "idleTimeout": 300.0}, None, 400.0),
             ({}, None, math.inf),
         ):
-            limits: dict[str, Any] = policy
-            self.assertEqual(begun(first, **limits).first(), due)
+            timeouts = Timeouts(Policy(**{**NONE, **limits}), 100.0)  # type: ignore[arg-type]
+            self.assertEqual(timeouts.firstCheck(deadline), due)
 
 
 class ArbitraryTests(SynchronousTestCase):
@@ -207,30 +237,31 @@ class ArbitraryTests(SynchronousTestCase):
     @settings(deadline=None)
     @given(
         limits=st.fixed_dictionaries({name: st.floats(0.25, 20) for name in NONE}),
-        looks=st.lists(st.tuples(st.floats(0, 5), st.booleans(), st.integers(0, 3)), max_size=50),
+        checks=st.lists(st.tuples(st.floats(0, 5), st.booleans(), st.integers(0, 3)), max_size=50),
         closing=st.integers(0, 50),
     )
     def test_everyConversationEnds(
-        self, limits: dict[str, float], looks: list[tuple[float, bool, int]], closing: int
+        self, limits: dict[str, float], checks: list[tuple[float, bool, int]], closing: int
     ) -> None:
         """
-        Whatever came before, a peer that does nothing more is over by one of its deadlines. Nobody is called for a look
-        in the past.
+        Whatever came before, a peer that does nothing more is ended by one of its timeouts. No check is in the past.
         """
-        deadlines, now, taken = begun(**limits), 100.0, 0
-        over: Any = now
-        for number, (seconds, owed, some) in enumerate(looks):
+        timeouts, now, acked = started(**limits), 100.0, 0
+        passed: Any = now
+        for number, (seconds, pending, progress) in enumerate(checks):
             if number == closing:
-                deadlines.close()
-            now, taken = now + seconds, taken + some
-            over = deadlines.look(now, 100.0, True, taken, owed)
-            if isinstance(over, Outcome):
+                timeouts.close(now)
+            now, acked = now + seconds, acked + progress
+            passed = timeouts.check(now, 100.0, True, acked, pending)
+            if isinstance(passed, Outcome):
                 return
-            self.assertGreater(over, now)
-        for _ in range(1000):
-            now = over
-            over = deadlines.look(now, 100.0, True, taken, False)
-            if isinstance(over, Outcome):
-                self.assertLessEqual(now, 100 + 5 * 50 + sum(limits.values()))
-                return
-        self.fail("it went on for ever")
+            self.assertGreater(passed, now)
+        for pending in (False, True):
+            for _ in range(1000):
+                now = passed
+                passed = timeouts.check(now, 100.0, True, acked, pending)
+                if isinstance(passed, Outcome):
+                    break
+            else:
+                self.fail("it went on for ever")
+            passed = now + 0.5

@@ -13,12 +13,10 @@ from twisted.internet.testing import FakeDatagramTransport, StringTransport
 from twisted.python.log import addObserver, removeObserver, textFromEventDict
 from twisted.trial.unittest import SynchronousTestCase
 
-from sockservices import Conversation, DatagramResponder, Outcome, Policy
-from sockservices.monitoring.trace import Show, quoted
-from sockservices.registry import find, names
+from sockservices import DatagramResponder, Outcome, Responder
+from sockservices.monitoring.trace import DatagramTrace, StreamTrace, quoted
 from sockservices.responders import Chargen, Discard, Echo, Greet, Quote, Welcome
-from tests.support.contract import conversation, reply, speech
-from tests.support.peer import PEER, StreamCase
+from tests.support.peer import HOST, PEER, StreamCase
 
 
 class QuotedTests(SynchronousTestCase):
@@ -53,138 +51,120 @@ class QuotedTests(SynchronousTestCase):
         self.assertTrue(text.isascii() and text.isprintable() and len(text) <= 80, text)
 
 
-class ShowTests(StreamCase):
+class TraceTests(StreamCase):
     """
-    Tests for L{Show}.
+    Tests for L{StreamTrace} and L{DatagramTrace}.
     """
+
+    def traced(self, responder: type[Responder], transport: StringTransport | None = None) -> tuple[Any, Any]:
+        """
+        A traced connection.
+
+        @return: the trace, connected, and its transport.
+        """
+        transport = StringTransport(HOST, PEER) if transport is None else transport
+        protocol: Any = self.factory(responder).buildProtocol(transport.getPeer())
+        trace = StreamTrace(protocol, responder.name)
+        trace.makeConnection(transport)
+        return trace, transport
+
+    def datagrams(self, responder: type[Responder]) -> tuple[DatagramTrace, Any]:
+        """
+        A traced datagram protocol, and its transport.
+        """
+        transport: Any = FakeDatagramTransport()
+        trace = DatagramTrace(DatagramResponder(responder, clock=self.clock), responder.name)
+        trace.makeConnection(transport)
+        return trace, transport
 
     def test_stream(self) -> None:
         """
-        Who connects is shown, and each segment.
+        The log has a line for the connection and one for each segment.
         """
-        protocol, transport = self.connect(Show(Echo))
+        trace, transport = self.traced(Echo)
         self.assertEqual(self.lines(), ["echo: connected: 192.0.2.7:40000"])
-        protocol.dataReceived(b"hi~")
-        protocol.dataReceived(b"\r\n\x1b[31m")
+        trace.dataReceived(b"hi~")
+        trace.dataReceived(b"\r\n\x1b[31m")
         self.assertEqual(self.lines(), ["echo: 192.0.2.7:40000: b'hi~'", "echo: 192.0.2.7:40000: b'\\r\\n\\x1b[31m'"])
         self.assertEqual(transport.value(), b"hi~\r\n\x1b[31m")
 
     def test_unix(self) -> None:
         """
-        A peer without an address is shown as a dash.
+        A peer without an address is a dash.
         """
-        self.connect(Show(Discard), StringTransport(UNIXAddress("/run/discard.sock"), UNIXAddress(None)))
+        self.traced(Discard, StringTransport(UNIXAddress("/run/discard.sock"), UNIXAddress(None)))
         self.assertEqual(self.lines(), ["discard: connected: -"])
 
     def test_olderLog(self) -> None:
         """
-        Observers of Twisted's older log, which edit the events that they are given, take nothing away.
+        Observers of Twisted's older log edit the events that they get; the line keeps its words.
         """
         older: list[dict[str, Any]] = []
         addObserver(older.append)
         self.addCleanup(removeObserver, older.append)
-        Show(Echo)(conversation()).answer(b"hi~")
-        self.assertEqual(self.lines(), ["echo: 192.0.2.7:40000: b'hi~'"])
+        self.traced(Echo)[0].dataReceived(b"hi~")
+        self.assertEqual(self.lines()[1:], ["echo: 192.0.2.7:40000: b'hi~'"])
         self.assertEqual(textFromEventDict(older[-1]), "echo: 192.0.2.7:40000: b'hi~'")
 
     def test_theEndIsNoMessage(self) -> None:
         """
-        That a peer ends without a byte is answered, but not shown as a message.
+        The reply to a peer that ends without a byte has no line for a message.
         """
-        peer = self.peer(Show(Welcome))
-        peer.end()
-        self.assertEqual((peer.read(), self.lines()), (b"please go out!", ["welcome: connected: 192.0.2.7:40000"]))
+        trace, transport = self.traced(Welcome)
+        trace.readConnectionLost()
+        self.assertEqual(
+            (transport.value(), self.lines()), (b"please go out!", ["welcome: connected: 192.0.2.7:40000"])
+        )
 
     def test_deadline(self) -> None:
         """
-        The responder keeps its name and its deadline.
+        Deadlines and the name in the visit are those of the service.
         """
-        peer = self.peer(Show(Welcome))
-        self.wait(5)
-        self.assertTrue(peer.sawEnd)
-        peer.end()
+        trace, transport = self.traced(Welcome)
+        self.clock.advance(5)
+        self.assertTrue(transport.disconnecting)
+        trace.connectionLost()
         self.assertEqual([(visit.service, visit.outcome) for visit in self.visits], [("welcome", Outcome.TIMED_OUT)])
 
-    def test_talk(self) -> None:
+    def test_generatedOutput(self) -> None:
         """
-        An endless talk goes on.
+        Endless output is paced by the transport as without a trace.
         """
-        peer = self.peer(Show(Chargen), room=1000)
-        self.assertEqual(len(peer.read(200_000)), 200_000)
-        peer.reset()
+        _, transport = self.traced(Chargen)
+        for _ in range(3):
+            transport.producer.resumeProducing()
+        self.assertGreaterEqual(len(transport.value()), 3 * 65536)
+        transport.producer.pauseProducing()
+        self.assertEqual(transport.producerState, "paused")
 
     def test_datagrams(self) -> None:
         """
-        Each datagram is shown, to responders too whose words do not depend on it, and empty ones.
+        The log has a line for each datagram, empty ones included, whether the reply depends on it or not.
         """
-        transport: Any = FakeDatagramTransport()
         for responder in (Echo, Greet, Quote):
-            protocol = DatagramResponder(Show(responder), Policy(), clock=self.clock)
-            protocol.makeConnection(transport)
+            trace, transport = self.datagrams(responder)
             for datagram in (b"hi~\n", b""):
-                protocol.datagramReceived(datagram, ("127.0.0.1", 40000))
+                trace.datagramReceived(datagram, ("127.0.0.1", 40000))
             messages = [f"{responder.name}: 127.0.0.1:40000: {quoted(datagram)}" for datagram in (b"hi~\n", b"")]
-            self.assertEqual(self.lines(), messages)
-        self.assertEqual(len(transport.written), 6)
+            self.assertEqual((self.lines(), len(transport.written)), (messages, 2))
 
     def test_unixDatagrams(self) -> None:
         """
-        So is one by a Unix socket, with the path that it came from as text.
+        The source of a Unix datagram is its path as printable text, or a dash.
         """
-        transport: Any = FakeDatagramTransport()
-        protocol = DatagramResponder(Show(Discard), Policy(), clock=self.clock)
-        protocol.makeConnection(transport)
+        trace, _ = self.datagrams(Discard)
         for path in ("/tmp/\r\nforged\x1b[31m", b"\0abstract", None):
-            protocol.datagramReceived(b"hi~", path)
+            trace.datagramReceived(b"hi~", path)
         self.assertEqual(
             self.lines(),
-            [
-                "discard: /tmp/\\r\\nforged\\x1b[31m: b'hi~'",
-                "discard: @abstract: b'hi~'",
-                "discard: -: b'hi~'",
-            ],
+            ["discard: /tmp/\\r\\nforged\\x1b[31m: b'hi~'", "discard: @abstract: b'hi~'", "discard: -: b'hi~'"],
         )
 
     def test_proxiedPeer(self) -> None:
         """
-        A transport may report any text as the peer's host: it cannot forge a line either.
+        A transport may report any text as the peer's host: it cannot forge a line.
         """
         forged: Any = type("Address", (), {"host": "192.0.2.7\n2026-11-21 forged\x1b", "port": 1})()
-        responder = Show(Echo)(Conversation("tcp", forged))
-        responder.greeting()
+        self.traced(Echo, StringTransport(HOST, forged))
         (line,) = self.lines()
         self.assertTrue(line.isprintable(), line)
-
-    def test_sameWords(self) -> None:
-        """
-        Every service says what it says unshown.
-        """
-        for name in names():
-            service, shown = find(name), Show(find(name))
-            for segments in ((b"1",), (b"1", b"2"), ()):
-                self.assertEqual(list(speech(shown, segments)), list(speech(service, segments)), name)
-            for datagram in (b"", b"1", bytes(600)):
-                said, unshown = reply(shown, datagram, 600), reply(service, datagram, 600)
-                self.assertEqual(said or None, unshown or None, name)
-                self.assertEqual(said is None, unshown is None, name)
-        self.lines()
-
-    def test_finished(self) -> None:
-        """
-        It ends when the responder does: on streams with the opening already, on datagrams after the message was shown.
-        """
-        both = type("Both", (Greet,), {"answer": lambda *_: b"never asked"})
-        stream, datagram = (Show(both)(conversation(transport)) for transport in ("tcp", "udp"))
-        for responder, after in ((stream, True), (datagram, False)):
-            self.assertEqual(responder.greeting(), b"connected")
-            self.assertEqual(responder.finished, after)
-            self.assertIsNone(responder.answer(b"hi~"))
-            self.assertTrue(responder.finished)
-
-    def test_aResponderThatIsCalled(self) -> None:
-        """
-        What makes responders may be no class, and has no name then before it has made one.
-        """
-        shown = Show(lambda conversation: Echo(conversation))
-        self.assertEqual((shown.name, shown(Conversation(peer=PEER)).name), ("-", "echo"))
-        self.assertEqual(Show(Echo).name, "echo")

@@ -369,7 +369,7 @@ class RefusalTests(DatagramCase):
 
     def test_noBytes(self) -> None:
         """
-        Words that are no bytes are not sent, and end nothing.
+        A reply that is not bytes is an error of the responder, and ends nothing.
         """
 
         class Strict(Transport):
@@ -381,8 +381,8 @@ class RefusalTests(DatagramCase):
         protocol = DatagramResponder(responder, Policy(), self.visits.append, self.clock, self.census)
         protocol.makeConnection(transport)
         protocol.datagramReceived(b"hi~", HERE)
-        self.assertIn("TypeError", self.lines()[0])
-        self.assertEqual(self.outcomes, [Outcome.UNSENT])
+        self.assertIn("Mistaken.answer() returned str, expected bytes or None", self.lines()[0])
+        self.assertEqual(self.outcomes, [Outcome.ERROR])
 
     def test_recorder(self) -> None:
         """

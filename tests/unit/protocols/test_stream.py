@@ -645,23 +645,35 @@ class EndTests(StreamCase):
 
     def test_grace(self) -> None:
         """
-        A peer that does not take the last words in time is reset.
+        A connection whose end does not come in time, although the peer has everything, is reset.
+        """
+        protocol, transport = self.connect(Greet, closeGrace=5.0)
+        self.wait(4.875)
+        self.assertFalse(transport.disconnected)
+        self.wait(0.625)
+        self.assertTrue(transport.disconnected)
+        protocol.connectionLost(Failure(ConnectionAborted()))
+        self.assertEqual(self.outcomes, [Outcome.GRACE])
+
+    def test_stalledWhileClosing(self) -> None:
+        """
+        A peer that has ended its side, or that the server ends, has the whole stall timeout for what is pending.
         """
         for responder, start in ((Greet, bytes), (Echo, lambda: bytes(5000))):
             peer = self.peer(responder, room=4, closeGrace=5.0, stallTimeout=60.0)
             peer.say(start())
             peer.end()
-            self.wait(4.875)
+            self.wait(59.875)
             self.assertFalse(peer.sawReset)
             self.wait(1.125)
             self.assertTrue(peer.sawReset)
-        self.assertEqual(self.outcomes, [Outcome.GRACE] * 2)
+        self.assertEqual(self.outcomes, [Outcome.STALLED] * 2)
 
-    def test_graceIsKeptByProgress(self) -> None:
+    def test_progressWhileClosing(self) -> None:
         """
-        The grace is for taking nothing: who goes on reading gets everything.
+        A peer that has ended its side and goes on reading, however slowly, gets everything.
         """
-        peer = self.peer(Echo, room=1000, closeGrace=5.0)
+        peer = self.peer(Echo, room=1000, closeGrace=1.0, stallTimeout=5.0)
         peer.say(bytes(60_000))
         peer.end()
         while not peer.sawEnd:
@@ -671,9 +683,9 @@ class EndTests(StreamCase):
 
     def test_noGrace(self) -> None:
         """
-        0 switches it off.
+        0 switches both timeouts off.
         """
-        peer = self.peer(Echo, room=1000, closeGrace=0)
+        peer = self.peer(Echo, room=1000, closeGrace=0, stallTimeout=0)
         peer.say(bytes(5000))
         peer.end()
         self.wait(3600)
@@ -888,11 +900,11 @@ class InvariantTests(StreamCase):
             peer = self.peer(Echo, room=1000)
             peer.say(bytes(3000))
             end(peer)
-            self.wait(6)
+            self.wait(40)
             peer.read()
             self.assertTrue(peer.sawReset)
             self.assertFalse(peer.sawEnd)
-        self.assertEqual(self.outcomes, [Outcome.GRACE, Outcome.STALLED, Outcome.DRAINED])
+        self.assertEqual(self.outcomes, [Outcome.STALLED, Outcome.STALLED, Outcome.DRAINED])
 
     def test_whatComesTooLateIsReset(self) -> None:
         """

@@ -14,7 +14,6 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport, String
 from twisted.python.failure import Failure
 
 from sockservices import Census, Outcome, Policy, StreamFactory, Visit
-from sockservices.protocols.stream_factory import Refusal
 from sockservices.responders import Chargen, Discard, Echo, Greet, Welcome
 from sockservices.responders.chargen import PATTERN
 from tests.support.peer import PEER, Peer, StreamCase
@@ -51,7 +50,7 @@ class AdmitTests(StreamCase):
         Where no protocol would leave the connection open, as in TLS, the factory can be told to give one that resets.
         """
         factory = self.factory(Echo, maxConnections=1)
-        factory.refusal = Refusal
+        factory.wrapped = True
         peer = self.peer(factory)
         refused, transport = factory.buildProtocol(PEER), StringTransport()
         assert refused is not None
@@ -124,15 +123,16 @@ class AdmitTests(StreamCase):
 
     def test_anyAddress(self) -> None:
         """
-        Tests of Twisted's pass addresses of all sorts, and none.
+        Tests of Twisted's build protocols for addresses of all sorts, and none; the visit names the transport's peer.
         """
         for address in (None, ("192.0.2.7", 40000), PEER):
             visits: list[Visit] = []
             factory: Any = StreamFactory(Echo, record=visits.append, clock=self.clock)
             protocol = factory.buildProtocol(address)
-            protocol.makeConnection(StringTransport())
+            transport = StringTransport()
+            protocol.makeConnection(transport)
             protocol.connectionLost(Failure(ConnectionDone()))
-            self.assertEqual([visit.peer for visit in visits], [address])
+            self.assertEqual([visit.peer for visit in visits], [transport.getPeer()])
 
     def test_sameObjectsEverywhere(self) -> None:
         """

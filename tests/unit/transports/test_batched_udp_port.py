@@ -16,16 +16,19 @@ from hypothesis import strategies as st
 from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import Clock
+from twisted.internet.testing import FakeDatagramTransport
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
+from zope.interface import implementer
 
 from sockservices import Census, DatagramResponder, Outcome, Policy, Visit
 from sockservices.responders import Discard, Echo
-from sockservices.transports.batched_udp_port import MOST, SEGMENT, BatchedUDPPort
+from sockservices.transports.batched_udp_port import MAX_ROUTES, SEGMENT, BatchedUDPPort
 from sockservices.transports.bindings import InetBinding, UnixBinding
 from sockservices.transports.datagram_port import IP_PKTINFO, DatagramPort, UDPPort
 from sockservices.transports.endpoints import DatagramEndpoint
+from sockservices.transports.interfaces import IRequestProtocol
 from sockservices.transports.recvmmsg import recvmmsg
 from sockservices.transports.sockets import Opened, openSockets
 from tests.support.loop import descriptors
@@ -39,29 +42,40 @@ IP_RECVERR = 11
 ROOM = 2**22
 
 
+@implementer(IRequestProtocol)
 class Batched(Upper):
     """
-    Answers each datagram in upper case, in a moment.
+    Answers each datagram in upper case, by its route. Tokens are the numbers of the datagrams since the last report.
 
-    @ivar sent: what it was told of its replies: how many, and the errors of those that were lost.
+    @ivar sent: each report on replies: how many there were, and the errors of those that were lost.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.sent: list[tuple[int, dict[int, int | None]]] = []
+        self._number = 0
 
-    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+    def requestReceived(self, datagram: bytes, route: Any) -> None:
         """
         Note and answer it.
         """
-        self.received.append((datagram, addr, self.transport.destination))
-        self.transport.reply(datagram.upper())
+        self.received.append((datagram, route.peer, route.destination))
+        self.reply(route, datagram.upper())
 
-    def datagramsSent(self, count: int, faults: dict[int, OSError]) -> None:
+    def reply(self, route: Any, reply: Any) -> None:
+        """
+        Reply, with the next number as the token.
+        """
+        self._number += 1
+        route.send(reply, self._number - 1)
+
+    def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
         """
         Note it.
         """
-        self.sent.append((count, {number: getattr(fault, "errno", None) for number, fault in faults.items()}))
+        faults = {token: getattr(fault, "errno", None) for token, fault in failures}
+        self.sent.append((len(tokens) + len(failures), faults))
+        self._number = 0
 
 
 class Counting:
@@ -216,7 +230,7 @@ class ReplyTests(BatchCase):
         """
         A protocol that does not answer is told of no replies.
         """
-        self.protocol.datagramReceived = lambda datagram, addr: None
+        self.protocol.requestReceived = lambda datagram, route: None
         client = self.client(self.listen())
         client.send(b"x")
         self.turn()
@@ -224,16 +238,16 @@ class ReplyTests(BatchCase):
 
     def test_writtenAtOnce(self) -> None:
         """
-        What the protocol writes is sent at once, from the address that was asked.
+        What the protocol writes without a route is sent at once, before the replies of the batch.
         """
 
         class Both(Batched):
-            def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-                super().datagramReceived(datagram, addr)
-                self.transport.write(b"at once", addr)
+            def requestReceived(self, datagram: bytes, route: Any) -> None:
+                super().requestReceived(datagram, route)
+                self.transport.write(b"at once", route.peer)
 
         self.protocol = Both()
-        client = self.client(self.listen(InetBinding(False, 0, "0.0.0.0")), "127.0.0.2")
+        client = self.client(self.listen())
         for _ in range(2):
             client.send(b"words")
         self.turn()
@@ -279,7 +293,7 @@ class ReplyTests(BatchCase):
         client.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         client.bind(("0.0.0.0", 0))
         client.setblocking(False)
-        for begin in range(0, MOST + 300, 64):
+        for begin in range(0, MAX_ROUTES + 300, 64):
             sent = []
             for index in range(begin, begin + 64):
                 asked, own = (bytes([127, net, index >> 8, index & 255]) for net in (1, 2))
@@ -291,8 +305,7 @@ class ReplyTests(BatchCase):
                 datagram, ((_, _, pktinfo6),), _, (host, _) = client.recvmsg(100, 100)
                 self.assertEqual(datagram, expected.upper())
                 self.assertEqual(socket.inet_aton(host) + pktinfo6[8:12], expected)
-            for known in (port._peers, port._destinations):  # type: ignore[attr-defined]
-                self.assertLessEqual(len(known), MOST)
+            self.assertLessEqual(len(port._routes), MAX_ROUTES)  # type: ignore[attr-defined]
 
     @settings(deadline=None, max_examples=50)
     @given(
@@ -511,10 +524,10 @@ class FaultTests(BatchCase):
         """
 
         class Broken(Batched):
-            def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+            def requestReceived(self, datagram: bytes, route: Any) -> None:
                 if datagram == b"zero":
                     raise ZeroDivisionError("on\npurpose")
-                super().datagramReceived(datagram, addr)
+                super().requestReceived(datagram, route)
 
         self.protocol = Broken()
         client = self.client(self.listen())
@@ -533,7 +546,7 @@ class FaultTests(BatchCase):
         """
 
         class Broken(Batched):
-            def datagramsSent(self, count: int, faults: dict[int, OSError]) -> None:
+            def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
                 raise ZeroDivisionError
 
         self.protocol = Broken()
@@ -550,8 +563,8 @@ class FaultTests(BatchCase):
         """
 
         class Broken(Batched):
-            def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-                self.transport.reply(datagram.decode() if datagram == b"b" else datagram)
+            def requestReceived(self, datagram: bytes, route: Any) -> None:
+                self.reply(route, datagram.decode() if datagram == b"b" else datagram)
 
         self.protocol = Broken()
         port = self.listen()
@@ -587,8 +600,8 @@ class StopTests(BatchCase):
         """
 
         class Last(Batched):
-            def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-                super().datagramReceived(datagram, addr)
+            def requestReceived(self, datagram: bytes, route: Any) -> None:
+                super().requestReceived(datagram, route)
                 if stop(datagram):
                     self.transport.stopListening()
 
@@ -628,11 +641,10 @@ class StopTests(BatchCase):
         """
 
         class Last(Batched):
-            def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-                transport = self.transport
+            def requestReceived(self, datagram: bytes, route: Any) -> None:
                 if datagram == b"1":
-                    transport.stopListening()
-                transport.reply(datagram)
+                    self.transport.stopListening()
+                self.reply(route, datagram)
 
         self.protocol = Last()
         port = self.listen()
@@ -649,8 +661,8 @@ class StopTests(BatchCase):
         """
 
         class Last(Batched):
-            def datagramsSent(self, count: int, faults: dict[int, OSError]) -> None:
-                super().datagramsSent(count, faults)
+            def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
+                super().repliesSent(tokens, failures)
                 if self.transport is not None:
                     self.transport.stopListening()
 
@@ -843,7 +855,7 @@ class DatagramResponderTests(ResponderCase):
             client.send(datagram)
         port.doRead()
         self.assertEqual(self.heard(client), [b"a", b"b"])
-        self.assertEqual(self.counted(), [(1, 1, 1, Outcome.DONE), (2, 5, 0, Outcome.UNSENT), (3, 1, 1, Outcome.DONE)])
+        self.assertEqual(self.counted(), [(1, 1, 1, Outcome.DONE), (2, 5, 0, Outcome.ERROR), (3, 1, 1, Outcome.DONE)])
 
     def test_recordRaises(self) -> None:
         """
@@ -885,38 +897,45 @@ class DatagramResponderTests(ResponderCase):
         self.assertEqual([outcome for *_, outcome in self.counted()].count(Outcome.UNSENT), 1)
 
 
-class ToldTests(SynchronousTestCase):
+class Route:
     """
-    Tests for L{DatagramResponder.datagramsSent}, without a port.
+    A route that keeps the replies.
     """
 
-    def test_transportWithReply(self) -> None:
+    peer, destination = ("127.0.0.1", 40000), None
+
+    def __init__(self) -> None:
+        self.replies: list[tuple[bytes, object]] = []
+
+    def send(self, datagram: bytes, token: object) -> None:
         """
-        Any transport that has C{reply} may tell later, in parts that it likes; nothing is counted before.
+        Keep it.
         """
+        self.replies.append((datagram, token))
 
-        class Transport:
-            maxPacketSize = 0
 
-            def __init__(self) -> None:
-                self.replies: list[bytes] = []
+class RepliesSentTests(SynchronousTestCase):
+    """
+    Tests for L{DatagramResponder.repliesSent}, without a port.
+    """
 
-            def reply(self, datagram: bytes) -> None:
-                self.replies.append(datagram)
-
-        transport: Any = Transport()
+    def test_reportsLater(self) -> None:
+        """
+        A transport may report on replies later, in parts and in any order; nothing is counted before.
+        """
+        transport: Any = FakeDatagramTransport()
         census = Census(fixedEnvironment())
         visits: list[Visit] = []
         protocol = DatagramResponder(Echo, record=visits.append, clock=Clock(), census=census)
         protocol.makeConnection(transport)
-        for lost in ({}, {0: OSError(errno.EPERM, "no")}):
-            for datagram in (b"a", b"bb"):
-                protocol.datagramReceived(datagram, ("127.0.0.1", 40000))
-            before = sum(census.outcomes.values())
-            self.assertEqual(before, len(visits))
-            protocol.datagramsSent(2, lost)
-            self.assertEqual(sum(census.outcomes.values()), before + 2)
+        route = Route()
+        for datagram in (b"a", b"bb", b"ccc", b"dddd"):
+            protocol.requestReceived(datagram, route)
+        self.assertEqual((census.outcomes, visits), ({}, []))
+        (_, first), (_, second), (_, third), (_, fourth) = route.replies
+        protocol.repliesSent([second], [(third, OSError(errno.EPERM, "no"))])
+        protocol.repliesSent([fourth, first], [])
         protocol.doStop()
-        self.assertEqual(transport.replies, [b"a", b"bb"] * 2)
+        self.assertEqual([reply for reply, _ in route.replies], [b"a", b"bb", b"ccc", b"dddd"])
         self.assertEqual(census.outcomes, {Outcome.DONE: 3, Outcome.UNSENT: 1})
-        self.assertEqual([(visit.serial, visit.sent) for visit in visits], [(1, 1), (2, 2), (3, 0), (4, 2)])
+        self.assertEqual([(visit.serial, visit.sent) for visit in visits], [(2, 2), (3, 0), (4, 4), (1, 1)])

@@ -35,7 +35,7 @@ from zope.interface.verify import verifyObject
 from sockservices.transports.bindings import Binding, UnixBinding
 from sockservices.transports.connection import Connection
 from sockservices.transports.stream_port import StreamPort
-from sockservices.transports.unacked import held
+from sockservices.transports.unacked import userspaceBytes
 from tests.support.loop import descriptors
 from tests.unit.transports.test_stream_port import PortCase, Upper
 
@@ -54,7 +54,7 @@ MUCH = 1 << 23
 MOST = 131072
 
 #: The least.
-LEAST = 4096
+MIN_READ = 4096
 
 
 class Noting(Upper):
@@ -406,7 +406,7 @@ class StreamTests(ConnectionCase):
         client, _, transport = self.open()
         transport.registerProducer(Pulled(transport, [b"piece" * 2000] * 300), False)
         self.turn(5)
-        self.assertLess(held(transport), MOST)
+        self.assertLess(userspaceBytes(transport), MOST)
         self.assertTrue(self.restOf(client) == b"piece" * 2000 * 300)
 
     def test_closedWithProducer(self) -> None:
@@ -908,7 +908,7 @@ class AtOnceTests(ConnectionCase):
             with contextlib.suppress(BlockingIOError):
                 # It makes room.
                 heard += client.recv(35000)
-        self.assertGreater(held(transport), 0)
+        self.assertGreater(userspaceBytes(transport), 0)
         self.assertTrue(heard + self.hear(client, MUCH - len(heard)) == data)
 
     def test_readsGrow(self) -> None:
@@ -920,7 +920,7 @@ class AtOnceTests(ConnectionCase):
         for _ in range(2):
             protocol.segments.clear()
             client.sendall(bytes(30000))
-            self.assertEqual(self.segments(protocol, 30000), [LEAST, LEAST * 4, 30000 - LEAST * 5])
+            self.assertEqual(self.segments(protocol, 30000), [MIN_READ, MIN_READ * 4, 30000 - MIN_READ * 5])
             for count in range(1, 9):
                 client.sendall(b"!")
                 self.segments(protocol, 30000 + count)
@@ -933,7 +933,7 @@ class AtOnceTests(ConnectionCase):
         client, protocol, _ = self.open()
         self.send(client, bytes(MUCH))
         longest = max(self.segments(protocol, MUCH))
-        self.assertTrue(LEAST < longest <= MOST, longest)
+        self.assertTrue(MIN_READ < longest <= MOST, longest)
 
     def test_closedByAnother(self) -> None:
         """
@@ -977,18 +977,18 @@ class LimitTests(ConnectionCase):
         """
         Have a connection whose peer does not read hold just so much.
         """
-        transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, LEAST)
-        while not held(transport):
-            transport.write(bytes(LEAST))
+        transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MIN_READ)
+        while not userspaceBytes(transport):
+            transport.write(bytes(MIN_READ))
         self.turn(5)
-        transport.write(bytes(length - held(transport)))
-        self.assertEqual(held(transport), length)
+        transport.write(bytes(length - userspaceBytes(transport)))
+        self.assertEqual(userspaceBytes(transport), length)
 
     def test_boundedMemory(self) -> None:
         """
         What is read and what is held are 128 KiB together (invariant 2).
         """
-        self.received = lambda protocol, data: sums.append(len(data) + held(protocol.transport))
+        self.received = lambda protocol, data: sums.append(len(data) + userspaceBytes(protocol.transport))
         sums: list[int] = []
         client, protocol, transport = self.open()
         self.hold(transport, 100000)
@@ -1002,22 +1002,22 @@ class LimitTests(ConnectionCase):
         """
         self.received = lambda protocol, data: None
         client, protocol, transport = self.open()
-        client.sendall(bytes(LEAST))
-        self.segments(protocol, LEAST)
-        self.hold(transport, MOST - LEAST - 100)
+        client.sendall(bytes(MIN_READ))
+        self.segments(protocol, MIN_READ)
+        self.hold(transport, MOST - MIN_READ - 100)
         client.sendall(b"!")
-        self.segments(protocol, LEAST + 1)
+        self.segments(protocol, MIN_READ + 1)
 
         def heardAll() -> bool:
             try:
                 client.recv(MOST)
             except BlockingIOError:
-                return not held(transport)
+                return not userspaceBytes(transport)
             return False
 
         self.until(heardAll)
-        client.sendall(bytes(LEAST))
-        self.assertEqual(self.segments(protocol, 2 * LEAST + 1), [LEAST, 1, LEAST])
+        client.sendall(bytes(MIN_READ))
+        self.assertEqual(self.segments(protocol, 2 * MIN_READ + 1), [MIN_READ, 1, MIN_READ])
 
     def test_numberReused(self) -> None:
         """

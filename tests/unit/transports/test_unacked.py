@@ -9,10 +9,10 @@ from typing import Any
 
 from twisted.internet.protocol import Protocol
 from twisted.internet.tcp import Server
-from twisted.internet.testing import MemoryReactorClock, StringTransport
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from sockservices.transports.unacked import backlog
+from sockservices.transports.unacked import unackedBytes
 from tests.support.loop import LoopCase
 
 
@@ -29,28 +29,16 @@ class BufferTests(SynchronousTestCase):
     What is still in user space.
     """
 
-    def test_noSocket(self) -> None:
-        """
-        A transport without a buffer or socket, as in unit tests, holds nothing back.
-        """
-        transport = StringTransport()
-        transport.write(b"gone")
-        self.assertEqual((backlog(transport), backlog(object())), (0, 0))
-
     def test_closedSocket(self) -> None:
         """
-        There is nothing in the kernel once the socket is closed.
+        Once the socket is closed, only what is buffered counts.
         """
-
-        class Transport:
-            dataBuffer = b"abc"
-
-            def getHandle(self) -> socket.socket:
-                closed = socket.socket()
-                closed.close()
-                return closed
-
-        self.assertEqual(backlog(Transport()), 3)
+        near, far = socket.socketpair()
+        self.addCleanup(far.close)
+        transport = connection(near, MemoryReactorClock())
+        transport.write(b"abc")
+        near.close()
+        self.assertEqual(unackedBytes(transport), 3)
 
     def test_allOfTwistedsBuffers(self) -> None:
         """
@@ -62,9 +50,9 @@ class BufferTests(SynchronousTestCase):
         transport = connection(near, MemoryReactorClock())
         transport.write(b"a" * 10)
         transport.write(b"b" * 5)
-        self.assertEqual(backlog(transport), 15)
+        self.assertEqual(unackedBytes(transport), 15)
         transport.dataBuffer, transport.offset = b"c" * 100, 60
-        self.assertEqual(backlog(transport), 55)
+        self.assertEqual(unackedBytes(transport), 55)
 
 
 class KernelTests(LoopCase):
@@ -97,7 +85,7 @@ class KernelTests(LoopCase):
         server, client = self.pair()
         transport = self.transport(server)
         transport.write(b"words")
-        self.until(lambda: backlog(transport) == 0)
+        self.until(lambda: unackedBytes(transport) == 0)
         self.assertEqual(self.hear(client, 5), b"words")
 
     def test_tcpWhatThePeersHostHasNoRoomFor(self) -> None:
@@ -112,10 +100,10 @@ class KernelTests(LoopCase):
         self.turn(50)
         sent = size - len(transport.dataBuffer) + transport.offset - transport._tempDataLen
         self.assertGreater(sent, 0)
-        self.assertGreater(backlog(transport), size - sent, "only what is in user space is seen")
-        self.assertLess(backlog(transport), size)
+        self.assertGreater(unackedBytes(transport), size - sent, "only what is in user space is seen")
+        self.assertLess(unackedBytes(transport), size)
         self.assertEqual(len(self.hear(client, size)), size)
-        self.until(lambda: backlog(transport) == 0)
+        self.until(lambda: unackedBytes(transport) == 0)
 
     def test_unixWhatThePeerHasNotRead(self) -> None:
         """
@@ -126,6 +114,6 @@ class KernelTests(LoopCase):
         transport = self.transport(server)
         transport.write(b"words")
         self.turn(2)
-        self.assertGreater(backlog(transport), 0)
+        self.assertGreater(unackedBytes(transport), 0)
         self.assertEqual(self.hear(client, 5), b"words")
-        self.assertEqual(backlog(transport), 0)
+        self.assertEqual(unackedBytes(transport), 0)

@@ -1,0 +1,219 @@
+"""
+Drives a responder, without I/O: messages go in, replies come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from sockservices.conversation.context import Conversation
+from sockservices.conversation.outcome import Outcome
+from sockservices.conversation.phase import Phase
+from sockservices.conversation.responder import MakeResponder, Responder
+
+__all__ = ["Exchange"]
+
+
+class Exchange:
+    """
+    One conversation with one responder.
+
+    A responder may return an awaitable in place of a reply: then the exchange awaits it, queues what arrives, and goes
+    on when L{resume} brings the result or L{fail} the exception.
+
+    @ivar phase: where the conversation is.
+    @ivar outcome: how it ended, or L{None} while it is open.
+    @ivar exception: what the responder raised, if it did. That aborts the conversation.
+    @ivar awaiting: the awaitable of a reply that comes later, or L{None}.
+    @ivar generator: the responder's endless output on a stream, or L{None}.
+    @ivar changed: set when the phase, C{awaiting} or the time of the next check changes; the caller clears it.
+    @ivar received: how many bytes came from the peer.
+    @ivar sent: how many bytes were returned as replies.
+    """
+
+    __slots__ = (
+        *("_answer", "_checkScheduled", "_lastReceivedAt", "_make", "_queue", "_rejectLateData"),
+        *(
+            "_responder",
+            "_whenFinished",
+            "awaiting",
+            "changed",
+            "exception",
+            "generator",
+            "outcome",
+            "phase",
+            "received",
+        ),
+        "sent",
+    )
+
+    def __init__(self, make: MakeResponder) -> None:
+        """
+        @param make: a L{Responder<sockservices.Responder>} class, or anything else that makes one for a conversation.
+        """
+        self._make = make
+        self._responder: Responder | None = None
+        self._answer: Callable[[bytes], Any] | None = None  # None: messages are dropped, or queued
+        self._queue: Sequence[bytes] = ()  # messages that came while a reply is awaited
+        self._whenFinished = Outcome.FINISHED  # the outcome when the responder has finished
+        self._rejectLateData = False  # the peer may take an end that looks clean for an answer to what it just sent
+        self._checkScheduled = True  # nobody needs to check whether the peer takes a reply
+        self._lastReceivedAt = 0.0
+        self.awaiting: Any = None
+        self.generator: Iterator[bytes] | None = None
+        self.exception: BaseException | None = None
+        self.outcome: Outcome | None = None
+        self.phase = Phase.OPEN
+        self.changed = False
+        self.received = self.sent = 0
+
+    @property
+    def service(self) -> str:
+        """
+        The name of the service.
+        """
+        name: str = getattr(self._make if self._responder is None else self._responder, "name", "-")
+        return name
+
+    def open(self, conversation: Conversation) -> bytes | None:
+        """
+        Make the responder.
+
+        @return: its greeting.
+        """
+        try:
+            self._responder = responder = self._make(conversation)
+            greeting = responder.greeting()
+            if type(greeting) is bytes:
+                self.sent += len(greeting)
+            elif greeting is not None:
+                self._await(greeting)
+                return None
+            if responder.finished:
+                self.close(self._whenFinished)
+            else:
+                self._answer = responder.answer
+                if greeting and not self._checkScheduled:
+                    self._scheduleCheck()
+        except BaseException as exception:
+            self.fail(exception)
+            return None
+        return greeting
+
+    def receive(self, message: bytes, now: float = 0.0) -> bytes | None:
+        """
+        Answer a message: a segment of a stream, or a whole datagram. It is dropped while the responder generates
+        output, and when the conversation is ending.
+
+        @param now: seconds by the server's clock.
+        @return: the reply: L{None} is none, C{b""} an empty datagram.
+        """
+        self._lastReceivedAt = now
+        self.received += len(message)
+        answer = self._answer
+        if answer is None:
+            if self.awaiting is not None:
+                self._queue = (*self._queue, message)
+            elif self._rejectLateData:
+                self.abort(self.outcome or Outcome.DRAINED)
+            return None
+        try:
+            reply = answer(message)
+            if type(reply) is bytes:
+                self.sent += len(reply)
+            elif reply is not None:
+                self._await(reply)
+                return None
+            if self._responder.finished:  # type: ignore[union-attr]
+                self.close(self._whenFinished)
+            elif reply and not self._checkScheduled:
+                self._scheduleCheck()
+        except BaseException as exception:
+            self.fail(exception)
+            return None
+        return reply  # type: ignore[no-any-return]
+
+    def _replied(self, reply: bytes | None) -> None:
+        responder = self._responder
+        assert responder is not None
+        self.sent += len(reply or b"")
+        if responder.finished:
+            self.close(self._whenFinished)
+        else:
+            self._answer = responder.answer
+            if reply and not self._checkScheduled:
+                self._scheduleCheck()
+
+    def _scheduleCheck(self) -> None:
+        raise NotImplementedError
+
+    # Replies that come later.
+
+    def _await(self, reply: Any) -> None:
+        if not hasattr(reply, "__await__"):
+            raise self._notBytes(reply)
+        self.awaiting, self._answer = reply, None
+        self.changed = True
+
+    def _notBytes(self, reply: object) -> TypeError:
+        method = "answer" if self.received else "greeting"
+        name, kind = type(self._responder).__name__, type(reply).__name__
+        return TypeError(f"{name}.{method}() returned {kind}, expected bytes or None")
+
+    def resume(self, reply: Any, now: float = 0.0) -> bytes | None:
+        """
+        The awaited reply has come. Messages that arrived meanwhile are answered.
+
+        @param reply: bytes or L{None}.
+        @param now: seconds by the server's clock.
+        @return: it, and the replies that follow, up to the next that comes later.
+        """
+        if self.awaiting is None:
+            return None
+        self.awaiting = None
+        replies: list[bytes | None] = [reply]
+        try:
+            if reply is not None and type(reply) is not bytes:
+                raise self._notBytes(reply)
+            self._replied(reply)
+        except BaseException as exception:
+            self.fail(exception)
+            return None
+        while self._queue and self._answer is not None:
+            message, *self._queue = self._queue
+            self.received -= len(message)  # It was counted when it came.
+            replies.append(self.receive(message, now))
+        given = [each for each in replies if each is not None]
+        return b"".join(given) if given else None
+
+    def fail(self, exception: BaseException) -> None:
+        """
+        The responder raised. Even SystemExit ends no more than the conversation that raised it.
+        """
+        self.exception = exception
+        self.abort(Outcome.ERROR)
+
+    # The ways out.
+
+    def close(self, outcome: Outcome) -> None:
+        """
+        End the conversation in good order. Nothing more is answered.
+        """
+        if self.phase is Phase.OPEN:
+            self.outcome = outcome
+            self.phase, self.changed = Phase.CLOSING, True
+            self._stop()
+
+    def abort(self, outcome: Outcome) -> None:
+        """
+        Cut the conversation off, by a reset: so the peer can tell that it did not get everything.
+        """
+        if self.phase is not Phase.ABORTED:
+            self.outcome = outcome
+            self.phase, self.changed = Phase.ABORTED, True
+            self._stop()
+
+    def _stop(self) -> None:
+        self._answer = self.awaiting = self.generator = None
+        self._queue = ()

@@ -1,0 +1,21 @@
+"""
+The phases of a conversation.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+__all__ = ["Phase"]
+
+
+class Phase(Enum):
+    """
+    Where a conversation is between its first and its last byte. A phase never goes back.
+    """
+
+    OPEN = 1  #: messages are answered
+    CLOSING = 2  #: what is pending is sent, then our FIN
+    LINGERING = 3  #: our FIN is out; input is read and dropped until the peer's FIN
+    CLOSED = 4  #: both sides have ended, or the time to linger is over: the connection is closed
+    ABORTED = 5  #: the connection is reset

@@ -1,0 +1,246 @@
+"""
+Drives a responder through a stream, without I/O: bytes, the end of the stream and the time go in; replies, the phase of
+the conversation and the time of the next check come out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+from sockservices.conversation.context import Conversation
+from sockservices.conversation.exchange import Exchange
+from sockservices.conversation.outcome import Outcome
+from sockservices.conversation.phase import Phase
+from sockservices.conversation.responder import MakeResponder
+from sockservices.conversation.timeouts import Timeouts
+
+__all__ = ["StreamExchange"]
+
+#: Seconds for which a connection is read after our FIN. A close with unread input sends a reset, and the reset destroys
+#: what the peer has not read yet (RFC 1122 4.2.2.13).
+LINGER = 1.0
+
+#: Bytes of generated output that are taken at a time.
+GENERATED_BYTES = 65536
+
+#: The most pieces of generated output that are taken at a time: a generator of empty pieces must end its turn, too.
+MAX_PIECES = 1024
+
+#: Timeouts that end a conversation in good order, because no data is pending; every other one resets.
+CLEAN = frozenset({Outcome.TIMED_OUT, Outcome.IDLE, Outcome.DRAINED})
+
+
+class StreamExchange(Exchange):
+    """
+    One conversation over a connection.
+
+    @ivar ended: whether the peer's FIN has come. It may wait behind an awaited reply.
+    @ivar nextCheck: when L{check} must be called, in seconds by the server's clock.
+    """
+
+    __slots__ = ("_greeting", "_lingerUntil", "_timeouts", "ended", "nextCheck")
+
+    def __init__(self, make: MakeResponder, timeouts: Timeouts, now: float) -> None:
+        """
+        @param now: seconds by the server's clock.
+        """
+        super().__init__(make)
+        self._timeouts = timeouts
+        self._greeting = True  # the greeting has not been returned
+        self.ended = False
+        self._lingerUntil = math.inf
+        self._lastReceivedAt = now
+        self._checkScheduled = False
+        self.nextCheck = math.inf
+
+    def open(self, conversation: Conversation) -> bytes | None:
+        """
+        Make the responder.
+
+        @return: its greeting.
+        """
+        greeting = super().open(conversation)
+        if self.awaiting is None:
+            self._greeted()
+        return greeting
+
+    def _greeted(self) -> None:
+        """
+        The greeting has been returned: begin to count the timeouts.
+        """
+        responder = self._responder
+        self._greeting = False
+        if self.phase is Phase.OPEN and responder is not None:
+            try:
+                self.generator = responder.generate()
+            except BaseException as exception:
+                self.fail(exception)
+            if self.generator is not None:
+                self._answer = None
+            self.nextCheck = min(self.nextCheck, self._timeouts.firstCheck(responder.deadline))
+            self.changed = True
+
+    def _replied(self, reply: bytes | None) -> None:
+        super()._replied(reply)
+        if self._greeting:
+            self._greeted()
+
+    def end(self) -> bytes | None:
+        """
+        The peer's FIN. What it is still owed is sent, then the connection is closed.
+
+        @return: the reply to C{b""}, if the responder expected a first message and none came.
+        """
+        if self.phase in (Phase.CLOSING, Phase.LINGERING):
+            self.phase, self.changed = Phase.CLOSED, True
+        if self.phase is not Phase.OPEN:
+            return None
+        self.ended, self._whenFinished = True, Outcome.DONE
+        if self.awaiting is not None:
+            return None
+        reply = None
+        if not self.received and self._answer is not None and self._responder.deadline is not None:  # type: ignore[union-attr]
+            reply = self.receive(b"", self._lastReceivedAt)
+        if self.awaiting is None:
+            self.close(Outcome.DONE)
+        return reply
+
+    def generate(self, now: float) -> bytes:
+        """
+        Take the next part of the endless output: some 64 KiB. The conversation ends where it ends.
+        """
+        self._lastReceivedAt = now
+        pieces: list[bytes] = []
+        length = 0
+        try:
+            for piece in islice(self.generator or (), MAX_PIECES):
+                pieces.append(piece)
+                length += len(piece)
+                if length >= GENERATED_BYTES:
+                    break
+            output = b"".join(pieces)
+        except BaseException as exception:
+            self.fail(exception)
+            return b""
+        self.sent += length
+        if not self._checkScheduled:
+            self._scheduleCheck()
+        if length < GENERATED_BYTES and len(pieces) < MAX_PIECES:
+            self.close(self._whenFinished)
+        return output
+
+    def resume(self, reply: Any, now: float = 0.0) -> bytes | None:
+        """
+        The awaited reply has come. Messages that arrived meanwhile are answered, and the peer's FIN follows them.
+
+        @param reply: bytes or L{None}.
+        @return: it, and the replies that follow, up to the next that comes later.
+        """
+        self._lastReceivedAt = now  # While the reply was awaited no timeout was counted.
+        given = super().resume(reply, now)
+        if self.phase is Phase.OPEN and self.awaiting is None:
+            if self.ended:
+                return (given or b"") + (self.end() or b"")
+            self._checkBy(now)
+        return given
+
+    # The ways out.
+
+    def finSent(self, now: float) -> None:
+        """
+        All is written, and our FIN is out. Input is still read for a moment.
+        """
+        if self.phase is Phase.CLOSING:
+            self.phase, self.changed = Phase.LINGERING, True
+            self._lingerUntil = now + LINGER
+            self.nextCheck = min(self.nextCheck, self._lingerUntil)
+
+    def lost(self, clean: bool, unsent: Callable[[], int]) -> Outcome:
+        """
+        The connection is gone.
+
+        @param clean: whether it was closed, and not reset.
+        @param unsent: returns how many bytes were written that can no longer be sent.
+        @return: how the conversation ended.
+        """
+        if self.outcome is None:
+            self.outcome = Outcome.DONE if clean else Outcome.RESET
+        elif not clean and self.phase is not Phase.ABORTED and unsent():
+            # It was ending in good order, but not all was sent. A Unix peer that closes early gives no other sign.
+            self.outcome = Outcome.RESET
+        if self.phase is Phase.OPEN:
+            self._stop()
+        self.phase = Phase.CLOSED
+        return self.outcome
+
+    # Time.
+
+    def _checkBy(self, at: float) -> None:
+        if at < self.nextCheck:
+            self.nextCheck, self.changed = at, True
+
+    def _scheduleCheck(self) -> None:
+        # Scheduled once, and not for every reply: until that check it is early enough for those that follow.
+        self._checkScheduled = True
+        self.nextCheck = min(self.nextCheck, self._timeouts.replyCheck(self._lastReceivedAt))
+        self.changed = True
+
+    def progressed(self, now: float) -> None:
+        """
+        The peer has taken what was pending: it is not idle.
+        """
+        self._lastReceivedAt = now
+
+    def trackProgress(self, now: float, unacked: Callable[[], int]) -> None:
+        """
+        Data is pending for the peer: track how much of it the peer takes.
+
+        @param unacked: returns how many bytes the peer's kernel has not acknowledged. It costs a system call.
+        """
+        if not self._timeouts.tracking:
+            self._checkBy(self._timeouts.trackProgress(now, self.sent - unacked()))
+
+    def closes(self, now: float) -> None:
+        """
+        The conversation is ending: count the close grace.
+        """
+        self.nextCheck = min(self.nextCheck, self._timeouts.close(now))
+
+    def drain(self) -> None:
+        """
+        The server stops: end when no data is pending and the peer is quiet. Endless output ends here. The caller
+        calls L{check} next.
+        """
+        self._timeouts.draining = True
+        if self.generator is not None:
+            self.close(Outcome.DRAINED)
+
+    def check(self, now: float, unacked: int, paused: bool) -> None:
+        """
+        End what has timed out, or set the time of the next check.
+
+        @param unacked: how many bytes the peer's kernel has not acknowledged.
+        @param paused: whether the transport takes no more because the peer does not read.
+        """
+        self._checkScheduled = False
+        self.nextCheck = math.inf
+        if now >= self._lingerUntil:
+            self.phase, self.changed = Phase.CLOSED, True
+        elif self.phase is Phase.LINGERING and not unacked:
+            # The peer has everything. Its own end may come until then, whatever the close grace is.
+            self._checkBy(self._lingerUntil)
+        elif self.awaiting is None or unacked:
+            acked, pending = self.sent - unacked, paused or unacked > 0
+            self._timedOut(self._timeouts.check(now, self._lastReceivedAt, self.received > 0, acked, pending))
+
+    def _timedOut(self, passed: Outcome | float) -> None:
+        if not isinstance(passed, Outcome):
+            self._checkBy(min(passed, self._lingerUntil))
+        elif passed in CLEAN:
+            self.close(passed)
+            self._rejectLateData = passed is not Outcome.TIMED_OUT
+        else:
+            self.abort(passed)

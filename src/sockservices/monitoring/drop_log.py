@@ -1,0 +1,54 @@
+"""
+Tells the log that datagrams are not answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from twisted.internet.interfaces import IAddress
+from twisted.logger import Logger
+
+from sockservices.conversation.outcome import Outcome
+from sockservices.text.addresses import addressText
+
+__all__ = ["DropLog"]
+
+log = Logger("sockservices")
+
+#: Seconds between two lines for the same reason.
+LOG_INTERVAL = 10.0
+
+
+class DropLog:
+    """
+    One line for each reason in 10 seconds, whatever the number of datagrams: a flood of them must not flood the log.
+    """
+
+    def __init__(self, service: str, seconds: Callable[[], float]) -> None:
+        """
+        @param seconds: a clock that never goes back, in seconds.
+        """
+        self._service = service
+        self._seconds = seconds
+        self._silentUntil: dict[Outcome, float] = {}
+
+    def __call__(self, outcome: Outcome, transport: str, peer: IAddress | None, cause: str = "") -> None:
+        """
+        A datagram is not answered.
+
+        @param cause: what raised, as text.
+        """
+        now = self._seconds()
+        if now < self._silentUntil.get(outcome, now):
+            return
+        self._silentUntil[outcome] = now + LOG_INTERVAL
+        log.info(
+            "{service} {transport} {peer} not answered: {reason}{cause} (one line for many in {seconds:.0f} s)",
+            service=self._service,
+            transport=transport,
+            peer=addressText(peer) or "-",
+            reason=outcome.value,
+            cause=cause and f", {cause}",
+            seconds=LOG_INTERVAL,
+        )
