@@ -15,7 +15,7 @@ from twisted.internet.protocol import DatagramProtocol
 from twisted.logger import Logger
 
 from sockservices.admission.census import Census
-from sockservices.admission.datagram_rules import inode, refusal, unixRefusal
+from sockservices.admission.datagram_rules import dropReason, inode, unixDropReason
 from sockservices.conversation.context import Conversation
 from sockservices.conversation.environment import Environment
 from sockservices.conversation.outcome import Outcome
@@ -211,9 +211,9 @@ class DatagramResponder(DatagramProtocol):
         """
         outcome = None
         if isinstance(addr, tuple):
-            outcome = refusal(addr[0], addr[1], getattr(self.transport, "destination", None), self.census.udpPorts)
+            outcome = dropReason(addr[0], addr[1], getattr(self.transport, "destination", None), self.census.udpPorts)
         elif addr is not None:
-            outcome = unixRefusal(addr, self.census.unixSockets)
+            outcome = unixDropReason(addr, self.census.unixSockets)
         if outcome is None and 0 < self.policy.udpMax < len(datagram):
             outcome = Outcome.TOO_LONG
         if outcome is not None:
