@@ -87,3 +87,11 @@ class LoopTests(LoopCase):
                 self.folder = self.folder / replace.__name__
                 self.folder.mkdir()
                 self.assertEqual(self.exchanged(replace), [0, 0])
+
+    def test_rate(self) -> None:
+        """
+        Where the source's file tells nothing, each server sends the other a burst, and then the exchange has ended.
+        """
+        for count in self.exchanged(replaceFolder):
+            self.assertGreater(count, 5000)
+            self.assertLess(count, 10_000 + 20 * (time.monotonic() - self.began) + 10)

@@ -16,7 +16,7 @@ from sockservices.conversation.outcome import Outcome
 __all__ = ["dropReason", "inode", "unixDropReason"]
 
 #: Ports of services that may answer a reply: all below 1024, and NFS.
-PRIVILEGED = frozenset(range(1, 1024)) | {2049}
+PRIVILEGED_PORTS = frozenset(range(1, 1024)) | {2049}
 
 
 def dropReason(host: str, port: int, destination: str | None, ownPorts: Container[int]) -> Outcome | None:
@@ -29,7 +29,7 @@ def dropReason(host: str, port: int, destination: str | None, ownPorts: Containe
     @param ownPorts: the UDP ports that this server is bound to.
     @return: L{None} when the datagram may be answered.
     """
-    if port in ownPorts and port and port not in PRIVILEGED:
+    if port in ownPorts and port and port not in PRIVILEGED_PORTS:
         return Outcome.OWN_PORT
     return _addressDropReason(host, port, destination)
 
@@ -41,7 +41,7 @@ def _addressDropReason(host: str, port: int, destination: str | None) -> Outcome
     """
     if not port:
         return Outcome.NO_PORT
-    if port in PRIVILEGED:
+    if port in PRIVILEGED_PORTS:
         return Outcome.PRIVILEGED
     source = sourceOf(host)
     if not source.answerable:

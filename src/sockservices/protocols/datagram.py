@@ -168,7 +168,7 @@ class DatagramResponder(DatagramProtocol):
 
         @param addr: the source: host and port, or the path of a Unix socket, or L{None} if that has none.
         """
-        serial = self.census.serial()
+        serial = self.census.nextSerial()
         reply, sent = None, 0
         outcome = self._refusal(datagram, addr)
         if outcome is None:
@@ -250,8 +250,11 @@ class DatagramResponder(DatagramProtocol):
         if limit is not None:
             if length > limit:
                 return self._drop(Outcome.WITHHELD, addr), None
-            if not self.census.mayReply(addr[0], self.policy, (self._clock or self.clock).seconds()):
-                return self._drop(Outcome.OVER_RATE, addr), None
+            allowed = self.census.allowReply(addr[0], self.policy, (self._clock or self.clock).seconds())
+        else:
+            allowed = self.census.allowUnixReply(addr, self.policy, (self._clock or self.clock).seconds())
+        if not allowed:
+            return self._drop(Outcome.OVER_RATE, addr), None
         return DONE, reply
 
     def _drop(self, outcome: Outcome, addr: Any, cause: str = "") -> Outcome:

@@ -108,7 +108,7 @@ class StreamProtocol(Protocol):
     def __init__(self, factory: StreamFactory, peer: IAddress) -> None:
         self.factory = factory
         self.peer = peer
-        self.serial = factory.census.serial()
+        self.serial = factory.census.nextSerial()
         self._seconds = factory.clock.seconds
         self._answer = self._responder = self.transport = None
         self._glancing = False
