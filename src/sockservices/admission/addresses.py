@@ -25,8 +25,9 @@ class Source(NamedTuple):
     answerable: bool
 
 
-#: The first byte of "this network" (RFC 1122 3.2.1.3) and of multicast; above it, class E and broadcast (RFC 1112).
-_THIS_NETWORK, _MULTICAST = 0, 224
+#: The first byte of addresses of "this network" and loopback (RFC 1122 3.2.1.3). From 224 on follow multicast, class E
+#: (RFC 1112) and the limited broadcast address.
+_THIS_NETWORK, _LOOPBACK, _MULTICAST = 0, 127, 224
 
 #: Global unicast (RFC 4291 2.4), unique local (RFC 4193) and link-local. Hosts have no other IPv6 addresses.
 _UNICAST = IPv6Network("2000::/3"), IPv6Network("fc00::/7"), IPv6Network("fe80::/10")
@@ -47,20 +48,21 @@ def sourceOf(host: str) -> Source:
         address: IPv4Address | IPv6Address = ip_address(host.partition("%")[0])
     except ValueError:
         return Source(host, False, False)
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is None:
-            key = str(IPv6Address(int(address) >> 64 << 64)) + "/64"
-            return Source(key, address.is_loopback, _isAnswerable6(address))
-        address = address.ipv4_mapped
-    return Source(str(address), address.is_loopback, _isAnswerable4(address))
+    if isinstance(address, IPv4Address):
+        return _sourceOf4(address)
+    if address.ipv4_mapped is not None:
+        return _sourceOf4(address.ipv4_mapped)
+    key = str(IPv6Address(int(address) >> 64 << 64)) + "/64"
+    return Source(key, address.is_loopback, _isAnswerable(address))
 
 
-def _isAnswerable4(address: IPv4Address) -> bool:
-    return _THIS_NETWORK < address.packed[0] < _MULTICAST
+def _sourceOf4(address: IPv4Address) -> Source:
+    first = address.packed[0]
+    return Source(str(address), first == _LOOPBACK, _THIS_NETWORK < first < _MULTICAST)
 
 
-def _isAnswerable6(address: IPv6Address) -> bool:
+def _isAnswerable(address: IPv6Address) -> bool:
     if address in _NAT64:
-        embedded = IPv4Address(address.packed[-4:])
-        return not embedded.is_loopback and _isAnswerable4(embedded)
+        embedded = _sourceOf4(IPv4Address(address.packed[-4:]))
+        return embedded.answerable and not embedded.loopback
     return address.is_loopback or any(address in network for network in _UNICAST)

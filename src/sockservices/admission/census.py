@@ -4,7 +4,6 @@ What a server counts over all of its listeners.
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from itertools import count
 
@@ -116,5 +115,5 @@ class Census:
         """
         rate = policy.udpRate
         if rate is None:
-            return self._defaultUnixRate.take(os.fsdecode(path), now)
-        return not rate or self._replyRates[rate].take(os.fsdecode(path), now)
+            return self._defaultUnixRate.take(path, now)
+        return not rate or self._replyRates[rate].take(path, now)

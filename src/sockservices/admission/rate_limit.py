@@ -19,10 +19,10 @@ class RateLimit:
     A rate that each source is limited to, after a burst.
 
     Each source has a token bucket. At L{MAX_SOURCES} buckets, a new source takes the place of the least recently seen
-    one. The discarded source does not regain its tokens: its group remembers when its bucket would have been full.
-    A group is a hash value, and a source without a bucket starts with the tokens of the emptiest bucket that its group
-    has lost. So a source may get fewer tokens than its rate allows, but never more. Python keys the hashes of strings
-    with a secret (PEP 456): no peer can choose the sources that share its group.
+    one. The discarded source does not regain its tokens: its group remembers when its bucket would have been full, and
+    any source of the group that gets a bucket starts with no more tokens than that. So a source may get fewer tokens
+    than its rate allows, but never more. The group is the hash of the source, which Python keys with a secret
+    (PEP 456): no peer can choose the sources that share its group.
     """
 
     def __init__(self, rate: float, burst: float | None = None) -> None:
@@ -33,11 +33,11 @@ class RateLimit:
         self._rate = rate
         self._burst = 2.0 * rate if burst is None else float(burst)
         #: For each source the tokens in its bucket and the time of that count; the least recently seen source first.
-        self._buckets: OrderedDict[str, list[float]] = OrderedDict()
+        self._buckets: OrderedDict[str | bytes, list[float]] = OrderedDict()
         #: For each group the time, in seconds, when the last of its discarded buckets is full.
         self._fullAt = array("d", [-math.inf]) * MAX_SOURCES
 
-    def take(self, source: str, now: float) -> bool:
+    def take(self, source: str | bytes, now: float) -> bool:
         """
         Take one token out of a source's bucket.
 
@@ -57,7 +57,7 @@ class RateLimit:
         bucket[1] = now
         return taken
 
-    def _addBucket(self, source: str, now: float) -> list[float]:
+    def _addBucket(self, source: str | bytes, now: float) -> list[float]:
         """
         Make a bucket for a new source, and discard another one if there are too many.
         """
