@@ -89,7 +89,7 @@ def test_loopback(loopback: bool, hosts: str) -> None:
         (False, " ".join(UNANSWERABLE)),
         (False, " ".join(f"::ffff:{host}" for host in UNANSWERABLE)),
         (False, " ".join(nat64(host) for host in (*UNANSWERABLE, "127.0.0.1"))),
-        (False, ":: ::2 ::192.0.2.1 100::1 64:ff9b:0:0:0:1:: 1fff:ffff::1 4000:: bfff:ffff::1 e000::1"),
+        (False, ":: ::2 ::192.0.2.1 100::1 64:ff9b::1:808:808 1fff:ffff::1 4000:: bfff:ffff::1 e000::1"),
         (False, "fbff:ffff::1 fe00::1 fe7f:ffff::1 fec0::1 ff02::1 ff0e::1234 ff02::1%eth0"),
     ],
 )

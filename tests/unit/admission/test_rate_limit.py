@@ -89,21 +89,27 @@ def test_neverMore(rate: int, pauses: list[float]) -> None:
     assert taken(RateLimit(rate), times) <= 2 * rate + (times[-1] - times[0]) * rate + 1e-6
 
 
-def test_leastRecentlySeenIsDiscarded() -> None:
+def test_discardedBucket() -> None:
     """
-    All of 4096 sources have a bucket. The next one discards that of the least recently seen; to be refused is to be
-    seen. The discarded source has no more tokens than it had left.
+    All of 4096 sources have a bucket. The next source discards one, but its source has no more tokens than before.
     """
     assert MAX_SOURCES == 4096
     limit = RateLimit(10)
-    for source in ("first", "second"):
-        taken(limit, [0.0] * 100, source)
-    for number in range(MAX_SOURCES - 1):
+    taken(limit, [0.0] * 100, "first")
+    for number in range(MAX_SOURCES):
         limit.take(str(number), 0.0)
-        limit.take("first", 0.0)
-    assert taken(limit, [0.0] * 100, "second") == 0
-    assert taken(limit, [1.0] * 100, "second") == 10
-    assert taken(limit, [1.0] * 100, "first") == 10
+    assert [taken(limit, [now] * 100, "first") for now in (0.0, 1.0)] == [0, 10]
+
+
+def test_recentlySeenSources() -> None:
+    """
+    A source has its whole burst while many others use up theirs: the least recently seen source loses its bucket.
+    """
+    limit = RateLimit(10)
+    for step in range(20):
+        assert limit.take("seen", 0.0)
+        for number in range(MAX_SOURCES // 2):
+            taken(limit, [0.0] * 20, f"{step}/{number}")
 
 
 def test_quietSourcesAreFullAgain() -> None:
