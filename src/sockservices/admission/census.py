@@ -26,11 +26,11 @@ class Census:
     """
     The open connections of a server, the rates of their sources, and the outcomes of all conversations.
 
-    Listeners that share a census share the limits in all and per source. A rate is shared by the listeners that have
-    the same one: a source may use up each different rate.
+    Listeners that share a census share its counts of connections, in all and per source. Listeners with the same rate
+    share the tokens of each source; a listener with another rate counts apart.
 
     @ivar environment: what the server's responders see of the machine.
-    @ivar nextSerial: returns the number of the next conversation, from 1. It takes no frame of Python per datagram.
+    @ivar nextSerial: returns the number of the next conversation, from 1; a C function, cheap to call per datagram.
     @ivar connections: the number of open connections.
     @ivar outcomes: the number of conversations that ended under each outcome.
     @ivar udpPorts: the UDP ports that the server itself is bound to.
