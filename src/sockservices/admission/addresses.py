@@ -1,11 +1,11 @@
 """
-Where peers come from: what counts as one source, and what kind of address it has.
+Source addresses: which of them count as one source, and which may be sent a reply.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 
 __all__ = ["Source", "sourceOf"]
@@ -15,37 +15,54 @@ class Source(NamedTuple):
     """
     The source of a connection or datagram.
 
-    @ivar key: what limits count by: an IPv4 address, or an IPv6 /64, which is what one customer gets.
-    @ivar loopback: whether it is on this host's loopback interface.
-    @ivar single: whether one single host can have such an address, so that a reply to it goes to nobody else.
+    @ivar key: what limits per source count by: an IPv4 address, or an IPv6 /64, the smallest network that a site gets.
+    @ivar loopback: whether the address is a loopback address of this host.
+    @ivar answerable: whether the address can be that of a single host, so that a reply reaches this host only.
     """
 
     key: str
     loopback: bool
-    single: bool
+    answerable: bool
 
 
-#: "This network" (RFC 1122 3.2.1.3), and the reserved class E with the limited broadcast address (RFC 1112).
-_ZERO, _RESERVED = 0, 240
+#: The first byte of addresses of "this network" and loopback (RFC 1122 3.2.1.3). From 224 on follow multicast, class E
+#: (RFC 1112) and the limited broadcast address.
+_THIS_NETWORK, _LOOPBACK, _MULTICAST = 0, 127, 224
+
+#: Global unicast (RFC 4291 2.4), unique local (RFC 4193) and link-local. Hosts have no other IPv6 addresses.
+_UNICAST = IPv6Network("2000::/3"), IPv6Network("fc00::/7"), IPv6Network("fe80::/10")
+
+#: IPv4 addresses as NAT64 translates them (RFC 6052 2.1).
+_NAT64 = IPv6Network("64:ff9b::/96")
 
 
 @lru_cache(maxsize=4096)
 def sourceOf(host: str) -> Source:
     """
-    The source that an IP address belongs to. A v4 address inside a v6 one (C{::ffff:a.b.c.d}) is the v4 address.
+    The source that an IP address belongs to. An IPv4-mapped IPv6 address (RFC 4291 2.5.5.2) counts as the IPv4 address.
 
     @param host: an IP address as text, with or without a zone.
-    @return: what is no IP address at all, as wrapped transports may have it, is a source of its own, and not single.
+    @return: text that is no IP address, as a wrapped transport may report it, is a source of its own, not answerable.
     """
     try:
         address: IPv4Address | IPv6Address = ip_address(host.partition("%")[0])
     except ValueError:
         return Source(host, False, False)
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped is None:
-            key = str(IPv6Address(int(address) >> 64 << 64)) + "/64"
-            return Source(key, address.is_loopback, not (address.is_multicast or address.is_unspecified))
-        address = address.ipv4_mapped
+    if isinstance(address, IPv4Address):
+        return _sourceOf4(address)
+    if address.ipv4_mapped is not None:
+        return _sourceOf4(address.ipv4_mapped)
+    key = str(IPv6Address(int(address) >> 64 << 64)) + "/64"
+    return Source(key, address.is_loopback, _isAnswerable(address))
+
+
+def _sourceOf4(address: IPv4Address) -> Source:
     first = address.packed[0]
-    single = first != _ZERO and first < _RESERVED and not address.is_multicast
-    return Source(str(address), address.is_loopback, single)
+    return Source(str(address), first == _LOOPBACK, _THIS_NETWORK < first < _MULTICAST)
+
+
+def _isAnswerable(address: IPv6Address) -> bool:
+    if address in _NAT64:
+        embedded = _sourceOf4(IPv4Address(address.packed[-4:]))
+        return embedded.answerable and not embedded.loopback
+    return address.is_loopback or any(address in network for network in _UNICAST)

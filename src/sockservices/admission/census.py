@@ -1,5 +1,5 @@
 """
-Who is here: what a server counts, over all of its listeners.
+What a server counts over all of its listeners.
 """
 
 from __future__ import annotations
@@ -8,62 +8,77 @@ from collections import Counter
 from itertools import count
 
 from sockservices.admission.addresses import sourceOf
-from sockservices.admission.rate_limit import Buckets
+from sockservices.admission.rate_limit import RateLimit, RateLimits
 from sockservices.conversation.environment import Environment
 from sockservices.conversation.outcome import Outcome
-from sockservices.conversation.policy import PER_SOURCE, RATE, UDP_RATE, Policy
+from sockservices.conversation.policy import (
+    DEFAULT_MAX_PER_SOURCE,
+    DEFAULT_MAX_RATE,
+    DEFAULT_UDP_RATE,
+    DEFAULT_UNIX_BURST,
+    Policy,
+)
 
 __all__ = ["Census"]
 
 
 class Census:
     """
-    One for each server: the connections that are open, the rates of their sources, and how all conversations ended.
+    The open connections of a server, the rates of their sources, and the outcomes of all conversations.
+
+    Listeners that share a census share its counts of connections, in all and per source. Listeners with the same rate
+    share the tokens of each source; a listener with another rate counts apart.
 
     @ivar environment: what the server's responders see of the machine.
-    @ivar connections: how many connections are open.
-    @ivar outcomes: how many conversations ended in which way.
+    @ivar nextSerial: returns the number of the next conversation, from 1; a C function, cheap to call per datagram.
+    @ivar connections: the number of open connections.
+    @ivar outcomes: the number of conversations that ended under each outcome.
     @ivar udpPorts: the UDP ports that the server itself is bound to.
-    @ivar unixSockets: the files of its own Unix datagram sockets, by device and number.
+    @ivar unixSockets: the files of its own Unix datagram sockets, by device and inode number.
     """
 
     def __init__(self, environment: Environment | None = None) -> None:
         self.environment = Environment() if environment is None else environment
+        self.nextSerial = count(1).__next__
         self.connections = 0
         self.outcomes: Counter[Outcome] = Counter()
         self.udpPorts: Counter[int] = Counter()
         self.unixSockets: set[tuple[int, int]] = set()
-        #: Returns the number of the next conversation.
-        self.serial = count(1).__next__
         self._perSource: Counter[str] = Counter()
-        self._connects = Buckets()
-        self._datagrams = Buckets()
+        self._connectionRates = RateLimits()
+        self._replyRates = RateLimits()
+        self._defaultUnixRate = RateLimit(DEFAULT_UDP_RATE, burst=DEFAULT_UNIX_BURST)
 
     def admit(self, host: str | None, policy: Policy, now: float) -> bool:
         """
-        Ask for one more connection, and count it if it may be.
+        Admit a connection and count it, unless a limit is reached.
 
-        @param host: the peer's IP address; L{None} for a Unix socket, whose peers count in the total only.
-        @param now: seconds, by a clock that never goes back.
-        @return: whether it may be. Then L{release} is owed when it ends.
+        @param host: the peer's IP address; L{None} for a Unix socket, whose peers have only the limit in all.
+        @param now: seconds, by a monotonic clock.
+        @return: whether the connection is admitted. If it is, call L{release} when it ends.
         """
         if policy.maxConnections and self.connections >= policy.maxConnections:
             return False
         if host is not None:
-            source = sourceOf(host)
-            most = self._perHead(policy.maxPerSource, PER_SOURCE, source.loopback)
-            if most and self._perSource[source.key] >= most:
+            key, loopback, _ = sourceOf(host)
+            limit, rate = policy.maxPerSource, policy.maxRate
+            if limit is None:
+                limit = 0 if loopback else DEFAULT_MAX_PER_SOURCE
+            if rate is None:
+                rate = 0 if loopback else DEFAULT_MAX_RATE
+            if limit and self._perSource[key] >= limit:
                 return False
-            rate = self._perHead(policy.maxRate, RATE, source.loopback)
-            if rate and not self._connects.take(source.key, rate, now):
+            if rate and not self._connectionRates[rate].take(key, now):
                 return False
-            self._perSource[source.key] += 1
+            self._perSource[key] += 1
         self.connections += 1
         return True
 
     def release(self, host: str | None) -> None:
         """
-        Count a connection out that had been admitted.
+        Count an admitted connection as ended.
+
+        @param host: what was passed to L{admit}.
         """
         self.connections -= 1
         if host is not None:
@@ -72,19 +87,33 @@ class Census:
             if not self._perSource[key]:
                 del self._perSource[key]
 
-    def mayReply(self, host: str, policy: Policy, now: float) -> bool:
+    def allowReply(self, host: str, policy: Policy, now: float) -> bool:
         """
-        Ask for one more reply to a datagram from this IP address, and count it if it may be.
-        """
-        source = sourceOf(host)
-        rate = self._perHead(policy.udpRate, UDP_RATE, source.loopback)
-        return not rate or self._datagrams.take(source.key, rate, now)
+        Count a reply to a UDP datagram, unless its source has used up its rate.
 
-    @staticmethod
-    def _perHead(limit: int | None, default: int, loopback: bool) -> int:
+        @param host: the source's IP address.
+        @param now: seconds, by a monotonic clock.
+        @return: whether the reply may be sent.
         """
-        A limit on one source, 0 where there is none.
+        key, loopback, _ = sourceOf(host)
+        rate = policy.udpRate
+        if rate is None:
+            rate = 0 if loopback else DEFAULT_UDP_RATE
+        return not rate or self._replyRates[rate].take(key, now)
+
+    def allowUnixReply(self, path: str | bytes, policy: Policy, now: float) -> bool:
         """
-        if limit is None:
-            return 0 if loopback else default
-        return limit
+        Count a reply to a Unix datagram, unless its source has used up its rate.
+
+        No property of a Unix source tells a client from a server that answers back. The rate alone ends a loop between
+        two servers: the default is as low as for UDP, and its burst is large enough for programs that exchange many
+        datagrams for a short time.
+
+        @param path: the path or abstract name of the source.
+        @param now: seconds, by a monotonic clock.
+        @return: whether the reply may be sent.
+        """
+        rate = policy.udpRate
+        if rate is None:
+            return self._defaultUnixRate.take(path, now)
+        return not rate or self._replyRates[rate].take(path, now)

@@ -1,82 +1,97 @@
 """
-Which datagrams may be answered. A reply to the wrong place can be an attack on it, or the start of an endless loop
-between two servers that answer each other (CVE-2024-2169).
+Which datagrams may be answered. A reply to a forged source can be an attack on a third host, or the start of an endless
+loop between two servers that answer each other (CVE-2024-2169).
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Container
 from functools import lru_cache
-from pathlib import Path
 
 from sockservices.admission.addresses import sourceOf
 from sockservices.conversation.outcome import Outcome
 
-__all__ = ["inode", "refusal", "unixRefusal"]
+__all__ = ["dropReason", "inode", "unixDropReason"]
 
-#: Where services answer: all ports below 1024, and NFS.
-PRIVILEGED = frozenset(range(1, 1024)) | {2049}
+#: Ports of services that may answer a reply: all below 1024, and NFS.
+PRIVILEGED_PORTS = frozenset(range(1, 1024)) | {2049}
 
 
-def refusal(host: str, port: int, destination: str | None, own: Container[int]) -> Outcome | None:
+def dropReason(host: str, port: int, destination: str | None, ownPorts: Container[int]) -> Outcome | None:
     """
-    Why a datagram is not answered, judged by where it came from and where it was sent to.
+    Why a UDP datagram is not answered, by its source and destination.
 
     @param host: the source's IP address.
     @param port: the source's port.
-    @param destination: the IP address that it was sent to; L{None} where that is not known, and not judged.
-    @param own: the ports that this server is bound to.
-    @return: L{None} when it may be answered.
+    @param destination: the IP address that the datagram was sent to; L{None}, if unknown, is not checked.
+    @param ownPorts: the UDP ports that this server is bound to.
+    @return: L{None} when the datagram may be answered.
     """
-    if port in own and port and port not in PRIVILEGED:
+    if port in ownPorts and port and port not in PRIVILEGED_PORTS:
         return Outcome.OWN_PORT
-    return _judged(host, port, destination)
+    return _addressDropReason(host, port, destination)
 
 
 @lru_cache(maxsize=4096)
-def _judged(host: str, port: int, destination: str | None) -> Outcome | None:
+def _addressDropReason(host: str, port: int, destination: str | None) -> Outcome | None:
     """
-    What would be said of it by any server.
+    The part of L{dropReason} that is the same for every server.
     """
     if not port:
         return Outcome.NO_PORT
-    if port in PRIVILEGED:
+    if port in PRIVILEGED_PORTS:
         return Outcome.PRIVILEGED
     source = sourceOf(host)
-    if not source.single:
+    if not source.answerable:
         return Outcome.BAD_SOURCE
     if destination is not None:
         target = sourceOf(destination)
-        if not target.single:
+        if not target.answerable:
             return Outcome.BROADCAST
         if source.loopback and not target.loopback:
             return Outcome.BAD_SOURCE
     return None
 
 
-def inode(name: str | bytes | None) -> tuple[int, int] | None:
+def inode(path: str | bytes | None) -> tuple[int, int] | None:
     """
-    The file that a path leads to, by device and number.
+    The identity of a socket's file: its device and inode number.
 
-    @return: L{None} where there is none: a name in the abstract namespace, or a peer that is gone.
+    @return: L{None} if there is no such file: no path, an abstract name, or a file that has been removed.
+    """
+    status = _status(path)
+    return status and (status.st_dev, status.st_ino)
+
+
+def unixDropReason(path: str | bytes, ownSockets: Container[tuple[int, int]]) -> Outcome | None:
+    """
+    Why a Unix datagram is not answered, by its source.
+
+    bind(2) makes a file of type socket with one link. Any other file at the source's path was put there afterwards, and
+    may lead the reply to another server's socket. A path without a file is left to the kernel, which refuses to send.
+
+    @param path: the path that the source is bound to, or its abstract name after a NUL. A relative path depends on the
+        source's working directory: in the server's it can name another socket, even the server's own.
+    @param ownSockets: the L{inode} of each Unix datagram socket of this server.
+    @return: L{None} when the datagram may be answered.
+    """
+    if os.fsencode(path)[:1] not in (b"/", b"\0"):
+        return Outcome.BAD_SOURCE
+    status = _status(path)
+    if status is None:
+        return None
+    if not stat.S_ISSOCK(status.st_mode) or status.st_nlink != 1:
+        return Outcome.BAD_SOURCE
+    return Outcome.OWN_PORT if (status.st_dev, status.st_ino) in ownSockets else None
+
+
+def _status(path: str | bytes | None) -> os.stat_result | None:
+    """
+    The status of the file itself: of a symbolic link, not of its target.
     """
     try:
-        status = Path(os.fsdecode(name or b"\0")).stat()
+        return os.lstat(path or b"\0")
     except (OSError, ValueError):
         return None
-    return status.st_dev, status.st_ino
-
-
-def unixRefusal(name: str | bytes, own: Container[tuple[int, int]]) -> Outcome | None:
-    """
-    Why a Unix datagram is not answered, judged by its source.
-
-    @param name: the path that the source is bound to, in its own words. A relative one was meant in the folder of its
-        program: here it could be anybody's, even the server's own.
-    @param own: the files of this server's own sockets.
-    @return: L{None} when it may be answered.
-    """
-    if os.fsencode(name)[:1] not in (b"/", b"\0"):
-        return Outcome.BAD_SOURCE
-    return Outcome.OWN_PORT if inode(name) in own else None

@@ -1,45 +1,81 @@
 """
-Token buckets, one for each source, bounded in number.
+Token buckets: one per source, bounded in number.
 """
 
 from __future__ import annotations
 
+import math
+from array import array
 from collections import OrderedDict
 
-__all__ = ["Buckets"]
+__all__ = ["MAX_SOURCES", "RateLimit", "RateLimits"]
 
-#: The most sources that are remembered; beyond it the one not seen for longest is forgotten.
-MOST = 4096
+#: Sources that one limit has buckets for, and groups of the sources whose buckets it has discarded.
+MAX_SOURCES = 4096
 
 
-class Buckets:
+class RateLimit:
     """
-    How often each source may do a thing: a steady rate, after a burst of twice as many.
+    A rate that each source is limited to, after a burst.
+
+    Each source has a token bucket. At L{MAX_SOURCES} buckets, a new source takes the place of the least recently seen
+    one. The discarded source does not regain its tokens: its group remembers when its bucket would have been full, and
+    any source of the group that gets a bucket starts with no more tokens than that. So a source may get fewer tokens
+    than its rate allows, but never more. The group is the hash of the source, which Python keys with a secret
+    (PEP 456): no peer can choose the sources that share its group.
     """
 
-    def __init__(self) -> None:
-        self._levels: OrderedDict[str, list[float]] = OrderedDict()
+    def __init__(self, rate: float, burst: float | None = None) -> None:
+        """
+        @param rate: tokens per second that return to a bucket; above 0.
+        @param burst: tokens that a bucket holds; by default twice the rate.
+        """
+        self._rate = rate
+        self._burst = 2.0 * rate if burst is None else float(burst)
+        #: For each source the tokens in its bucket and the time of that count; the least recently seen source first.
+        self._buckets: OrderedDict[str | bytes, list[float]] = OrderedDict()
+        #: For each group the time, in seconds, when the last of its discarded buckets is full.
+        self._fullAt = array("d", [-math.inf]) * MAX_SOURCES
 
-    def take(self, source: str, rate: float, now: float) -> bool:
+    def take(self, source: str | bytes, now: float) -> bool:
         """
         Take one token out of a source's bucket.
 
-        @param rate: tokens that come back in a second; the bucket holds twice as many.
-        @param now: seconds. A clock that is set back costs the source nothing but the time until it is where it was.
-        @return: whether there was one to take.
+        @param now: seconds. When the clock is set back, tokens return at the rate from then on.
+        @return: whether there was a token.
         """
-        levels = self._levels
-        bucket = levels.get(source)
+        bucket = self._buckets.get(source)
         if bucket is None:
-            levels[source] = [2.0 * rate - 1.0, now]
-            if len(levels) > MOST:
-                levels.popitem(last=False)
-            return True
-        levels.move_to_end(source)
-        level, then = bucket
+            bucket = self._addBucket(source, now)
+        else:
+            self._buckets.move_to_end(source)
+        tokens, then = bucket
         if now > then:
-            level = min(2.0 * rate, level + (now - then) * rate)
-        taken = level >= 1.0
-        bucket[0] = level - 1.0 if taken else level
+            tokens = min(self._burst, tokens + (now - then) * self._rate)
+        taken = tokens >= 1.0
+        bucket[0] = tokens - 1.0 if taken else tokens
         bucket[1] = now
         return taken
+
+    def _addBucket(self, source: str | bytes, now: float) -> list[float]:
+        """
+        Make a bucket for a new source, and discard another one if there are too many.
+        """
+        missing = (self._fullAt[hash(source) % MAX_SOURCES] - now) * self._rate
+        bucket = self._buckets[source] = [self._burst - min(max(missing, 0.0), self._burst), now]
+        if len(self._buckets) > MAX_SOURCES:
+            discarded, (tokens, then) = self._buckets.popitem(last=False)
+            group = hash(discarded) % MAX_SOURCES
+            self._fullAt[group] = max(self._fullAt[group], then + (self._burst - tokens) / self._rate)
+        return bucket
+
+
+class RateLimits(dict[int, RateLimit]):
+    """
+    One L{RateLimit} for each rate, made when it is first asked for: listeners with different limits need different
+    buckets, and listeners with the same limit share them.
+    """
+
+    def __missing__(self, rate: int) -> RateLimit:
+        limit = self[rate] = RateLimit(rate)
+        return limit

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from sockservices.client import Target, target
-from sockservices.conversation.policy import MOST
+from sockservices.conversation.policy import MAX_LIMIT
 
 __all__ = ["COUNT", "INTERVAL", "SECONDS", "TARGET", "timeout"]
 
@@ -59,8 +59,8 @@ class _Number(click.ParamType):  # type: ignore[type-arg]
             number = self._kind(value)
         except ValueError:
             number = self._kind(-1)
-        if not self._least <= number <= MOST:
-            self.fail(f"{value!r}: {self._wanted}, up to {MOST}, is wanted", param, ctx)
+        if not self._least <= number <= MAX_LIMIT:
+            self.fail(f"{value!r}: {self._wanted}, up to {MAX_LIMIT}, is wanted", param, ctx)
         return number
 
 

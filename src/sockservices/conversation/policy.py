@@ -7,19 +7,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-__all__ = ["Policy"]
+__all__ = ["MAX_LIMIT", "Policy"]
 
+#: Defaults of the limits per source: open connections, new connections per second, replies to datagrams per second.
+DEFAULT_MAX_PER_SOURCE, DEFAULT_MAX_RATE, DEFAULT_UDP_RATE = 64, 50, 20
 
-#: The limits on one source, where they are left open: connections, new ones a second, replies to datagrams a second.
-PER_SOURCE, RATE, UDP_RATE = 64, 50, 20
+#: The default burst of replies to a Unix source.
+DEFAULT_UNIX_BURST = 10_000
 
-#: The most that any number may be: no call into the kernel takes a second, or a byte, for each of many more.
-MOST = 10**9
+#: The largest value of a limit: the kernel takes more seconds or bytes in none of its calls.
+MAX_LIMIT = 10**9
 
 
 def _limit(default: Any, unit: str, text: str, whole: bool = False) -> Any:
     """
-    A field with what the command line says of it: its unit and its meaning.
+    A field with its description for --help: the unit, and the rest of a sentence that begins with the unit.
+
+    @param whole: whether the value is an integer.
     """
     return field(default=default, metadata={"unit": unit, "text": text, "whole": whole})
 
@@ -27,43 +31,54 @@ def _limit(default: Any, unit: str, text: str, whole: bool = False) -> Any:
 @dataclass(frozen=True, kw_only=True)
 class Policy:
     """
-    Every limit, as one value. A number of 0 switches its limit off, but C{drain=0} ends at once.
+    All limits of a listener, as one value. 0 switches a limit off, but C{drain=0} ends conversations at once.
 
-    The limits on one source (an IPv4 address, an IPv6 /64) may be L{None}: then they have their default and sources on
-    the loopback interface are exempt. A number holds for every source.
+    A source is an IPv4 address, an IPv6 /64 or the path of a Unix datagram socket. L{None} stands for the default of a
+    limit per source, which exempts sources on the loopback interface. A number limits every source.
 
-    @raise ValueError: when a number is negative, over 10**9, or no number, or has a fraction where things are counted.
+    @raise ValueError: for a value that is not a number from 0 to L{MAX_LIMIT}, or not an integer where things are
+        counted.
     """
 
     timeout: float | None = _limit(
-        None, "seconds", "to the first message, in place of the responder's own (welcome: 5)"
+        None, "seconds", "until the first message must arrive, in place of the service's own limit (welcome: 5)"
     )
-    maxConnections: int = _limit(1024, "connections", "in all", whole=True)
+    maxConnections: int = _limit(1024, "connections", "that may be open at once", whole=True)
     maxPerSource: int | None = _limit(
-        None, "connections", f"from one source ({PER_SOURCE}, and any number from loopback)", whole=True
+        None,
+        "connections",
+        f"that may be open at once from one IPv4 address or IPv6 /64 [default: {DEFAULT_MAX_PER_SOURCE}, no limit for "
+        "loopback]",
+        whole=True,
     )
     maxRate: int | None = _limit(
         None,
-        "new connections a second",
-        f"from one source, and a burst of twice as many ({RATE}; any from loopback)",
+        "new connections per second",
+        "from one IPv4 address or IPv6 /64, after a burst of twice as many "
+        f"[default: {DEFAULT_MAX_RATE}, no limit for loopback]",
         whole=True,
     )
-    idleTimeout: float = _limit(300.0, "seconds", "that a peer may be silent while it is owed nothing")
-    stallTimeout: float = _limit(30.0, "seconds", "that a peer may take nothing of what it is owed")
-    closeGrace: float = _limit(5.0, "seconds", "that a peer may take nothing of the last words")
-    drain: float = _limit(10.0, "seconds", "to end conversations when the server stops; 0 ends them at once")
+    idleTimeout: float = _limit(300.0, "seconds", "without data in either direction until a connection is closed")
+    stallTimeout: float = _limit(
+        30.0, "seconds", "without an acknowledgement of pending data until a connection is reset"
+    )
+    closeGrace: float = _limit(
+        5.0, "seconds", "without an acknowledgement of the last data until a closing connection is reset"
+    )
+    drain: float = _limit(10.0, "seconds", "for open conversations to end at shutdown; 0 ends them at once")
     udpRate: int | None = _limit(
         None,
-        "replies a second",
-        f"to datagrams of one source, and a burst of twice as many ({UDP_RATE}; any to loopback)",
+        "replies per second",
+        "to the datagrams of one source, after a burst of twice as many "
+        f"[default: {DEFAULT_UDP_RATE}, no limit for loopback, a burst of {DEFAULT_UNIX_BURST} for a Unix socket]",
         whole=True,
     )
-    udpMax: int = _limit(65527, "bytes", "of the longest datagram that is answered", whole=True)
+    udpMax: int = _limit(65527, "bytes", "in the longest datagram that is answered", whole=True)
     udpRfcSize: bool = False
 
     def __post_init__(self) -> None:
         """
-        Refuse what is no limit.
+        Check each limit.
         """
         for limit in fields(self):
             value = getattr(self, limit.name)
@@ -71,5 +86,6 @@ class Policy:
                 continue
             whole = limit.metadata["whole"]
             number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-            if not (number and 0 <= value <= MOST):
-                raise ValueError(f"{limit.name}={value!r}: a {'whole ' * whole}number from 0 to {MOST} is wanted")
+            if not (number and 0 <= value <= MAX_LIMIT):
+                kind = "whole number" if whole else "number"
+                raise ValueError(f"{limit.name}={value!r}: expected a {kind} from 0 to {MAX_LIMIT}")

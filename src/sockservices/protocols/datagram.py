@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.python.failure import Failure
 
 from sockservices.admission.census import Census
-from sockservices.admission.datagram_rules import inode, refusal, unixRefusal
+from sockservices.admission.datagram_rules import dropReason, inode, unixDropReason
 from sockservices.conversation.context import Conversation
 from sockservices.conversation.environment import Environment
 from sockservices.conversation.exchange import Exchange
@@ -178,13 +178,13 @@ class DatagramResponder(RequestProtocol):
         @param route: the way back to its source.
         """
         census, peer, received = self.census, route.peer, len(datagram)
-        serial = census.serial()
+        serial = census.nextSerial()
         outcome = limit = None
         if type(peer) is tuple:
-            outcome = refusal(peer[0], peer[1], route.destination, census.udpPorts)
+            outcome = dropReason(peer[0], peer[1], route.destination, census.udpPorts)
             limit = received if received > self._minReplyLimit else self._minReplyLimit
         elif peer is not None:
-            outcome = unixRefusal(peer, census.unixSockets)
+            outcome = unixDropReason(peer, census.unixSockets)
         if outcome is None and 0 < self.policy.udpMax < received:
             outcome = Outcome.TOO_LONG
         if outcome is not None:
@@ -219,11 +219,13 @@ class DatagramResponder(RequestProtocol):
         outcome = None
         if peer is None:
             outcome = Outcome.UNNAMED
-        elif limit is not None:
-            if len(reply) > limit:
-                outcome = Outcome.WITHHELD
-            elif not self.census.mayReply(peer[0], self.policy, (self._clock or self.clock).seconds()):
+        elif limit is None:
+            if not self.census.allowUnixReply(peer, self.policy, (self._clock or self.clock).seconds()):
                 outcome = Outcome.OVER_RATE
+        elif len(reply) > limit:
+            outcome = Outcome.WITHHELD
+        elif not self.census.allowReply(peer[0], self.policy, (self._clock or self.clock).seconds()):
+            outcome = Outcome.OVER_RATE
         if outcome is None:
             route.send(reply, (serial, peer, received, len(reply)))
         else:

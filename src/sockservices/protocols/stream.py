@@ -119,7 +119,7 @@ class StreamProtocol(Protocol):
         The transport knows who the peer is: begin the conversation.
         """
         self.peer = self.transport.getPeer()
-        self.serial = self.factory.census.serial()
+        self.serial = self.factory.census.nextSerial()
         greeting = self._exchange.open(_Conversation(self))
         if greeting:
             self.transport.write(greeting)

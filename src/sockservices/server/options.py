@@ -15,7 +15,7 @@ from twisted.application.app import ServerOptions
 from twisted.python import usage
 
 from sockservices import __version__
-from sockservices.conversation.policy import MOST, Policy
+from sockservices.conversation.policy import MAX_LIMIT, Policy
 from sockservices.conversation.responder import Responder
 from sockservices.monitoring.log import FORMATS
 from sockservices.registry import services
@@ -201,7 +201,7 @@ class Options(usage.Options):
                 limits[limit.name] = (int if whole else float)(self[option])
                 Policy(**limits)
             except ValueError:
-                wanted = f"a {'whole ' * whole}number of {limit.metadata['unit']}, from 0 to {MOST}, is wanted"
+                wanted = f"a {'whole ' * whole}number of {limit.metadata['unit']}, from 0 to {MAX_LIMIT}, is wanted"
                 raise usage.UsageError(f"--{option} {self[option]}: {wanted}") from None
         return Policy(**limits)
 

@@ -1,340 +1,272 @@
 """
-How many conversations a server has, and whether it may have one more.
+Tests for L{sockservices.Census}.
 """
 
 from __future__ import annotations
 
 import pickle
 from collections import Counter
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices import Census, Environment, Outcome, Policy
-from sockservices.admission.rate_limit import MOST
+from sockservices.admission.rate_limit import MAX_SOURCES
 
-#: No limit but those that a test is about.
-FREE = Policy(maxConnections=0, maxPerSource=0, maxRate=0, udpRate=0)
+#: No limit on connections and replies.
+UNLIMITED = Policy(maxConnections=0, maxPerSource=0, maxRate=0, udpRate=0)
+
+#: Two addresses of a source of IPv4, and of one of IPv6.
+SAME_V4 = ("192.0.2.1", "::ffff:192.0.2.1")
+SAME_V6 = ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2")
+
+LOOPBACK = ("127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1")
 
 
-class AdmitTests(SynchronousTestCase):
+def admitted(census: Census, policy: Policy, *hosts: str | None, now: float = 0.0) -> int:
     """
-    Tests for L{Census.admit} and L{Census.release}.
+    The number of connections that are admitted.
     """
+    return sum([census.admit(host, policy, now) for host in hosts])
 
-    def setUp(self) -> None:
-        """
-        A census of nobody.
-        """
-        self.census = Census()
 
-    def admitted(self, policy: Policy, *hosts: str | None, now: float = 0.0) -> int:
-        """
-        How many of these are admitted.
-        """
-        return sum([self.census.admit(host, policy, now) for host in hosts])
+def replies(census: Census, policy: Policy, source: str | bytes, now: float = 0.0) -> int:
+    """
+    The number of 20,000 replies that are allowed to an IP address, a path or an abstract name.
+    """
+    unix = isinstance(source, bytes) or source.startswith("/")
+    allow: Any = census.allowUnixReply if unix else census.allowReply
+    return sum([allow(source, policy, now) for _ in range(20_000)])
 
-    def test_maxConnections(self) -> None:
-        """
-        So many are admitted in all, wherever they come from, over Unix sockets too.
-        """
-        policy = Policy(maxConnections=4, maxPerSource=0, maxRate=0)
-        self.assertEqual(self.admitted(policy, "192.0.2.1", "2001:db8::1", None, "127.0.0.1"), 4)
-        self.assertEqual(self.admitted(policy, "192.0.2.2", "2001:db8:1::1", None, "127.0.0.1"), 0)
-        self.assertEqual(self.census.connections, 4)
 
-    def test_maxConnectionsOff(self) -> None:
-        """
-        A limit of 0 is none.
-        """
-        self.assertEqual(self.admitted(FREE, *["192.0.2.1"] * 2000), 2000)
+@pytest.mark.parametrize(("limit", "most"), [({}, 1024), ({"maxConnections": 4}, 4), ({"maxConnections": 0}, 2000)])
+def test_maxConnections(limit: Any, most: int) -> None:
+    """
+    The limit in all counts connections from everywhere, Unix sockets included.
+    """
+    census, policy = Census(), Policy(maxPerSource=0, maxRate=0, **limit)
+    assert admitted(census, policy, *["192.0.2.1", "2001:db8::1", None, "127.0.0.1"] * 500) == most
+    assert census.connections == most
 
-    def test_defaultTotal(self) -> None:
-        """
-        By default there are 1024 places.
-        """
-        self.assertEqual(self.admitted(Policy(), *[None] * 1500), 1024)
 
-    def test_maxPerSource(self) -> None:
-        """
-        So many are admitted from one source, and as many from the next; of twenty tries, exactly five.
-        """
-        policy = Policy(maxPerSource=5, maxRate=0)
-        self.assertEqual(self.admitted(policy, *["192.0.2.1"] * 20), 5)
-        self.assertEqual(self.admitted(policy, *["192.0.2.2"] * 20), 5)
+@pytest.mark.parametrize(
+    ("limit", "hosts", "most"),
+    [
+        ({}, ["192.0.2.1"], 64),
+        ({}, LOOPBACK, 200),
+        ({}, [None], 200),
+        ({"maxPerSource": 5}, SAME_V4, 5),
+        ({"maxPerSource": 5}, SAME_V6, 5),
+        ({"maxPerSource": 5}, ["192.0.2.1", "192.0.2.2", "2001:db8:0:1::1", "2001:db8:0:2::1"], 20),
+        ({"maxPerSource": 5}, ["127.0.0.1", "127.0.0.2", "::1", "localhost"], 20),
+        ({"maxPerSource": 5}, [None], 200),
+        ({"maxPerSource": 0}, ["192.0.2.1"], 200),
+    ],
+)
+def test_maxPerSource(limit: Any, hosts: list[str | None], most: int) -> None:
+    """
+    Each source has its share. By default loopback has no limit; a number limits loopback too, each address by itself.
+    Text that is no IP address is a source. Unix peers have no limit per source.
+    """
+    policy = Policy(maxRate=0, **limit)
+    assert admitted(Census(), policy, *[*hosts] * (200 // len(hosts))) == most
 
-    def test_defaultPerSource(self) -> None:
-        """
-        By default 64 of them are admitted from one source, but any number from this host itself.
-        """
-        policy = Policy(maxRate=0)
-        self.assertEqual(self.admitted(policy, *["192.0.2.1"] * 100), 64)
-        self.assertEqual(self.admitted(policy, *["127.0.0.1", "::1", "127.0.0.2", "::ffff:127.0.0.1"] * 100), 400)
 
-    def test_numberHoldsForLoopback(self) -> None:
-        """
-        A number is meant for every source; those on loopback are told apart by their addresses.
-        """
-        policy = Policy(maxPerSource=5, maxRate=0)
-        for host in ("127.0.0.1", "127.0.0.2", "::1"):
-            self.assertEqual(self.admitted(policy, *[host] * 20), 5, host)
+@pytest.mark.parametrize(
+    ("limit", "hosts", "most", "later"),
+    [
+        ({}, ["192.0.2.1"], 100, 50),
+        ({}, ["127.0.0.1", "::1", None], 900, 900),
+        ({"maxRate": 5}, ["192.0.2.1"], 10, 5),
+        ({"maxRate": 5}, ["127.0.0.1"], 10, 5),
+        ({"maxRate": 5}, SAME_V6, 10, 5),
+        ({"maxRate": 5}, ["192.0.2.1", "192.0.2.2"], 20, 10),
+        ({"maxRate": 5}, [None], 900, 900),
+        ({"maxRate": 0}, ["192.0.2.1"], 900, 900),
+    ],
+)
+def test_maxRate(limit: Any, hosts: list[str | None], most: int, later: int) -> None:
+    """
+    A source is admitted a burst, and a second later its rate. By default loopback has no limit; a number limits it too.
+    """
+    census, policy = Census(), Policy(maxPerSource=0, maxConnections=0, **limit)
+    hosts = [*hosts] * (900 // len(hosts))
+    assert [admitted(census, policy, *hosts, now=now) for now in (0.0, 1.0)] == [most, later]
 
-    def test_slash64(self) -> None:
-        """
-        A v6 customer has one source's share, however many addresses.
-        """
-        policy = Policy(maxPerSource=5, maxRate=0)
-        self.assertEqual(self.admitted(policy, *[f"2001:db8:0:1::{number:x}" for number in range(20)]), 5)
-        self.assertEqual(self.admitted(policy, *[f"2001:db8:0:2::{number:x}" for number in range(20)]), 5)
 
-    def test_mapped(self) -> None:
-        """
-        A v4 source has one share, whichever socket it comes to.
-        """
-        policy = Policy(maxPerSource=5, maxRate=0)
-        self.assertEqual(self.admitted(policy, *["192.0.2.1", "::ffff:192.0.2.1"] * 10), 5)
-        self.census.release("::ffff:192.0.2.1")
-        self.assertEqual(self.admitted(policy, "192.0.2.1"), 1)
+def test_release() -> None:
+    """
+    A place is free at once, in all and for the source; the rate is not restored.
+    """
+    census, policy = Census(), Policy(maxConnections=2, maxPerSource=1, maxRate=0)
+    assert admitted(census, policy, "192.0.2.1", "192.0.2.1", None, "192.0.2.2") == 2
+    census.release("::ffff:192.0.2.1")
+    assert admitted(census, policy, "192.0.2.1", "192.0.2.2") == 1
+    census.release(None)
+    assert admitted(census, policy, "192.0.2.1", "192.0.2.2") == 1
+    for attempt in range(100):
+        if census.admit("192.0.2.3", Policy(maxRate=5), 0.0):
+            census.release("192.0.2.3")
+            assert attempt < 10
 
-    def test_unixHasNoSource(self) -> None:
-        """
-        Unix peers are limited in all only.
-        """
-        self.assertEqual(self.admitted(Policy(maxPerSource=1, maxRate=1), *[None] * 100), 100)
 
-    def test_maxRate(self) -> None:
-        """
-        Of 200 connections in a second for two seconds, a burst and the rate are admitted, and nobody else suffers.
-        """
-        policy = Policy(maxRate=50, maxPerSource=0, maxConnections=0)
-        times = [1000 + number / 200 for number in range(401)]
-        admitted = sum([self.census.admit("192.0.2.1", policy, now) for now in times])
-        self.assertEqual(admitted, 100 + 2 * 50)
-        self.assertEqual(self.admitted(policy, "192.0.2.2", now=1002.0), 1)
-        self.assertEqual(self.admitted(policy, *["192.0.2.1"] * 100, now=1003.0), 50)
+@pytest.mark.parametrize(
+    ("policy", "first"),
+    [(Policy(maxConnections=1, maxPerSource=0, maxRate=1), None), (Policy(maxPerSource=1, maxRate=1), "192.0.2.1")],
+)
+def test_refusalsCountForNothing(policy: Policy, first: str | None) -> None:
+    """
+    A connection that one limit refuses uses up no other limit.
+    """
+    census = Census()
+    assert admitted(census, policy, first, *["192.0.2.1"] * 100) == 1
+    census.release(first)
+    assert admitted(census, policy, "192.0.2.1") == 1
 
-    def test_defaultRate(self) -> None:
-        """
-        By default 50 a second are admitted from one source, but any number from this host, and over Unix sockets.
-        """
-        policy = Policy(maxPerSource=0, maxConnections=0)
-        self.assertEqual(self.admitted(policy, *["192.0.2.1"] * 1000), 100)
-        self.assertEqual(self.admitted(policy, *["192.0.2.1"] * 1000, now=1.0), 50)
-        self.assertEqual(self.admitted(policy, *["127.0.0.1", "::1", None] * 1000), 3000)
 
-    def test_rateHoldsForLoopback(self) -> None:
-        """
-        A rate that is named holds for this host too.
-        """
-        self.assertEqual(self.admitted(Policy(maxRate=5), *["127.0.0.1"] * 100), 10)
+def test_boundedMemory() -> None:
+    """
+    Memory is bounded: as large after the rates of 8192 sources as after those of 4096.
+    """
+    census, sizes = Census(), []
+    for number in range(2 * MAX_SOURCES):
+        host = f"10.{number // 100 + 100}.{number % 100 + 100}.1"
+        assert census.admit(host, Policy(), 0.0)
+        census.release(host)
+        census.allowReply(host, Policy(), 0.0)
+        census.allowUnixReply(f"/run/{number:05}", Policy(), 0.0)
+        if not (number + 1) % MAX_SOURCES:
+            sizes.append(size(census))
+    assert sizes[0] == sizes[1]
 
-    def test_releaseDoesNotRefillTheRate(self) -> None:
-        """
-        Who comes and goes is limited as well.
-        """
-        policy = Policy(maxRate=5)
-        admitted = 0
-        for _ in range(100):
-            if self.census.admit("192.0.2.1", policy, 0.0):
-                admitted += 1
-                self.census.release("192.0.2.1")
-        self.assertEqual((admitted, self.census.connections), (10, 0))
 
-    def test_boundedMemory(self) -> None:
-        """
-        Of the sources that came and went, the last 4096 are remembered.
-        """
-        policy = Policy(maxRate=1, maxPerSource=1)
+def test_endedConnectionsTakeNoMemory() -> None:
+    """
+    When all connections have ended the census takes as much memory as before.
+    """
+    census = Census()
+    before = size(census)
+    for number in range(1000):
+        host = f"2001:db8:{number:x}::1"
+        assert census.admit(host, UNLIMITED, 0.0)
+        assert size(census) > before
+        census.release(host)
+    assert size(census) == before
 
-        def visited(number: int) -> bool:
-            host = f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}"
-            admitted = self.census.admit(host, policy, 0.0)
-            if admitted:
-                self.census.release(host)
-            return admitted
 
-        for number in range(2 * MOST):
-            self.assertTrue(visited(number) and visited(number))
-        self.assertEqual(sum([not visited(number) for number in reversed(range(2 * MOST))]), MOST)
+def size(census: Census) -> int:
+    """
+    The memory of a census, as the length of all that it holds but its methods.
+    """
+    return len(pickle.dumps([value for value in vars(census).values() if not callable(value)]))
 
-    def test_goneIsForgotten(self) -> None:
-        """
-        Who has gone takes up no memory: the census is as it was, to the last byte.
-        """
-        before = pickle.dumps(self.census)
-        for number in range(1000):
-            host = f"2001:db8:{number:x}::1"
-            self.assertTrue(self.census.admit(host, FREE, 0.0))
-            self.assertNotEqual(pickle.dumps(self.census), before)
-            self.census.release(host)
-        self.assertEqual(pickle.dumps(self.census), before)
 
-    def test_release(self) -> None:
-        """
-        A place is free again at once, in all and for the source.
-        """
-        policy = Policy(maxConnections=2, maxPerSource=1, maxRate=0)
-        self.assertEqual(self.admitted(policy, "192.0.2.1", "192.0.2.1", None, "192.0.2.2"), 2)
-        self.census.release("192.0.2.1")
-        self.assertEqual(self.admitted(policy, "192.0.2.1", "192.0.2.2"), 1)
-        self.census.release(None)
-        self.assertEqual(self.admitted(policy, "192.0.2.1", "192.0.2.2"), 1)
-
-    def test_refusalsCountForNothing(self) -> None:
-        """
-        Who was refused for one reason has not used up another limit.
-        """
-        full = Policy(maxConnections=1, maxPerSource=0, maxRate=1)
-        self.assertEqual(self.admitted(full, None, *["192.0.2.1"] * 100), 1)
-        self.census.release(None)
-        self.assertEqual(self.admitted(full, "192.0.2.1"), 1)
-        crowded = Policy(maxPerSource=1, maxRate=1)
-        self.assertEqual(self.admitted(crowded, *["192.0.2.1"] * 100), 0)
-        self.census.release("192.0.2.1")
-        self.assertEqual(self.admitted(crowded, "192.0.2.1"), 1)
-
-    def test_noAddress(self) -> None:
-        """
-        What is no address, as a wrapped transport may have it, is a source like any other.
-        """
-        policy = Policy(maxPerSource=1)
-        admitted = [self.census.admit("localhost", policy, 0.0) for _ in range(2)]
-        self.assertEqual(admitted, [True, False])
-        self.census.release("localhost")
-        self.assertEqual(self.census.connections, 0)
-
-    @settings(deadline=None)
-    @given(
-        most=st.integers(0, 8),
-        each=st.integers(0, 4),
-        steps=st.lists(
-            st.tuples(
-                st.booleans(),
-                st.sampled_from(
-                    ["192.0.2.1", "::ffff:192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "::1", None]
-                ),
-            ),
-            max_size=60,
-        ),
-    )
-    def test_anySequence(self, most: int, each: int, steps: list[tuple[bool, str | None]]) -> None:
-        """
-        Whoever comes and goes, in whatever order: admitted is who has a place in all and in its source, and when all
-        have gone, all places are free.
-        """
-        census = Census()
-        policy = Policy(maxConnections=most, maxPerSource=each, maxRate=0)
-        source = {"::ffff:192.0.2.1": "192.0.2.1", "2001:db8::2": "2001:db8::1"}
-        here: list[str | None] = []
-        for comes, host in steps:
-            if comes:
-                count = Counter(source.get(other or "", other) for other in here)
-                place = not most or len(here) < most
-                share = host is None or not each or count[source.get(host, host)] < each
-                self.assertEqual(census.admit(host, policy, 0.0), place and share)
-                if place and share:
-                    here.append(host)
-            elif host in here:
-                here.remove(host)
-                census.release(host)
-            self.assertEqual(census.connections, len(here))
-        for host in here:
+@settings(deadline=None)
+@given(
+    most=st.integers(0, 8),
+    each=st.integers(0, 4),
+    steps=st.lists(
+        st.tuples(st.booleans(), st.sampled_from([*SAME_V4, "192.0.2.2", *SAME_V6, "::1", None])), max_size=60
+    ),
+)
+def test_anySequence(most: int, each: int, steps: list[tuple[bool, str | None]]) -> None:
+    """
+    In whatever order connections begin and end, one is admitted if there is a place in all and for its source. When all
+    have ended, all places are free.
+    """
+    census = Census()
+    policy = Policy(maxConnections=most, maxPerSource=each, maxRate=0)
+    source = {SAME_V4[1]: SAME_V4[0], SAME_V6[1]: SAME_V6[0]}
+    present: list[str | None] = []
+    for begins, host in steps:
+        if begins:
+            count = Counter(source.get(other or "", other) for other in present)
+            place = not most or len(present) < most
+            share = host is None or not each or count[source.get(host, host)] < each
+            assert census.admit(host, policy, 0.0) is (place and share)
+            if place and share:
+                present.append(host)
+        elif host in present:
+            present.remove(host)
             census.release(host)
-        self.assertEqual(census.connections, 0)
-        for host in ("192.0.2.1", "2001:db8::1", "::1"):
-            self.assertTrue(census.admit(host, Policy(maxPerSource=1, maxRate=0), 0.0))
+        assert census.connections == len(present)
+    for host in present:
+        census.release(host)
+    assert census.connections == 0
+    assert admitted(census, Policy(maxPerSource=1, maxRate=0), SAME_V4[0], SAME_V6[0], "::1") == 3
 
 
-class MayReplyTests(SynchronousTestCase):
+@pytest.mark.parametrize(
+    ("limit", "sources", "most", "later"),
+    [
+        ({}, ["192.0.2.1"], 40, 20),
+        ({}, LOOPBACK, 80_000, 80_000),
+        ({}, ["/run/peer"], 10_000, 20),
+        ({}, ["/run/peer", "/run/other", b"\0peer"], 30_000, 60),
+        ({"udpRate": 5}, ["192.0.2.1", "192.0.2.2"], 20, 10),
+        ({"udpRate": 5}, SAME_V4, 10, 5),
+        ({"udpRate": 5}, SAME_V6, 10, 5),
+        ({"udpRate": 5}, ["127.0.0.1"], 10, 5),
+        ({"udpRate": 5}, ["/run/peer"], 10, 5),
+        ({"udpRate": 0}, ["192.0.2.1", "/run/peer"], 40_000, 40_000),
+    ],
+)
+def test_udpRate(limit: Any, sources: list[str | bytes], most: int, later: int) -> None:
     """
-    Tests for L{Census.mayReply}.
+    A source is sent a burst of replies, and a second later its rate. By default loopback has no limit and a Unix socket
+    has a larger burst; a number limits every source alike.
     """
-
-    def replies(self, census: Census, policy: Policy, host: str, now: float = 0.0) -> int:
-        """
-        How many of 1000 datagrams may be answered.
-        """
-        return sum([census.mayReply(host, policy, now) for _ in range(1000)])
-
-    def test_udpRate(self) -> None:
-        """
-        A source has a burst of replies, then so many a second; the next source has its own.
-        """
-        census = Census()
-        policy = Policy(udpRate=5)
-        self.assertEqual(self.replies(census, policy, "192.0.2.1"), 10)
-        self.assertEqual(self.replies(census, policy, "192.0.2.1", 1.0), 5)
-        self.assertEqual(self.replies(census, policy, "192.0.2.2", 1.0), 10)
-
-    def test_default(self) -> None:
-        """
-        By default there are 20 a second for one source, any number for this host itself.
-        """
-        census = Census()
-        self.assertEqual(self.replies(census, Policy(), "192.0.2.1"), 40)
-        self.assertEqual(self.replies(census, Policy(), "192.0.2.1", 1.0), 20)
-        for host in ("127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"):
-            self.assertEqual(self.replies(census, Policy(), host), 1000, host)
-
-    def test_numberHoldsForLoopback(self) -> None:
-        """
-        A rate that is named holds for this host too.
-        """
-        self.assertEqual(self.replies(Census(), Policy(udpRate=5), "127.0.0.1"), 10)
-
-    def test_off(self) -> None:
-        """
-        A rate of 0 is no limit.
-        """
-        self.assertEqual(self.replies(Census(), FREE, "192.0.2.1"), 1000)
-
-    def test_slash64(self) -> None:
-        """
-        A v6 customer has one source's share, and so has a v4 address in both its forms.
-        """
-        census = Census()
-        policy = Policy(udpRate=5)
-        self.assertEqual(self.replies(census, policy, "2001:db8::1"), 10)
-        self.assertEqual(self.replies(census, policy, "2001:db8::2"), 0)
-        self.assertEqual(self.replies(census, policy, "192.0.2.1"), 10)
-        self.assertEqual(self.replies(census, policy, "::ffff:192.0.2.1"), 0)
-
-    def test_apartFromConnections(self) -> None:
-        """
-        Replies to datagrams and new connections do not use up each other's rate.
-        """
-        census = Census()
-        policy = Policy(udpRate=5, maxRate=5, maxPerSource=0)
-        self.assertEqual(self.replies(census, policy, "192.0.2.1"), 10)
-        self.assertTrue(census.admit("192.0.2.1", policy, 0.0))
+    census, policy = Census(), Policy(**limit)
+    assert [sum(replies(census, policy, source, now) for source in sources) for now in (0.0, 1.0)] == [most, later]
 
 
-class CountsTests(SynchronousTestCase):
+def test_ratesApart() -> None:
     """
-    Tests for what else a L{Census} counts.
+    Each limit on a rate counts by itself: of connections or replies, and of each listener. Equal limits are shared.
     """
+    census = Census()
+    fast, slow = (Policy(maxRate=rate, udpRate=rate, maxPerSource=0) for rate in (50, 2))
+    same = Policy(maxRate=50, udpRate=50, maxPerSource=0, drain=1)
+    hosts = ["192.0.2.1"] * 1000
+    assert [admitted(census, policy, *hosts) for policy in (fast, slow, same)] == [100, 4, 0]
+    assert [replies(census, policy, "192.0.2.1") for policy in (fast, slow, same)] == [100, 4, 0]
 
-    def test_serial(self) -> None:
-        """
-        Conversations are numbered from 1; another server begins anew.
-        """
-        census = Census()
-        self.assertEqual([census.serial() for _ in range(3)], [1, 2, 3])
-        self.assertEqual(Census().serial(), 1)
 
-    def test_nothingYet(self) -> None:
-        """
-        A census begins with nobody, and no outcome that has not happened.
-        """
-        census = Census()
-        self.assertEqual((census.connections, census.outcomes, census.udpPorts), (0, {}, {}))
-        self.assertEqual(census.outcomes[Outcome.DONE], 0)
+def test_churningSourcesDoNotRefill() -> None:
+    """
+    However many sources come in between, each one is sent no more replies than its burst and its rate allow.
+    """
+    census, policy, allowed = Census(), Policy(), Counter[str]()
+    for step in range(16):
+        for host in ["192.0.2.1"] * 100 + [f"10.{step % 3}.{number >> 8}.{number & 255}" for number in range(8200)]:
+            allowed[host] += census.allowReply(host, policy, step / 5)
+    assert max(allowed.values()) <= 40 + 3 * 20
 
-    def test_environment(self) -> None:
-        """
-        All conversations of a server have one environment.
-        """
-        environment = Environment(server="here")
-        self.assertIs(Census(environment).environment, environment)
-        self.assertTrue(Census().environment.server)
+
+def test_nextSerial() -> None:
+    """
+    Conversations are numbered from 1. Each server has its own numbers.
+    """
+    census = Census()
+    assert [census.nextSerial() for _ in range(3)] == [1, 2, 3]
+    assert Census().nextSerial() == 1
+
+
+def test_nothingYet() -> None:
+    """
+    A new census has no connection, no outcome and no port.
+    """
+    census = Census()
+    assert (census.connections, census.outcomes, census.udpPorts, census.unixSockets) == (0, {}, {}, set())
+    assert census.outcomes[Outcome.DONE] == 0
+
+
+def test_environment() -> None:
+    """
+    All conversations of a server have one environment.
+    """
+    environment = Environment(server="here")
+    assert Census(environment).environment is environment
+    assert Census().environment.server

@@ -1,133 +1,148 @@
 """
-Which datagrams may be answered.
+Tests for L{sockservices.admission.datagram_rules}.
 """
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv6Address
+import os
+import socket
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices import Outcome
-from sockservices.admission.datagram_rules import refusal
+from sockservices.admission.datagram_rules import dropReason, inode, unixDropReason
 
-#: A host that may be anybody.
-ANYBODY = "192.0.2.7"
+#: A host on another network.
+REMOTE = "192.0.2.7"
 
 HOSTS = st.one_of(st.integers(0, 2**32 - 1).map(IPv4Address), st.integers(0, 2**128 - 1).map(IPv6Address)).map(str)
 
 
-class PortTests(SynchronousTestCase):
+def test_ports() -> None:
     """
-    Tests for source ports: rules U2 and U3.
+    Port 0 asks for no reply (RFC 768). Services that may answer back use the ports below 1024, and 2049 (NFS). Other
+    ports are answered.
     """
-
-    def test_noPort(self) -> None:
-        """
-        Port 0 asks for no reply (RFC 768).
-        """
-        self.assertIs(refusal(ANYBODY, 0, None, ()), Outcome.NO_PORT)
-
-    def test_privileged(self) -> None:
-        """
-        Below 1024, and on NFS's port, there are services that would answer back.
-        """
-        refused = {port for port in range(1, 65536) if refusal(ANYBODY, port, None, ()) is Outcome.PRIVILEGED}
-        self.assertEqual(refused, {*range(1, 1024), 2049})
-
-    def test_ownPorts(self) -> None:
-        """
-        So there are on every port of this server's own, wherever the datagram says that it comes from.
-        """
-        own = {8007, 8019}
-        for host in (ANYBODY, "127.0.0.1", "::1", "2001:db8::1"):
-            self.assertIs(refusal(host, 8007, None, own), Outcome.OWN_PORT)
-            self.assertIs(refusal(host, 8019, None, own), Outcome.OWN_PORT)
-            self.assertIsNone(refusal(host, 8009, None, own))
-
-    def test_everyOtherPort(self) -> None:
-        """
-        All other ports may ask.
-        """
-        self.assertEqual([refusal(ANYBODY, port, None, ()) for port in (1024, 2048, 2050, 40000, 65535)], [None] * 5)
+    reasons = {port: dropReason(REMOTE, port, None, ()) for port in range(65536)}
+    assert reasons[0] is Outcome.NO_PORT
+    assert {port for port in reasons if reasons[port] is Outcome.PRIVILEGED} == {*range(1, 1024), 2049}
+    assert {port for port in reasons if reasons[port] is None} == {*range(1024, 65536)} - {2049}
 
 
-class SourceTests(SynchronousTestCase):
+@pytest.mark.parametrize("host", [REMOTE, "127.0.0.1", "::1", "2001:db8::1"])
+def test_ownPorts(host: str) -> None:
     """
-    Tests for source addresses: rule U4.
+    The server's own ports are not answered, whatever the source's address. The more general reason wins.
     """
-
-    def test_hosts(self) -> None:
-        """
-        A single host may ask.
-        """
-        for host in (ANYBODY, "10.0.0.1", "223.255.255.255", "1.0.0.0", "2001:db8::1", "fe80::1%2", "::ffff:192.0.2.7"):
-            self.assertIsNone(refusal(host, 40000, None, ()), host)
-
-    def test_noSingleHost(self) -> None:
-        """
-        What no single host has as its address is not answered: unspecified, multicast, broadcast, reserved, and the
-        same inside of IPv6.
-        """
-        v4 = ["0.0.0.0", "0.1.2.3", "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.254", "255.255.255.255"]
-        for host in [*v4, *(f"::ffff:{host}" for host in v4), "::", "ff02::1", "ff0e::1%2"]:
-            self.assertIs(refusal(host, 40000, None, ()), Outcome.BAD_SOURCE, host)
-
-    def test_loopback(self) -> None:
-        """
-        The host may ask itself, on the loopback interface; from anywhere else such a source is forged.
-        """
-        for host, other in (("127.0.0.1", ANYBODY), ("127.9.9.9", ANYBODY), ("::1", "2001:db8::1")):
-            for destination in ("127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1", None):
-                self.assertIsNone(refusal(host, 40000, destination, ()))
-            self.assertIs(refusal(host, 40000, other, ()), Outcome.BAD_SOURCE)
-        self.assertIs(refusal("::ffff:127.0.0.1", 40000, ANYBODY, ()), Outcome.BAD_SOURCE)
-
-    def test_othersToLoopback(self) -> None:
-        """
-        Another source of this host may ask the loopback address.
-        """
-        self.assertIsNone(refusal(ANYBODY, 40000, "127.0.0.1", ()))
+    own = {0, 7, 8007, 8019}
+    reasons = [dropReason(host, port, None, own) for port in (8007, 8019, 8009, 0, 7)]
+    assert reasons == [Outcome.OWN_PORT, Outcome.OWN_PORT, None, Outcome.NO_PORT, Outcome.PRIVILEGED]
 
 
-class DestinationTests(SynchronousTestCase):
+@pytest.mark.parametrize(
+    ("host", "destination", "reason"),
+    [
+        # A source that a single host can have is answered.
+        *((host, None, None) for host in (REMOTE, "10.0.0.1", "2001:db8::1", "fe80::1%2", f"::ffff:{REMOTE}")),
+        *((host, None, Outcome.BAD_SOURCE) for host in ("0.1.2.3", "224.0.0.1", "::ffff:255.255.255.255", "::")),
+        *((host, None, Outcome.BAD_SOURCE) for host in ("ff0e::1%2", "100::1", "4000::1", "64:ff9b::e000:1")),
+        # A loopback source is answered only on the loopback interface; from another one it is forged.
+        *(
+            (host, destination, None)
+            for host in ("127.0.0.1", "127.9.9.9", "::1")
+            for destination in ("127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1", None)
+        ),
+        ("127.9.9.9", REMOTE, Outcome.BAD_SOURCE),
+        ("::1", "2001:db8::1", Outcome.BAD_SOURCE),
+        ("::ffff:127.0.0.1", REMOTE, Outcome.BAD_SOURCE),
+        (REMOTE, "127.0.0.1", None),
+        # A datagram to more than one host is not answered.
+        *((REMOTE, destination, None) for destination in ("192.0.2.1", "2001:db8::2", "fe80::1")),
+        *((REMOTE, destination, Outcome.BROADCAST) for destination in ("255.255.255.255", "224.0.0.1", "0.0.0.0")),
+        *((REMOTE, destination, Outcome.BROADCAST) for destination in ("::ffff:224.0.0.1", "ff02::1")),
+    ],
+)
+def test_addresses(host: str, destination: str | None, reason: Outcome | None) -> None:
     """
-    Tests for what a datagram was sent to: rule U5.
+    A datagram is answered if its source and its destination are single hosts.
     """
-
-    def test_manyHosts(self) -> None:
-        """
-        What was sent to many hosts is not answered.
-        """
-        for destination in ("255.255.255.255", "224.0.0.1", "239.1.2.3", "::ffff:224.0.0.1", "ff02::1", "0.0.0.0"):
-            self.assertIs(refusal(ANYBODY, 40000, destination, ()), Outcome.BROADCAST, destination)
-
-    def test_thisHost(self) -> None:
-        """
-        What was sent to this one is; where the transport cannot tell, it is not judged.
-        """
-        for destination in ("192.0.2.1", "2001:db8::2", "fe80::1", None):
-            self.assertIsNone(refusal(ANYBODY, 40000, destination, ()))
+    assert dropReason(host, 40000, destination, ()) is reason
 
 
-class ArbitraryTests(SynchronousTestCase):
+@settings(deadline=None)
+@given(host=HOSTS, port=st.integers(0, 65535), destination=st.none() | HOSTS, own=st.sets(st.integers(0, 65535)))
+def test_anyDatagram(host: str, port: int, destination: str | None, own: set[int]) -> None:
     """
-    Tests for whatever addresses there are.
+    No datagram raises. One that may be answered has a port and an address that cannot answer back.
     """
+    if dropReason(host, port, destination, own) is None:
+        assert port not in own
+        assert port >= 1024
+        assert port != 2049
+        assert not ip_address(host).is_multicast
 
-    @settings(deadline=None)
-    @given(host=HOSTS, port=st.integers(0, 65535), destination=st.none() | HOSTS, own=st.sets(st.integers(0, 65535)))
-    def test_arbitrary(self, host: str, port: int, destination: str | None, own: set[int]) -> None:
-        """
-        Every datagram is judged; one that may be answered goes to a port and an address that cannot answer back.
-        """
-        outcome = refusal(host, port, destination, own)
-        if outcome is None:
-            self.assertNotIn(port, own)
-            self.assertTrue(port >= 1024 and port != 2049)
-            self.assertFalse(IPv6Address(host).is_multicast if ":" in host else IPv4Address(host).is_multicast)
-        else:
-            judged = (Outcome.NO_PORT, Outcome.PRIVILEGED, Outcome.OWN_PORT, Outcome.BAD_SOURCE, Outcome.BROADCAST)
-            self.assertIn(outcome, judged)
+
+@pytest.fixture
+def peer(tmp_path: Path) -> str:
+    """
+    The path of a client's socket.
+    """
+    return bound(tmp_path / "peer")
+
+
+def bound(path: Path) -> str:
+    """
+    Bind a Unix datagram socket to a path; the file stays when the socket is closed.
+    """
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as unix:
+        unix.bind(str(path))
+    return str(path)
+
+
+def test_unixSources(peer: str, tmp_path: Path) -> None:
+    """
+    A source is answered at a full path that bind(2) has made, at an abstract name, and at a path without a file, which
+    the kernel rejects. A relative path is not answered: in the server's working directory it can be another socket.
+    """
+    for path in (peer, peer.encode(), b"\0name", "\0name", str(tmp_path / "gone"), f"{peer}/below"):
+        assert unixDropReason(path, ()) is None, path
+    for path in ("peer", b"peer", "./peer", "../peer", "\udcff"):
+        assert unixDropReason(path, ()) is Outcome.BAD_SOURCE, path
+
+
+def test_unixSourceReplaced(peer: str, tmp_path: Path) -> None:
+    """
+    A file that bind(2) has not made is not answered: it may lead to the socket of another server.
+    """
+    link, file, hardLink = (tmp_path / name for name in ("link", "file", "hard"))
+    link.symlink_to(peer)
+    file.touch()
+    for path in (link, file, tmp_path):
+        assert unixDropReason(str(path), ()) is Outcome.BAD_SOURCE, path
+    hardLink.hardlink_to(peer)
+    assert [unixDropReason(path, ()) for path in (str(hardLink), peer)] == [Outcome.BAD_SOURCE] * 2
+
+
+def test_ownSockets(peer: str, tmp_path: Path) -> None:
+    """
+    The server's own socket is not answered, by whatever path its folder is reached.
+    """
+    (tmp_path / "folder").symlink_to(tmp_path)
+    status = os.stat(peer)  # noqa: PTH116
+    own = {(status.st_dev, status.st_ino)}
+    other = bound(tmp_path / "other")
+    assert {inode(peer), inode(peer.encode()), inode(f"{tmp_path}/folder/peer")} == own
+    assert [unixDropReason(path, own) for path in (peer, f"{tmp_path}/folder/peer")] == [Outcome.OWN_PORT] * 2
+    assert unixDropReason(other, own) is None
+
+
+@pytest.mark.parametrize("path", [None, "", b"", b"\0name", "/nowhere/at all", "/nul\0"])
+def test_noInode(path: str | bytes | None) -> None:
+    """
+    Without a file there is no inode.
+    """
+    assert inode(path) is None

@@ -1,118 +1,161 @@
 """
-How often a source may do a thing, and how many sources are remembered.
+Tests for L{sockservices.admission.rate_limit}.
 """
 
 from __future__ import annotations
 
+import pickle
+import sys
+from collections.abc import Iterable
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.trial.unittest import SynchronousTestCase
 
-from sockservices.admission.rate_limit import MOST, Buckets
+from sockservices.admission.rate_limit import MAX_SOURCES, RateLimit, RateLimits
 
 
-class BucketsTests(SynchronousTestCase):
+def taken(limit: RateLimit, times: Iterable[float], source: str = "a") -> int:
     """
-    Tests for L{Buckets}.
+    The number of tokens that a source takes when it asks at these times.
+    """
+    return sum([limit.take(source, now) for now in times])
+
+
+@pytest.mark.parametrize("now", [0.0, 5.0, 1e9])
+def test_burst(now: float) -> None:
+    """
+    A source takes a burst at once: twice the rate, or the number given.
+    """
+    assert taken(RateLimit(10), [now] * 100) == 20
+    assert taken(RateLimit(10, burst=70), [now] * 100) == 70
+
+
+def test_rate() -> None:
+    """
+    After the burst a source takes as many tokens per second as the rate. It is never refused if it keeps to the rate.
+    """
+    assert taken(RateLimit(50), [1000 + number / 200 for number in range(2000)]) == 100 + 10 * 50 - 1
+    assert taken(RateLimit(8), [number / 8 for number in range(10_000)]) == 10_000
+
+
+def test_tokensReturn() -> None:
+    """
+    Tokens return up to one burst, however long the pause. A refusal does not delay the next token.
+    """
+    limit = RateLimit(10)
+    asked = (0.0, 0.05, 0.1, 0.5, 1e6)
+    assert [taken(limit, [now] * 1000) for now in asked] == [20, 0, 1, 4, 20]
+
+
+def test_sourcesApart() -> None:
+    """
+    Each source has its own bucket.
+    """
+    limit = RateLimit(10)
+    assert [taken(limit, [0.0] * 1000, source) for source in ("a", "b", "a")] == [20, 20, 0]
+
+
+def test_limitsApart() -> None:
+    """
+    Each rate has its own buckets, and keeps them.
+    """
+    limits = RateLimits()
+    assert [taken(limits[rate], [0.0] * 1000) for rate in (10, 3, 10)] == [20, 6, 0]
+
+
+def test_clockSetBack() -> None:
+    """
+    After a clock is set back, tokens return at the rate, also to a source that has no bucket any more.
+    """
+    for others in (0, MAX_SOURCES):
+        limit = RateLimit(10)
+        assert taken(limit, [3600.0] * 100) == 20
+        for number in range(others):
+            limit.take(str(number), 3600.0)
+        assert [taken(limit, [now] * 100) for now in (0.0, 1.0)] == [0, 10]
+
+
+@settings(deadline=None)
+@given(
+    rate=st.integers(1, 100),
+    pauses=st.lists(st.floats(0, 10, allow_subnormal=False), min_size=1, max_size=200),
+)
+def test_neverMore(rate: int, pauses: list[float]) -> None:
+    """
+    Whenever a source asks, it takes no more than its burst and the tokens that returned since.
+    """
+    times = [sum(pauses[:count]) for count in range(1, len(pauses) + 1)]
+    assert taken(RateLimit(rate), times) <= 2 * rate + (times[-1] - times[0]) * rate + 1e-6
+
+
+def test_discardedBucket() -> None:
+    """
+    All of 4096 sources have a bucket. The next source discards one, but its source has no more tokens than before.
+    """
+    assert MAX_SOURCES == 4096
+    limit = RateLimit(10)
+    taken(limit, [0.0] * 100, "first")
+    for number in range(MAX_SOURCES):
+        limit.take(str(number), 0.0)
+    assert [taken(limit, [now] * 100, "first") for now in (0.0, 1.0)] == [0, 10]
+
+
+def test_recentlySeenSources() -> None:
+    """
+    A source has its whole burst while many others use up theirs: the least recently seen source loses its bucket.
+    """
+    limit = RateLimit(10)
+    for step in range(20):
+        assert limit.take("seen", 0.0)
+        for number in range(MAX_SOURCES // 2):
+            taken(limit, [0.0] * 20, f"{step}/{number}")
+
+
+def test_quietSourcesAreFullAgain() -> None:
+    """
+    A source that paused until its bucket was full takes a whole burst, whichever buckets were discarded meanwhile.
+    """
+    limit = RateLimit(10)
+    for number in range(3 * MAX_SOURCES):
+        taken(limit, [0.0] * 20, str(number))
+    assert {taken(limit, [2.0] * 100, str(number)) for number in (0, 1, 2 * MAX_SOURCES, "new")} == {20}
+
+
+def test_newSourcesDuringChurn() -> None:
+    """
+    While 40,000 sources per second ask once each, a new source still takes most of its burst.
+    """
+    limit = RateLimit(20)
+    for number in range(80_000):
+        assert limit.take(str(number), number / 40_000)
+    assert min(taken(limit, [2.0] * 100, f"new {number}") for number in range(100)) >= 20
+
+
+def test_bounded() -> None:
+    """
+    Memory and the cost of a token are the same after many sources as after 4096.
     """
 
-    def taken(self, buckets: Buckets, times: list[float], rate: float = 10, source: str = "a") -> int:
-        """
-        How many tokens a source gets that asks at these times.
-        """
-        return sum([buckets.take(source, rate, now) for now in times])
+    def calls(source: str) -> int:
+        count = 0
 
-    def test_burst(self) -> None:
-        """
-        At one moment a source gets twice the rate, no more, whenever the moment is.
-        """
-        for now in (0.0, 5.0, 1e9):
-            self.assertEqual(self.taken(Buckets(), [now] * 100), 20)
+        def note(frame: object, event: str, argument: object) -> None:
+            nonlocal count
+            count += event == "call"
 
-    def test_rate(self) -> None:
-        """
-        A source that asks all the time gets its burst, then as many in a second as the rate says.
-        """
-        times = [1000 + number / 200 for number in range(2000)]
-        self.assertEqual(self.taken(Buckets(), times, rate=50), 100 + 10 * 50 - 1)
+        before = sys.getprofile()
+        sys.setprofile(note)
+        limit.take(source, 0.0)
+        sys.setprofile(before)
+        return count
 
-    def test_steady(self) -> None:
-        """
-        A source that keeps to the rate is never refused.
-        """
-        times = [number / 8 for number in range(10_000)]
-        self.assertEqual(self.taken(Buckets(), times, rate=8), 10_000)
-
-    def test_rest(self) -> None:
-        """
-        After a rest there is a burst again, however long the rest, and no more than one.
-        """
-        buckets = Buckets()
-        self.taken(buckets, [0.0] * 100)
-        self.assertEqual(self.taken(buckets, [0.5] * 100), 5)
-        self.assertEqual(self.taken(buckets, [1e6] * 100), 20)
-
-    def test_refusalsAreFree(self) -> None:
-        """
-        A refusal does not put off the next token: the excess is refused, the source is not shut out.
-        """
-        buckets = Buckets()
-        self.taken(buckets, [0.0] * 1000)
-        self.assertEqual(self.taken(buckets, [0.05] * 1000), 0)
-        self.assertEqual(self.taken(buckets, [0.1, 0.1]), 1)
-
-    def test_sourcesApart(self) -> None:
-        """
-        What one source takes, no other misses.
-        """
-        buckets = Buckets()
-        self.taken(buckets, [0.0] * 1000, source="a")
-        self.assertEqual(self.taken(buckets, [0.0] * 1000, source="b"), 20)
-
-    def test_clockSetBack(self) -> None:
-        """
-        A clock that is set back by an hour shuts nobody out: tokens come back at the rate from then on.
-        """
-        buckets = Buckets()
-        self.taken(buckets, [3600.0] * 100)
-        self.assertEqual(self.taken(buckets, [0.0] * 100), 0)
-        self.assertEqual(self.taken(buckets, [1.0] * 100), 10)
-
-    @settings(deadline=None)
-    @given(
-        rate=st.integers(1, 100),
-        pauses=st.lists(st.floats(0, 10, allow_subnormal=False), min_size=1, max_size=200),
-    )
-    def test_neverMore(self, rate: int, pauses: list[float]) -> None:
-        """
-        Whenever it asks, a source gets no more than its burst and what came back since.
-        """
-        times = [sum(pauses[:count]) for count in range(1, len(pauses) + 1)]
-        most = 2 * rate + (times[-1] - times[0]) * rate
-        self.assertLessEqual(self.taken(Buckets(), times, rate), most + 1e-6)
-
-    def test_forgetsTheLeastRecentlySeen(self) -> None:
-        """
-        Of many sources, the one not seen for longest is forgotten; it gets its burst anew.
-        """
-        buckets = Buckets()
-        self.taken(buckets, [0.0] * 100, source="first")
-        self.taken(buckets, [0.0] * 100, source="second")
-        for number in range(MOST - 2):
-            buckets.take(str(number), 10, 0.0)
-        # All of them fit, and to be refused is to be seen.
-        self.assertEqual(self.taken(buckets, [0.0], source="first"), 0)
-        buckets.take("one more", 10, 0.0)
-        self.assertEqual(self.taken(buckets, [0.0], source="first"), 0)
-        self.assertEqual(self.taken(buckets, [0.0] * 100, source="second"), 20)
-
-    def test_bounded(self) -> None:
-        """
-        4096 sources are remembered, however many there are.
-        """
-        self.assertEqual(MOST, 4096)
-        buckets = Buckets()
-        for number in range(3 * MOST):
-            self.taken(buckets, [0.0] * 2, rate=1, source=str(number))
-        remembered = [number for number in reversed(range(3 * MOST)) if not buckets.take(str(number), 1, 0.0)]
-        self.assertEqual(len(remembered), MOST)
+    limit = RateLimit(1)
+    figures = []
+    for count in (MAX_SOURCES, 4 * MAX_SOURCES):
+        for number in range(count):
+            limit.take(f"{number:05}", 0.0)
+        size = len(pickle.dumps(limit))
+        figures.append((size, calls("anew"), calls("anew")))
+    assert figures[0] == figures[1]
+    assert figures[0][1:] == (2, 1)

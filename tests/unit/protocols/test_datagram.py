@@ -462,9 +462,10 @@ class RateTests(DatagramCase):
 
     def test_unix(self) -> None:
         """
-        Unix peers are not limited.
+        A Unix source has a larger burst by default; a rate that is given limits it too.
         """
-        self.assertEqual(self.answered(1, "/tmp/client.sock", udpRate=1), [100, 100])
+        self.assertEqual(self.answered(1, "/tmp/client.sock"), [100, 100])
+        self.assertEqual(self.answered(1, "/tmp/client.sock", udpRate=5), [10, 5])
 
 
 class RecordTests(DatagramCase):

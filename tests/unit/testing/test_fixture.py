@@ -111,7 +111,7 @@ class ServersTests(SynchronousTestCase):
             (lambda: ask("echo", "sctp"), "no transport 'sctp'; there are tcp, udp, unix, unixgram"),
             (lambda: ask("echo", "tcp", idle=1), "no limit 'idle'; there are timeout, maxConnections, "),
             (lambda: ask("echo", "tcp", drain=1), "no limit 'drain'; there are timeout, maxConnections, "),
-            (lambda: ask("echo", "tcp", timeout=-1), "timeout=-1: a number from 0 to 1000000000 is wanted"),
+            (lambda: ask("echo", "tcp", timeout=-1), "timeout=-1: expected a number from 0 to 1000000000"),
             (lambda: ask("echo", "tcp", interface="lo"), "interface 'lo': an IP address is wanted, such as 127.0.0.1"),
         ):
             with self.assertRaises(ValueError) as raised:

@@ -1,148 +1,117 @@
 """
-Whom a datagram came from, and which address it was sent to.
+Tests for what L{sockservices.transports.datagram_port} makes of a datagram's source and destination.
 """
 
 from __future__ import annotations
 
 import socket
 import struct
-from unittest import skipUnless
 
-from twisted.trial.unittest import SynchronousTestCase
+import pytest
 
 from sockservices.transports.datagram_port import IP_PKTINFO, destinationOf, onlyDestination, peerName
 from sockservices.transports.recvmmsg import recvmmsg
 
-#: A control message that nobody asked for: the time.
+#: A control message that no listener asks for: a time stamp.
 STAMP = (socket.SOL_SOCKET, 29, bytes(16))
 
+needsPktinfo = pytest.mark.skipif(not IP_PKTINFO, reason="the system chooses the address that replies leave from")
+linuxOnly = pytest.mark.skipif(not recvmmsg, reason="Linux only")
 
-def pktinfo4(local: str, target: str, interface: int = 7) -> tuple[int, int, bytes]:
+
+def pktinfo(local: str, target: str | None = None, interface: int = 7) -> tuple[int, int, bytes]:
     """
-    What the kernel says of a datagram over IPv4.
+    The control message of a datagram.
+
+    @param local: the IP address of this host that received it.
+    @param target: over IPv4, the destination in its header; by default the local address.
     """
-    words = struct.pack("=I4s4s", interface, socket.inet_aton(local), socket.inet_aton(target))
-    return socket.IPPROTO_IP, IP_PKTINFO, words
+    if ":" in local:
+        data = struct.pack("=16sI", socket.inet_pton(socket.AF_INET6, local), interface)
+        return socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, data
+    data = struct.pack("=I4s4s", interface, socket.inet_aton(local), socket.inet_aton(target or local))
+    return socket.IPPROTO_IP, IP_PKTINFO, data
 
 
-def pktinfo6(target: str, interface: int = 7) -> tuple[int, int, bytes]:
+#: The control message of a reply over IPv4: from the address that was asked, by any interface.
+REPLY4 = pktinfo("192.0.2.1", "0.0.0.0", 0)
+
+
+def test_peerName() -> None:
     """
-    What it says of one over IPv6.
+    A peer is its host and port. A link-local host has its link as zone.
     """
-    words = struct.pack("=16sI", socket.inet_pton(socket.AF_INET6, target), interface)
-    return socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, words
+    assert peerName("192.0.2.1", 4000, 0) == ("192.0.2.1", 4000)
+    assert peerName("fe80::1", 4000, 7) == ("fe80::1%7", 4000)
 
 
-class PeerTests(SynchronousTestCase):
+@pytest.mark.parametrize("ancillary", [[], [STAMP]])
+def test_noPktinfo(ancillary: list[tuple[int, int, bytes]]) -> None:
     """
-    Tests for L{peerName}.
+    Without a control message the destination is the only one that the socket has, if any. The kernel chooses where the
+    reply leaves from.
     """
-
-    def test_peer(self) -> None:
-        """
-        A peer is its host and port, and a link-local one has its link too.
-        """
-        self.assertEqual(peerName("192.0.2.1", 4000, 0), ("192.0.2.1", 4000))
-        self.assertEqual(peerName("fe80::1", 4000, 7), ("fe80::1%7", 4000))
+    assert destinationOf(ancillary, False) == (None, None)
+    assert destinationOf(ancillary, True, "192.0.2.1") == ("192.0.2.1", None)
 
 
-class DestinationTests(SynchronousTestCase):
+@needsPktinfo
+@pytest.mark.parametrize("scoped", [False, True])
+def test_v4(scoped: bool) -> None:
     """
-    Tests for L{destinationOf}.
+    Over IPv4 the reply leaves from the address that was asked.
     """
-
-    def test_unknown(self) -> None:
-        """
-        Without a word from the kernel it is the only one there is, if there is; the reply leaves from anywhere.
-        """
-        for ancillary in ([], [STAMP]):
-            self.assertEqual(destinationOf(ancillary, False), (None, None))
-            self.assertEqual(destinationOf(ancillary, True, "192.0.2.1"), ("192.0.2.1", None))
-
-    @skipUnless(IP_PKTINFO, "the system chooses where replies leave")
-    def test_version4(self) -> None:
-        """
-        A reply leaves from the address that was asked, by whatever interface.
-        """
-        reply = pktinfo4("192.0.2.1", "0.0.0.0", 0)
-        for scoped in (False, True):
-            asked = [STAMP, pktinfo4("192.0.2.1", "192.0.2.1")]
-            self.assertEqual(destinationOf(asked, scoped, "192.0.2.9"), ("192.0.2.1", reply))
-
-    @skipUnless(IP_PKTINFO, "the system chooses where replies leave")
-    def test_broadcast(self) -> None:
-        """
-        What was sent to many is known by the address of everybody, in whatever form it was sent.
-        """
-        for target in ("192.0.2.255", "255.255.255.255", "224.0.0.1"):
-            destination, reply = destinationOf([pktinfo4("192.0.2.1", target)], False)
-            self.assertEqual((destination, reply), ("255.255.255.255", pktinfo4("192.0.2.1", "0.0.0.0", 0)))
-
-    def test_version6(self) -> None:
-        """
-        So it does over IPv6, and on the link where a link-local peer is.
-        """
-        asked = [pktinfo6("2001:db8::1"), STAMP]
-        self.assertEqual(destinationOf(asked, False), ("2001:db8::1", pktinfo6("2001:db8::1", 0)))
-        self.assertEqual(destinationOf(asked, True), ("2001:db8::1", pktinfo6("2001:db8::1", 7)))
-
-    @skipUnless(IP_PKTINFO, "the system chooses where replies leave")
-    def test_both(self) -> None:
-        """
-        A socket for both families is told twice of a datagram over IPv4, in any order: it is one over IPv4.
-        """
-        both = [pktinfo6("::ffff:192.0.2.1"), pktinfo4("192.0.2.1", "192.0.2.1")]
-        for asked in (both, both[::-1]):
-            self.assertEqual(destinationOf(asked, False), ("192.0.2.1", pktinfo4("192.0.2.1", "0.0.0.0", 0)))
+    assert destinationOf([STAMP, pktinfo("192.0.2.1")], scoped, "192.0.2.9") == ("192.0.2.1", REPLY4)
 
 
-class OnlyDestinationTests(SynchronousTestCase):
+@needsPktinfo
+@pytest.mark.parametrize("target", ["192.0.2.255", "255.255.255.255", "224.0.0.1"])
+def test_broadcast(target: str) -> None:
     """
-    Tests for L{onlyDestination}.
+    A destination that is not an address of this host, broadcast or multicast, is reported as the limited broadcast.
     """
+    assert destinationOf([pktinfo("192.0.2.1", target)], False) == ("255.255.255.255", REPLY4)
 
-    def only(self, host: str) -> str | None:
-        """
-        The only destination of a socket that is bound to a host.
-        """
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        with socket.socket(family, socket.SOCK_DGRAM) as bound:
-            if family == socket.AF_INET6:
-                bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-            bound.bind((host, 0))
-            return onlyDestination(bound)
 
-    def test_one(self) -> None:
-        """
-        A socket that is bound to an address of this host gets what is sent there, and nothing else.
-        """
-        for host in ("127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"):
-            self.assertEqual(self.only(host), host)
+@pytest.mark.parametrize(("scoped", "interface"), [(False, 0), (True, 7)])
+def test_v6(scoped: bool, interface: int) -> None:
+    """
+    Over IPv6 the reply leaves from the address that was asked; to a link-local peer, by the interface of its link.
+    """
+    reply = pktinfo("2001:db8::1", interface=interface)
+    assert destinationOf([pktinfo("2001:db8::1"), STAMP], scoped) == ("2001:db8::1", reply)
 
-    def test_many(self) -> None:
-        """
-        One that is bound to all addresses may get what was sent to any.
-        """
-        for host in ("0.0.0.0", "::"):
-            self.assertIsNone(self.only(host), host)
 
-    @skipUnless(recvmmsg, "other systems may refuse it")
-    def test_manyMapped(self) -> None:
-        """
-        So may one that is bound to all addresses of IPv4 in the words of IPv6.
-        """
-        self.assertIsNone(self.only("::ffff:0.0.0.0"))
+@needsPktinfo
+def test_dualStack() -> None:
+    """
+    A dual-stack socket has two control messages for a datagram over IPv4, in any order: that of IPv4 is used.
+    """
+    both = [pktinfo("::ffff:192.0.2.1"), pktinfo("192.0.2.1")]
+    assert [destinationOf(ancillary, False) for ancillary in (both, both[::-1])] == [("192.0.2.1", REPLY4)] * 2
 
-    @skipUnless(recvmmsg, "other systems have other broadcasts")
-    def test_broadcast(self) -> None:
-        """
-        What is sent to a broadcast address is sent to many hosts, which the kernel has to be asked about.
-        """
-        for host in ("127.255.255.255", "255.255.255.255"):
-            self.assertIsNone(self.only(host), host)
 
-    def test_multicast(self) -> None:
-        """
-        What is sent to a group is known by the group.
-        """
-        self.assertEqual(self.only("224.0.0.1"), "224.0.0.1")
+@pytest.mark.parametrize(
+    ("host", "only"),
+    [
+        # An address of this host, or a group: nothing else is received.
+        *((host, host) for host in ("127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1", "224.0.0.1")),
+        # Any address.
+        ("0.0.0.0", None),
+        ("::", None),
+        pytest.param("::ffff:0.0.0.0", None, marks=linuxOnly),
+        # Broadcast addresses, which only the kernel knows.
+        pytest.param("127.255.255.255", None, marks=linuxOnly),
+        pytest.param("255.255.255.255", None, marks=linuxOnly),
+    ],
+)
+def test_onlyDestination(host: str, only: str | None) -> None:
+    """
+    A socket that is bound to one address has this only destination. One bound to any address or to broadcast has none.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as bound:
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        bound.bind((host, 0))
+        assert onlyDestination(bound) == only
