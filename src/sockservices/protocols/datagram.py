@@ -22,7 +22,7 @@ from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import MakeResponder, serviceName
 from sockservices.conversation.visit import Visit
-from sockservices.monitoring.recorders import Record, tell
+from sockservices.monitoring.recorders import Record, recordVisit
 from sockservices.protocols.timer import globalClock
 from sockservices.text.addresses import addressText
 from sockservices.text.exceptions import faultText
@@ -203,7 +203,9 @@ class DatagramResponder(DatagramProtocol):
         self.census.outcomes[outcome] += 1
         if self.record is not None:
             kind, peer = peerOf(addr)
-            tell(self.record, Visit(serviceName(self.responder), kind, peer, serial, 0.0, received, sent, outcome))
+            recordVisit(
+                self.record, Visit(serviceName(self.responder), kind, peer, serial, 0.0, received, sent, outcome)
+            )
 
     def _refusal(self, datagram: bytes, addr: Any) -> Outcome | None:
         """

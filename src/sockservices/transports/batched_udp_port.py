@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 from twisted.internet.protocol import AbstractDatagramProtocol
 
 from sockservices.transports.datagram_port import UDPPort, destinationOf, peerName
-from sockservices.transports.recvmmsg import COUNT, Receiver, controlMessages
-from sockservices.transports.sockets import Opened
+from sockservices.transports.recvmmsg import MAX_BATCH, BatchReceiver, controlMessages
+from sockservices.transports.sockets import BoundSocket
 
 __all__ = ["BatchedUDPPort"]
 
@@ -92,11 +92,11 @@ class BatchedUDPPort(UDPPort):
     A protocol that has C{datagramsSent} may use L{reply}.
     """
 
-    _receiver: Receiver | None = None
+    _receiver: BatchReceiver | None = None
     _batch: Iterator[tuple[bytes, bytes, bytes]] = iter(())
     _peer: Any = None
 
-    def __init__(self, opened: Opened, protocol: AbstractDatagramProtocol, reactor: Any) -> None:
+    def __init__(self, opened: BoundSocket, protocol: AbstractDatagramProtocol, reactor: Any) -> None:
         super().__init__(opened, protocol, reactor)
         self._runs: list[_Run] = []
         self._latest: dict[Any, _Run] = {}
@@ -111,10 +111,10 @@ class BatchedUDPPort(UDPPort):
         self._serve()
         if self._receiver is None:
             # Only now: it is by the protocol how long datagrams may be.
-            self._receiver = Receiver(self.family, self.maxPacketSize)
+            self._receiver = BatchReceiver(self.family, self.maxPacketSize)
         while most > 0 and self.connected:
             try:
-                received = self._receiver.receive(self.socket.fileno(), min(most, COUNT))
+                received = self._receiver.receive(self.socket.fileno(), min(most, MAX_BATCH))
             except BlockingIOError:
                 break
             except OSError:
@@ -153,7 +153,7 @@ class BatchedUDPPort(UDPPort):
             run = self._latest.get(peer)
         if run is None or run.size != size or run.room <= 0 or run.pktinfo is not self._pktinfo:
             together = self._segments and 0 < size <= SEGMENT
-            run = _Run(size, peer, self._pktinfo, min(COUNT, TOGETHER // size) if together else 1)
+            run = _Run(size, peer, self._pktinfo, min(MAX_BATCH, TOGETHER // size) if together else 1)
             self._latest[peer] = run
             self._runs.append(run)
         run.room -= 1

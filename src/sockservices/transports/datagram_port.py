@@ -15,7 +15,7 @@ from twisted.logger import Logger
 
 from sockservices.text.exceptions import faultText
 from sockservices.transports.listening_port import Port
-from sockservices.transports.sockets import Opened
+from sockservices.transports.sockets import BoundSocket
 
 __all__ = ["DatagramPort", "UDPPort", "destinationOf", "onlyDestination", "peerName"]
 
@@ -41,7 +41,7 @@ class DatagramPort(Port):
     destination: str | None = None
     errors = 0
 
-    def __init__(self, opened: Opened, protocol: AbstractDatagramProtocol, reactor: Any) -> None:
+    def __init__(self, opened: BoundSocket, protocol: AbstractDatagramProtocol, reactor: Any) -> None:
         super().__init__(opened, protocol, reactor)
         self.protocol = protocol
 

@@ -18,7 +18,7 @@ from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
 from sockservices.transports.datagram_port import DatagramPort, UDPPort
 from sockservices.transports.listening_port import Port
 from sockservices.transports.recvmmsg import recvmmsg
-from sockservices.transports.sockets import BACKLOG, Opened, OpenError, openSockets
+from sockservices.transports.sockets import BACKLOG, BoundSocket, OpenError, openSockets
 from sockservices.transports.stream_port import StreamPort
 
 __all__ = ["DatagramEndpoint", "StreamEndpoint"]
@@ -36,7 +36,7 @@ class _Endpoint:
     reactor is asked to listen.
     """
 
-    def __init__(self, reactor: Any, binding: Binding, opened: Opened | None = None) -> None:
+    def __init__(self, reactor: Any, binding: Binding, opened: BoundSocket | None = None) -> None:
         self._reactor = reactor
         self._binding = binding
         self._opened = opened
@@ -63,12 +63,12 @@ class _Endpoint:
             self._opened.close()
             self._opened = None
 
-    def _take(self) -> Opened | None:
+    def _claimSocket(self) -> BoundSocket | None:
         self.open()
         opened, self._opened = self._opened, None
         return opened
 
-    def _start(self, port: Port, opened: Opened) -> IListeningPort:
+    def _start(self, port: Port, opened: BoundSocket) -> IListeningPort:
         try:
             port.startListening()
         except Exception:
@@ -83,7 +83,7 @@ class StreamEndpoint(_Endpoint):
     Listens for TCP or Unix-stream connections.
     """
 
-    def __init__(self, reactor: Any, binding: Binding, opened: Opened | None = None, plain: bool = False) -> None:
+    def __init__(self, reactor: Any, binding: Binding, opened: BoundSocket | None = None, plain: bool = False) -> None:
         """
         @param opened: the socket, if it is open already.
         @param plain: have Twisted's own transports.
@@ -100,7 +100,7 @@ class StreamEndpoint(_Endpoint):
         return execute(self._listen, protocolFactory)
 
     def _listen(self, factory: IProtocolFactory) -> IListeningPort:
-        opened, binding, reactor = self._take(), self._binding, self._reactor
+        opened, binding, reactor = self._claimSocket(), self._binding, self._reactor
         port: IListeningPort
         if opened is not None:
             if not opened.stream:
@@ -130,7 +130,7 @@ class DatagramEndpoint(_Endpoint):
         return execute(self._listen, protocol)
 
     def _listen(self, protocol: AbstractDatagramProtocol) -> IListeningPort:
-        opened, binding, reactor = self._take(), self._binding, self._reactor
+        opened, binding, reactor = self._claimSocket(), self._binding, self._reactor
         port: IListeningPort
         if opened is not None:
             if opened.stream:
