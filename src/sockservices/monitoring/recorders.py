@@ -17,7 +17,7 @@ from sockservices.conversation.visit import Visit
 from sockservices.text.addresses import addressText
 from sockservices.text.exceptions import faultText
 
-__all__ = ["Record", "VisitLog", "logVisit", "tell"]
+__all__ = ["Record", "VisitLog", "logVisit", "recordVisit"]
 
 log = Logger("sockservices")
 
@@ -88,7 +88,7 @@ class VisitLog:
             log.info("further conversations, not told one by one: {counts}", counts=counts)
 
 
-def tell(record: Record, visit: Visit) -> None:
+def recordVisit(record: Record, visit: Visit) -> None:
     """
     Call a recorder, whose faults are its own: they end no conversation.
     """

@@ -23,7 +23,7 @@ from sockservices.conversation.responder import MakeResponder, serviceName
 from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
 from sockservices.monitoring.drop_log import DropLog
-from sockservices.monitoring.recorders import Record, tell
+from sockservices.monitoring.recorders import Record, recordVisit
 from sockservices.protocols.later import deferredOf
 from sockservices.protocols.timer import globalClock
 from sockservices.text.exceptions import faultText
@@ -278,7 +278,7 @@ class DatagramResponder(RequestProtocol):
             service, peer = serviceName(self.responder), peerAddress(request.peer)
             transport = _transportOf(request.peer)
             visit = Visit(service, transport, peer, request.serial, 0.0, request.received, request.sent, outcome)
-            tell(self.record, visit)
+            recordVisit(self.record, visit)
 
     def _drop(self, outcome: Outcome, request: _Request, cause: BaseException | None = None) -> None:
         if self._dropLog is None:

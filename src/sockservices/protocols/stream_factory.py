@@ -19,7 +19,7 @@ from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import MakeResponder, serviceName
 from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
-from sockservices.monitoring.recorders import Record, logVisit, tell
+from sockservices.monitoring.recorders import Record, logVisit, recordVisit
 from sockservices.protocols.stream import StreamProtocol
 from sockservices.protocols.timer import globalClock
 
@@ -120,7 +120,7 @@ class StreamFactory(Factory):
 
     def _count(self, visit: Visit) -> None:
         self.census.outcomes[visit.outcome] += 1
-        tell(self.record, visit)
+        recordVisit(self.record, visit)
 
     def drain(self, seconds: float) -> Deferred[None]:
         """

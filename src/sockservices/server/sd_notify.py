@@ -12,10 +12,10 @@ from typing import Any
 
 from twisted.internet.task import LoopingCall
 
-__all__ = ["Notify"]
+__all__ = ["SystemdNotifier"]
 
 
-class Notify:
+class SystemdNotifier:
     """
     Sends a service manager that wants to know one datagram for each change, and the sign of life that it asks for.
     """

@@ -14,7 +14,7 @@ from twisted.python.log import ILogObserver as ILegacyObserver
 
 from sockservices.monitoring.recorders import VisitLog
 from sockservices.server.listener import ListenerService
-from sockservices.server.sd_notify import Notify
+from sockservices.server.sd_notify import SystemdNotifier
 
 __all__ = ["Server"]
 
@@ -48,7 +48,7 @@ class Server(MultiService):
         self._visitLog = visitLog
         self._observer = observer
         self._groups = groups
-        self._notify = Notify(reactor)
+        self._notify = SystemdNotifier(reactor)
         for listener in listeners:
             listener.setServiceParent(self)
 

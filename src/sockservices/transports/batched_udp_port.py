@@ -12,9 +12,9 @@ from typing import Any
 from twisted.internet.protocol import AbstractDatagramProtocol
 
 from sockservices.transports.datagram_port import PortRoute, UDPPort, destinationOf, peerName
-from sockservices.transports.recvmmsg import COUNT, NAME_SIZES, Receiver, controlMessages
+from sockservices.transports.recvmmsg import MAX_BATCH, NAME_SIZES, BatchReceiver, controlMessages
 from sockservices.transports.reply_route import SEND_ERRORS
-from sockservices.transports.sockets import Opened
+from sockservices.transports.sockets import BoundSocket
 
 __all__ = ["BatchedUDPPort"]
 
@@ -129,10 +129,10 @@ class BatchedUDPPort(UDPPort):
     """
 
     serving = False
-    _receiver: Receiver | None = None
+    _receiver: BatchReceiver | None = None
     _batch: Iterator[tuple[bytes, bytes, bytes]] = iter(())
 
-    def __init__(self, opened: Opened, protocol: AbstractDatagramProtocol, reactor: Any) -> None:
+    def __init__(self, opened: BoundSocket, protocol: AbstractDatagramProtocol, reactor: Any) -> None:
         super().__init__(opened, protocol, reactor)
         self._runs: list[_SegmentRun] = []
         self._routes = _RouteCache(self._newRoute)
@@ -155,10 +155,10 @@ class BatchedUDPPort(UDPPort):
         self._serve()
         if self._receiver is None:
             # Only now: it is by the protocol how long datagrams may be.
-            self._receiver = Receiver(self.family, self.maxPacketSize)
+            self._receiver = BatchReceiver(self.family, self.maxPacketSize)
         while most > 0 and self.connected:
             try:
-                received = self._receiver.receive(self.socket.fileno(), min(most, COUNT))
+                received = self._receiver.receive(self.socket.fileno(), min(most, MAX_BATCH))
             except BlockingIOError:
                 break
             except OSError:
@@ -191,7 +191,7 @@ class BatchedUDPPort(UDPPort):
         Begin a run of replies of one size.
         """
         together = self._segments and 0 < size <= SEGMENT
-        run = _SegmentRun(route, size, min(COUNT, TOGETHER // size) if together else 1)
+        run = _SegmentRun(route, size, min(MAX_BATCH, TOGETHER // size) if together else 1)
         self._runs.append(run)
         return run
 

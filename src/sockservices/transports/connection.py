@@ -217,7 +217,7 @@ class Connection(tcp.Server):
             return
         if self._idle():
             self._writeDisconnecting = True
-            self._group.later(self._halfClose)
+            self._group.callAfterDispatch(self._halfClose)
         else:
             super().loseWriteConnection()
 
@@ -242,7 +242,7 @@ class Connection(tcp.Server):
         elif self._idle():
             self.disconnecting = 1
             self.stopReading()
-            self._group.later(self._close)
+            self._group.callAfterDispatch(self._close)
         else:
             super().loseConnection()
 

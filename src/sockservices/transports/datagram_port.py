@@ -18,7 +18,7 @@ from sockservices.text.exceptions import faultText
 from sockservices.transports.interfaces import IReplyRoute, IRequestProtocol
 from sockservices.transports.listening_port import Port
 from sockservices.transports.reply_route import SEND_ERRORS
-from sockservices.transports.sockets import Opened
+from sockservices.transports.sockets import BoundSocket
 
 __all__ = ["DatagramPort", "Pktinfo", "PortRoute", "UDPPort", "destinationOf", "onlyDestination", "peerName"]
 
@@ -70,7 +70,7 @@ class DatagramPort(Port):
     errors = 0
     _route: Any = None
 
-    def __init__(self, opened: Opened, protocol: AbstractDatagramProtocol, reactor: Any) -> None:
+    def __init__(self, opened: BoundSocket, protocol: AbstractDatagramProtocol, reactor: Any) -> None:
         super().__init__(opened, protocol, reactor)
         self.protocol: Any = protocol
         self._received = protocol.requestReceived if IRequestProtocol.providedBy(protocol) else self._receivedPlain

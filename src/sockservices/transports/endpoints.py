@@ -19,7 +19,7 @@ from sockservices.transports.datagram_port import DatagramPort, UDPPort
 from sockservices.transports.interfaces import IRequestProtocol
 from sockservices.transports.listening_port import Port
 from sockservices.transports.recvmmsg import recvmmsg
-from sockservices.transports.sockets import BACKLOG, Opened, OpenError, openSockets
+from sockservices.transports.sockets import BACKLOG, BoundSocket, OpenError, openSockets
 from sockservices.transports.stream_port import StreamPort
 
 __all__ = ["DatagramEndpoint", "StreamEndpoint"]
@@ -37,7 +37,7 @@ class _Endpoint:
     reactor is asked to listen.
     """
 
-    def __init__(self, reactor: Any, binding: Binding, opened: Opened | None = None) -> None:
+    def __init__(self, reactor: Any, binding: Binding, opened: BoundSocket | None = None) -> None:
         self._reactor = reactor
         self._binding = binding
         self._opened = opened
@@ -64,12 +64,12 @@ class _Endpoint:
             self._opened.close()
             self._opened = None
 
-    def _take(self) -> Opened | None:
+    def _claimSocket(self) -> BoundSocket | None:
         self.open()
         opened, self._opened = self._opened, None
         return opened
 
-    def _start(self, port: Port, opened: Opened) -> IListeningPort:
+    def _start(self, port: Port, opened: BoundSocket) -> IListeningPort:
         try:
             port.startListening()
         except Exception:
@@ -84,7 +84,7 @@ class StreamEndpoint(_Endpoint):
     Listens for TCP or Unix-stream connections.
     """
 
-    def __init__(self, reactor: Any, binding: Binding, opened: Opened | None = None, plain: bool = False) -> None:
+    def __init__(self, reactor: Any, binding: Binding, opened: BoundSocket | None = None, plain: bool = False) -> None:
         """
         @param opened: the socket, if it is open already.
         @param plain: have Twisted's own transports.
@@ -101,7 +101,7 @@ class StreamEndpoint(_Endpoint):
         return execute(self._listen, protocolFactory)
 
     def _listen(self, factory: IProtocolFactory) -> IListeningPort:
-        opened, binding, reactor = self._take(), self._binding, self._reactor
+        opened, binding, reactor = self._claimSocket(), self._binding, self._reactor
         port: IListeningPort
         if opened is not None:
             if not opened.stream:
@@ -131,7 +131,7 @@ class DatagramEndpoint(_Endpoint):
         return execute(self._listen, protocol)
 
     def _listen(self, protocol: AbstractDatagramProtocol) -> IListeningPort:
-        opened, binding, reactor = self._take(), self._binding, self._reactor
+        opened, binding, reactor = self._claimSocket(), self._binding, self._reactor
         port: IListeningPort
         if opened is not None:
             if opened.stream:

@@ -44,8 +44,8 @@ class PollGroup:
         self._epoll: select.epoll | None = None
         self._readers: dict[int, Any] = {}
         self._writers: dict[int, Any] = {}
-        self._fresh: set[int] = set()
-        self._later: list[Callable[[], object]] = []
+        self._registeredThisTurn: set[int] = set()
+        self._afterDispatch: list[Callable[[], object]] = []
         self._serving = self._retired = False
 
     # What the reactor asks of it.
@@ -67,11 +67,11 @@ class PollGroup:
         Serve the members that are ready.
         """
         self._serving = True
-        readers, fresh = self._readers, self._fresh
+        readers, registered = self._readers, self._registeredThisTurn
         served = 0
         try:
             while served < MOST and self._epoll is not None:
-                fresh.clear()
+                registered.clear()
                 events = self._epoll.poll(0)
                 for descriptor, event in events:
                     if event == IN:
@@ -84,10 +84,10 @@ class PollGroup:
                                 why = self._raised(member, fault)
                             if why is not None:
                                 self._disconnect(member, why, True)
-                    elif descriptor not in fresh:
+                    elif descriptor not in registered:
                         self._serve(descriptor, event)
-                if self._later:
-                    self._doLater()
+                if self._afterDispatch:
+                    self._runAfterDispatch()
                 served += len(events)
                 if len(events) < 2:
                     # After a single one, the next is better waited for.
@@ -149,22 +149,22 @@ class PollGroup:
 
     # What members ask of it.
 
-    def later(self, call: Callable[[], object]) -> None:
+    def callAfterDispatch(self, call: Callable[[], object]) -> None:
         """
         Call this when the member that is being served is done with what it does now.
         """
-        if not self._later and not self._serving:
-            self._reactor.callLater(0, self._doLater)
-        self._later.append(call)
+        if not self._afterDispatch and not self._serving:
+            self._reactor.callLater(0, self._runAfterDispatch)
+        self._afterDispatch.append(call)
 
-    def _doLater(self) -> None:
-        for call in self._later:
+    def _runAfterDispatch(self) -> None:
+        for call in self._afterDispatch:
             # It may add others; they have their turn in this very loop.
             try:
                 call()
             except BaseException:
                 log.failure("a connection raised while it ended")
-        self._later.clear()
+        self._afterDispatch.clear()
 
     def addReader(self, member: Any) -> None:
         """
@@ -218,7 +218,7 @@ class PollGroup:
             self._closeIfIdle()
             raise
         # What was told of this number in the same breath was meant for one that is gone.
-        self._fresh.add(descriptor)
+        self._registeredThisTurn.add(descriptor)
 
     def _ignore(self, descriptor: int, other: int, others: dict[int, Any]) -> None:
         assert self._epoll is not None

@@ -13,10 +13,10 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["COUNT", "NAME_SIZES", "Receiver", "controlMessages", "recvmmsg"]
+__all__ = ["MAX_BATCH", "NAME_SIZES", "BatchReceiver", "controlMessages", "recvmmsg"]
 
 #: The most datagrams of one call.
-COUNT = 64
+MAX_BATCH = 64
 
 #: struct iovec: address and length.
 _IOVEC = struct.Struct("@PN")
@@ -60,7 +60,7 @@ def _found() -> Callable[..., int] | None:
 recvmmsg = _found()
 
 
-class Receiver:
+class BatchReceiver:
     """
     The memory that the kernel writes datagrams to. What is never written to is never taken from the system.
     """
@@ -70,16 +70,16 @@ class Receiver:
         @param family: the socket's.
         @param size: the bytes of a datagram that are kept.
         """
-        iovecs = COUNT * _HEADER.size
-        names = iovecs + COUNT * _IOVEC.size
-        controls = names + COUNT * _NAME
-        datagrams = controls + COUNT * _CONTROL
-        self._memory = mmap.mmap(-1, datagrams + COUNT * size)
+        iovecs = MAX_BATCH * _HEADER.size
+        names = iovecs + MAX_BATCH * _IOVEC.size
+        controls = names + MAX_BATCH * _NAME
+        datagrams = controls + MAX_BATCH * _CONTROL
+        self._memory = mmap.mmap(-1, datagrams + MAX_BATCH * size)
         self._anchor = ctypes.c_char.from_buffer(self._memory)
         self._address = address = ctypes.addressof(self._anchor)
         #: For each datagram where its bytes begin, where its name begins and ends, and where control messages begin.
         self._places: list[tuple[int, int, int, int]] = []
-        for index in range(COUNT):
+        for index in range(MAX_BATCH):
             name, control, datagram = names + index * _NAME, controls + index * _CONTROL, datagrams + index * size
             self._places.append((datagram, name, name + NAME_SIZES[family], control))
             iovec = iovecs + index * _IOVEC.size
@@ -105,7 +105,7 @@ class Receiver:
         memory = self._memory
         # The kernel has written into the headers of the last call.
         memory[: len(self._headers)] = self._headers
-        count = recvmmsg(descriptor, self._address, min(most, COUNT), socket.MSG_DONTWAIT, None)
+        count = recvmmsg(descriptor, self._address, min(most, MAX_BATCH), socket.MSG_DONTWAIT, None)
         if count < 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))

@@ -16,7 +16,7 @@ from twisted.internet.error import CannotListenError
 
 from sockservices.transports.bindings import Binding, InetBinding, SystemdBinding, UnixBinding
 
-__all__ = ["OpenError", "Opened", "openSockets"]
+__all__ = ["BoundSocket", "OpenError", "openSockets"]
 
 #: Connections that may wait to be accepted; the kernel takes the lower of this and somaxconn.
 BACKLOG = 1024
@@ -38,7 +38,7 @@ class OpenError(CannotListenError):
 
 
 @dataclass(frozen=True)
-class Opened:
+class BoundSocket:
     """
     A socket that can be read at once.
 
@@ -71,7 +71,7 @@ class Opened:
         self.socket.close()
 
 
-def openSockets(binding: Binding, environ: Mapping[str, str] | None = None) -> list[Opened]:
+def openSockets(binding: Binding, environ: Mapping[str, str] | None = None) -> list[BoundSocket]:
     """
     Open what a binding says: one socket, or all that the service manager has under a name.
 
@@ -85,7 +85,7 @@ def openSockets(binding: Binding, environ: Mapping[str, str] | None = None) -> l
         raise OpenError(binding, fault.strerror or str(fault)) from None
 
 
-def _openInet(binding: InetBinding) -> Opened:
+def _openInet(binding: InetBinding) -> BoundSocket:
     kind = socket.SOCK_STREAM if binding.stream else socket.SOCK_DGRAM
     family, _, _, _, address = socket.getaddrinfo(
         binding.interface, binding.port, type=kind, flags=socket.AI_NUMERICHOST | socket.AI_PASSIVE
@@ -106,7 +106,7 @@ def _openInet(binding: InetBinding) -> Opened:
         raise
 
 
-def _openUnix(binding: UnixBinding) -> Opened:
+def _openUnix(binding: UnixBinding) -> BoundSocket:
     opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM if binding.stream else socket.SOCK_DGRAM)
     try:
         if binding.path.startswith("@"):
@@ -126,14 +126,14 @@ def _openUnix(binding: UnixBinding) -> Opened:
         raise
 
 
-def _ready(opened: socket.socket, path: str | None = None, inode: int = 0) -> Opened:
+def _ready(opened: socket.socket, path: str | None = None, inode: int = 0) -> BoundSocket:
     opened.setblocking(False)
     if opened.type == socket.SOCK_STREAM:
         if opened.family != socket.AF_UNIX:
             # Connections inherit it: an answer goes out at once, not when the one before has been acknowledged.
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         opened.listen(BACKLOG)
-    return Opened(opened, path, inode)
+    return BoundSocket(opened, path, inode)
 
 
 def _removeStale(path: str) -> None:
@@ -172,7 +172,7 @@ def _atFirst() -> dict[str, str]:
     return dict(os.fsdecode(word).split("=", 1) for word in words.split(b"\0") if b"=" in word) | os.environ
 
 
-def _inherited(binding: SystemdBinding, environ: Mapping[str, str]) -> list[Opened]:
+def _inherited(binding: SystemdBinding, environ: Mapping[str, str]) -> list[BoundSocket]:
     """
     The sockets of a name, as the service manager announces them (sd_listen_fds_with_names(3)).
     """
@@ -183,7 +183,7 @@ def _inherited(binding: SystemdBinding, environ: Mapping[str, str]) -> list[Open
     if not numbers:
         passed = ", ".join(sorted(set(names))) or "none at all"
         raise OpenError(binding, f"the service manager passed no socket of this name; it passed {passed}")
-    opened: list[Opened] = []
+    opened: list[BoundSocket] = []
     try:
         for number in numbers:
             opened.append(_adopt(binding, number))
@@ -194,7 +194,7 @@ def _inherited(binding: SystemdBinding, environ: Mapping[str, str]) -> list[Open
     return opened
 
 
-def _adopt(binding: SystemdBinding, number: int) -> Opened:
+def _adopt(binding: SystemdBinding, number: int) -> BoundSocket:
     try:
         # A program is passed inheritable ones only; ours are not, nor is what has its number after it was closed.
         if not os.get_inheritable(number):
@@ -209,4 +209,4 @@ def _adopt(binding: SystemdBinding, number: int) -> Opened:
         # A connection (Accept=yes) or packets in sequence: reading it would fail again and again, for ever.
         inherited.close()
         raise OpenError(binding, f"descriptor {number}: it takes neither connections nor datagrams")
-    return Opened(inherited)
+    return BoundSocket(inherited)

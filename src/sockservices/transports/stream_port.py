@@ -21,7 +21,7 @@ from sockservices.text.exceptions import faultText
 from sockservices.transports.connection import Connection, UnixConnection
 from sockservices.transports.listening_port import Port
 from sockservices.transports.poll_group import PollGroup
-from sockservices.transports.sockets import Opened
+from sockservices.transports.sockets import BoundSocket
 
 __all__ = ["StreamPort"]
 
@@ -76,7 +76,7 @@ class StreamPort(Port):
     _silentUntil = 0.0
     _pausing: IDelayedCall | None = None
 
-    def __init__(self, opened: Opened, factory: IProtocolFactory, reactor: Any, plain: bool = False) -> None:
+    def __init__(self, opened: BoundSocket, factory: IProtocolFactory, reactor: Any, plain: bool = False) -> None:
         """
         @param plain: have Twisted's own transports for the connections, each of them watched by the reactor itself. So
             it is, too, where there is no epoll.

@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.task import Clock
 
 from sockservices import Outcome, Visit
-from sockservices.monitoring.recorders import VisitLog, logVisit, tell
+from sockservices.monitoring.recorders import VisitLog, logVisit, recordVisit
 from tests.support.peer import PEER, LogCase
 
 
@@ -197,7 +197,7 @@ class SummaryTests(LogCase):
 
 class TellTests(LogCase):
     """
-    Tests for L{tell}.
+    Tests for L{recordVisit}.
     """
 
     def test_anyCallable(self) -> None:
@@ -205,7 +205,7 @@ class TellTests(LogCase):
         Anything that takes a visit will do.
         """
         visits: list[Visit] = []
-        tell(visits.append, visit(peer=IPv4Address("TCP", "192.0.2.8", 1)))
+        recordVisit(visits.append, visit(peer=IPv4Address("TCP", "192.0.2.8", 1)))
         self.assertEqual(visits, [visit(peer=IPv4Address("TCP", "192.0.2.8", 1))])
 
     def test_fault(self) -> None:
@@ -216,7 +216,7 @@ class TellTests(LogCase):
         def record(_: Visit) -> None:
             raise OSError(28, "No space left\non device")
 
-        tell(record, visit())
+        recordVisit(record, visit())
         (line,) = self.lines()
         self.assertRegex(line, r"\Arecording a visit raised OSError\(28, .* at .*test_recorders.py:\d+\Z")
         self.assertTrue(line.isprintable())

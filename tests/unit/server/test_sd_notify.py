@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from sockservices.server.sd_notify import Notify
+from sockservices.server.sd_notify import SystemdNotifier
 
 
 class NotifyTests(SynchronousTestCase):
@@ -48,7 +48,7 @@ class NotifyTests(SynchronousTestCase):
         """
         Ready and stopping, and no sign of life that nobody asked for.
         """
-        notify = Notify(self.clock, {"NOTIFY_SOCKET": self.address})
+        notify = SystemdNotifier(self.clock, {"NOTIFY_SOCKET": self.address})
         notify.ready()
         notify.stopping()
         notify.stopped()
@@ -60,7 +60,7 @@ class NotifyTests(SynchronousTestCase):
         Until it has stopped, and not only until it begins to.
         """
         asked = {"NOTIFY_SOCKET": self.address, "WATCHDOG_USEC": "10000000", "WATCHDOG_PID": str(os.getpid())}
-        notify = Notify(self.clock, asked)
+        notify = SystemdNotifier(self.clock, asked)
         notify.ready()
         self.clock.pump([5, 5])
         notify.stopping()
@@ -77,14 +77,14 @@ class NotifyTests(SynchronousTestCase):
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
             manager.bind(f"\0{name}")
             manager.setblocking(False)
-            Notify(self.clock, {"NOTIFY_SOCKET": f"@{name}"}).ready()
+            SystemdNotifier(self.clock, {"NOTIFY_SOCKET": f"@{name}"}).ready()
             self.assertEqual(b"READY=1", manager.recv(100))
 
     def test_nobodyAsked(self) -> None:
         """
         Nothing is sent, and no timer runs.
         """
-        notify = Notify(self.clock, {"WATCHDOG_USEC": "10000000"})
+        notify = SystemdNotifier(self.clock, {"WATCHDOG_USEC": "10000000"})
         notify.ready()
         notify.stopped()
         self.assertEqual([], self.clock.getDelayedCalls())
@@ -94,4 +94,4 @@ class NotifyTests(SynchronousTestCase):
         Nothing is raised.
         """
         self.manager.close()
-        Notify(self.clock, {"NOTIFY_SOCKET": self.address}).ready()
+        SystemdNotifier(self.clock, {"NOTIFY_SOCKET": self.address}).ready()

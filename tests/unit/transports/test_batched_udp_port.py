@@ -30,7 +30,7 @@ from sockservices.transports.datagram_port import IP_PKTINFO, DatagramPort, UDPP
 from sockservices.transports.endpoints import DatagramEndpoint
 from sockservices.transports.interfaces import IRequestProtocol
 from sockservices.transports.recvmmsg import recvmmsg
-from sockservices.transports.sockets import Opened, openSockets
+from sockservices.transports.sockets import BoundSocket, openSockets
 from tests.support.loop import descriptors
 from tests.support.peer import fixedEnvironment
 from tests.unit.transports.test_datagram_port import PortCase, Upper
@@ -110,7 +110,7 @@ class BatchCase(PortCase):
         super().setUp()
         self.protocol = Batched()
 
-    def adopt(self, opened: Opened) -> BatchedUDPPort:
+    def adopt(self, opened: BoundSocket) -> BatchedUDPPort:
         """
         Listen on an open socket.
         """
@@ -136,7 +136,7 @@ class BatchCase(PortCase):
         both.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         both.bind(("::", 0))
         both.setblocking(False)
-        return self.adopt(Opened(both))
+        return self.adopt(BoundSocket(both))
 
     def heard(self, client: socket.socket) -> list[bytes]:
         """
@@ -209,7 +209,7 @@ class ReplyTests(BatchCase):
         """
         (opened,) = openSockets(InetBinding(False, 0))
         counting: Any = Counting(opened.socket)
-        port = self.adopt(Opened(counting))
+        port = self.adopt(BoundSocket(counting))
         self.assertAnswered(*((self.client(port), [b"x%d" % number for number in range(10)]) for _ in range(2)))
         self.assertEqual(counting.calls, ["sendmsg"] * 2)
         counting.calls.clear()

@@ -20,7 +20,7 @@ from twisted.python.failure import Failure
 
 from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
 from sockservices.transports.datagram_port import DatagramPort, UDPPort
-from sockservices.transports.sockets import Opened, openSockets
+from sockservices.transports.sockets import BoundSocket, openSockets
 from tests.support.loop import LoopCase, descriptors
 
 
@@ -147,9 +147,9 @@ class PortCase(LoopCase):
         @param faults: with what calls on the socket shall fail first.
         """
         (opened,) = openSockets(binding or InetBinding(False, 0))
-        return self.adopt(Opened(Faulty(opened.socket, **faults), opened.path, opened.inode))  # type: ignore[arg-type]
+        return self.adopt(BoundSocket(Faulty(opened.socket, **faults), opened.path, opened.inode))  # type: ignore[arg-type]
 
-    def adopt(self, opened: Opened) -> DatagramPort:
+    def adopt(self, opened: BoundSocket) -> DatagramPort:
         """
         Listen on an open socket.
         """
@@ -286,7 +286,7 @@ class UDPTests(PortCase):
         both.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         both.bind(("::", 0))
         both.setblocking(False)
-        port = self.adopt(Opened(both))
+        port = self.adopt(BoundSocket(both))
         for host, known in (("127.0.0.2", "127.0.0.2"), ("::1", "::1")):
             self.assertServed(self.client(port, host))
             self.assertEqual(self.protocol.received[-1][2], known)
@@ -312,7 +312,7 @@ class UDPTests(PortCase):
         """
         local = socket.inet_pton(socket.AF_INET6, "fe80::1")
         link = Link(local, [("fe80::2", 4000, 0, 7), ("2001:db8::2", 4000, 0, 0)])
-        port = UDPPort(Opened(link), self.protocol, MemoryReactorClock())  # type: ignore[arg-type]
+        port = UDPPort(BoundSocket(link), self.protocol, MemoryReactorClock())  # type: ignore[arg-type]
         port.startListening()
         port.doRead()
         first, second = ("fe80::2%7", 4000), ("2001:db8::2", 4000)

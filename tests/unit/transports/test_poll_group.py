@@ -257,10 +257,10 @@ class LaterTests(GroupCase):
 
         def first() -> None:
             self.done.append("first")
-            self.group.later(lambda: self.done.append("third"))
+            self.group.callAfterDispatch(lambda: self.done.append("third"))
 
-        self.group.later(first)
-        self.group.later(lambda: self.done.append("second"))
+        self.group.callAfterDispatch(first)
+        self.group.callAfterDispatch(lambda: self.done.append("second"))
         self.done.append("nothing yet")
 
     def test_whileServing(self) -> None:
@@ -296,8 +296,8 @@ class LaterTests(GroupCase):
         def fail() -> None:
             raise ZeroDivisionError("on purpose")
 
-        self.group.later(fail)
-        self.group.later(lambda: self.done.append("done"))
+        self.group.callAfterDispatch(fail)
+        self.group.callAfterDispatch(lambda: self.done.append("done"))
         self.turn()
         self.assertEqual(self.done, ["done"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)

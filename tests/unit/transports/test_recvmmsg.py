@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices.transports.datagram_port import IP_PKTINFO
-from sockservices.transports.recvmmsg import COUNT, Receiver, controlMessages, recvmmsg
+from sockservices.transports.recvmmsg import MAX_BATCH, BatchReceiver, controlMessages, recvmmsg
 
 #: Not in the socket module.
 SO_TIMESTAMPNS = 35
@@ -34,7 +34,7 @@ def bound(family: int, host: str, both: bool = False) -> socket.socket:
 
 class ReceiverTests(SynchronousTestCase):
     """
-    Tests for L{Receiver}.
+    Tests for L{BatchReceiver}.
     """
 
     if recvmmsg is None:
@@ -58,29 +58,29 @@ class ReceiverTests(SynchronousTestCase):
         """
         server, _ = self.sockets()
         server.setblocking(True)
-        receiver = Receiver(server.family, 100)
+        receiver = BatchReceiver(server.family, 100)
         for _ in range(2):
-            self.assertRaises(BlockingIOError, receiver.receive, server.fileno(), COUNT)
+            self.assertRaises(BlockingIOError, receiver.receive, server.fileno(), MAX_BATCH)
 
     def test_notASocket(self) -> None:
         """
         What the kernel says is raised.
         """
-        self.assertRaises(OSError, Receiver(socket.AF_INET, 100).receive, -1, COUNT)
+        self.assertRaises(OSError, BatchReceiver(socket.AF_INET, 100).receive, -1, MAX_BATCH)
 
     def test_inOrder(self) -> None:
         """
         Datagrams come in their order, as many as are asked for and never more than 64; the rest waits.
         """
         server, client = self.sockets()
-        receiver = Receiver(server.family, 100)
-        sent = [b"%d" % number for number in range(COUNT + 10)]
+        receiver = BatchReceiver(server.family, 100)
+        sent = [b"%d" % number for number in range(MAX_BATCH + 10)]
         for datagram in sent:
             client.send(datagram)
         first = receiver.receive(server.fileno(), 3)
         second = receiver.receive(server.fileno(), 10_000)
-        third = receiver.receive(server.fileno(), COUNT)
-        self.assertEqual([len(batch) for batch in (first, second, third)], [3, COUNT, 7])
+        third = receiver.receive(server.fileno(), MAX_BATCH)
+        self.assertEqual([len(batch) for batch in (first, second, third)], [3, MAX_BATCH, 7])
         self.assertEqual([datagram for datagram, _, _ in first + second + third], sent)
 
     def test_cut(self) -> None:
@@ -88,12 +88,14 @@ class ReceiverTests(SynchronousTestCase):
         Of a longer datagram the first bytes are kept, and nothing of it is seen in its neighbours, then or later.
         """
         server, client = self.sockets()
-        receiver = Receiver(server.family, 4)
+        receiver = BatchReceiver(server.family, 4)
         for datagram in (b"12345678", b"", b"1234", b"a"):
             client.send(datagram)
-        self.assertEqual([came[0] for came in receiver.receive(server.fileno(), COUNT)], [b"1234", b"", b"1234", b"a"])
+        self.assertEqual(
+            [came[0] for came in receiver.receive(server.fileno(), MAX_BATCH)], [b"1234", b"", b"1234", b"a"]
+        )
         client.send(b"z")
-        self.assertEqual([came[0] for came in receiver.receive(server.fileno(), COUNT)], [b"z"])
+        self.assertEqual([came[0] for came in receiver.receive(server.fileno(), MAX_BATCH)], [b"z"])
 
     def test_longest(self) -> None:
         """
@@ -103,7 +105,7 @@ class ReceiverTests(SynchronousTestCase):
             server, client = self.sockets(host)
             datagram = os.urandom(longest)
             client.send(datagram)
-            ((received, _, _),) = Receiver(server.family, 65528).receive(server.fileno(), COUNT)
+            ((received, _, _),) = BatchReceiver(server.family, 65528).receive(server.fileno(), MAX_BATCH)
             self.assertTrue(received == datagram)
 
     def test_names(self) -> None:
@@ -112,13 +114,13 @@ class ReceiverTests(SynchronousTestCase):
         """
         server, client = self.sockets()
         client.send(b"x")
-        ((_, name, _),) = Receiver(server.family, 9).receive(server.fileno(), COUNT)
+        ((_, name, _),) = BatchReceiver(server.family, 9).receive(server.fileno(), MAX_BATCH)
         host, port = client.getsockname()
         self.assertEqual((len(name), name[2:4], name[4:8]), (16, port.to_bytes(2, "big"), socket.inet_aton(host)))
 
         server, client = self.sockets("::1")
         client.send(b"x")
-        ((_, name, _),) = Receiver(server.family, 9).receive(server.fileno(), COUNT)
+        ((_, name, _),) = BatchReceiver(server.family, 9).receive(server.fileno(), MAX_BATCH)
         host, port = client.getsockname()[:2]
         self.assertEqual((len(name), name[2:4]), (28, port.to_bytes(2, "big")))
         self.assertEqual((name[8:24], name[24:]), (socket.inet_pton(socket.AF_INET6, host), bytes(4)))
@@ -131,7 +133,7 @@ class ReceiverTests(SynchronousTestCase):
         self.addCleanup(server.close)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
             client.sendto(b"x", ("127.0.0.1", server.getsockname()[1]))
-        ((_, name, _),) = Receiver(server.family, 9).receive(server.fileno(), COUNT)
+        ((_, name, _),) = BatchReceiver(server.family, 9).receive(server.fileno(), MAX_BATCH)
         self.assertEqual(socket.inet_ntop(socket.AF_INET6, name[8:24]), "::ffff:127.0.0.1")
 
     def test_controlMessages(self) -> None:
@@ -146,11 +148,11 @@ class ReceiverTests(SynchronousTestCase):
         ):
             server = bound(family, host, both=True)
             self.addCleanup(server.close)
-            receiver = Receiver(family, 9)
+            receiver = BatchReceiver(family, 9)
             with socket.socket(kind, socket.SOCK_DGRAM) as client:
                 client.connect((target, server.getsockname()[1]))
                 client.send(b"x")
-                ((_, _, control),) = receiver.receive(server.fileno(), COUNT)
+                ((_, _, control),) = receiver.receive(server.fileno(), MAX_BATCH)
                 self.assertEqual((control, controlMessages(control)), (b"", []))
                 server.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
                 if family == socket.AF_INET6:
@@ -158,7 +160,7 @@ class ReceiverTests(SynchronousTestCase):
                 for _ in range(3):
                     client.send(b"x")
                 _, expected, _, _ = server.recvmsg(9, 1000)
-                for _, _, control in receiver.receive(server.fileno(), COUNT):
+                for _, _, control in receiver.receive(server.fileno(), MAX_BATCH):
                     self.assertEqual(controlMessages(control), expected)
                 self.assertEqual(len(expected), 1 + (kind != family))
 
@@ -175,7 +177,7 @@ class ReceiverTests(SynchronousTestCase):
             for _ in range(2):
                 client.sendto(b"x", ("127.0.0.1", server.getsockname()[1]))
         _, expected, _, _ = server.recvmsg(9, 1000)
-        ((_, _, control),) = Receiver(server.family, 9).receive(server.fileno(), COUNT)
+        ((_, _, control),) = BatchReceiver(server.family, 9).receive(server.fileno(), MAX_BATCH)
         self.assertEqual(self.sizes(controlMessages(control)), self.sizes(expected))
 
     def sizes(self, messages: Any) -> list[tuple[int, int, int]]:
@@ -205,6 +207,6 @@ class ReceiverTests(SynchronousTestCase):
             client.send(b"x")
             client.send(b"x")
         _, expected, _, _ = server.recvmsg(9, 1000)
-        ((_, _, control),) = Receiver(server.family, 9).receive(server.fileno(), COUNT)
+        ((_, _, control),) = BatchReceiver(server.family, 9).receive(server.fileno(), MAX_BATCH)
         self.assertEqual(controlMessages(control), expected)
         self.assertEqual(sorted(len(data) for _, _, data in expected), [1, 12])

@@ -18,7 +18,7 @@ from unittest import skipUnless
 from twisted.internet.error import CannotListenError
 
 from sockservices.transports.bindings import InetBinding, UnixBinding
-from sockservices.transports.sockets import Opened, OpenError, openSockets
+from sockservices.transports.sockets import BoundSocket, OpenError, openSockets
 from tests.support.loop import PATIENCE, LoopCase, descriptors
 from tests.support.twistd import environment
 
@@ -33,7 +33,7 @@ class OpenCase(LoopCase):
     A test that opens sockets.
     """
 
-    def open(self, binding: InetBinding | UnixBinding) -> Opened:
+    def open(self, binding: InetBinding | UnixBinding) -> BoundSocket:
         """
         Open one, to be closed after the test.
         """
@@ -41,13 +41,13 @@ class OpenCase(LoopCase):
         self.addCleanup(opened.close)
         return opened
 
-    def inet(self, stream: bool, interface: str = V4, port: int = 0) -> Opened:
+    def inet(self, stream: bool, interface: str = V4, port: int = 0) -> BoundSocket:
         """
         Open one on an address and port.
         """
         return self.open(InetBinding(stream, port, interface))
 
-    def unix(self, stream: bool = True, mode: int = 0o600) -> Opened:
+    def unix(self, stream: bool = True, mode: int = 0o600) -> BoundSocket:
         """
         Open one at the same path each time.
         """
@@ -71,7 +71,7 @@ class OpenCase(LoopCase):
         return str(fault)
 
 
-def port(opened: Opened) -> int:
+def port(opened: BoundSocket) -> int:
     """
     The port that a socket got.
     """

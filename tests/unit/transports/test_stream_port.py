@@ -19,7 +19,7 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
-from sockservices.transports.sockets import Opened, openSockets
+from sockservices.transports.sockets import BoundSocket, openSockets
 from sockservices.transports.stream_port import StreamPort
 from tests.support.loop import LoopCase, descriptors
 
@@ -147,7 +147,7 @@ class PortCase(LoopCase):
         (opened,) = openSockets(binding or InetBinding(True, 0))
         if faults is not None:
             listening: Any = Faulty(opened.socket, faults)
-            opened = Opened(listening, opened.path, opened.inode)
+            opened = BoundSocket(listening, opened.path, opened.inode)
         port = StreamPort(opened, self.factory, reactor or self.reactor, self.plain)
         port.startListening()
         self.addCleanup(port.stopListening)
