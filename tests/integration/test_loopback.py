@@ -23,11 +23,14 @@ from twisted.internet.threads import deferToThread
 
 from sockservices import Outcome, Policy, StreamFactory, Visit, datagramService, streamService
 from sockservices.conversation.responder import MakeResponder
+from sockservices.conversation.transport import Transport
 from sockservices.registry import find, names
 from sockservices.responders import Chargen, Echo, Greet, Hello, Welcome, Whoami
 from sockservices.responders.chargen import PATTERN
 from sockservices.transports.bindings import InetBinding, UnixBinding
 from sockservices.transports.endpoints import StreamEndpoint
+
+TCP, UDP, UNIX, UNIXGRAM = Transport
 
 MIB = 2**20
 
@@ -78,7 +81,7 @@ class Server:
         if how == "listenTCP":
             return IListeningPort(reactor().listenTCP(0, self.factory, interface="127.0.0.1"))
         path = str(folder / f"{self.factory.responder.name}.sock")  # type: ignore[attr-defined]
-        binding = UnixBinding(True, path) if "unix" in how else InetBinding(True, 0)
+        binding = UnixBinding(UNIX, path) if "unix" in how else InetBinding(TCP, 0)
         ports: list[IListeningPort] = []
         StreamEndpoint(reactor(), binding, plain="plain" in how).listen(self.factory).addCallback(ports.append)
         return ports[0]

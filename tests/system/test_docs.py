@@ -75,7 +75,7 @@ def serving(line: str, folder: Path) -> Iterator[dict[int, int]]:
     how, what = re.findall(SERVES, line)[0]
     options = Options()
     options.parseOptions(shlex.split(what))
-    services = list(dict.fromkeys(listener.responder.name for listener in options.listeners))
+    services = list(dict.fromkeys(listener.name for listener in options.config.listeners))
     program, *words = how.split() + shlex.split(re.sub(r" --service[ =]\S+", "", what))
     command = [str(folder / "commands" / program)]
     with contextlib.ExitStack() as running:
@@ -89,7 +89,7 @@ def serving(line: str, folder: Path) -> Iterator[dict[int, int]]:
                 # Another program may take one of the ports in that moment.
                 if last or "in use" not in str(fault):
                     raise
-        assert sum(map(len, server.listeners.values())) == len(options.listeners), server.log
+        assert sum(map(len, server.listeners.values())) == len(options.config.listeners), server.log
         yield given
 
 
@@ -173,7 +173,7 @@ def checkDockerfile(block: Block, folder: Path) -> None:
     assert words[:3] == ["-n", "--pidfile=", "sockservices"]
     options = Options()
     options.parseOptions(words[3:])
-    assert all(":0.0.0.0:" in str(listener.endpoint) for listener in options.listeners)
+    assert all(":0.0.0.0:" in str(listener.binding) for listener in options.config.listeners)
 
 
 async def endpointServes(namespace: dict[str, Any]) -> None:

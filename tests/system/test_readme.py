@@ -73,7 +73,7 @@ def test_commandLinesAreUnderstood() -> None:
     """
     assert len(commands()) >= 5
     for command in commands():
-        assert options(command).listeners
+        assert options(command).config.listeners
 
 
 def test_logLinesAreThose() -> None:
@@ -81,8 +81,8 @@ def test_logLinesAreThose() -> None:
     What is said to be listened on is what the first command listens on.
     """
     said = re.findall(r"(\w+ listening on tcp:\S+)", TEXT)
-    listeners = options(commands()[0]).listeners
-    assert said == [f"{listener.responder.name} listening on {listener.endpoint}" for listener in listeners]
+    listeners = options(commands()[0]).config.listeners
+    assert said == [f"{listener.name} listening on {listener.binding}" for listener in listeners]
     assert f"ready: {len(listeners)} listeners" in TEXT
 
 

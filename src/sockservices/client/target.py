@@ -16,6 +16,7 @@ from twisted.internet.endpoints import (
 )
 from twisted.internet.interfaces import IStreamClientEndpoint
 
+from sockservices.conversation.transport import Transport
 from sockservices.text.addresses import hostPort
 from sockservices.transports.bindings import UnixBinding
 
@@ -71,7 +72,7 @@ def target(url: str) -> Target:
         raise ValueError(f"{url!r}: {WANTED}")
     try:
         if transport in ("unix", "unixgram"):
-            return Target(transport, UnixBinding(transport == "unix", where).path)
+            return Target(transport, UnixBinding(Transport(transport), where).path)
         return Target(transport, _hostPort(where))
     except ValueError as fault:
         raise ValueError(f"{url!r}: {fault}") from None

@@ -11,13 +11,11 @@ from twisted.logger import Logger
 
 from sockservices.conversation.outcome import Outcome
 from sockservices.text.addresses import addressText
+from sockservices.text.log_interval import LogInterval
 
 __all__ = ["DropLog"]
 
 log = Logger("sockservices")
-
-#: Seconds between two lines for the same reason.
-LOG_INTERVAL = 10.0
 
 
 class DropLog:
@@ -31,7 +29,7 @@ class DropLog:
         """
         self._service = service
         self._seconds = seconds
-        self._silentUntil: dict[Outcome, float] = {}
+        self._interval = LogInterval()
 
     def __call__(self, outcome: Outcome, transport: str, peer: IAddress | None, cause: str = "") -> None:
         """
@@ -39,10 +37,8 @@ class DropLog:
 
         @param cause: what raised, as text.
         """
-        now = self._seconds()
-        if now < self._silentUntil.get(outcome, now):
+        if not self._interval.allows(outcome, self._seconds()):
             return
-        self._silentUntil[outcome] = now + LOG_INTERVAL
         log.info(
             "{service} {transport} {peer} not answered: {reason}{cause} (one line for many in {seconds:.0f} s)",
             service=self._service,
@@ -50,5 +46,5 @@ class DropLog:
             peer=addressText(peer) or "-",
             reason=outcome.value,
             cause=cause and f", {cause}",
-            seconds=LOG_INTERVAL,
+            seconds=self._interval.seconds,
         )

@@ -12,6 +12,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IPullProducer, IPushProducer
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.logger import Logger
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -108,7 +109,8 @@ class StreamProtocol(Protocol):
         """
         Begin the conversation, unless the transport does not know yet who the peer is.
         """
-        if not IStreamTransport.providedBy(self.transport):
+        if isinstance(self.transport, ProtocolWrapper) or not IStreamTransport.providedBy(self.transport):
+            # A wrapper claims to provide what the transport below provides.
             self.transport = TwistedTransport(self.transport, self)
         self.factory.protocols.add(self)
         if not self.transport.identifying:

@@ -4,64 +4,29 @@ The options of the command line.
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from twisted.application.app import ServerOptions
 from twisted.python import usage
 
 from sockservices import __version__
-from sockservices.conversation.policy import MAX_LIMIT, Policy
-from sockservices.conversation.responder import Responder
 from sockservices.monitoring.log import FORMATS
 from sockservices.registry import services
-from sockservices.transports.bindings import LOOPBACK, Binding, InetBinding, parse, portNumber
+from sockservices.server.config import ServerConfig
+from sockservices.server.listener_options import PROTOS, listenersOf
+from sockservices.server.policy_options import policyOf, policyParameters
 
-__all__ = ["Listener", "Options", "refuse"]
-
-#: What is served when nothing is asked for.
-DEFAULT = ("echo", "upper", "welcome")
-
-PROTOS = {"tcp": (True,), "udp": (False,), "all": (True, False)}
-
-
-class Listener(NamedTuple):
-    """
-    What to listen on, and for which service.
-
-    @ivar endpoint: a string is one of Twisted's own endpoints.
-    @ivar option: how the user asked for it.
-    """
-
-    responder: type[Responder]
-    endpoint: Binding | str
-    option: str
-
-
-def _option(name: str) -> str:
-    """
-    A policy's C{maxConnections} as C{max-connections}.
-    """
-    return re.sub("[A-Z]", lambda letter: "-" + letter.group().lower(), name)
-
-
-def _limits() -> Iterator[list[Any]]:
-    """
-    An option for each number in a policy.
-    """
-    for limit in fields(Policy):
-        if limit.metadata:
-            default = None if limit.default is None else f"{limit.default:g}"
-            yield [_option(limit.name), None, default, f"{limit.metadata['unit']} {limit.metadata['text']}"]
+__all__ = ["Options", "exitWithError"]
 
 
 class Options(usage.Options):
     """
-    What C{twistd sockservices} takes.
+    The options of C{twistd sockservices}.
+
+    @ivar config: the server that they ask for.
     """
 
     synopsis = "[options]"
@@ -69,17 +34,18 @@ class Options(usage.Options):
         "Serves the small services of every socket tutorial and every inetd: echo, upper, welcome, and their family. "
         "Limits: 0 switches one off. "
         "ENDPOINT: tcp:PORT or udp:PORT, with :interface=ADDRESS; unix:PATH or unixgram:PATH, with :mode=660; "
-        "systemd:NAME for what the service manager has opened; or any server string endpoint of Twisted."
+        "systemd:NAME for sockets of the service manager; haproxy:ENDPOINT for connections that begin with a PROXY "
+        "header; or any server endpoint string of Twisted."
     )
     optParameters: ClassVar = [
         ["proto", None, "tcp", "tcp, udp or all: what --service listens on"],
         ["log-format", None, "text", "text, or json for one object a line"],
-        *_limits(),
+        *policyParameters(),
     ]
     optFlags: ClassVar = [
-        ["plain", None, "Twisted's own transports for connections; elsewhere than on Linux there are no others"],
+        ["plain", None, "use Twisted's own transports for connections; systems other than Linux have no others"],
         ["udp-rfc-size", None, "let replies to datagrams be longer than their requests (on trusted networks only)"],
-        ["show", None, "log every message: who, and its bytes"],
+        ["show", None, "log every message: its peer and its bytes"],
     ]
     compData = usage.Completions(
         optActions={"proto": usage.CompleteList(list(PROTOS)), "log-format": usage.CompleteList(list(FORMATS))},
@@ -89,10 +55,10 @@ class Options(usage.Options):
     def __init__(self) -> None:
         super().__init__()
         try:
-            self._responders = services()
-        except ValueError as fault:
-            refuse(str(fault))
-        known = ", ".join(f"{name} ({responder.port})" for name, responder in sorted(self._responders.items()))
+            self._services = services()
+        except ValueError as error:
+            exitWithError(str(error))
+        known = ", ".join(f"{name} ({responder.port})" for name, responder in sorted(self._services.items()))
         self.longdesc = f"{self.longdesc} Services, and their ports: {known}."
         self["service"] = []
         self["interface"] = []
@@ -125,138 +91,58 @@ class Options(usage.Options):
 
     def getSynopsis(self) -> str:
         """
-        How it is called, by the name that it was called by.
+        The synopsis, with the name of the command that was called.
         """
         command = Path(sys.argv[0]).name
         return f"Usage: {command} [options]" if command == "sockservices serve" else super().getSynopsis()
 
     def parseArgs(self, *arguments: str) -> None:
         """
-        There are options only.
+        Reject arguments.
         """
         if arguments:
-            raise usage.UsageError(f"{arguments[0]!r}: options are wanted, such as --service {arguments[0]}")
+            raise usage.UsageError(f"{arguments[0]!r}: expected an option, such as --service {arguments[0]}")
 
     def parseOptions(self, options: list[str] | None = None) -> None:
         """
-        Parse. What is wrong is said in one line; C{twist} has its own way of saying it.
+        Parse. Under C{twistd} an error is one line; C{twist} formats errors itself.
         """
         try:
             super().parseOptions(options)
-        except usage.UsageError as fault:
+        except usage.UsageError as error:
             if not self.twistd:
                 raise
-            refuse(str(fault))
+            exitWithError(str(error))
 
     @property
     def twistd(self) -> Mapping[str, Any]:
         """
-        The options of C{twistd}; none where it is not C{twistd} that these are options to.
+        The options of C{twistd}; empty when another command has these options.
         """
         parent = getattr(self, "parent", None)
         return parent if isinstance(parent, ServerOptions) else {}
 
     def postOptions(self) -> None:
         """
-        Make sense of what was said.
+        Make the configuration.
 
-        @raise usage.UsageError: naming option and value, and what would be right.
+        @raise usage.UsageError: naming option and value, and what is expected.
         """
-        self.policy = self._policy()
+        policy = policyOf(self)
         if self["proto"] not in PROTOS:
-            raise usage.UsageError(f"--proto {self['proto']}: tcp, udp or all is wanted")
+            raise usage.UsageError(f"--proto {self['proto']}: expected tcp, udp or all")
         if self["log-format"] not in FORMATS:
-            raise usage.UsageError(f"--log-format {self['log-format']}: text or json is wanted")
+            raise usage.UsageError(f"--log-format {self['log-format']}: expected text or json")
         if self["log-format"] != "text" and not self.twistd:
-            raise usage.UsageError(
-                "--log-format: twist has an option of this name itself, to be given before sockservices"
-            )
+            raise usage.UsageError("--log-format: twist has an option of this name; give that before sockservices")
         if self["interface"] and self["listen"] and not self["service"]:
-            raise usage.UsageError(
-                "--interface: it goes with --service; a --listen names its own, as :interface=ADDRESS"
-            )
-        self.listeners = [*self._services(), *self._listens()]
-        self._eachOnce()
-
-    def _eachOnce(self) -> None:
-        """
-        Two listeners on one port are the user's mistake, and not another program that is in the way.
-        """
-        asked: set[InetBinding] = set()
-        for _, endpoint, option in self.listeners:
-            if not isinstance(endpoint, InetBinding) or not endpoint.port:
-                continue
-            if endpoint in asked:
-                raise usage.UsageError(f"{option}: {endpoint} is asked for twice")
-            asked.add(endpoint)
-
-    def _policy(self) -> Policy:
-        limits: dict[str, Any] = {"udpRfcSize": bool(self["udp-rfc-size"])}
-        for limit in fields(Policy):
-            option = _option(limit.name)
-            if not limit.metadata or self[option] is None:
-                continue
-            whole = limit.metadata["whole"]
-            try:
-                limits[limit.name] = (int if whole else float)(self[option])
-                Policy(**limits)
-            except ValueError:
-                wanted = f"a {'whole ' * whole}number of {limit.metadata['unit']}, from 0 to {MAX_LIMIT}, is wanted"
-                raise usage.UsageError(f"--{option} {self[option]}: {wanted}") from None
-        return Policy(**limits)
-
-    def _services(self) -> Iterator[Listener]:
-        """
-        What --service, --proto and --interface ask for.
-        """
-        for text in self["service"] or ([] if self["listen"] else DEFAULT):
-            name, equals, port = text.partition("=")
-            option = f"--service {text}"
-            for responder in self._find(name, option):
-                try:
-                    number = portNumber(port) if equals else responder.port
-                except ValueError as fault:
-                    raise usage.UsageError(f"{option}: {fault}") from None
-                for interface in [text.strip("[]") for text in self["interface"]] or [LOOPBACK]:
-                    for stream in PROTOS[self["proto"]]:
-                        yield Listener(responder, self._inet(stream, number, interface), option)
-
-    def _inet(self, stream: bool, port: int, interface: str) -> Binding:
-        try:
-            return InetBinding(stream, port, interface)
-        except ValueError as fault:
-            raise usage.UsageError(f"--interface {interface}: {fault}") from None
-
-    def _listens(self) -> Iterator[Listener]:
-        """
-        What --listen asks for.
-        """
-        for text in self["listen"]:
-            option = f"--listen {text}"
-            name, equals, endpoint = text.partition("=")
-            if not equals:
-                raise usage.UsageError(f"{option}: NAME=ENDPOINT is wanted, such as echo=tcp:8007")
-            try:
-                binding = parse(endpoint)
-            except ValueError as fault:
-                raise usage.UsageError(f"{option}: {fault}") from None
-            for responder in self._find(name, option):
-                yield Listener(responder, binding or endpoint, option)
-
-    def _find(self, name: str, option: str) -> list[type[Responder]]:
-        """
-        The services of a name.
-        """
-        if name == "all":
-            return list(self._responders.values())
-        if name not in self._responders:
-            known = ", ".join(sorted(self._responders))
-            raise usage.UsageError(f"{option}: there is no service {name!r}; there are {known}")
-        return [self._responders[name]]
+            raise usage.UsageError("--interface: expected --service beside it; a --listen takes :interface=ADDRESS")
+        common = {"policy": policy, "trace": bool(self["show"]), "plain": bool(self["plain"])}
+        self.config = ServerConfig(listeners=listenersOf(self, self._services, **common), logFormat=self["log-format"])
 
 
-def refuse(text: str) -> NoReturn:
+def exitWithError(text: str) -> NoReturn:
     """
-    End with one line, exit status 1.
+    Exit with one line on standard error, and status 1.
     """
     raise SystemExit("sockservices: " + " ".join(text.split()))

@@ -17,7 +17,7 @@ from sockservices.monitoring.recorders import Record, VisitLog
 from sockservices.protocols.datagram import DatagramResponder
 from sockservices.protocols.stream_factory import StreamFactory
 from sockservices.server.listener import DatagramService, StreamService
-from sockservices.transports.bindings import InetBinding, SystemdBinding, UnixBinding, parse
+from sockservices.transports.bindings import parse
 from sockservices.transports.datagram_layer import MakeDatagramLayer, layeredDatagrams
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 from sockservices.transports.stream_layer import MakeStreamLayer, layered
@@ -53,9 +53,9 @@ def streamService(
     if isinstance(endpoint, str):
         binding = parse(endpoint)
         if binding is None:
-            endpoint = _foreign(reactor, endpoint)
-        elif not isinstance(binding, SystemdBinding) and not binding.stream:
-            raise ValueError(f"{endpoint!r}: datagrams, where connections are to be served")
+            endpoint = _twistedEndpoint(reactor, endpoint)
+        elif not binding.stream:
+            raise ValueError(f"{endpoint!r}: expected tcp:PORT, unix:PATH or systemd:NAME; this is for datagrams")
         else:
             endpoint = StreamEndpoint(reactor, binding)
     visitLog = None
@@ -63,22 +63,21 @@ def streamService(
         record = visitLog = VisitLog(reactor)
     factory = StreamFactory(responder, policy, record, reactor, census)
     if not isinstance(endpoint, StreamEndpoint):
-        # It may be wrapped there.
         factory.wrapped = True
     return StreamService(endpoint, factory, layered(factory, layers), visitLog)
 
 
-def _foreign(reactor: Any, words: str) -> IStreamServerEndpoint:
+def _twistedEndpoint(reactor: Any, text: str) -> IStreamServerEndpoint:
     """
-    An endpoint of a kind that is not ours.
+    An endpoint of Twisted's.
 
-    @raise ValueError: when Twisted does not know what is meant either. It has many ways of saying so.
+    @raise ValueError: when Twisted does not know it either; it raises many kinds of exceptions.
     """
     try:
-        endpoint: IStreamServerEndpoint = serverFromString(reactor, words)
-    except Exception as fault:
-        wanted = "tcp:PORT, unix:PATH, systemd:NAME or a server string of Twisted is wanted"
-        raise ValueError(f"{words!r}: {fault or type(fault).__name__}; {wanted}") from fault
+        endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
+    except Exception as error:
+        expected = "expected tcp:PORT, unix:PATH, systemd:NAME or a server endpoint string of Twisted"
+        raise ValueError(f"{text!r}: {error or type(error).__name__}; {expected}") from error
     return endpoint
 
 
@@ -104,8 +103,8 @@ def datagramService(
     """
     if isinstance(endpoint, str):
         binding = parse(endpoint)
-        if binding is None or (isinstance(binding, (InetBinding, UnixBinding)) and binding.stream):
-            raise ValueError(f"{endpoint!r}: udp:PORT, unixgram:PATH or systemd:NAME is wanted")
+        if binding is None or not binding.datagrams:
+            raise ValueError(f"{endpoint!r}: expected udp:PORT, unixgram:PATH or systemd:NAME")
         endpoint = DatagramEndpoint(reactor, binding)
     protocol = DatagramResponder(responder, policy, record, reactor, census)
     return DatagramService(endpoint, protocol, layeredDatagrams(protocol, layers))

@@ -1,5 +1,5 @@
 """
-The running command: all listeners together, from ready to stopped.
+All listeners of a server together, from ready to stopped.
 """
 
 from __future__ import annotations
@@ -16,81 +16,76 @@ from sockservices.monitoring.recorders import VisitLog
 from sockservices.server.listener import ListenerService
 from sockservices.server.sd_notify import SystemdNotifier
 
-__all__ = ["Server"]
+__all__ = ["Supervisor"]
 
 log = Logger("sockservices")
 
 
-class Server(MultiService):
+class Supervisor(MultiService):
     """
-    All listeners of the command, with one census and one log.
+    All listeners of a server, with one log.
 
-    @ivar remark: what is to be said of them before they are ready.
+    @ivar startupWarning: a line to log before the server is ready, or C{""}.
+    @ivar observer: where twistd's log goes, if not where twistd sends it itself.
+    @ivar groups: the groups to keep when privileges are shed, if not those that twistd keeps.
     """
 
-    remark = ""
+    startupWarning = ""
+    observer: Any = None
+    groups: list[int] | None = None
 
-    def __init__(
-        self,
-        reactor: Any,
-        listeners: list[ListenerService],
-        visitLog: VisitLog,
-        observer: Any = None,
-        groups: list[int] | None = None,
-    ) -> None:
+    def __init__(self, reactor: Any, listeners: list[ListenerService], visitLog: VisitLog) -> None:
         """
-        @param observer: where twistd's log is to go, if not where it goes by itself.
-        @param groups: the groups to keep, if not those that twistd keeps.
+        @param listeners: they become its children.
+        @param visitLog: logs its last summary when the server has stopped.
         """
         super().__init__()
         self._reactor = reactor
         self._listeners = listeners
         self._visitLog = visitLog
-        self._observer = observer
-        self._groups = groups
         self._notify = SystemdNotifier(reactor)
         for listener in listeners:
             listener.setServiceParent(self)
 
     def setServiceParent(self, parent: Any) -> None:
         """
-        Become part of an application, which is where twistd looks for another log than its own.
+        Become part of an application, and bring the log: twistd looks for it there.
         """
         super().setServiceParent(parent)
-        if self._observer is not None:
-            interface = ILogObserver if ILogObserver.providedBy(self._observer) else ILegacyObserver
-            parent.setComponent(interface, self._observer)
+        if self.observer is not None:
+            interface = ILogObserver if ILogObserver.providedBy(self.observer) else ILegacyObserver
+            parent.setComponent(interface, self.observer)
 
     def privilegedStartService(self) -> None:
         """
-        Give up what twistd does not: told a group but no user, it keeps root's further groups.
+        Give up supplementary groups: with --gid and without --uid, twistd keeps those of root.
         """
         super().privilegedStartService()
-        if self._groups is not None:
-            os.setgroups(self._groups)
+        if self.groups is not None:
+            os.setgroups(self.groups)
 
     def startService(self) -> None:
         """
-        Start, and say so once the reactor runs: a signal that comes before still ends the process the hard way.
+        Start, and log it once the reactor runs: before that, a signal ends the process at once.
         """
         super().startService()
         self._reactor.callWhenRunning(self._ready)
 
     def _ready(self) -> None:
         if os.geteuid() == 0:
-            log.warn("running as root: twistd --uid and --gid, or a service manager, would give that up")
-        if self.remark:
-            log.warn("{remark}", remark=self.remark)
+            log.warn("running as root: use twistd --uid and --gid, or a service manager, to drop privileges")
+        if self.startupWarning:
+            log.warn("{warning}", warning=self.startupWarning)
         log.info("ready: {count} listeners", count=len(self._listeners))
         self._notify.ready()
 
     def stopService(self) -> Deferred[None]:
         """
-        Stop, and leave nothing untold.
+        Stop, and log what is left to log.
         """
         self._notify.stopping()
         stopped: Deferred[None] = super().stopService()
-        # Only now: those that waited to be accepted have been.
+        # After stopService(), which has accepted the connections that waited.
         log.info("stopping: {count} connections", count=sum(each.connections for each in self._listeners))
         return stopped.addBoth(self._stopped)
 
@@ -99,9 +94,16 @@ class Server(MultiService):
         self._notify.stopped()
         return result
 
+    def close(self) -> None:
+        """
+        Close the sockets of a server that is never to start.
+        """
+        for listener in self._listeners:
+            listener.close()
+
     def cut(self) -> None:
         """
-        End all conversations now.
+        Reset all connections now.
         """
         for listener in self._listeners:
             listener.cut()

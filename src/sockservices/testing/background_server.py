@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred
 
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import MakeResponder, serviceName
+from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
 from sockservices.monitoring.recorders import VisitLog
 from sockservices.server.listener import ListenerService
@@ -24,15 +25,7 @@ from sockservices.text.addresses import addressText
 from sockservices.transports.bindings import InetBinding, UnixBinding
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 
-__all__ = ["TRANSPORTS", "Served"]
-
-#: The words for the transports, and what serves there.
-TRANSPORTS: dict[str, tuple[Any, Any]] = {
-    "tcp": (streamService, StreamEndpoint),
-    "udp": (datagramService, DatagramEndpoint),
-    "unix": (streamService, StreamEndpoint),
-    "unixgram": (datagramService, DatagramEndpoint),
-}
+__all__ = ["Served"]
 
 
 class Served:
@@ -46,20 +39,24 @@ class Served:
     address: Any
 
     def __init__(
-        self, background: BackgroundReactor, responder: MakeResponder, transport: str, interface: str, policy: Policy
+        self,
+        background: BackgroundReactor,
+        responder: MakeResponder,
+        transport: Transport,
+        interface: str,
+        policy: Policy,
     ) -> None:
         self.visits: list[Visit] = []
         self._background = background
         self._ended = threading.Condition()
         with ExitStack() as exits:
             binding: InetBinding | UnixBinding
-            stream = TRANSPORTS[transport][0] is streamService
-            if transport in ("unix", "unixgram"):
+            if not transport.isInet:
                 # Not one of pytest's folders: their names are often too long for a socket's.
                 folder = exits.enter_context(TemporaryDirectory(prefix="sockservices-", ignore_cleanup_errors=True))
-                binding = UnixBinding(stream, str(Path(folder, "socket")))
+                binding = UnixBinding(transport, str(Path(folder, "socket")))
             else:
-                binding = InetBinding(stream, 0, interface)
+                binding = InetBinding(transport, 0, interface)
             background.call(self._start, transport, binding, responder, policy)
             exits.callback(background.call, self._stop)
             self._exits = exits.pop_all()
@@ -67,12 +64,13 @@ class Served:
     def __repr__(self) -> str:
         return f"<{self._words}>"
 
-    def _start(self, transport: str, binding: Any, responder: MakeResponder, policy: Policy) -> None:
+    def _start(self, transport: Transport, binding: Any, responder: MakeResponder, policy: Policy) -> None:
         """
         Listen, in the reactor's thread.
         """
         reactor = self._background.reactor
-        serve, endpoint = TRANSPORTS[transport]
+        serve: Any = streamService if transport.isStream else datagramService
+        endpoint = StreamEndpoint if transport.isStream else DatagramEndpoint
         self._log = VisitLog(reactor)
         self._service: ListenerService = serve(
             endpoint(reactor, binding), responder, reactor=reactor, policy=policy, record=self._record

@@ -16,9 +16,10 @@ from zope.interface import implementer
 
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import MakeResponder
+from sockservices.conversation.transport import Transport
 from sockservices.registry import find
 from sockservices.testing.background_reactor import BackgroundReactor
-from sockservices.testing.background_server import TRANSPORTS, Served
+from sockservices.testing.background_server import Served
 from sockservices.transports.bindings import LOOPBACK
 
 __all__ = ["Servers"]
@@ -78,19 +79,20 @@ class Servers:
         @raise ValueError: when there is no such service, transport or limit. Its text tells which there are.
         """
         responder = _responder(service)
-        if transport not in TRANSPORTS:
-            raise ValueError(f"no transport {transport!r}; there are {', '.join(TRANSPORTS)}")
+        if transport not in list(Transport):
+            raise ValueError(f"no transport {transport!r}; there are {', '.join(Transport)}")
         for name in limits:
             if name not in LIMITS:
                 raise ValueError(f"no limit {name!r}; there are {', '.join(LIMITS)}")
-        if interface is not None and transport in ("unix", "unixgram"):
+        if interface is not None and not Transport(transport).isInet:
             raise ValueError(f"interface {interface!r}: a Unix socket has none")
         with self._starting:
             if not self._observing:
                 globalLogPublisher.addObserver(self._log)
                 self._exits.callback(globalLogPublisher.removeObserver, self._log)
                 self._observing = True
-        served = Served(self._background, responder, transport, interface or LOOPBACK, Policy(drain=0, **limits))
+        policy = Policy(drain=0, **limits)
+        served = Served(self._background, responder, Transport(transport), interface or LOOPBACK, policy)
         self._exits.callback(served.close)
         self._served.append(served)
         return served
@@ -120,5 +122,7 @@ def _responder(service: str | MakeResponder) -> MakeResponder:
         except LookupError as fault:
             raise ValueError(str(fault)) from None
     if not callable(service):
-        raise ValueError(f"{service!r}: the name of a service, or what makes a Responder, is wanted")
+        raise ValueError(
+            f"{service!r}: expected the name of a service, a Responder class, or a callable that makes one"
+        )
     return service

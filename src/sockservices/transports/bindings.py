@@ -1,63 +1,118 @@
 """
-Where to listen, in words: C{tcp:8007:interface=0.0.0.0}, C{udp:8007}, C{unix:/run/echo.sock:mode=660}, C{systemd:echo}.
+Where to listen, as strings and values: C{tcp:8007:interface=0.0.0.0}, C{udp:8007}, C{unix:/run/echo.sock:mode=660},
+C{systemd:echo}.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import ip_address
-from typing import TypeAlias
+from typing import Any
 
+from twisted.internet.interfaces import IListeningPort
+
+from sockservices.conversation.transport import Transport
 from sockservices.text.addresses import hostPort
 
-__all__ = ["LOOPBACK", "Binding", "InetBinding", "SystemdBinding", "UnixBinding", "parse", "portNumber"]
+__all__ = ["BACKLOG", "LOOPBACK", "Binding", "InetBinding", "SystemdBinding", "UnixBinding", "parse", "portNumber"]
 
-#: Where a listener listens that was not told where.
+#: The default interface.
 LOOPBACK = "127.0.0.1"
 
-#: C{sun_path} has 108 bytes with its final NUL (unix(7)).
-LONGEST_PATH = 107
+#: Connections that may wait to be accepted; the kernel takes the lower of this and somaxconn.
+BACKLOG = 1024
+
+#: The prefix of a binding whose connections begin with a PROXY header, as with Twisted's endpoint strings.
+PROXIED = "haproxy:"
+
+#: Bytes of the longest path: C{sun_path} has 108 bytes with its final NUL (unix(7)).
+MAX_PATH = 107
 
 
 def portNumber(text: str) -> int:
     """
-    A port in words as a number.
+    The number of a port.
 
-    @raise ValueError: when it is none.
+    @raise ValueError: for a text that is no number from 0 to 65535.
     """
     if re.fullmatch(r"[0-9]{1,5}", text) and int(text) <= 65535:
         return int(text)
-    raise ValueError(f"port {text!r}: 0 to 65535 is wanted, 0 for any free one")
+    raise ValueError(f"port {text!r}: expected 0 to 65535; 0 is any free port")
+
+
+class Binding:
+    """
+    Where one listener listens.
+
+    @ivar transport: its transport; L{None} where only the socket itself knows.
+    @ivar proxyHeader: whether each connection begins with a PROXY header.
+    """
+
+    transport: Transport | None
+    proxyHeader: bool
+
+    @property
+    def stream(self) -> bool:
+        """
+        Whether it takes connections.
+        """
+        return self.transport is None or self.transport.isStream
+
+    @property
+    def datagrams(self) -> bool:
+        """
+        Whether it takes datagrams.
+        """
+        return self.transport is None or not self.transport.isStream
+
+    def listen(self, reactor: Any, served: Any) -> IListeningPort:
+        """
+        Have a reactor listen that opens sockets itself, or only pretends to.
+
+        @param served: the factory of connections, or the protocol of datagrams.
+        @raise ValueError: when that is not possible.
+        """
+        raise ValueError("this reactor cannot adopt sockets")
 
 
 @dataclass(frozen=True)
-class InetBinding:
+class InetBinding(Binding):
     """
     An address and port, TCP or UDP.
 
-    @raise ValueError: when the interface is no IP address: names would have to be looked up.
+    @raise ValueError: when the interface is no IP address: a name would have to be resolved.
     """
 
-    stream: bool
+    transport: Transport
     port: int
     interface: str = LOOPBACK
+    proxyHeader: bool = False
 
     def __post_init__(self) -> None:
         try:
             ip_address(self.interface.partition("%")[0])
         except ValueError:
-            raise ValueError(
-                f"interface {self.interface!r}: an IP address is wanted, such as 127.0.0.1 or ::"
-            ) from None
+            raise ValueError(f"interface {self.interface!r}: expected an IP address, such as 127.0.0.1 or ::") from None
 
     def __str__(self) -> str:
-        return f"{'tcp' if self.stream else 'udp'}:{hostPort(self.interface, self.port)}"
+        return f"{self.transport}:{hostPort(self.interface, self.port)}"
+
+    def listen(self, reactor: Any, served: Any) -> IListeningPort:
+        """
+        Have a reactor listen.
+        """
+        port: IListeningPort
+        if self.stream:
+            port = reactor.listenTCP(self.port, served, BACKLOG, self.interface)
+        else:
+            port = reactor.listenUDP(self.port, served, self.interface)
+        return port
 
 
 @dataclass(frozen=True)
-class UnixBinding:
+class UnixBinding(Binding):
     """
     The path of a Unix socket; C{@name} is in Linux's abstract namespace.
 
@@ -65,82 +120,107 @@ class UnixBinding:
     @raise ValueError: when there is no path, or it is too long for the kernel.
     """
 
-    stream: bool
+    transport: Transport
     path: str
     mode: int = 0o600
+    proxyHeader: bool = False
 
     def __post_init__(self) -> None:
         if not self.path or "\0" in self.path:
-            raise ValueError(f"path {self.path!r}: the path of a socket is wanted, or @name")
+            raise ValueError(f"path {self.path!r}: expected the path of a socket, or @name")
         length = len(os.fsencode(self.path))
-        if length > LONGEST_PATH:
-            raise ValueError(f"path {self.path!r}: {LONGEST_PATH} bytes at most, these are {length}")
+        if length > MAX_PATH:
+            raise ValueError(f"path {self.path!r}: expected at most {MAX_PATH} bytes, not {length}")
 
     def __str__(self) -> str:
-        return f"{'unix' if self.stream else 'unixgram'}:{self.path}"
+        return f"{self.transport}:{self.path}"
+
+    def listen(self, reactor: Any, served: Any) -> IListeningPort:
+        """
+        Have a reactor listen.
+        """
+        port: IListeningPort
+        if self.stream:
+            port = reactor.listenUNIX(self.path, served, BACKLOG, self.mode)
+        else:
+            port = reactor.listenUNIXDatagram(self.path, served, mode=self.mode)
+        return port
 
 
 @dataclass(frozen=True)
-class SystemdBinding:
+class SystemdBinding(Binding):
     """
-    A socket that the service manager has opened, by its name (sd_listen_fds(3)). Of what kind it is, it knows itself.
+    All sockets of a name that the service manager has opened (sd_listen_fds(3)), whatever their transports.
     """
 
     name: str
+    proxyHeader: bool = False
+    transport = None
 
     def __str__(self) -> str:
         return f"systemd:{self.name}"
 
 
-Binding: TypeAlias = InetBinding | UnixBinding | SystemdBinding
-
-
-#: What one part of the words may hold: escaped characters, an address in brackets, anything but a colon.
+#: One part of the string: escaped characters, an address in brackets, anything but a colon.
 _PART = re.compile(r"(?:^|:)((?:\\.|\[[^\]]*\]|[^:\\]|\\\Z)*)", re.DOTALL)
 
 
 def parse(text: str) -> Binding | None:
     r"""
-    Read the words for a binding. As in Twisted's endpoint strings, C{\:} is a colon; so is one inside of C{[::1]}.
+    Parse the string of a binding. As in Twisted's endpoint strings, C{\:} is a colon; so is one inside of C{[::1]}.
 
     @return: L{None} when the kind is not one of ours, so that it may be one of Twisted's.
-    @raise ValueError: when it is, but what follows makes no sense.
+    @raise ValueError: when it is, but its arguments are wrong.
     """
+    if text.startswith(PROXIED):
+        return _parseProxied(text)
     kind, *parts = _PART.findall(text)
-    if kind not in ("tcp", "udp", "unix", "unixgram", "systemd"):
+    if kind not in (*Transport, "systemd"):
         return None
     first = {"tcp": "port", "udp": "port", "systemd": "name"}.get(kind, "path")
-    words: dict[str, str] = {}
+    arguments: dict[str, str] = {}
     for number, part in enumerate(parts):
         name, equals, value = part.partition("=")
         if not (equals and name.isidentifier()):
             if number:
-                raise ValueError(f"{_unescaped(part)!r}: name=value is wanted, and an IPv6 address in brackets")
+                raise ValueError(f"{_unescaped(part)!r}: expected NAME=VALUE; put an IPv6 address in brackets")
             name, value = first, part
-        if name in words:
-            raise ValueError(f"{name!r}: one is wanted, there are two")
-        words[name] = _unescaped(value)
-    if first not in words:
+        if name in arguments:
+            raise ValueError(f"{name!r}: expected once, not twice")
+        arguments[name] = _unescaped(value)
+    if first not in arguments:
         raise ValueError(f"{kind}: the {first} is missing")
-    binding = _make(kind, words)
-    if words:
-        raise ValueError(f"{next(iter(words))!r}: there is no such word for {kind}")
+    binding = _make(kind, arguments)
+    if arguments:
+        raise ValueError(f"{next(iter(arguments))!r}: {kind} has no such argument")
     return binding
+
+
+def _parseProxied(text: str) -> Binding | None:
+    binding: Any = parse(text.removeprefix(PROXIED))
+    if binding is None:
+        return None
+    if not binding.stream:
+        raise ValueError(f"{text!r}: expected haproxy:tcp:PORT or haproxy:unix:PATH; datagrams have no PROXY header")
+    proxied: Binding = replace(binding, proxyHeader=True)
+    return proxied
 
 
 def _unescaped(part: str) -> str:
     return re.sub(r"\\(.)", r"\1", part, flags=re.DOTALL)
 
 
-def _make(kind: str, words: dict[str, str]) -> Binding:
+def _make(kind: str, arguments: dict[str, str]) -> Binding:
     """
-    Make a binding of its words, and take out those that it has used.
+    Make a binding of its arguments, and remove those that it uses.
     """
-    if kind in ("tcp", "udp"):
-        return InetBinding(kind == "tcp", portNumber(words.pop("port")), words.pop("interface", LOOPBACK).strip("[]"))
     if kind == "systemd":
-        return SystemdBinding(words.pop("name"))
-    path, mode = words.pop("path"), words.pop("mode", "600")
+        return SystemdBinding(arguments.pop("name"))
+    transport = Transport(kind)
+    if transport.isInet:
+        port, interface = portNumber(arguments.pop("port")), arguments.pop("interface", LOOPBACK)
+        return InetBinding(transport, port, interface.strip("[]"))
+    path, mode = arguments.pop("path"), arguments.pop("mode", "600")
     if not re.fullmatch(r"0?[0-7]{3}", mode):
-        raise ValueError(f"mode {mode!r}: three octal digits are wanted, such as 660")
-    return UnixBinding(kind == "unix", path, int(mode, 8))
+        raise ValueError(f"mode {mode!r}: expected three octal digits, such as 660")
+    return UnixBinding(transport, path, int(mode, 8))

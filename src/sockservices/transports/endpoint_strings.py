@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IStreamServerEndpointStringParser
 from twisted.plugin import IPlugin
 from zope.interface import implementer
 
+from sockservices.conversation.transport import Transport
 from sockservices.transports.bindings import InetBinding, UnixBinding, portNumber
 from sockservices.transports.endpoints import StreamEndpoint
 
@@ -31,7 +32,7 @@ class FastTCP:
         @param interface: by default every one, as with C{tcp:}; C{::} is for IPv6 only.
         @raise ValueError: when port or interface make no sense.
         """
-        return StreamEndpoint(reactor, InetBinding(True, portNumber(port), interface))
+        return StreamEndpoint(reactor, InetBinding(Transport.TCP, portNumber(port), interface))
 
 
 @implementer(IPlugin, IStreamServerEndpointStringParser)
@@ -49,4 +50,4 @@ class FastUNIX:
         @param mode: by default everybody may connect, as with C{unix:}. No lock file is made.
         @raise ValueError: when path or mode make no sense.
         """
-        return StreamEndpoint(reactor, UnixBinding(True, address, int(mode, 8)))
+        return StreamEndpoint(reactor, UnixBinding(Transport.UNIX, address, int(mode, 8)))

@@ -5,6 +5,7 @@ Endpoints that listen where a binding says.
 from __future__ import annotations
 
 import socket
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, execute
@@ -13,20 +14,19 @@ from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.protocol import AbstractDatagramProtocol
 from zope.interface import implementer
 
+from sockservices.text.log_interval import LogInterval
 from sockservices.transports.batched_udp_port import BatchedUDPPort
-from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
+from sockservices.transports.bindings import Binding
 from sockservices.transports.datagram_port import DatagramPort, UDPPort
 from sockservices.transports.interfaces import IRequestProtocol
 from sockservices.transports.listening_port import Port
+from sockservices.transports.proxy_layer import ProxyLayer
 from sockservices.transports.recvmmsg import recvmmsg
-from sockservices.transports.sockets import BACKLOG, BoundSocket, OpenError, openSockets
+from sockservices.transports.sockets import BoundSocket, OpenError, openSockets
+from sockservices.transports.stream_layer import layered
 from sockservices.transports.stream_port import StreamPort
 
 __all__ = ["DatagramEndpoint", "StreamEndpoint"]
-
-
-#: Why a reactor other than a real one cannot adopt what a service manager has opened.
-NO_SOCKETS = "this reactor has no sockets of its own"
 
 
 class _Endpoint:
@@ -101,20 +101,16 @@ class StreamEndpoint(_Endpoint):
         return execute(self._listen, protocolFactory)
 
     def _listen(self, factory: IProtocolFactory) -> IListeningPort:
-        opened, binding, reactor = self._claimSocket(), self._binding, self._reactor
-        port: IListeningPort
-        if opened is not None:
-            if not opened.stream:
-                opened.close()
-                raise OpenError(binding, "it takes datagrams, not connections")
-            port = self._start(StreamPort(opened, factory, reactor, self._plain), opened)
-        elif isinstance(binding, InetBinding):
-            port = reactor.listenTCP(binding.port, factory, BACKLOG, binding.interface)
-        elif isinstance(binding, UnixBinding):
-            port = reactor.listenUNIX(binding.path, factory, BACKLOG, binding.mode)
-        else:
-            raise OpenError(binding, NO_SOCKETS)
-        return port
+        binding, reactor = self._binding, self._reactor
+        if binding.proxyHeader:
+            factory = layered(factory, [partial(ProxyLayer, clock=reactor, interval=LogInterval())])
+        bound = self._claimSocket()
+        if bound is None:
+            return binding.listen(reactor, factory)
+        if not bound.stream:
+            bound.close()
+            raise OpenError(binding, "expected a socket for connections, not for datagrams")
+        return self._start(StreamPort(bound, factory, reactor, self._plain), bound)
 
 
 class DatagramEndpoint(_Endpoint):
@@ -131,22 +127,15 @@ class DatagramEndpoint(_Endpoint):
         return execute(self._listen, protocol)
 
     def _listen(self, protocol: AbstractDatagramProtocol) -> IListeningPort:
-        opened, binding, reactor = self._claimSocket(), self._binding, self._reactor
-        port: IListeningPort
-        if opened is not None:
-            if opened.stream:
-                opened.close()
-                raise OpenError(binding, "it takes connections, not datagrams")
-            kind: type[DatagramPort] = (
-                BatchedUDPPort if recvmmsg is not None and IRequestProtocol.providedBy(protocol) else UDPPort
-            )
-            if opened.socket.family == socket.AF_UNIX:
-                kind = DatagramPort
-            port = self._start(kind(opened, protocol, reactor), opened)
-        elif isinstance(binding, InetBinding):
-            port = reactor.listenUDP(binding.port, protocol, binding.interface)
-        elif isinstance(binding, UnixBinding):
-            port = reactor.listenUNIXDatagram(binding.path, protocol, mode=binding.mode)
-        else:
-            raise OpenError(binding, NO_SOCKETS)
-        return port
+        bound = self._claimSocket()
+        if bound is None:
+            return self._binding.listen(self._reactor, protocol)
+        if bound.stream:
+            bound.close()
+            raise OpenError(self._binding, "expected a socket for datagrams, not for connections")
+        kind: type[DatagramPort] = UDPPort
+        if bound.socket.family == socket.AF_UNIX:
+            kind = DatagramPort
+        elif recvmmsg is not None and IRequestProtocol.providedBy(protocol):
+            kind = BatchedUDPPort
+        return self._start(kind(bound, protocol, self._reactor), bound)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from twisted.internet.error import CannotListenError
 
@@ -71,7 +72,7 @@ class BoundSocket:
         self.socket.close()
 
 
-def openSockets(binding: Binding, environ: Mapping[str, str] | None = None) -> list[BoundSocket]:
+def openSockets(binding: Any, environ: Mapping[str, str] | None = None) -> list[BoundSocket]:
     """
     Open what a binding says: one socket, or all that the service manager has under a name.
 

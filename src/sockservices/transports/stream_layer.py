@@ -17,6 +17,7 @@ from twisted.internet.interfaces import (
     IPushProducer,
 )
 from twisted.internet.protocol import connectionDone
+from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -65,8 +66,16 @@ class StreamLayer:
         """
         The connection is made.
         """
-        self.transport = transport if IStreamTransport.providedBy(transport) else TwistedTransport(transport, self)
+        self.attach(transport)
         self.protocol.makeConnection(self)
+
+    def attach(self, transport: Any) -> None:
+        """
+        Use a transport below.
+        """
+        # One of Twisted's wrappers claims to provide what the transport below it provides.
+        known = IStreamTransport.providedBy(transport) and not isinstance(transport, ProtocolWrapper)
+        self.transport = transport if known else TwistedTransport(transport, self)
 
     def dataReceived(self, data: bytes) -> None:
         """

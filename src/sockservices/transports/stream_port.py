@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 
 from sockservices.text.addresses import addressText
 from sockservices.text.exceptions import faultText
+from sockservices.text.log_interval import LogInterval
 from sockservices.transports.connection import Connection, UnixConnection
 from sockservices.transports.listening_port import Port
 from sockservices.transports.poll_group import PollGroup
@@ -50,9 +51,6 @@ LOST = frozenset(
 #: Seconds until it is asked again.
 PAUSE = 0.1
 
-#: Seconds between two lines in the log that say so.
-SILENCE = 10.0
-
 
 class PlainUnixConnection(unix.Server):
     """
@@ -73,7 +71,6 @@ class StreamPort(Port):
     group: PollGroup | None = None
 
     _realPortNumber = 0  # for the repr of Twisted's connections
-    _silentUntil = 0.0
     _pausing: IDelayedCall | None = None
 
     def __init__(self, opened: BoundSocket, factory: IProtocolFactory, reactor: Any, plain: bool = False) -> None:
@@ -84,6 +81,7 @@ class StreamPort(Port):
         super().__init__(opened, factory, reactor)
         self.factory = factory
         self._serial = 0
+        self._interval = LogInterval()
         if not plain and hasattr(select, "epoll"):
             self.group = PollGroup(reactor)
 
@@ -178,9 +176,7 @@ class StreamPort(Port):
         self.reactor.removeReader(self)
         if self._pausing is None:
             self._pausing = self.reactor.callLater(PAUSE, self._resume)
-        now = self.reactor.seconds()
-        if now >= self._silentUntil:
-            self._silentUntil = now + SILENCE
+        if self._interval.allows(fault.errno, self.reactor.seconds()):
             log.warn("connections to {port} wait: {fault}", port=addressText(self.getHost()), fault=fault.strerror)
 
     def _resume(self) -> None:

@@ -17,10 +17,13 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 
 from sockservices import Outcome, StreamFactory, Visit
 from sockservices.client import Target, Verdict, ask, exchange
+from sockservices.conversation.transport import Transport
 from sockservices.registry import find, names
 from sockservices.transports.bindings import InetBinding, UnixBinding
 from sockservices.transports.endpoints import StreamEndpoint
 from tests.unit.client.test_verdict import SHORTLY, FarCase
+
+TCP, UDP, UNIX, UNIXGRAM = Transport
 
 #: Ten megabytes of all bytes.
 MUCH = bytes(range(256)) * 40_000
@@ -38,7 +41,7 @@ class ServiceTests(FarCase):
         self.visits: list[Visit] = []
         factory = StreamFactory(find(name), record=self.visits.append, clock=self.reactor)
         path = str(self.folder / f"{name}.sock")
-        binding = InetBinding(True, 0) if transport == "tcp" else UnixBinding(True, path)
+        binding = InetBinding(TCP, 0) if transport == "tcp" else UnixBinding(UNIX, path)
         port: Any = self.wait(StreamEndpoint(self.reactor, binding).listen(factory))
         self.addCleanup(lambda: self.wait(port.stopListening()))
         self.addCleanup(lambda: self.until(lambda: not factory.protocols))

@@ -18,11 +18,14 @@ from twisted.internet.selectreactor import SelectReactor
 
 from sockservices import DatagramResponder
 from sockservices.client import DatagramClient, Target, Unanswered, Verdict, askDatagram
+from sockservices.conversation.transport import Transport
 from sockservices.responders import Echo
 from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
 from sockservices.transports.endpoints import DatagramEndpoint
 from tests.support.loop import descriptors
 from tests.unit.client.test_verdict import SHORTLY, FarCase, Resolver
+
+TCP, UDP, UNIX, UNIXGRAM = Transport
 
 #: The longest datagram over IPv4, which has 16 bits for the length of all of it.
 LONGEST = 65507
@@ -124,8 +127,8 @@ class AskTests(DatagramCase):
         """
         path = str(self.folder / "echo")
         name = f"@sockservices-echo-{os.getpid()}"
-        bindings: list[Binding] = [InetBinding(False, 0), InetBinding(False, 0, "::1")]
-        for binding in (*bindings, UnixBinding(False, path), UnixBinding(False, name)):
+        bindings: list[Binding] = [InetBinding(UDP, 0), InetBinding(UDP, 0, "::1")]
+        for binding in (*bindings, UnixBinding(UNIXGRAM, path), UnixBinding(UNIXGRAM, name)):
             protocol = DatagramResponder(Echo, clock=self.reactor)
             port: Any = self.wait(DatagramEndpoint(self.reactor, binding).listen(protocol))
             host = port.getHost()

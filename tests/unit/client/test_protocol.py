@@ -26,10 +26,13 @@ from zope.interface.verify import verifyObject
 
 from sockservices import Responder, StreamFactory
 from sockservices.client import ClientFactory, ClientProtocol, Target, Unanswered, Verdict, ask, connect
+from sockservices.conversation.transport import Transport
 from sockservices.responders import Daytime, Echo, Upper, Welcome
 from sockservices.transports.bindings import InetBinding
 from sockservices.transports.endpoints import StreamEndpoint
 from tests.unit.client.test_verdict import RESETTING, FarCase
+
+TCP, UDP, UNIX, UNIXGRAM = Transport
 
 tls: ModuleType | None
 try:
@@ -731,7 +734,7 @@ class TLSTests(ConversationCase):
         pem = str(Path(twisted.test.__file__).with_name("server.pem"))
         context = ssl.DefaultOpenSSLContextFactory(pem, pem)
         wrapped = tls.TLSMemoryBIOFactory(context, False, factory, self.reactor)
-        port = self.wait(StreamEndpoint(self.reactor, InetBinding(True, 0)).listen(wrapped))
+        port = self.wait(StreamEndpoint(self.reactor, InetBinding(TCP, 0)).listen(wrapped))
         self.addCleanup(lambda: self.wait(port.stopListening()))
         return Target("tcp", ("127.0.0.1", port.getHost().port)), ssl.CertificateOptions()
 

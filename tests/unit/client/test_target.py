@@ -83,9 +83,9 @@ class TargetTests(SynchronousTestCase):
             ("tcp://127.0.0.1:echo", "port 'echo': 1 to 65535 is wanted"),
             ("tcp://127.0.0.1:\u0667", "1 to 65535 is wanted"),
             ("tcp://127.0.0.1:" + "9" * 5000, "1 to 65535 is wanted"),
-            ("unix://", "the path of a socket is wanted"),
-            ("unixgram:///a\0b", "the path of a socket is wanted"),
-            ("unix:///" + "x" * 107, "107 bytes at most, these are 108"),
+            ("unix://", "expected the path of a socket"),
+            ("unixgram:///a\0b", "expected the path of a socket"),
+            ("unix:///" + "x" * 107, "at most 107 bytes, not 108"),
             ("unix:///\ud800", "surrogates not allowed"),
         ):
             fault = self.assertRaises(ValueError, target, url)

@@ -18,45 +18,62 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices import Policy, __version__
+from sockservices.conversation.transport import Transport
 from sockservices.registry import find, names
 from sockservices.server.options import Options
 from sockservices.transports.bindings import Binding, InetBinding, SystemdBinding, UnixBinding
 from tests.support.twistd import environment
 
+TCP, UDP, UNIX, UNIXGRAM = Transport
+
 #: What is asked for, and the services and bindings that it stands for, in their order.
 ASKED: list[tuple[str, list[tuple[str, Binding | str]]]] = [
-    ("", [("echo", InetBinding(True, 8007)), ("upper", InetBinding(True, 8080)), ("welcome", InetBinding(True, 8001))]),
-    ("--proto tcp --service echo", [("echo", InetBinding(True, 8007))]),
-    ("--proto udp --service echo", [("echo", InetBinding(False, 8007))]),
-    ("--proto all --service time=0", [("time", InetBinding(True, 0)), ("time", InetBinding(False, 0))]),
-    ("--service echo=7 --service time", [("echo", InetBinding(True, 7)), ("time", InetBinding(True, 8037))]),
-    ("--service=echo --interface=::", [("echo", InetBinding(True, 8007, "::"))]),
+    (
+        "",
+        [
+            ("echo", InetBinding(TCP, 8007)),
+            ("upper", InetBinding(TCP, 8080)),
+            ("welcome", InetBinding(TCP, 8001)),
+        ],
+    ),
+    ("--proto tcp --service echo", [("echo", InetBinding(TCP, 8007))]),
+    ("--proto udp --service echo", [("echo", InetBinding(UDP, 8007))]),
+    (
+        "--proto all --service time=0",
+        [("time", InetBinding(TCP, 0)), ("time", InetBinding(UDP, 0))],
+    ),
+    (
+        "--service echo=7 --service time",
+        [("echo", InetBinding(TCP, 7)), ("time", InetBinding(TCP, 8037))],
+    ),
+    ("--service=echo --interface=::", [("echo", InetBinding(TCP, 8007, "::"))]),
     (
         "--interface 0.0.0.0 --interface :: --service echo",
-        [("echo", InetBinding(True, 8007, "0.0.0.0")), ("echo", InetBinding(True, 8007, "::"))],
+        [("echo", InetBinding(TCP, 8007, "0.0.0.0")), ("echo", InetBinding(TCP, 8007, "::"))],
     ),
     (
         "--interface 127.0.0.1 --interface ::1 --service echo=9 --proto all",
         [
-            ("echo", InetBinding(True, 9)),
-            ("echo", InetBinding(False, 9)),
-            ("echo", InetBinding(True, 9, "::1")),
-            ("echo", InetBinding(False, 9, "::1")),
+            ("echo", InetBinding(TCP, 9)),
+            ("echo", InetBinding(UDP, 9)),
+            ("echo", InetBinding(TCP, 9, "::1")),
+            ("echo", InetBinding(UDP, 9, "::1")),
         ],
     ),
-    ("--listen echo=tcp:7", [("echo", InetBinding(True, 7))]),
-    ("--listen echo=udp:7:interface=0.0.0.0", [("echo", InetBinding(False, 7, "0.0.0.0"))]),
-    ("--listen echo=unix:/run/echo:mode=660", [("echo", UnixBinding(True, "/run/echo", 0o660))]),
-    ("--listen echo=unixgram:@echo", [("echo", UnixBinding(False, "@echo"))]),
+    ("--listen echo=tcp:7", [("echo", InetBinding(TCP, 7))]),
+    ("--listen echo=udp:7:interface=0.0.0.0", [("echo", InetBinding(UDP, 7, "0.0.0.0"))]),
+    ("--listen echo=unix:/run/echo:mode=660", [("echo", UnixBinding(UNIX, "/run/echo", 0o660))]),
+    ("--listen echo=unixgram:@echo", [("echo", UnixBinding(UNIXGRAM, "@echo"))]),
     ("--listen echo=systemd:echo", [("echo", SystemdBinding("echo"))]),
-    ("--listen echo=haproxy:tcp:7", [("echo", "haproxy:tcp:7")]),
+    ("--listen echo=haproxy:tcp:7", [("echo", InetBinding(TCP, 7, proxyHeader=True))]),
+    ("--listen echo=haproxy:ssl:7", [("echo", "haproxy:ssl:7")]),
     (
         "--listen time=unix:/a --listen echo=unix:/b",
-        [("time", UnixBinding(True, "/a")), ("echo", UnixBinding(True, "/b"))],
+        [("time", UnixBinding(UNIX, "/a")), ("echo", UnixBinding(UNIX, "/b"))],
     ),
     (
         "--listen time=unix:/a --service echo",
-        [("echo", InetBinding(True, 8007)), ("time", UnixBinding(True, "/a"))],
+        [("echo", InetBinding(TCP, 8007)), ("time", UnixBinding(UNIX, "/a"))],
     ),
 ]
 
@@ -80,9 +97,9 @@ LIMITS: list[tuple[str, dict[str, Any]]] = [
 
 #: What is wrong (T26), and what the line about it must say: the option, the value, and what would be right.
 WRONG = [
-    ("--proto sctp", "--proto sctp: tcp, udp or all"),
-    ("--proto TCP", "--proto TCP: tcp, udp or all"),
-    ("--proto=", "--proto : tcp, udp or all"),
+    ("--proto sctp", "--proto sctp: expected tcp, udp or all"),
+    ("--proto TCP", "--proto TCP: expected tcp, udp or all"),
+    ("--proto=", "--proto : expected tcp, udp or all"),
     ("--proto", "--proto requires argument"),
     ("--service telnet", "--service telnet: .*'telnet'.* chargen, daytime, .*, whoami"),
     ("--service Echo", "--service Echo: .*'Echo'.* echo"),
@@ -101,38 +118,38 @@ WRONG = [
     ("--interface *", r"--interface \*: .*IP address"),
     ("--interface 127.0.0.0/8", "--interface 127.0.0.0/8: .*IP address"),
     ("--interface=", "--interface : .*IP address"),
-    ("--listen echo", "--listen echo: NAME=ENDPOINT.* echo=tcp:8007"),
-    ("--listen tcp:8007", "--listen tcp:8007: NAME=ENDPOINT"),
+    ("--listen echo", "--listen echo: expected NAME=ENDPOINT.* echo=tcp:8007"),
+    ("--listen tcp:8007", "--listen tcp:8007: expected NAME=ENDPOINT"),
     ("--listen telnet=tcp:23", "--listen telnet=tcp:23: .*'telnet'.* echo"),
     ("--listen echo=tcp", "--listen echo=tcp: .*port is missing"),
     ("--listen echo=tcp:abc", "--listen echo=tcp:abc: port 'abc'.* 0 to 65535"),
     ("--listen echo=udp:70000", "--listen echo=udp:70000: port '70000'.* 0 to 65535"),
     ("--listen echo=tcp:7:interface=lo", "--listen echo=tcp:7:interface=lo: interface 'lo'.*IP address"),
-    ("--listen echo=tcp:7:interface=::1", "--listen echo=tcp:7:interface=::1: .*name=value"),
+    ("--listen echo=tcp:7:interface=::1", "--listen echo=tcp:7:interface=::1: .*expected NAME=VALUE"),
     ("--listen echo=tcp:7:mode=600", "--listen echo=tcp:7:mode=600: 'mode'"),
     ("--listen echo=unix:", "--listen echo=unix:: path ''"),
     ("--listen echo=unix:/a:mode=rw-", "--listen echo=unix:/a:mode=rw-: mode 'rw-'.*three octal digits.* 660"),
-    (f"--listen echo=unix:/{107 * 'a'}", "--listen echo=unix:/a+: path .*107 bytes at most"),
+    (f"--listen echo=unix:/{107 * 'a'}", "--listen echo=unix:/a+: path .*at most 107 bytes"),
     ("--listen echo=systemd", "--listen echo=systemd: .*name is missing"),
-    ("--timeout abc", "--timeout abc: a number of seconds"),
-    ("--timeout=", "--timeout : a number of seconds"),
-    ("--timeout=-1", "--timeout -1: a number of seconds.* from 0"),
-    ("--drain nan", "--drain nan: a number of seconds"),
-    ("--idle-timeout inf", "--idle-timeout inf: a number of seconds"),
-    ("--stall-timeout 1s", "--stall-timeout 1s: a number of seconds"),
-    ("--close-grace 1,5", "--close-grace 1,5: a number of seconds"),
-    ("--max-connections 1.5", "--max-connections 1.5: a whole number of connections"),
-    ("--max-connections=-1", "--max-connections -1: a whole number of connections.* from 0"),
-    ("--max-per-source none", "--max-per-source none: a whole number of connections"),
-    ("--max-rate 1e3", "--max-rate 1e3: a whole number of new connections per second"),
-    ("--udp-rate 0x5", "--udp-rate 0x5: a whole number of replies per second"),
-    ("--udp-max 1k", "--udp-max 1k: a whole number of bytes"),
+    ("--timeout abc", "--timeout abc: expected a number of seconds"),
+    ("--timeout=", "--timeout : expected a number of seconds"),
+    ("--timeout=-1", "--timeout -1: expected a number of seconds.* from 0"),
+    ("--drain nan", "--drain nan: expected a number of seconds"),
+    ("--idle-timeout inf", "--idle-timeout inf: expected a number of seconds"),
+    ("--stall-timeout 1s", "--stall-timeout 1s: expected a number of seconds"),
+    ("--close-grace 1,5", "--close-grace 1,5: expected a number of seconds"),
+    ("--max-connections 1.5", "--max-connections 1.5: expected an integer of connections"),
+    ("--max-connections=-1", "--max-connections -1: expected an integer of connections.* from 0"),
+    ("--max-per-source none", "--max-per-source none: expected an integer of connections"),
+    ("--max-rate 1e3", "--max-rate 1e3: expected an integer of new connections per second"),
+    ("--udp-rate 0x5", "--udp-rate 0x5: expected an integer of replies per second"),
+    ("--udp-max 1k", "--udp-max 1k: expected an integer of bytes"),
     ("--udp-rfc-size=yes", "--udp-rfc-size must not have an argument"),
-    ("--log-format xml", "--log-format xml: text or json"),
+    ("--log-format xml", "--log-format xml: expected text or json"),
     ("--port 8007", "--port not recognized"),
     ("-p 8007", "-p not recognized"),
-    ("echo", "'echo': .*--service echo"),
-    ("--show echo", "'echo': .*--service echo"),
+    ("echo", "'echo': expected an option, .*--service echo"),
+    ("--show echo", "'echo': expected an option, .*--service echo"),
 ]
 
 #: Those that there are, beside a policy's.
@@ -176,34 +193,32 @@ class ListenersTests(SynchronousTestCase):
         Each of these command lines asks for these services there.
         """
         for line, expected in ASKED:
-            listeners = [(each.responder.name, each.endpoint) for each in parsed(line).listeners]
+            listeners = [(each.name, each.binding) for each in parsed(line).config.listeners]
             self.assertEqual(listeners, expected, line)
 
     def test_all(self) -> None:
         """
         All services can be had at once, each on its own port or on any, or together with one that is asked for again.
         """
-        listeners = parsed("--service all").listeners
-        self.assertEqual(
-            [each.endpoint for each in listeners], [InetBinding(True, find(name).port) for name in names()]
-        )
-        self.assertEqual([each.responder.name for each in listeners], names())
-        self.assertEqual({each.endpoint for each in parsed("--service all=0").listeners}, {InetBinding(True, 0)})
-        self.assertEqual(len(parsed("--service all --service echo=7").listeners), len(names()) + 1)
+        listeners = parsed("--service all").config.listeners
+        self.assertEqual([each.binding for each in listeners], [InetBinding(TCP, find(name).port) for name in names()])
+        self.assertEqual([each.name for each in listeners], names())
+        self.assertEqual({each.binding for each in parsed("--service all=0").config.listeners}, {InetBinding(TCP, 0)})
+        self.assertEqual(len(parsed("--service all --service echo=7").config.listeners), len(names()) + 1)
 
     def test_option(self) -> None:
         """
         A listener knows by which words of the user's it came about, for what may be said of it later.
         """
-        listeners = parsed("--service echo=7 --listen time=unix:/a").listeners
-        self.assertEqual([each.option for each in listeners], ["--service echo=7", "--listen time=unix:/a"])
+        listeners = parsed("--service echo=7 --listen time=unix:/a").config.listeners
+        self.assertEqual([each.origin for each in listeners], ["--service echo=7", "--listen time=unix:/a"])
 
     def test_eachItsOwn(self) -> None:
         """
         Two sets of options share nothing.
         """
         parsed("--service time --interface ::1 --listen echo=tcp:7")
-        self.assertEqual(len(parsed("").listeners), 3)
+        self.assertEqual(len(parsed("").config.listeners), 3)
 
 
 class PolicyTests(SynchronousTestCase):
@@ -215,14 +230,14 @@ class PolicyTests(SynchronousTestCase):
         """
         Who says nothing has the policy that an embedding program has as well.
         """
-        self.assertEqual(parsed("").policy, Policy())
+        self.assertEqual(parsed("").config.listeners[0].policy, Policy())
 
     def test_limits(self) -> None:
         """
         Each number in a policy has an option.
         """
         for line, limits in LIMITS:
-            self.assertEqual(parsed(line).policy, Policy(**limits), line)
+            self.assertEqual(parsed(line).config.listeners[0].policy, Policy(**limits), line)
         told = {name for _, limits in LIMITS for name in limits}
         self.assertEqual(told, set(Policy.__dataclass_fields__))
 
@@ -238,7 +253,7 @@ class PolicyTests(SynchronousTestCase):
         except UsageError as fault:
             self.assertIn(f"--{option} {text}: ", str(fault))
         else:
-            self.assertGreaterEqual(getattr(options.policy, NUMBERS[option]), 0)
+            self.assertGreaterEqual(getattr(options.config.listeners[0].policy, NUMBERS[option]), 0)
 
     def test_show(self) -> None:
         """
@@ -258,7 +273,7 @@ class WrongTests(SynchronousTestCase):
         """
         for line, message in WRONG:
             try:
-                said = f"taken: {parsed(line).listeners}"
+                said = f"taken: {parsed(line).config.listeners}"
             except UsageError as fault:
                 said = str(fault)
             self.assertRegex(said, message, line)
@@ -270,7 +285,7 @@ class WrongTests(SynchronousTestCase):
         """
         for line, message in WRONG:
             try:
-                said: Any = f"taken: {parsed(line, ServerOptions()).listeners}"
+                said: Any = f"taken: {parsed(line, ServerOptions()).config.listeners}"
             except SystemExit as exit:
                 said = exit.code
             self.assertRegex(said, f"^sockservices: .*{message}", line)
@@ -294,7 +309,7 @@ class WrongTests(SynchronousTestCase):
             self.assertRaises(UsageError, Options().parseOptions, [word, os.fsdecode(b"\xff\n")])
         options = Options()
         options.parseOptions(["--listen", "echo=unix:/run/" + os.fsdecode(b"\xff")])
-        self.assertEqual(options.listeners[0].endpoint, UnixBinding(True, os.fsdecode(b"/run/\xff")))
+        self.assertEqual(options.config.listeners[0].binding, UnixBinding(UNIX, os.fsdecode(b"/run/\xff")))
 
     def test_jsonIsTwistds(self) -> None:
         """

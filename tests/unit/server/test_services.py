@@ -20,6 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from sockservices import Census, Outcome, Policy, StreamFactory, Visit, datagramService, streamService
+from sockservices.conversation.transport import Transport
 from sockservices.responders import Echo, Hello
 from sockservices.server.listener import ListenerService
 from sockservices.testing import DatagramMemoryReactor
@@ -27,6 +28,8 @@ from sockservices.transports.bindings import InetBinding, parse
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 from sockservices.transports.sockets import OpenError, openSockets
 from tests.support.loop import LoopCase, descriptors
+
+TCP, UDP, UNIX, UNIXGRAM = Transport
 
 
 class WordsTests(SynchronousTestCase):
@@ -98,9 +101,9 @@ class WordsTests(SynchronousTestCase):
         Instead of words there may be an endpoint, one of Twisted's included.
         """
         twisteds = self.stream(TCP4ServerEndpoint(self.reactor, 8008, interface="127.0.0.1"))
-        ours = self.stream(StreamEndpoint(self.reactor, InetBinding(True, 8009)))
+        ours = self.stream(StreamEndpoint(self.reactor, InetBinding(TCP, 8009)))
         self.assertEqual([each[:2] for each in self.reactor.tcpServers], [(8008, twisteds), (8009, ours)])
-        gram = self.datagram(DatagramEndpoint(self.reactor, InetBinding(False, 8009)))
+        gram = self.datagram(DatagramEndpoint(self.reactor, InetBinding(UDP, 8009)))
         self.assertEqual([each[:2] for each in self.reactor.udpServers], [(8009, gram)])
 
     def test_wrongWords(self) -> None:
@@ -172,7 +175,7 @@ class FailingTests(LoopCase):
         Take a port.
         """
         super().setUp()
-        (taken,) = openSockets(InetBinding(True, 0))
+        (taken,) = openSockets(InetBinding(TCP, 0))
         self.keep(taken)
         self.endpoint = f"tcp:{taken.socket.getsockname()[1]}"
 
@@ -196,7 +199,7 @@ class FailingTests(LoopCase):
         """
         So it does for datagrams.
         """
-        (taken,) = openSockets(InetBinding(False, 0))
+        (taken,) = openSockets(InetBinding(UDP, 0))
         self.keep(taken)
         service = datagramService(f"udp:{taken.socket.getsockname()[1]}", Echo, reactor=self.reactor)
         self.assertRaises(OpenError, service.startService)
@@ -232,7 +235,7 @@ class LifeTests(LoopCase):
         super().setUp()
         self.visits: list[Visit] = []
 
-    def stream(self, endpoint: str = "tcp:0", policy: Policy = Policy()) -> ListenerService:  # noqa: B008
+    def stream(self, endpoint: Any = "tcp:0", policy: Policy = Policy()) -> ListenerService:  # noqa: B008
         """
         A service for connections, not started.
         """
@@ -397,7 +400,7 @@ class LifeTests(LoopCase):
         """
         An endpoint of Twisted's listens as soon as it is opened, and no longer than until it is closed.
         """
-        service = self.stream("haproxy:tcp:0:interface=127.0.0.1")
+        service = self.stream(TCP4ServerEndpoint(self.reactor, 0, interface="127.0.0.1"))
         service.open()
         host = self.host(service)
         self.connect(host).close()
@@ -495,11 +498,11 @@ class PlainTests(LifeTests):
     The same with Twisted's own transports.
     """
 
-    def stream(self, endpoint: str = "tcp:0", policy: Policy = Policy()) -> ListenerService:  # noqa: B008
+    def stream(self, endpoint: Any = "tcp:0", policy: Policy = Policy()) -> ListenerService:  # noqa: B008
         """
         A service for connections, not started.
         """
-        binding = parse(endpoint)
+        binding = parse(endpoint) if isinstance(endpoint, str) else None
         if binding is None:
             return super().stream(endpoint, policy)
         plain = StreamEndpoint(self.reactor, binding, plain=True)

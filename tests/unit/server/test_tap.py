@@ -21,14 +21,19 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices import DatagramResponder, Policy, StreamFactory
+from sockservices.conversation.transport import Transport
+from sockservices.responders import Echo
+from sockservices.server.config import ListenerConfig, ServerConfig
 from sockservices.server.options import Options
-from sockservices.server.supervisor import Server
-from sockservices.tap import affordable, makeService
+from sockservices.server.supervisor import Supervisor
+from sockservices.tap import makeService
 from sockservices.testing import DatagramMemoryReactor
 from sockservices.transports.bindings import InetBinding, UnixBinding
 from sockservices.transports.sockets import openSockets
 from tests.support.loop import LoopCase, descriptors
 from tests.support.twistd import COMMAND, Twistd
+
+TCP, UDP, UNIX, UNIXGRAM = Transport
 
 PEER = IPv4Address("TCP", "192.0.2.7", 40000)
 
@@ -53,7 +58,7 @@ class MemoryTests(SynchronousTestCase):
         """
         self.reactor = DatagramMemoryReactor()
 
-    def start(self, *arguments: str) -> Server:
+    def start(self, *arguments: str) -> Supervisor:
         """
         Start a server.
         """
@@ -105,7 +110,7 @@ class MemoryTests(SynchronousTestCase):
             "--listen=time=unixgram:/b:mode=620",
             "--listen=time=haproxy:tcp:9:interface=127.0.0.1",
         )
-        self.assertEqual([each[0] for each in self.reactor.tcpServers], [9, 7])
+        self.assertEqual([each[0] for each in self.reactor.tcpServers], [7, 9])
         self.assertEqual([each[0] for each in self.reactor.udpServers], [7])
         self.assertEqual([(each[0], each[3]) for each in self.reactor.unixServers], [("/a", 0o660)])
         self.assertEqual([(each[0], each[3]) for each in self.reactor.unixDatagramServers], [("/b", 0o620)])
@@ -170,11 +175,17 @@ class MemoryTests(SynchronousTestCase):
 
     def test_noMoreThanDescriptors(self) -> None:
         """
-        There are never more connections than there are descriptors for, 64 set aside, whatever was asked for.
+        The limit on connections is never above the descriptors of the process less 64.
         """
+
+        def config(connections: int) -> ServerConfig:
+            policy = Policy(maxConnections=connections)
+            return ServerConfig(listeners=(ListenerConfig(service=Echo, binding="tcp:7", policy=policy),))
+
         for files, asked, expected in [(200, 1000, 136), (200, 0, 136), (200, 100, 100), (64, 5, 1), (9, 0, 1)]:
-            self.assertEqual(affordable(Policy(maxConnections=asked), files).maxConnections, expected)
-        self.assertEqual(affordable(Policy(maxConnections=0), resource.RLIM_INFINITY).maxConnections, 0)
+            (listener,) = config(asked).capToDescriptorLimit(files).listeners
+            self.assertEqual(listener.policy.maxConnections, expected)
+        self.assertEqual(config(0).capToDescriptorLimit(resource.RLIM_INFINITY), config(0))
 
     def test_lessThanAskedIsSaid(self) -> None:
         """
@@ -187,7 +198,7 @@ class MemoryTests(SynchronousTestCase):
         served: Any = self.reactor.tcpServers.pop()[1]
         self.assertEqual(served.policy.maxConnections, files - 64)
         said = [formatEvent(event) for event in events]
-        self.assertIn(f"at most {files - 64} connections: no more than {files} files may be open", said)
+        self.assertIn(f"--max-connections 1000000000: {files - 64} are possible with {files} open files", said)
 
 
 class StartTests(LoopCase):
@@ -202,11 +213,11 @@ class StartTests(LoopCase):
         super().setUp()
         self.taken = {}
         for stream in (True, False):
-            (opened,) = openSockets(InetBinding(stream, 0))
+            (opened,) = openSockets(InetBinding(TCP if stream else UDP, 0))
             self.keep(opened)
             self.taken[stream] = opened.socket.getsockname()[1]
 
-    def make(self, *arguments: str) -> Server:
+    def make(self, *arguments: str) -> Supervisor:
         """
         Make a server, which is stopped after the test.
         """
@@ -214,14 +225,14 @@ class StartTests(LoopCase):
         self.addCleanup(self.stop, server)
         return server
 
-    def stop(self, server: Server) -> None:
+    def stop(self, server: Supervisor) -> None:
         """
         Stop a server.
         """
         if server.running:
             self.wait(server.stopService())
 
-    def hosts(self, server: Server) -> list[Any]:
+    def hosts(self, server: Supervisor) -> list[Any]:
         """
         Where a server listens.
         """
@@ -282,7 +293,7 @@ class StartTests(LoopCase):
         A Unix socket at which another server listens is its own (T24).
         """
         path = self.folder / "socket"
-        self.keep(openSockets(UnixBinding(True, str(path)))[0])
+        self.keep(openSockets(UnixBinding(UNIX, str(path)))[0])
         self.assertIn(f"unix:{path}: Address already in use", self.refusal(f"--listen=echo=unix:{path}"))
 
     def test_staleUnixSocket(self) -> None:

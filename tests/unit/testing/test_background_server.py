@@ -14,9 +14,10 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices import Outcome, Policy
+from sockservices.conversation.transport import Transport
 from sockservices.responders import Chargen, Discard, Echo, Greet, Welcome
 from sockservices.testing.background_reactor import BackgroundReactor
-from sockservices.testing.background_server import TRANSPORTS, Served
+from sockservices.testing.background_server import Served
 from sockservices.transports.bindings import LOOPBACK
 from tests.support.loop import PATIENCE, descriptors
 
@@ -37,7 +38,7 @@ class ServedTests(SynchronousTestCase):
         """
         A server that is closed when the test is over.
         """
-        served = Served(self.background, responder, transport, interface, Policy(drain=0, **limits))
+        served = Served(self.background, responder, Transport(transport), interface, Policy(drain=0, **limits))
         self.addCleanup(served.close)
         return served
 
@@ -100,7 +101,7 @@ class ServedTests(SynchronousTestCase):
         """
         Each has a port or a path of its own; a Unix socket is for nobody else's eyes.
         """
-        for transport in TRANSPORTS:
+        for transport in Transport:
             one, other = self.serve(Echo, transport), self.serve(Echo, transport)
             self.assertNotEqual(one.address, other.address)
             if isinstance(one.address, str):
@@ -193,7 +194,7 @@ class ServedTests(SynchronousTestCase):
         self.background.start()
         reactor = self.background.reactor
         before = descriptors()
-        served = [self.serve(responder, transport) for transport in TRANSPORTS for responder in (Echo, Chargen)]
+        served = [self.serve(responder, transport) for transport in Transport for responder in (Echo, Chargen)]
         paths = [Path(one.address) for one in served if isinstance(one.address, str)]
         self.assertEqual(len([path for path in paths if path.is_socket()]), 4)
         clients = []
@@ -222,7 +223,10 @@ class ServedTests(SynchronousTestCase):
         """
         self.background.start()
         before = descriptors()
-        for interface, said in (("192.0.2.1", "tcp:192.0.2.1:0: "), ("nowhere", "interface 'nowhere': an IP address")):
+        for interface, said in (
+            ("192.0.2.1", "tcp:192.0.2.1:0: "),
+            ("nowhere", "interface 'nowhere': expected an"),
+        ):
             with self.assertRaises(Exception) as raised:
                 self.serve(Echo, interface=interface)
             self.assertIn(said, str(raised.exception))

@@ -107,12 +107,12 @@ class ServersTests(SynchronousTestCase):
         ask: Any = self.sockservice
         for call, said in (
             (lambda: ask("ehco"), "no service 'ehco'; there are chargen, daytime, discard, echo, "),
-            (lambda: ask(7), "7: the name of a service, or what makes a Responder, is wanted"),
+            (lambda: ask(7), "7: expected the name of a service, a Responder class, or what makes one"),
             (lambda: ask("echo", "sctp"), "no transport 'sctp'; there are tcp, udp, unix, unixgram"),
             (lambda: ask("echo", "tcp", idle=1), "no limit 'idle'; there are timeout, maxConnections, "),
             (lambda: ask("echo", "tcp", drain=1), "no limit 'drain'; there are timeout, maxConnections, "),
             (lambda: ask("echo", "tcp", timeout=-1), "timeout=-1: expected a number from 0 to 1000000000"),
-            (lambda: ask("echo", "tcp", interface="lo"), "interface 'lo': an IP address is wanted, such as 127.0.0.1"),
+            (lambda: ask("echo", "tcp", interface="lo"), "interface 'lo': expected an IP address, such as 127.0.0.1"),
         ):
             with self.assertRaises(ValueError) as raised:
                 call()

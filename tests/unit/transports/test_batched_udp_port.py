@@ -23,6 +23,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
 from sockservices import Census, DatagramResponder, Outcome, Policy, Visit
+from sockservices.conversation.transport import Transport
 from sockservices.responders import Discard, Echo
 from sockservices.transports.batched_udp_port import MAX_ROUTES, SEGMENT, BatchedUDPPort
 from sockservices.transports.bindings import InetBinding, UnixBinding
@@ -34,6 +35,8 @@ from sockservices.transports.sockets import BoundSocket, openSockets
 from tests.support.loop import descriptors
 from tests.support.peer import fixedEnvironment
 from tests.unit.transports.test_datagram_port import PortCase, Upper
+
+TCP, UDP, UNIX, UNIXGRAM = Transport
 
 #: An error queue for a UDP socket: what the network says of its datagrams is told to whoever reads next.
 IP_RECVERR = 11
@@ -176,7 +179,7 @@ class ReplyTests(BatchCase):
         """
         sizes = (0, 1, 1, 1, SEGMENT, SEGMENT, SEGMENT, SEGMENT + 1, SEGMENT + 1, 0, 1, 65507)
         for interface in ("127.0.0.1", "0.0.0.0", "::1", "::"):
-            port = self.listen(InetBinding(False, 0, interface))
+            port = self.listen(InetBinding(UDP, 0, interface))
             host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(interface, interface)
             clients = [self.client(port, host) for _ in range(3)]
             self.assertAnswered(*((client, [os.urandom(size) for size in sizes]) for client in clients))
@@ -192,7 +195,7 @@ class ReplyTests(BatchCase):
         """
         So are the longest over IPv6.
         """
-        client = self.client(self.listen(InetBinding(False, 0, "::1")))
+        client = self.client(self.listen(InetBinding(UDP, 0, "::1")))
         self.assertAnswered((client, [os.urandom(65527), b"x", os.urandom(65527)]))
 
     def test_fullBatch(self) -> None:
@@ -207,7 +210,7 @@ class ReplyTests(BatchCase):
         """
         The replies to one peer of one size take one call into the kernel, unless they are long or empty.
         """
-        (opened,) = openSockets(InetBinding(False, 0))
+        (opened,) = openSockets(InetBinding(UDP, 0))
         counting: Any = Counting(opened.socket)
         port = self.adopt(BoundSocket(counting))
         self.assertAnswered(*((self.client(port), [b"x%d" % number for number in range(10)]) for _ in range(2)))
@@ -286,7 +289,7 @@ class ReplyTests(BatchCase):
         """
         More peers and addresses asked than are remembered are answered, and no more are remembered.
         """
-        port = self.listen(InetBinding(False, 0, "0.0.0.0"))
+        port = self.listen(InetBinding(UDP, 0, "0.0.0.0"))
         number = port.socket.getsockname()[1]
         client = self.keep(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
@@ -349,7 +352,7 @@ class DestinationTests(BatchCase):
         On a socket for all addresses, within one batch too, and the protocol can tell which was asked.
         """
         hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
-        port = self.listen(InetBinding(False, 0, "0.0.0.0"))
+        port = self.listen(InetBinding(UDP, 0, "0.0.0.0"))
         self.assertAnswered(*((self.client(port, host), [b"x", b"y", b"z", b"zz"]) for host in hosts))
         self.assertEqual([destination for _, _, destination in self.protocol.received], [*hosts] * 4)
         self.assertEqual(len(self.protocol.sent), 1)
@@ -359,7 +362,7 @@ class DestinationTests(BatchCase):
         """
         One client that asks at several addresses hears each of them.
         """
-        port: Any = self.listen(InetBinding(False, 0, "0.0.0.0"))
+        port: Any = self.listen(InetBinding(UDP, 0, "0.0.0.0"))
         client = self.keep(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         client.bind(("127.0.0.1", 0))
         client.settimeout(5)
@@ -374,7 +377,7 @@ class DestinationTests(BatchCase):
         """
         So it does over IPv6.
         """
-        port = self.listen(InetBinding(False, 0, "::"))
+        port = self.listen(InetBinding(UDP, 0, "::"))
         self.assertAnswered(*((self.client(port, "::1"), [b"x", b"y", b"zz"]) for _ in range(2)))
         self.assertEqual({destination for _, _, destination in self.protocol.received}, {"::1"})
 
@@ -409,7 +412,7 @@ class DestinationTests(BatchCase):
         if address is None:
             self.skipTest("this host has no link-local address")
         host, link = address
-        port: Any = self.listen(InetBinding(False, 0, "::"))
+        port: Any = self.listen(InetBinding(UDP, 0, "::"))
         client = self.keep(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
         client.setblocking(False)
         client.bind((host, 0, 0, link))
@@ -422,7 +425,7 @@ class DestinationTests(BatchCase):
         """
         What is written later leaves from where the kernel thinks best: it is no answer to a datagram of before.
         """
-        port = self.listen(InetBinding(False, 0, "0.0.0.0"))
+        port = self.listen(InetBinding(UDP, 0, "0.0.0.0"))
         self.assertAnswered((self.client(port, "127.0.0.2"), [b"x", b"y"]))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
             other.bind(("127.0.0.1", 0))
@@ -717,7 +720,7 @@ class EndpointTests(BatchCase):
         """
         A protocol that can be told of its replies, over UDP; any other has a plain port.
         """
-        udp, unix = InetBinding(False, 0), UnixBinding(False, str(self.folder / "socket"))
+        udp, unix = InetBinding(UDP, 0), UnixBinding(UNIXGRAM, str(self.folder / "socket"))
         self.assertIs(self.kind(Batched(), udp), BatchedUDPPort)
         self.assertIs(self.kind(DatagramResponder(Echo), udp), BatchedUDPPort)
         self.assertIs(self.kind(DatagramProtocol(), udp), UDPPort)

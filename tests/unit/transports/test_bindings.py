@@ -11,33 +11,36 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from sockservices.conversation.transport import Transport
 from sockservices.transports.bindings import Binding, InetBinding, SystemdBinding, UnixBinding, parse, portNumber
 
+TCP, UDP, UNIX, UNIXGRAM = Transport
+
 UNDERSTOOD: list[tuple[str, Binding]] = [
-    ("tcp:8007", InetBinding(True, 8007, "127.0.0.1")),
-    ("tcp:0", InetBinding(True, 0)),
-    ("tcp:65535", InetBinding(True, 65535)),
-    ("tcp:port=8007", InetBinding(True, 8007)),
-    ("udp:8007", InetBinding(False, 8007)),
-    ("udp:8007:interface=0.0.0.0", InetBinding(False, 8007, "0.0.0.0")),
-    ("tcp:interface=0.0.0.0:port=8007", InetBinding(True, 8007, "0.0.0.0")),
-    (r"tcp:8007:interface=\:\:", InetBinding(True, 8007, "::")),
-    ("tcp:8007:interface=[::]", InetBinding(True, 8007, "::")),
-    ("udp:8007:interface=[::1]", InetBinding(False, 8007, "::1")),
-    ("tcp:8007:interface=[fe80::1%eth0]", InetBinding(True, 8007, "fe80::1%eth0")),
-    ("unix:/run/echo.sock", UnixBinding(True, "/run/echo.sock", 0o600)),
-    ("unix:path=/run/echo.sock", UnixBinding(True, "/run/echo.sock")),
-    ("unix:/run/echo.sock:mode=660", UnixBinding(True, "/run/echo.sock", 0o660)),
-    ("unix:/run/echo.sock:mode=0666", UnixBinding(True, "/run/echo.sock", 0o666)),
-    ("unix:relative.sock", UnixBinding(True, "relative.sock")),
-    ("unix:@echo", UnixBinding(True, "@echo")),
-    (r"unix:/run/a\:b", UnixBinding(True, "/run/a:b")),
-    (r"unix:/run/a\\b", UnixBinding(True, r"/run/a\b")),
-    ("unix:/run/a\\", UnixBinding(True, "/run/a\\")),
-    (r"unix:a\=b", UnixBinding(True, "a=b")),
-    ("unix:/run/a=b", UnixBinding(True, "/run/a=b")),
-    ("unix:/run/[a:mode=660", UnixBinding(True, "/run/[a", 0o660)),
-    ("unixgram:/run/echo.sock:mode=620", UnixBinding(False, "/run/echo.sock", 0o620)),
+    ("tcp:8007", InetBinding(TCP, 8007, "127.0.0.1")),
+    ("tcp:0", InetBinding(TCP, 0)),
+    ("tcp:65535", InetBinding(TCP, 65535)),
+    ("tcp:port=8007", InetBinding(TCP, 8007)),
+    ("udp:8007", InetBinding(UDP, 8007)),
+    ("udp:8007:interface=0.0.0.0", InetBinding(UDP, 8007, "0.0.0.0")),
+    ("tcp:interface=0.0.0.0:port=8007", InetBinding(TCP, 8007, "0.0.0.0")),
+    (r"tcp:8007:interface=\:\:", InetBinding(TCP, 8007, "::")),
+    ("tcp:8007:interface=[::]", InetBinding(TCP, 8007, "::")),
+    ("udp:8007:interface=[::1]", InetBinding(UDP, 8007, "::1")),
+    ("tcp:8007:interface=[fe80::1%eth0]", InetBinding(TCP, 8007, "fe80::1%eth0")),
+    ("unix:/run/echo.sock", UnixBinding(UNIX, "/run/echo.sock", 0o600)),
+    ("unix:path=/run/echo.sock", UnixBinding(UNIX, "/run/echo.sock")),
+    ("unix:/run/echo.sock:mode=660", UnixBinding(UNIX, "/run/echo.sock", 0o660)),
+    ("unix:/run/echo.sock:mode=0666", UnixBinding(UNIX, "/run/echo.sock", 0o666)),
+    ("unix:relative.sock", UnixBinding(UNIX, "relative.sock")),
+    ("unix:@echo", UnixBinding(UNIX, "@echo")),
+    (r"unix:/run/a\:b", UnixBinding(UNIX, "/run/a:b")),
+    (r"unix:/run/a\\b", UnixBinding(UNIX, r"/run/a\b")),
+    ("unix:/run/a\\", UnixBinding(UNIX, "/run/a\\")),
+    (r"unix:a\=b", UnixBinding(UNIX, "a=b")),
+    ("unix:/run/a=b", UnixBinding(UNIX, "/run/a=b")),
+    ("unix:/run/[a:mode=660", UnixBinding(UNIX, "/run/[a", 0o660)),
+    ("unixgram:/run/echo.sock:mode=620", UnixBinding(UNIXGRAM, "/run/echo.sock", 0o620)),
     ("systemd:echo", SystemdBinding("echo")),
     ("systemd:name=echo", SystemdBinding("echo")),
 ]
@@ -45,7 +48,7 @@ UNDERSTOOD: list[tuple[str, Binding]] = [
 #: What is wrong, and what its message must say: what that is, and what would be right.
 WRONG = [
     ("tcp", "port is missing"),
-    ("tcp:interface=::1", "name=value"),
+    ("tcp:interface=::1", "expected NAME=VALUE"),
     ("tcp:interface=127.0.0.1", "port is missing"),
     ("tcp:", "port ''.*0 to 65535"),
     ("tcp:abc", "port 'abc'.*0 to 65535"),
@@ -58,29 +61,29 @@ WRONG = [
     ("udp:1:interface=localhost", "interface 'localhost'.*IP address.*127.0.0.1"),
     ("udp:1:interface=", "interface ''.*IP address"),
     ("udp:1:interface=256.0.0.1", "interface '256.0.0.1'.*IP address"),
-    ("tcp:1:interface=::1", "name=value"),
-    ("tcp:127.0.0.1:8007", "'8007'.*name=value"),
-    ("tcp:1:2", "'2'.*name=value"),
-    ("tcp:1:port=2", "'port'.*one is wanted"),
-    ("tcp:1:interface=::1:interface=::1", "name=value"),
-    ("tcp:1:interface=127.0.0.1:interface=127.0.0.2", "'interface'.*one is wanted"),
-    ("tcp:1:mode=660", "'mode'.*no such word for tcp"),
-    ("tcp:1:backlog=5", "'backlog'.*no such word for tcp"),
+    ("tcp:1:interface=::1", "expected NAME=VALUE"),
+    ("tcp:127.0.0.1:8007", "'8007'.*expected NAME=VALUE"),
+    ("tcp:1:2", "'2'.*expected NAME=VALUE"),
+    ("tcp:1:port=2", "'port'.*expected once"),
+    ("tcp:1:interface=::1:interface=::1", "expected NAME=VALUE"),
+    ("tcp:1:interface=127.0.0.1:interface=127.0.0.2", "'interface'.*expected once"),
+    ("tcp:1:mode=660", "'mode'.*tcp has no such argument"),
+    ("tcp:1:backlog=5", "'backlog'.*tcp has no such argument"),
     ("unix", "path is missing"),
     ("unix:mode=660", "path is missing"),
-    ("unix:", "path ''.*path.*wanted"),
-    ("unix:/run/\0", r"path '/run/\\x00'.*path.*wanted"),
-    ("unix:/" + 107 * "a", "107 bytes at most, these are 108"),
-    ("unix:/" + 54 * "\u00e9", "107 bytes at most, these are 109"),
+    ("unix:", "path ''.*expected the path"),
+    ("unix:/run/\0", r"path '/run/\\x00'.*expected the path"),
+    ("unix:/" + 107 * "a", "at most 107 bytes, not 108"),
+    ("unix:/" + 54 * "\u00e9", "at most 107 bytes, not 109"),
     ("unix:/run/a:mode=rw", "mode 'rw'.*three octal digits.*660"),
     ("unix:/run/a:mode=888", "mode '888'.*three octal digits"),
     ("unix:/run/a:mode=4755", "mode '4755'.*three octal digits"),
     ("unix:/run/a:mode=", "mode ''.*three octal digits"),
-    ("unix:/run/a:interface=::1", "name=value"),
+    ("unix:/run/a:interface=::1", "expected NAME=VALUE"),
     ("unixgram:/run/a:lockfile=0", "'lockfile'.*no such word for unixgram"),
     ("systemd", "name is missing"),
     ("systemd:domain=INET:index=0", "name is missing"),
-    ("systemd:domain=INET:name=echo", "'domain'.*no such word for systemd"),
+    ("systemd:domain=INET:name=echo", "'domain'.*systemd has no such argument"),
 ]
 
 
@@ -134,7 +137,7 @@ class ParseTests(SynchronousTestCase):
         """
         What is none of our kinds is left to Twisted.
         """
-        for text in ("", "ssl:443", "tls:443", "TCP:8007", "haproxy:tcp:8007", "tcp6:8007", "onion:80"):
+        for text in ("", "ssl:443", "tls:443", "TCP:8007", "haproxy:ssl:8007", "tcp6:8007", "onion:80"):
             self.assertIsNone(parse(text), text)
 
     @settings(deadline=None)
@@ -143,7 +146,7 @@ class ParseTests(SynchronousTestCase):
         """
         Whatever a path holds, written with escapes it is read back as it was.
         """
-        binding = UnixBinding(kind == "unix", path, mode)
+        binding = UnixBinding(Transport(kind), path, mode)
         self.assertEqual(parse(f"{kind}:{escaped(path)}:mode={mode:03o}"), binding)
         self.assertEqual(parse(f"{kind}:mode={mode:03o}:path={escaped(path)}"), binding)
 
@@ -153,7 +156,7 @@ class ParseTests(SynchronousTestCase):
         """
         Whatever the address, in brackets or with escapes it is read back as it was.
         """
-        binding = InetBinding(kind == "tcp", port, address)
+        binding = InetBinding(Transport(kind), port, address)
         self.assertEqual(parse(f"{kind}:{port}:interface=[{address}]"), binding)
         self.assertEqual(parse(f"{kind}:{port}:interface={escaped(address)}"), binding)
 
@@ -181,11 +184,11 @@ class BindingTests(SynchronousTestCase):
         A binding says of itself what the log says of its listener.
         """
         for binding, text in [
-            (InetBinding(True, 8007), "tcp:127.0.0.1:8007"),
-            (InetBinding(False, 8007, "0.0.0.0"), "udp:0.0.0.0:8007"),
-            (InetBinding(True, 8007, "::1"), "tcp:[::1]:8007"),
-            (UnixBinding(True, "/run/echo.sock", 0o660), "unix:/run/echo.sock"),
-            (UnixBinding(False, "@echo"), "unixgram:@echo"),
+            (InetBinding(TCP, 8007), "tcp:127.0.0.1:8007"),
+            (InetBinding(UDP, 8007, "0.0.0.0"), "udp:0.0.0.0:8007"),
+            (InetBinding(TCP, 8007, "::1"), "tcp:[::1]:8007"),
+            (UnixBinding(UNIX, "/run/echo.sock", 0o660), "unix:/run/echo.sock"),
+            (UnixBinding(UNIXGRAM, "@echo"), "unixgram:@echo"),
             (SystemdBinding("echo"), "systemd:echo"),
         ]:
             self.assertEqual(str(binding), text)
@@ -202,7 +205,7 @@ class BindingTests(SynchronousTestCase):
         """
         The kernel takes 107 bytes.
         """
-        self.assertEqual(len(UnixBinding(True, "/" + 106 * "a").path), 107)
+        self.assertEqual(len(UnixBinding(UNIX, "/" + 106 * "a").path), 107)
 
     def test_port(self) -> None:
         """

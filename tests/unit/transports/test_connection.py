@@ -32,12 +32,15 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
+from sockservices.conversation.transport import Transport
 from sockservices.transports.bindings import Binding, UnixBinding
 from sockservices.transports.connection import Connection
 from sockservices.transports.stream_port import StreamPort
 from sockservices.transports.unacked import userspaceBytes
 from tests.support.loop import descriptors
 from tests.unit.transports.test_stream_port import PortCase, Upper
+
+TCP, UDP, UNIX, UNIXGRAM = Transport
 
 tls: ModuleType | None
 try:
@@ -723,7 +726,7 @@ class UnixCase(ConnectionCase):
         """
         What to listen on: another path each time.
         """
-        return UnixBinding(True, str(self.folder / f"{len(list(self.folder.iterdir()))}"))
+        return UnixBinding(UNIX, str(self.folder / f"{len(list(self.folder.iterdir()))}"))
 
 
 class UnixStreamTests(UnixCase, StreamTests):

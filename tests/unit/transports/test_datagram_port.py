@@ -18,10 +18,13 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
+from sockservices.conversation.transport import Transport
 from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
 from sockservices.transports.datagram_port import DatagramPort, UDPPort
 from sockservices.transports.sockets import BoundSocket, openSockets
 from tests.support.loop import LoopCase, descriptors
+
+TCP, UDP, UNIX, UNIXGRAM = Transport
 
 
 class Upper(DatagramProtocol):
@@ -146,7 +149,7 @@ class PortCase(LoopCase):
 
         @param faults: with what calls on the socket shall fail first.
         """
-        (opened,) = openSockets(binding or InetBinding(False, 0))
+        (opened,) = openSockets(binding or InetBinding(UDP, 0))
         return self.adopt(BoundSocket(Faulty(opened.socket, **faults), opened.path, opened.inode))  # type: ignore[arg-type]
 
     def adopt(self, opened: BoundSocket) -> DatagramPort:
@@ -222,7 +225,7 @@ class UDPTests(PortCase):
         Over IPv4 and IPv6 peers are served, known by host and port, and the host has its real port.
         """
         for interface, kind in (("127.0.0.1", IPv4Address), ("::1", IPv6Address)):
-            port = self.listen(InetBinding(False, 0, interface))
+            port = self.listen(InetBinding(UDP, 0, interface))
             client = self.client(port)
             self.assertServed(client)
             self.assertEqual(port.getHost(), kind("UDP", *port.socket.getsockname()[:2]))
@@ -234,7 +237,7 @@ class UDPTests(PortCase):
         A datagram is read and written whole, whatever its size, none at all included (T11).
         """
         for interface, longest in (("127.0.0.1", 65507), ("::1", 65527)):
-            port = self.listen(InetBinding(False, 0, interface))
+            port = self.listen(InetBinding(UDP, 0, interface))
             client = self.client(port)
             for size in (0, 1, 512, 8192, 8193, longest):
                 self.assertServed(client, os.urandom(size))
@@ -269,12 +272,12 @@ class UDPTests(PortCase):
         """
         On a socket for all addresses a reply leaves from the one that was asked, and the protocol can tell which.
         """
-        port = self.listen(InetBinding(False, 0, "0.0.0.0"))
+        port = self.listen(InetBinding(UDP, 0, "0.0.0.0"))
         for host in ("127.0.0.1", "127.0.0.2", "127.0.0.3"):
             self.assertServed(self.client(port, host))
             self.assertEqual(self.protocol.received[-1][2], host)
         port.stopListening()
-        port = self.listen(InetBinding(False, 0, "::"))
+        port = self.listen(InetBinding(UDP, 0, "::"))
         self.assertServed(self.client(port, "::1"))
         self.assertEqual(self.protocol.received[-1][2], "::1")
 
@@ -295,7 +298,7 @@ class UDPTests(PortCase):
         """
         What is written later leaves from where the kernel thinks best: it is no answer to the datagram of before.
         """
-        port = self.listen(InetBinding(False, 0, "0.0.0.0"))
+        port = self.listen(InetBinding(UDP, 0, "0.0.0.0"))
         self.assertServed(self.client(port, "127.0.0.2"))
         self.assertIsNone(port.destination)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
@@ -330,7 +333,7 @@ class UnixTests(PortCase):
         Listen.
         """
         super().setUp()
-        self.port = self.listen(UnixBinding(False, str(self.folder / "socket")))
+        self.port = self.listen(UnixBinding(UNIXGRAM, str(self.folder / "socket")))
 
     def test_named(self) -> None:
         """
@@ -478,7 +481,7 @@ class StopTests(PortCase):
         self.assertEqual((port.fileno(), port.connected), (-1, False))
         client.send(b"words")
         self.assertRaises(ConnectionRefusedError, client.recv, 5)
-        self.successResultOf(self.listen(UnixBinding(False, str(self.folder / "socket"))).stopListening())
+        self.successResultOf(self.listen(UnixBinding(UNIXGRAM, str(self.folder / "socket"))).stopListening())
         self.assertEqual(list(self.folder.iterdir()), [])
         self.assertQuiet()
 

@@ -14,12 +14,15 @@ from twisted.protocols.wire import Echo
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
+from sockservices.conversation.transport import Transport
 from sockservices.testing import DatagramMemoryReactor
 from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 from sockservices.transports.sockets import OpenError, openSockets
 from tests.support.loop import LoopCase, descriptors
 from tests.support.twistd import environment
+
+TCP, UDP, UNIX, UNIXGRAM = Transport
 
 
 def factory() -> Any:
@@ -60,7 +63,8 @@ class ListenTests(LoopCase):
         """
         One binding of each kind.
         """
-        return [InetBinding(stream, 0), InetBinding(stream, 0, "::1"), UnixBinding(stream, str(self.folder / "socket"))]
+        inet, unix = (TCP, UNIX) if stream else (UDP, UNIXGRAM)
+        return [InetBinding(inet, 0), InetBinding(inet, 0, "::1"), UnixBinding(unix, str(self.folder / "socket"))]
 
     def test_stream(self) -> None:
         """
@@ -92,7 +96,7 @@ class ListenTests(LoopCase):
         """
         What has been opened, at the latest possible moment with all privileges, is what is listened on later.
         """
-        endpoint = StreamEndpoint(self.reactor, InetBinding(True, 0))
+        endpoint = StreamEndpoint(self.reactor, InetBinding(TCP, 0))
         before = descriptors()
         endpoint.open()
         endpoint.open()
@@ -107,7 +111,7 @@ class ListenTests(LoopCase):
         Who connects between opening and listening waits, and is served.
         """
         path = str(self.folder / "socket")
-        endpoint = StreamEndpoint(self.reactor, UnixBinding(True, path))
+        endpoint = StreamEndpoint(self.reactor, UnixBinding(UNIX, path))
         endpoint.open()
         client = self.connect(path)
         client.send(b"words")
@@ -121,8 +125,8 @@ class ListenTests(LoopCase):
         """
         before = descriptors()
         for endpoint in (
-            StreamEndpoint(self.reactor, UnixBinding(True, str(self.folder / "stream"))),
-            DatagramEndpoint(self.reactor, UnixBinding(False, str(self.folder / "datagram"))),
+            StreamEndpoint(self.reactor, UnixBinding(UNIX, str(self.folder / "stream"))),
+            DatagramEndpoint(self.reactor, UnixBinding(UNIXGRAM, str(self.folder / "datagram"))),
         ):
             endpoint.open()
             self.assertEqual(len(list(self.folder.iterdir())), 1)
@@ -136,8 +140,8 @@ class ListenTests(LoopCase):
         An endpoint can be listened on again, after its port has stopped.
         """
         for endpoint, served in (
-            (StreamEndpoint(self.reactor, InetBinding(True, 0)), factory()),
-            (DatagramEndpoint(self.reactor, InetBinding(False, 0)), Quiet()),
+            (StreamEndpoint(self.reactor, InetBinding(TCP, 0)), factory()),
+            (DatagramEndpoint(self.reactor, InetBinding(UDP, 0)), Quiet()),
         ):
             for _ in range(3):
                 port: Any = self.successResultOf(endpoint.listen(served))  # type: ignore[arg-type]
@@ -148,9 +152,9 @@ class ListenTests(LoopCase):
         """
         What cannot be listened on is a failed Deferred, and an exception when it is to be opened.
         """
-        (taken,) = openSockets(InetBinding(True, 0))
+        (taken,) = openSockets(InetBinding(TCP, 0))
         self.keep(taken)
-        binding = InetBinding(True, taken.socket.getsockname()[1])
+        binding = InetBinding(TCP, taken.socket.getsockname()[1])
         endpoint = StreamEndpoint(self.reactor, binding)
         said = f"{binding}: Address already in use"
         self.assertEqual(str(self.failureResultOf(endpoint.listen(factory()), OpenError).value), said)
@@ -161,12 +165,12 @@ class ListenTests(LoopCase):
         A socket of the other kind, as a service manager may pass under any name, is refused and closed.
         """
         before = descriptors()
-        (datagram,) = openSockets(InetBinding(False, 0))
-        listening: Any = StreamEndpoint(self.reactor, InetBinding(True, 0), datagram).listen(factory())
-        self.assertIn("datagrams, not connections", str(self.failureResultOf(listening, OpenError).value))
-        (stream,) = openSockets(InetBinding(True, 0))
-        listening = DatagramEndpoint(self.reactor, InetBinding(False, 0), stream).listen(Quiet())
-        self.assertIn("connections, not datagrams", str(self.failureResultOf(listening, OpenError).value))
+        (datagram,) = openSockets(InetBinding(UDP, 0))
+        listening: Any = StreamEndpoint(self.reactor, InetBinding(TCP, 0), datagram).listen(factory())
+        self.assertIn("for connections, not for datagrams", str(self.failureResultOf(listening, OpenError).value))
+        (stream,) = openSockets(InetBinding(TCP, 0))
+        listening = DatagramEndpoint(self.reactor, InetBinding(UDP, 0), stream).listen(Quiet())
+        self.assertIn("for datagrams, not for connections", str(self.failureResultOf(listening, OpenError).value))
         self.assertEqual(descriptors(), before)
 
     def test_startFails(self) -> None:
@@ -174,7 +178,7 @@ class ListenTests(LoopCase):
         When the protocol fails to start, the socket is closed, and its file is gone.
         """
         before = descriptors()
-        endpoint = DatagramEndpoint(self.reactor, UnixBinding(False, str(self.folder / "socket")))
+        endpoint = DatagramEndpoint(self.reactor, UnixBinding(UNIXGRAM, str(self.folder / "socket")))
         self.failureResultOf(endpoint.listen(Broken()), ZeroDivisionError)
         self.assertEqual((descriptors(), list(self.folder.iterdir())), (before, []))
 
@@ -190,7 +194,7 @@ class MemoryTests(SynchronousTestCase):
         """
         reactor, served = DatagramMemoryReactor(), factory()
         before = descriptors()
-        for binding in (InetBinding(True, 8007, "::1"), UnixBinding(True, "/nowhere/socket", 0o660)):
+        for binding in (InetBinding(TCP, 8007, "::1"), UnixBinding(UNIX, "/nowhere/socket", 0o660)):
             endpoint = StreamEndpoint(reactor, binding)
             endpoint.open()
             self.successResultOf(endpoint.listen(served))
@@ -203,7 +207,10 @@ class MemoryTests(SynchronousTestCase):
         So it is for datagrams.
         """
         reactor, served = DatagramMemoryReactor(), Quiet()
-        for binding in (InetBinding(False, 8007, "::1"), UnixBinding(False, "/nowhere/socket", 0o660)):
+        for binding in (
+            InetBinding(UDP, 8007, "::1"),
+            UnixBinding(UNIXGRAM, "/nowhere/socket", 0o660),
+        ):
             self.successResultOf(DatagramEndpoint(reactor, binding).listen(served))
         self.assertEqual(reactor.udpServers, [(8007, served, "::1", 8192)])
         self.assertEqual(reactor.unixDatagramServers, [("/nowhere/socket", served, 8192, 0o660)])
@@ -245,7 +252,7 @@ class SystemdTests(LoopCase):
         """
         One endpoint is one port: of several sockets under a name none is listened on, and that is said.
         """
-        passed = [self.keep(openSockets(InetBinding(True, 0))[0]).socket.fileno() for _ in range(2)]
+        passed = [self.keep(openSockets(InetBinding(TCP, 0))[0]).socket.fileno() for _ in range(2)]
         command = [sys.executable, "-c", MANAGER, HEIR, *map(str, passed)]
         heir = subprocess.run(
             command, env=environment(), pass_fds=passed, capture_output=True, text=True, timeout=30, check=True

@@ -17,10 +17,13 @@ from unittest import skipUnless
 
 from twisted.internet.error import CannotListenError
 
+from sockservices.conversation.transport import Transport
 from sockservices.transports.bindings import InetBinding, UnixBinding
 from sockservices.transports.sockets import BoundSocket, OpenError, openSockets
 from tests.support.loop import PATIENCE, LoopCase, descriptors
 from tests.support.twistd import environment
+
+TCP, UDP, UNIX, UNIXGRAM = Transport
 
 V4, V6 = "127.0.0.1", "::1"
 
@@ -45,13 +48,13 @@ class OpenCase(LoopCase):
         """
         Open one on an address and port.
         """
-        return self.open(InetBinding(stream, port, interface))
+        return self.open(InetBinding(TCP if stream else UDP, port, interface))
 
     def unix(self, stream: bool = True, mode: int = 0o600) -> BoundSocket:
         """
         Open one at the same path each time.
         """
-        return self.open(UnixBinding(stream, str(self.path), mode))
+        return self.open(UnixBinding(UNIX if stream else UNIXGRAM, str(self.path), mode))
 
     @property
     def path(self) -> Path:
@@ -141,7 +144,7 @@ class InetTests(OpenCase):
         for stream, kind in ((True, "tcp"), (False, "udp")):
             for interface, shown in ((V4, "127.0.0.1"), (V6, "[::1]")):
                 number = port(self.inet(stream, interface))
-                said = self.refusal(InetBinding(stream, number, interface))
+                said = self.refusal(InetBinding(TCP if stream else UDP, number, interface))
                 self.assertEqual(said, f"{kind}:{shown}:{number}: Address already in use")
 
     def test_addressOfAnotherHost(self) -> None:
@@ -149,9 +152,9 @@ class InetTests(OpenCase):
         Nor can an address be listened on that is not this host's, or on a link that is not there.
         """
         self.assertIn(
-            "tcp:192.0.2.1:0: Cannot assign requested address", self.refusal(InetBinding(True, 0, "192.0.2.1"))
+            "tcp:192.0.2.1:0: Cannot assign requested address", self.refusal(InetBinding(TCP, 0, "192.0.2.1"))
         )
-        self.assertRegex(self.refusal(InetBinding(False, 0, "fe80::1%nolink")), r"^udp:\[fe80::1%nolink\]:0: .+")
+        self.assertRegex(self.refusal(InetBinding(UDP, 0, "fe80::1%nolink")), r"^udp:\[fe80::1%nolink\]:0: .+")
 
     def test_againAtOnce(self) -> None:
         """
@@ -221,7 +224,7 @@ class UnixTests(OpenCase):
         """
         self.addCleanup(os.umask, os.umask(0o027))
         self.path.write_text("a file")
-        self.refusal(UnixBinding(True, str(self.path)))
+        self.refusal(UnixBinding(UNIX, str(self.path)))
         self.assertEqual(os.umask(0o027), 0o027)
 
     def test_staleReplaced(self) -> None:
@@ -246,7 +249,7 @@ class UnixTests(OpenCase):
             opened = self.unix(live)
             inode = self.path.lstat().st_ino
             for stream, kind in ((True, "unix"), (False, "unixgram")):
-                said = self.refusal(UnixBinding(stream, str(self.path)))
+                said = self.refusal(UnixBinding(UNIX if stream else UNIXGRAM, str(self.path)))
                 self.assertEqual(said, f"{kind}:{self.path}: Address already in use")
             self.assertEqual(self.path.lstat().st_ino, inode)
             with socket.socket(socket.AF_UNIX, opened.socket.type) as client:
@@ -265,7 +268,7 @@ class UnixTests(OpenCase):
             waiting.setblocking(False)
             if waiting.connect_ex(str(self.path)):
                 break
-        self.assertIn("Address already in use", self.refusal(UnixBinding(True, str(self.path))))
+        self.assertIn("Address already in use", self.refusal(UnixBinding(UNIX, str(self.path))))
         self.assertTrue(self.path.is_socket())
 
     def test_otherFilesNeverRemoved(self) -> None:
@@ -281,7 +284,9 @@ class UnixTests(OpenCase):
         link.symlink_to(stale)
         for path in (file, folder, link):
             for stream in (True, False):
-                self.assertIn("Address already in use", self.refusal(UnixBinding(stream, str(path))))
+                self.assertIn(
+                    "Address already in use", self.refusal(UnixBinding(UNIX if stream else UNIXGRAM, str(path)))
+                )
         self.assertEqual(file.read_text(), "words")
         self.assertTrue(folder.is_dir() and link.is_symlink() and stale.is_socket())
 
@@ -293,7 +298,7 @@ class UnixTests(OpenCase):
         with socket.socket(socket.AF_UNIX) as gone:
             gone.bind(str(self.path))
         os.chown(self.path, 65534, 65534)
-        self.assertIn("Address already in use", self.refusal(UnixBinding(True, str(self.path))))
+        self.assertIn("Address already in use", self.refusal(UnixBinding(UNIX, str(self.path))))
         self.assertEqual(self.path.lstat().st_uid, 65534)
 
     def test_missingFolder(self) -> None:
@@ -301,7 +306,7 @@ class UnixTests(OpenCase):
         A folder that is not there is named, with its cause.
         """
         path = f"{self.folder}/nowhere/socket"
-        self.assertEqual(self.refusal(UnixBinding(True, path)), f"unix:{path}: No such file or directory")
+        self.assertEqual(self.refusal(UnixBinding(UNIX, path)), f"unix:{path}: No such file or directory")
 
     def test_removedWithTheSocket(self) -> None:
         """
@@ -319,7 +324,7 @@ class UnixTests(OpenCase):
         """
         self.addCleanup(os.chdir, Path.cwd())
         os.chdir(self.folder)
-        opened = self.open(UnixBinding(True, "socket"))
+        opened = self.open(UnixBinding(UNIX, "socket"))
         self.assertTrue(self.path.is_socket())
         os.chdir("/")
         opened.close()
@@ -349,14 +354,14 @@ class UnixTests(OpenCase):
         The longest path that is promised can be had.
         """
         name = "s" * (107 - len(str(self.folder)) - 1)
-        self.assertTrue(self.open(UnixBinding(True, str(self.folder / name))).stream)
+        self.assertTrue(self.open(UnixBinding(UNIX, str(self.folder / name))).stream)
 
     def test_bytesThatAreNoText(self) -> None:
         """
         A path need not be text.
         """
         path = os.fsdecode(os.fsencode(self.folder) + b"/\xff")
-        self.open(UnixBinding(True, path)).close()
+        self.open(UnixBinding(UNIX, path)).close()
         self.assertEqual(list(self.folder.iterdir()), [])
 
 
@@ -372,7 +377,7 @@ class AbstractTests(OpenCase):
         self.addCleanup(os.chdir, Path.cwd())
         os.chdir(self.folder)
         for stream in (True, False):
-            opened = self.open(UnixBinding(stream, ABSTRACT))
+            opened = self.open(UnixBinding(UNIX if stream else UNIXGRAM, ABSTRACT))
             self.assertEqual(opened.socket.getsockname(), b"\0" + ABSTRACT[1:].encode())
             with socket.socket(socket.AF_UNIX, opened.socket.type) as client:
                 client.connect("\0" + ABSTRACT[1:])
@@ -383,8 +388,8 @@ class AbstractTests(OpenCase):
         """
         A name in use is refused.
         """
-        self.open(UnixBinding(True, ABSTRACT))
-        self.assertEqual(self.refusal(UnixBinding(True, ABSTRACT)), f"unix:{ABSTRACT}: Address already in use")
+        self.open(UnixBinding(UNIX, ABSTRACT))
+        self.assertEqual(self.refusal(UnixBinding(UNIX, ABSTRACT)), f"unix:{ABSTRACT}: Address already in use")
 
 
 #: Takes what it was passed as from a service manager, descriptors from 3 on, and opens each name in its environment.

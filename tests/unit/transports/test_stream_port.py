@@ -18,10 +18,13 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
+from sockservices.conversation.transport import Transport
 from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
 from sockservices.transports.sockets import BoundSocket, openSockets
 from sockservices.transports.stream_port import StreamPort
 from tests.support.loop import LoopCase, descriptors
+
+TCP, UDP, UNIX, UNIXGRAM = Transport
 
 
 class Upper(Protocol):
@@ -144,7 +147,7 @@ class PortCase(LoopCase):
 
         @param faults: with what accept(2) shall fail first.
         """
-        (opened,) = openSockets(binding or InetBinding(True, 0))
+        (opened,) = openSockets(binding or InetBinding(TCP, 0))
         if faults is not None:
             listening: Any = Faulty(opened.socket, faults)
             opened = BoundSocket(listening, opened.path, opened.inode)
@@ -171,9 +174,9 @@ class ServingTests(PortCase):
         Over each kind of socket peers are served, and both ends have an address of that kind.
         """
         bindings: list[tuple[Binding, type]] = [
-            (InetBinding(True, 0), IPv4Address),
-            (InetBinding(True, 0, "::1"), IPv6Address),
-            (UnixBinding(True, str(self.folder / "socket")), UNIXAddress),
+            (InetBinding(TCP, 0), IPv4Address),
+            (InetBinding(TCP, 0, "::1"), IPv6Address),
+            (UnixBinding(UNIX, str(self.folder / "socket")), UNIXAddress),
         ]
         for binding, kind in bindings:
             port = self.listen(binding)
@@ -191,7 +194,7 @@ class ServingTests(PortCase):
         """
         A Unix client that has a name of its own is known by it.
         """
-        port = self.listen(UnixBinding(True, str(self.folder / "socket")))
+        port = self.listen(UnixBinding(UNIX, str(self.folder / "socket")))
         with socket.socket(socket.AF_UNIX) as client:
             client.bind(str(self.folder / "client"))
             client.connect(str(self.folder / "socket"))
@@ -206,7 +209,7 @@ class ServingTests(PortCase):
         A name in the abstract namespace is told with its leading NUL, as Twisted does.
         """
         name = f"sockservices-tests-{os.getpid()}"
-        self.assertEqual(self.listen(UnixBinding(True, f"@{name}")).getHost(), UNIXAddress(b"\0" + name.encode()))
+        self.assertEqual(self.listen(UnixBinding(UNIX, f"@{name}")).getHost(), UNIXAddress(b"\0" + name.encode()))
 
     def test_noDelay(self) -> None:
         """
@@ -234,7 +237,7 @@ class ServingTests(PortCase):
         The descriptors that a Unix peer passes along are not even received, nor told of in the log, and what it says is
         answered.
         """
-        client = self.connect(self.listen(UnixBinding(True, str(self.folder / "socket"))).getHost())
+        client = self.connect(self.listen(UnixBinding(UNIX, str(self.folder / "socket"))).getHost())
         self.assertServed(client)
         before = descriptors()
         with capturedLogs() as events:
@@ -264,7 +267,7 @@ class StopTests(PortCase):
         """
         After that nobody is accepted any more, the socket is closed, and a Unix socket's file is gone.
         """
-        for binding in (InetBinding(True, 0), UnixBinding(True, str(self.folder / "socket"))):
+        for binding in (InetBinding(TCP, 0), UnixBinding(UNIX, str(self.folder / "socket"))):
             port = self.listen(binding)
             host = port.getHost()
             self.successResultOf(port.stopListening())

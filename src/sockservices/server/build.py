@@ -1,0 +1,89 @@
+"""
+Builds a server from its configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from sockservices.admission.census import Census
+from sockservices.conversation.responder import serviceName
+from sockservices.monitoring.recorders import VisitLog
+from sockservices.monitoring.trace import DatagramTrace, StreamTrace
+from sockservices.server.config import ListenerConfig, ServerConfig
+from sockservices.server.listener import ListenerService
+from sockservices.server.services import datagramService, streamService
+from sockservices.server.supervisor import Supervisor
+from sockservices.transports.bindings import SystemdBinding
+from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
+from sockservices.transports.sockets import openSockets
+
+__all__ = ["ListenError", "buildServer"]
+
+
+class ListenError(Exception):
+    """
+    A listener cannot listen. The text names where the user asked for it, and the cause.
+    """
+
+
+def buildServer(config: ServerConfig, reactor: Any, census: Census | None = None) -> Supervisor:
+    """
+    Build a server. Every socket is open when this returns: before a fork, and with all privileges of the process.
+
+    @param census: where connections are counted, by default one for this server.
+    @return: a service; its listeners share limits in all, and one log.
+    @raise ListenError: when a listener cannot listen. Then no socket is left open.
+    """
+    census = Census() if census is None else census
+    visitLog = VisitLog(reactor, reactor.seconds)
+    services: list[ListenerService] = []
+    for listener in config.listeners:
+        try:
+            for service in _services(listener, reactor, census, visitLog):
+                services.append(service)
+                service.open()
+                _rejectWildcard(listener, service)
+        except Exception as error:
+            for service in services:
+                service.close()
+            raise ListenError(f"{listener.origin}: {error}") from error
+    return Supervisor(reactor, services, visitLog)
+
+
+def _rejectWildcard(listener: ListenerConfig, service: ListenerService) -> None:
+    """
+    Reject an endpoint of Twisted's that listens on every interface because the user named none.
+
+    @raise ValueError: if it does.
+    """
+    if isinstance(listener.binding, str) and "interface=" not in listener.binding and service.port is not None:
+        host = getattr(service.port.getHost(), "host", None)
+        if host in ("0.0.0.0", "::"):
+            raise ValueError("expected :interface=ADDRESS; without it every interface would be listened on")
+
+
+def _services(listener: ListenerConfig, reactor: Any, census: Census, visitLog: VisitLog) -> Iterator[ListenerService]:
+    """
+    The services of a listener: one, or as many as the service manager has sockets of its name.
+    """
+    responder, binding, plain = listener.service, listener.binding, listener.plain
+    common: dict[str, Any] = {"reactor": reactor, "policy": listener.policy, "census": census}
+    streams, datagrams = dict(common, record=visitLog), dict(common)
+    if listener.trace:
+        streams["layers"] = [partial(StreamTrace, service=serviceName(responder))]
+        datagrams["layers"] = [partial(DatagramTrace, service=serviceName(responder))]
+    if isinstance(binding, str):
+        yield streamService(binding, responder, **streams)
+    elif isinstance(binding, SystemdBinding):
+        for bound in openSockets(binding):
+            if bound.stream:
+                yield streamService(StreamEndpoint(reactor, binding, bound, plain), responder, **streams)
+            else:
+                yield datagramService(DatagramEndpoint(reactor, binding, bound), responder, **datagrams)
+    elif binding.stream:
+        yield streamService(StreamEndpoint(reactor, binding, plain=plain), responder, **streams)
+    else:
+        yield datagramService(DatagramEndpoint(reactor, binding), responder, **datagrams)

@@ -1,0 +1,81 @@
+"""
+What a server is, as values: command-line options make them, and so may a file or a program.
+"""
+
+from __future__ import annotations
+
+import resource
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from sockservices.conversation.policy import Policy
+from sockservices.conversation.responder import MakeResponder, serviceName
+from sockservices.transports.bindings import Binding
+
+__all__ = ["ListenerConfig", "ServerConfig"]
+
+#: File descriptors that are kept for other things than connections, so that accept(2) never runs out of them.
+RESERVED_DESCRIPTORS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListenerConfig:
+    """
+    What one listener is.
+
+    @ivar service: a L{Responder<sockservices.Responder>} class, or anything else that makes one for a conversation.
+    @ivar binding: where it listens. A string is a server endpoint of Twisted's.
+    @ivar policy: its limits. Limits in all count the connections of all listeners.
+    @ivar trace: whether every message is logged.
+    @ivar plain: whether connections have Twisted's own transports.
+    @ivar origin: where the user asked for it, such as C{--service echo=7}; error messages begin with it.
+    """
+
+    service: MakeResponder
+    binding: Binding | str
+    policy: Policy = field(default_factory=Policy)
+    trace: bool = False
+    plain: bool = False
+    origin: str = "listener"
+
+    @property
+    def name(self) -> str:
+        """
+        The name of the service.
+        """
+        return serviceName(self.service)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerConfig:
+    """
+    What a server is.
+
+    @ivar logFormat: C{"text"} or C{"json"}.
+    """
+
+    listeners: tuple[ListenerConfig, ...]
+    logFormat: str = "text"
+
+    @property
+    def drain(self) -> float:
+        """
+        The seconds that a stop may take.
+        """
+        return max((listener.policy.drain for listener in self.listeners), default=0.0)
+
+    def capToDescriptorLimit(self, descriptors: int) -> Self:
+        """
+        The same server with no more connections than there are file descriptors.
+
+        @param descriptors: how many the process may have open; C{RLIM_INFINITY} is no limit.
+        """
+        if descriptors == resource.RLIM_INFINITY:
+            return self
+        limit = max(1, descriptors - RESERVED_DESCRIPTORS)
+        return replace(self, listeners=tuple(_capped(listener, limit) for listener in self.listeners))
+
+
+def _capped(listener: ListenerConfig, limit: int) -> ListenerConfig:
+    policy = listener.policy
+    return replace(listener, policy=replace(policy, maxConnections=min(policy.maxConnections or limit, limit)))

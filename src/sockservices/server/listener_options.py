@@ -1,0 +1,104 @@
+"""
+The options for listeners: C{--service} with C{--proto} and C{--interface}, and C{--listen}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from twisted.python.usage import UsageError
+
+from sockservices.conversation.responder import Responder
+from sockservices.conversation.transport import Transport
+from sockservices.server.config import ListenerConfig
+from sockservices.transports.bindings import LOOPBACK, Binding, InetBinding, parse, portNumber
+
+__all__ = ["PROTOS", "listenersOf"]
+
+#: The services of a command line that names none.
+DEFAULT_SERVICES = ("echo", "upper", "welcome")
+
+#: The transports of each word of C{--proto}.
+PROTOS = {"tcp": (Transport.TCP,), "udp": (Transport.UDP,), "all": (Transport.TCP, Transport.UDP)}
+
+
+def listenersOf(
+    options: Mapping[str, Any], services: Mapping[str, type[Responder]], **common: Any
+) -> tuple[ListenerConfig, ...]:
+    """
+    The listeners that options ask for.
+
+    @param services: the services by name.
+    @param common: what all listeners have in common.
+    @raise UsageError: naming option and value, and what is expected.
+    """
+    asked = [*_byService(options, services), *_byEndpoint(options, services)]
+    listeners = tuple(
+        ListenerConfig(service=service, binding=binding, origin=origin, **common) for service, binding, origin in asked
+    )
+    _rejectDuplicates(listeners)
+    return listeners
+
+
+def _byService(
+    options: Mapping[str, Any], services: Mapping[str, type[Responder]]
+) -> Iterator[tuple[type[Responder], Binding, str]]:
+    for text in options["service"] or ([] if options["listen"] else DEFAULT_SERVICES):
+        name, equals, port = text.partition("=")
+        origin = f"--service {text}"
+        for responder in _find(name, services, origin):
+            try:
+                number = portNumber(port) if equals else responder.port
+            except ValueError as error:
+                raise UsageError(f"{origin}: {error}") from None
+            for interface in [text.strip("[]") for text in options["interface"]] or [LOOPBACK]:
+                for transport in PROTOS[options["proto"]]:
+                    yield responder, _inetBinding(transport, number, interface), origin
+
+
+def _inetBinding(transport: Transport, port: int, interface: str) -> Binding:
+    try:
+        return InetBinding(transport, port, interface)
+    except ValueError as error:
+        raise UsageError(f"--interface {interface}: {error}") from None
+
+
+def _byEndpoint(
+    options: Mapping[str, Any], services: Mapping[str, type[Responder]]
+) -> Iterator[tuple[type[Responder], Binding | str, str]]:
+    for text in options["listen"]:
+        origin = f"--listen {text}"
+        name, equals, endpoint = text.partition("=")
+        if not equals:
+            raise UsageError(f"{origin}: expected NAME=ENDPOINT, such as echo=tcp:8007")
+        try:
+            binding = parse(endpoint)
+        except ValueError as error:
+            raise UsageError(f"{origin}: {error}") from None
+        for responder in _find(name, services, origin):
+            yield responder, binding or endpoint, origin
+
+
+def _find(name: str, services: Mapping[str, type[Responder]], origin: str) -> list[type[Responder]]:
+    """
+    The services of a name.
+    """
+    if name == "all":
+        return list(services.values())
+    if name not in services:
+        raise UsageError(f"{origin}: no service {name!r}; expected {', '.join(sorted(services))} or all")
+    return [services[name]]
+
+
+def _rejectDuplicates(listeners: tuple[ListenerConfig, ...]) -> None:
+    """
+    Two listeners on one port are a mistake of the user. The kernel would blame another program.
+    """
+    bindings: set[InetBinding] = set()
+    for listener in listeners:
+        binding = listener.binding
+        if isinstance(binding, InetBinding) and binding.port:
+            if binding in bindings:
+                raise UsageError(f"{listener.origin}: {binding} has a listener already")
+            bindings.add(binding)

@@ -1,0 +1,135 @@
+"""
+The PROXY header, by which a proxy tells a server whose connection it passes on: versions 1 and 2 of HAProxy's PROXY
+protocol. Pure.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from ipaddress import IPv4Address as IPv4
+from ipaddress import IPv6Address as IPv6
+from typing import NamedTuple
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.interfaces import IAddress
+
+__all__ = ["ProxyHeader", "ProxyHeaderError", "parseProxyHeader"]
+
+#: How a header of version 2 begins.
+SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+
+#: Bytes of the longest line of version 1, its CR LF included.
+MAX_LINE = 107
+
+#: Bytes of the longest header of version 2 that is accepted. Addresses take 216; the rest are extensions (TLVs).
+MAX_BINARY = 2048
+
+#: Bytes 13 to 16 of version 2: version and command, address family and transport, length of what follows.
+_PREFIX = struct.Struct("!BBH")
+
+#: Commands of version 2: a connection of the proxy itself, such as a health check; and one that it passes on.
+LOCAL, PROXY = 0x20, 0x21
+
+#: Address families of version 2, each with SOCK_STREAM.
+INET, INET6, UNIX = 0x11, 0x21, 0x31
+
+
+class ProxyHeaderError(ValueError):
+    """
+    It is no PROXY header. The text says why.
+    """
+
+
+class ProxyHeader(NamedTuple):
+    """
+    A parsed header.
+
+    @ivar source: the client's address; L{None} when the proxy does not tell, and the connection's own counts.
+    @ivar destination: the address that the client connected to, or L{None}.
+    @ivar length: the header's length in bytes.
+    """
+
+    source: IAddress | None
+    destination: IAddress | None
+    length: int
+
+
+def parseProxyHeader(data: bytes) -> ProxyHeader | None:
+    """
+    Parse the first bytes of a connection.
+
+    @return: L{None} when more bytes are needed.
+    @raise ProxyHeaderError: when no further bytes can make it a header.
+    """
+    if data.startswith(SIGNATURE[: len(data)]):
+        return _parseBinary(data)
+    if not data.startswith(b"PROXY "[: len(data)]):
+        raise ProxyHeaderError("it begins neither with PROXY nor with the signature of version 2")
+    line, end, _ = data[:MAX_LINE].partition(b"\r\n")
+    if end:
+        return _parseLine(line)
+    if len(data) >= MAX_LINE:
+        raise ProxyHeaderError(f"no CR LF in {MAX_LINE} bytes")
+    return None
+
+
+def _parseLine(line: bytes) -> ProxyHeader:
+    words = line.split(b" ")
+    length = len(line) + 2
+    if words[1] == b"UNKNOWN":
+        return ProxyHeader(None, None, length)
+    try:
+        _, family, source, destination, sourcePort, destinationPort = (word.decode("ascii") for word in words)
+        make = {"TCP4": _inet, "TCP6": _inet6}[family]
+        return ProxyHeader(make(source, _port(sourcePort)), make(destination, _port(destinationPort)), length)
+    except (ValueError, KeyError) as error:
+        raise ProxyHeaderError(f"{line!r}: expected PROXY TCP4 or TCP6, two addresses and two ports") from error
+
+
+def _port(text: str) -> int:
+    # By the specification a port has no leading zero.
+    number = int(text) if text.isascii() and text.isdecimal() and str(int(text)) == text else -1
+    if not 0 <= number <= 65535:
+        raise ValueError(text)
+    return number
+
+
+def _inet(host: str, port: int) -> IAddress:
+    return IPv4Address("TCP", str(IPv4(host)), port)
+
+
+def _inet6(host: str, port: int) -> IAddress:
+    return IPv6Address("TCP", str(IPv6(host)), port)
+
+
+def _parseBinary(data: bytes) -> ProxyHeader | None:
+    start = len(SIGNATURE) + _PREFIX.size
+    if len(data) < start:
+        return None
+    command, family, length = _PREFIX.unpack_from(data, len(SIGNATURE))
+    if command not in (LOCAL, PROXY):
+        raise ProxyHeaderError(f"version and command {command:#04x}: expected 0x20 or 0x21")
+    if start + length > MAX_BINARY:
+        raise ProxyHeaderError(f"{length} bytes of addresses and extensions: expected at most {MAX_BINARY - start}")
+    if len(data) < start + length:
+        return None
+    source, destination = _addresses(family, data[start : start + length]) if command == PROXY else (None, None)
+    return ProxyHeader(source, destination, start + length)
+
+
+def _addresses(family: int, data: bytes) -> tuple[IAddress | None, IAddress | None]:
+    try:
+        if family == INET:
+            source, destination, sourcePort, destinationPort = struct.unpack_from("!4s4sHH", data)
+            return _inet(socket.inet_ntoa(source), sourcePort), _inet(socket.inet_ntoa(destination), destinationPort)
+        if family == INET6:
+            source, destination, sourcePort, destinationPort = struct.unpack_from("!16s16sHH", data)
+            return _inet6(str(IPv6(source)), sourcePort), _inet6(str(IPv6(destination)), destinationPort)
+        if family == UNIX:
+            source, destination = struct.unpack_from("!108s108s", data)
+            return UNIXAddress(source.rstrip(b"\0") or None), UNIXAddress(destination.rstrip(b"\0") or None)
+    except struct.error as error:
+        raise ProxyHeaderError(f"{len(data)} bytes are too few for addresses of family {family:#04x}") from error
+    # Unspecified, or a family that the receiver does not know: the connection's own addresses count.
+    return None, None

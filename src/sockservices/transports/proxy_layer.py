@@ -1,0 +1,137 @@
+"""
+Reads a PROXY header before the protocol sees the connection.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import IAddress, IDelayedCall, IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from sockservices.text.addresses import addressText
+from sockservices.text.log_interval import LogInterval
+from sockservices.transports.proxy_header import ProxyHeader, ProxyHeaderError, parseProxyHeader
+from sockservices.transports.stream_layer import StreamLayer
+
+__all__ = ["ProxyLayer"]
+
+log = Logger("sockservices")
+
+#: Seconds in which the header must have come. The specification wants at least 3.
+HEADER_TIMEOUT = 5.0
+
+
+class ProxyLayer(StreamLayer):
+    """
+    A connection that begins with a PROXY header: its addresses are those in the header. A connection without one is
+    reset.
+
+    A protocol that has C{peerIdentified} is connected at once, and called when the header has come; any other is
+    connected then.
+    """
+
+    def __init__(self, protocol: Any, clock: IReactorTime, interval: LogInterval) -> None:
+        """
+        @param interval: shared by the connections of a listener.
+        """
+        super().__init__(protocol)
+        self._clock = clock
+        self._interval = interval
+        self._data = b""
+        self._header: ProxyHeader | None = None
+        self._deadline: IDelayedCall | None = None
+        self._connected = False
+
+    @property
+    def identifying(self) -> bool:
+        """
+        Whether the header has not come yet.
+        """
+        return self._header is None
+
+    def makeConnection(self, transport: Any) -> None:
+        """
+        Wait for the header.
+        """
+        self._deadline = self._clock.callLater(HEADER_TIMEOUT, self._reject, f"no header in {HEADER_TIMEOUT:.0f} s")
+        self.attach(transport)
+        if hasattr(self.protocol, "peerIdentified"):
+            self._connected = True
+            self.protocol.makeConnection(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Read the header, and pass on what follows it.
+        """
+        if self._header is not None:
+            self.protocol.dataReceived(data)
+            return
+        if self._deadline is None:
+            return
+        self._data += data
+        try:
+            header = parseProxyHeader(self._data)
+        except ProxyHeaderError as error:
+            self._reject(str(error))
+            return
+        if header is not None:
+            self._cancelDeadline()
+            self._header = header
+            rest, self._data = self._data[header.length :], b""
+            if self._connected:
+                self.protocol.peerIdentified()
+            else:
+                self._connected = True
+                self.protocol.makeConnection(self)
+            if rest:
+                self.protocol.dataReceived(rest)
+
+    def readConnectionLost(self) -> None:
+        """
+        The peer's FIN. Before a whole header has come it is none.
+        """
+        if self._header is not None:
+            super().readConnectionLost()
+        elif self._deadline is not None:
+            self._reject("the connection ended before the header")
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        The connection is gone.
+        """
+        self._cancelDeadline()
+        if self._connected:
+            super().connectionLost(reason)
+
+    def _reject(self, reason: str) -> None:
+        self._cancelDeadline()
+        if self._interval.allows("rejected", self._clock.seconds()):
+            log.info(
+                "{peer}: no PROXY header: {reason}; the connection is reset (one line for many in {seconds:.0f} s)",
+                peer=addressText(self.transport.getPeer()) or "-",
+                reason=reason,
+                seconds=self._interval.seconds,
+            )
+        self.abortConnection()
+
+    def _cancelDeadline(self) -> None:
+        deadline, self._deadline = self._deadline, None
+        if deadline is not None and deadline.active():
+            deadline.cancel()
+
+    def getPeer(self) -> IAddress:
+        """
+        The client's address, once the header has told it.
+        """
+        source = None if self._header is None else self._header.source
+        return super().getPeer() if source is None else source
+
+    def getHost(self) -> IAddress:
+        """
+        The address that the client connected to, once the header has told it.
+        """
+        destination = None if self._header is None else self._header.destination
+        return super().getHost() if destination is None else destination
