@@ -309,7 +309,7 @@ $ echo $?
 $ { echo started; cat; sleep 60; } &
 started
 $ sockservices serve --service nobody
-...--service nobody: there is no service 'nobody'; there are ...
+...--service nobody: ...
 ```
 """
 
