@@ -12,10 +12,11 @@ import socket
 import struct
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import pytest
 import pytest_twisted
+from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import ensureDeferred, maybeDeferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.task import LoopingCall, deferLater
@@ -29,6 +30,7 @@ from sockservices.responders import Chargen, Echo, Greet, Hello, Welcome, Whoami
 from sockservices.responders.chargen import PATTERN
 from sockservices.transports.bindings import InetBinding, UnixBinding
 from sockservices.transports.endpoints import StreamEndpoint
+from sockservices.transports.unacked import userspaceBytes
 
 TCP, UDP, UNIX, UNIXGRAM = Transport
 
@@ -88,7 +90,7 @@ class Server:
 
     def _sample(self) -> None:
         for protocol in self.factory.protocols:
-            self.most = max(self.most, protocol.transport.userspaceBytes())
+            self.most = max(self.most, userspaceBytes(cast(FileDescriptor, protocol.transport)))
 
     async def converse(self, client: Callable[[socket.socket], T]) -> T:
         """

@@ -1,5 +1,5 @@
 """
-Documents whose fenced blocks are run, and what they print compared with what is said of it.
+Fenced blocks of Markdown documents: runs them, and compares what they print with what the document says.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from typing import Any
 import pexpect
 
 from sockservices.registry import names
-from tests.support.shell import Shell, same
+from tests.support.shell import Shell, outputMatches
 
 __all__ = ["Block", "blocks", "runConsole", "runPython", "runTerminal"]
 
 FENCE = re.compile(r"^ *(?:```|~~~)", re.M)
 FENCED = re.compile(r"^( *)```([^\n`]*)\n(.*?)^\1``` *$", re.M | re.S)
+
+#: Seconds that a terminal may take to show an expected line.
+TERMINAL_TIMEOUT = 20
 
 
 @dataclass(frozen=True)
@@ -32,99 +35,111 @@ class Block:
     """
     A fenced block.
 
-    @ivar line: that of its first fence.
-    @ivar printed: what it prints, said by a block of C{text} right after one of C{python}.
+    @ivar line: the line number of its first fence.
+    @ivar language: the word after the first fence.
+    @ivar output: the text of the C{text} block that follows a C{python} block directly: what the code must print.
     """
 
     document: Path
     line: int
     language: str
     text: str
-    printed: str | None = None
+    output: str | None = None
 
     def __str__(self) -> str:
         """
-        Where it stands.
+        The file name and the line number.
         """
         return f"{self.document.name}:{self.line}"
 
-    def moved(self, ports: Mapping[int, int]) -> Block:
+    def withPorts(self, ports: Mapping[int, int]) -> Block:
         """
-        The block with other ports, where one stands after this host's address or name, after a service's name and
-        C{=}, or after the transport in a table.
+        Replace the port numbers that follow this host's address or name, a service's name and C{=}, or a transport in a
+        table.
+
+        @param ports: the new port for each documented port.
         """
         place = rf"((?:127\.0\.0\.1|localhost)(?::|[\"'], ?| )|(?:tcp|udp)   |\b(?:{'|'.join(names())})=)(\d+)\b"
 
-        def move(text: str) -> str:
+        def substitute(text: str) -> str:
             return re.sub(place, lambda found: f"{found[1]}{ports.get(int(found[2]), found[2])}", text)
 
-        return replace(self, text=move(self.text), printed=None if self.printed is None else move(self.printed))
+        return replace(
+            self, text=substitute(self.text), output=None if self.output is None else substitute(self.output)
+        )
 
 
 def blocks(document: Path) -> list[Block]:
     """
-    The blocks of a document.
+    The fenced blocks of a document, in order.
+
+    @raise ValueError: for a fence that is not closed, or is not made of three backquotes.
     """
     text = document.read_text()
     found: list[Block] = []
     end = 0
     for fenced in FENCED.finditer(text):
         language, content = fenced[2].strip(), textwrap.dedent(fenced[3])
-        directly = bool(found) and not text[end : fenced.start()].strip()
-        if language == "text" and directly and found[-1].language == "python" and found[-1].printed is None:
-            found[-1] = replace(found[-1], printed=content)
+        adjacent = bool(found) and not text[end : fenced.start()].strip()
+        if language == "text" and adjacent and found[-1].language == "python" and found[-1].output is None:
+            found[-1] = replace(found[-1], output=content)
         else:
             found.append(Block(document, text.count("\n", 0, fenced.start()) + 1, language, content))
         end = fenced.end()
     if len(FENCE.findall(text)) != 2 * len(FENCED.findall(text)):
-        raise ValueError(f"{document.name}: there is a fence without an end, or of another kind")
+        raise ValueError(f"{document.name}: a fence is not closed, or is not made of three backquotes")
     return found
 
 
-def _compare(where: object, said: str, got: str) -> None:
+def _compare(origin: object, expected: str, output: str) -> None:
     """
-    Fail, and show both, unless that is what was said.
+    Raise an AssertionError that shows both texts, unless they match.
     """
-    if not same(said, got):
-        raise AssertionError(f"{where}\nis said to print:\n{said.rstrip()}\nand prints:\n{got.rstrip()}")
+    if not outputMatches(expected, output):
+        raise AssertionError(f"{origin}\nexpected output:\n{expected.rstrip()}\nactual output:\n{output.rstrip()}")
 
 
 async def runPython(block: Block, namespace: dict[str, Any]) -> None:
     """
-    Run a block of Python, which may C{await} where it is not in a function.
+    Run a block of Python. C{await} is allowed outside functions.
     """
-    # The lines above it are left empty, so that a traceback names, and shows, those of the document.
+    # Empty lines in front of the code give tracebacks the line numbers of the document.
     source = "\n" * block.line + block.text
     code = compile(source, block.document, "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
-    with contextlib.redirect_stdout(io.StringIO()) as printed:
+    with contextlib.redirect_stdout(io.StringIO()) as output:
         result = eval(code, namespace)
         if code.co_flags & inspect.CO_COROUTINE:
             await result
-    if block.printed is not None:
-        _compare(block, block.printed, printed.getvalue())
+    if block.output is not None:
+        _compare(block, block.output, output.getvalue())
 
 
 def runConsole(block: Block, folder: Path, commands: Path) -> None:
     """
-    Run a block for the console: what follows C{$ } at the begin of a line, and compare what each prints.
+    Run the commands of a block in one shell. Lines that start with C{$ } are commands, the others are their output.
     """
     before, *steps = re.split(r"^\$ ", block.text, flags=re.M)
     if before or not steps:
-        raise ValueError(f"{block} does not begin with a command")
+        raise ValueError(f"{block}: the first line is not a command")
     with Shell(folder, commands) as shell:
-        for command, _, said in (step.partition("\n") for step in steps):
-            printed = shell.runBeside(command, said) if command.endswith(" &") else shell.run(command)
-            _compare(f"{block}: {command}", said, printed)
+        for command, _, expected in (step.partition("\n") for step in steps):
+            background = command.endswith(" &")
+            output = shell.runInBackground(command, expected) if background else shell.run(command)
+            _compare(f"{block}: {command}", expected, output)
 
 
 def runTerminal(block: Block, folder: Path, commands: Path) -> None:
     """
-    Run a command in a pseudo-terminal: what follows its prompt is typed, the other lines must appear.
+    Run a command in a pseudo-terminal. Text after its prompt is typed; the other lines must appear.
     """
     command, *lines = block.text.splitlines()
     path = os.pathsep.join([str(commands), os.environ["PATH"]])
     terminal = pexpect.spawn(
-        command.removeprefix("$ "), cwd=folder, env=os.environ | {"PATH": path}, encoding="utf-8", timeout=20
+        command.removeprefix("$ "),
+        cwd=folder,
+        env=os.environ | {"PATH": path},
+        encoding="utf-8",
+        timeout=TERMINAL_TIMEOUT,
     )
     try:
         for line in lines:

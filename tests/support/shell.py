@@ -1,5 +1,5 @@
 """
-A shell that is told commands, as a reader of a document would type them, and tells what they print.
+A shell that runs commands one by one, as a reader of a document types them, and returns their output.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from typing import Self
 
 from tests.support.twistd import ROOT, environment
 
-__all__ = ["Shell", "installCommands", "same"]
+__all__ = ["Shell", "installCommands", "outputMatches"]
 
-#: How long one shell may take, in seconds.
-PATIENCE = 20.0
+#: Seconds after which a shell is killed.
+SHELL_TIMEOUT = 20.0
 
-#: The console scripts of Twisted.
-TWISTED = {"twist": "twisted.application.twist._twist:Twist.main", "twistd": "twisted.scripts.twistd:run"}
+#: The console scripts of Twisted that documents use.
+TWISTED_SCRIPTS = {"twist": "twisted.application.twist._twist:Twist.main", "twistd": "twisted.scripts.twistd:run"}
 
-#: Run by the shell and by Python alike: the interpreter's path may be too long for a first line, or have a space.
+#: Valid as a shell script and as Python code: the interpreter's path may be too long for a C{#!} line, or have a space.
 SCRIPT = """#!/bin/sh
 '''exec' {python} "$0" "$@"
 ' '''
@@ -37,20 +37,20 @@ sys.exit(EntryPoint("", "{origin}", "").load()())
 """
 
 
-def same(said: str, printed: str) -> bool:
+def outputMatches(expected: str, output: str) -> bool:
     """
-    Whether that is what was said: C{...} is anything, and empty lines at the end are nothing.
+    Compare output with the expected text, in which C{...} matches anything. Empty lines at the end are ignored.
     """
     flags = doctest.ELLIPSIS | doctest.DONT_ACCEPT_TRUE_FOR_1
-    return doctest.OutputChecker().check_output(said.rstrip() + "\n", printed.rstrip() + "\n", flags)
+    return doctest.OutputChecker().check_output(expected.rstrip() + "\n", output.rstrip() + "\n", flags)
 
 
 def installCommands(folder: Path) -> None:
     """
-    Put the console scripts there: they are not always beside the interpreter.
+    Write the console scripts to a folder: an installation need not have them beside the interpreter.
     """
     own = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    for name, origin in {**TWISTED, **own}.items():
+    for name, origin in {**TWISTED_SCRIPTS, **own}.items():
         script = folder / name
         script.write_text(SCRIPT.format(python=shlex.quote(sys.executable), origin=origin))
         script.chmod(0o755)
@@ -58,16 +58,16 @@ def installCommands(folder: Path) -> None:
 
 class Shell:
     """
-    A context manager: one bash that is told one command after another. What ends with C{ &} runs beside them.
+    A context manager for one bash process that runs commands one after another, in the foreground or in the background.
     """
 
     def __init__(self, folder: Path, commands: Path) -> None:
         """
-        @param folder: where it starts.
+        @param folder: the working directory.
         @param commands: the folder of the console scripts.
         """
         path = os.pathsep.join([str(commands), str(Path(sys.executable).parent), os.environ["PATH"]])
-        beside, self._beside = os.pipe()
+        background, self._backgroundOutput = os.pipe()
         self._process = subprocess.Popen(
             ["bash"],
             cwd=folder,
@@ -75,33 +75,33 @@ class Shell:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            pass_fds=[self._beside],
+            pass_fds=[self._backgroundOutput],
             start_new_session=True,
         )
         assert self._process.stdin
         assert self._process.stdout
         self._input, self._output = self._process.stdin, self._process.stdout
-        self._besides = os.fdopen(beside, errors="backslashreplace")
-        os.close(self._beside)
-        self._deadline = threading.Timer(PATIENCE, self._kill)
+        self._background = os.fdopen(background, errors="backslashreplace")
+        os.close(self._backgroundOutput)
+        self._deadline = threading.Timer(SHELL_TIMEOUT, self._kill)
 
     def __enter__(self) -> Self:
         """
-        From now on the time runs.
+        Start the timeout.
         """
         self._deadline.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """
-        End what runs beside it, and then it.
+        Terminate the background commands and the shell.
         """
         with contextlib.suppress(BrokenPipeError), self._input:
             self._input.write(b"trap : TERM; kill 0; wait\n")
         self._process.wait()
         self._deadline.cancel()
         self._output.close()
-        self._besides.close()
+        self._background.close()
 
     def _kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -109,24 +109,30 @@ class Shell:
 
     def run(self, command: str) -> str:
         """
-        What a command prints.
+        Run a command to its end.
+
+        @return: its output, standard error included.
         """
-        # C{$?} is kept for the next command. What a command reads is nothing, and not the next command.
+        # The next command can read $? of this one. Standard input is /dev/null, since bash reads its commands from it.
         self._input.write(f"{{ {command}\n}} </dev/null\n{{ STATUS=$?; printf '\\0'; (exit $STATUS); }}\n".encode())
         self._input.flush()
-        printed = bytearray()
-        while not printed.endswith(b"\0"):
+        output = bytearray()
+        while not output.endswith(b"\0"):
             if not (byte := self._output.read(1)):
-                raise AssertionError(f"the shell has ended, after {PATIENCE} s at most: {command}\n{printed.decode()}")
-            printed += byte
-        return printed[:-1].decode(errors="backslashreplace")
+                raise AssertionError(
+                    f"the shell ended, or was killed after {SHELL_TIMEOUT} s, during {command}\n{output.decode()}"
+                )
+            output += byte
+        return output[:-1].decode(errors="backslashreplace")
 
-    def runBeside(self, command: str, said: str) -> str:
+    def runInBackground(self, command: str, expected: str) -> str:
         """
-        What is printed by a command that runs beside, as soon as it is what is said, or else until it has ended.
+        Start a command that ends with C{&}, and read its output until it matches the expected text or ends.
+
+        @return: the output so far.
         """
-        self.run(f"{command.removesuffix('&')} >&{self._beside} 2>&1 </dev/null &")
-        printed = ""
-        while said.strip() and not same(said, printed) and (line := self._besides.readline()):
-            printed += line
-        return printed
+        self.run(f"{command.removesuffix('&')} >&{self._backgroundOutput} 2>&1 </dev/null &")
+        output = ""
+        while expected.strip() and not outputMatches(expected, output) and (line := self._background.readline()):
+            output += line
+        return output

@@ -1,5 +1,5 @@
 """
-The documents in docs/ are true: every fenced block of theirs is run, or checked as far as it can be.
+The documents in docs/ and CONTRIBUTING.md are correct: every fenced block is executed, or checked as far as possible.
 """
 
 from __future__ import annotations
@@ -30,105 +30,108 @@ from tests.support.documents import Block, blocks, runConsole, runPython, runTer
 from tests.support.shell import Shell, installCommands
 from tests.support.twistd import ROOT, Twistd, environment
 
-#: Tests that take what a document has defined, after it has run.
-Afterwards = Callable[[dict[str, Any]], Awaitable[None]]
+#: A check that runs after the Python blocks of a document, with their namespace.
+FinalCheck = Callable[[dict[str, Any]], Awaitable[None]]
 
-DOCUMENTS = sorted((ROOT / "docs").glob("*.md"))
+DOCUMENTS = [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
-#: Blocks that have a test of their own, which knows what they need.
-ELSEWHERE = {("testing.md", "python"): ("integration/test_pytest_plugin.py", "unit/testing/test_testing.py")}
+#: The blocks that other tests execute, by document and language.
+EXECUTED_ELSEWHERE = {("testing.md", "python"): ("integration/test_pytest_plugin.py", "unit/testing/test_testing.py")}
 
-#: What serves a document that names a service's port, and does not say how to start the server.
-SERVER = "sockservices serve --proto all --service all"
+#: The server for a document that names the port of a service, but has no command that starts a server.
+DEFAULT_SERVER = "sockservices serve --proto all --service all"
 
-SERVES = re.compile(r"(twistd -n sockservices|sockservices serve)( .*|$)")
-
-
-# The server that a document talks to.
+SERVER_COMMAND = re.compile(r"(twistd -n sockservices|sockservices serve)( .*|$)")
 
 
-def ports(services: list[str]) -> dict[int, int]:
+# The server that the examples of a document use.
+
+
+def freePorts(services: list[str]) -> dict[int, int]:
     """
-    For each service's port another, free for TCP and UDP, and of as many digits: printed tables have widths.
+    Map the port of each service to a port that is free for TCP and UDP. The number of digits stays the same, because it
+    determines the width of printed tables.
     """
     found: dict[int, int] = {}
-    with contextlib.ExitStack() as held:
+    with contextlib.ExitStack() as bound:
         for port in (find(name).port for name in services):
-            least = 10 ** (len(str(port)) - 1)
-            for candidate in random.sample(range(max(least, 2100), min(10 * least, 2**16)), 1000):
-                with contextlib.ExitStack() as tried, contextlib.suppress(OSError):
+            minimum = 10 ** (len(str(port)) - 1)
+            for candidate in random.sample(range(max(minimum, 2100), min(10 * minimum, 2**16)), 1000):
+                with contextlib.ExitStack() as sockets, contextlib.suppress(OSError):
                     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-                        tried.enter_context(socket.socket(type=kind)).bind(("127.0.0.1", candidate))
+                        sockets.enter_context(socket.socket(type=kind)).bind(("127.0.0.1", candidate))
                     found[port] = candidate
-                    held.enter_context(tried.pop_all())
+                    bound.enter_context(sockets.pop_all())
                     break
     return found
 
 
 @contextlib.contextmanager
-def serving(line: str, folder: Path) -> Iterator[dict[int, int]]:
+def running(line: str, folder: Path) -> Iterator[dict[int, int]]:
     """
-    Run a command that starts the server. Its services have other ports than it names or means: those are given back.
+    Run a command that starts the server, with free ports in place of the documented ones.
+
+    @return: the free port for each documented port.
     """
-    how, what = re.findall(SERVES, line)[0]
+    start, arguments = re.findall(SERVER_COMMAND, line)[0]
     options = Options()
-    options.parseOptions(shlex.split(what))
+    options.parseOptions(shlex.split(arguments))
     services = list(dict.fromkeys(listener.name for listener in options.config.listeners))
-    program, *words = how.split() + shlex.split(re.sub(r" --service[ =]\S+", "", what))
+    program, *words = start.split() + shlex.split(re.sub(r" --service[ =]\S+", "", arguments))
     command = [str(folder / "commands" / program)]
-    with contextlib.ExitStack() as running:
-        for last in (False, False, True):
-            given = ports(services)
-            chosen = [f"--service={name}={given[find(name).port]}" for name in services]
+    with contextlib.ExitStack() as stack:
+        for lastAttempt in (False, False, True):
+            ports = freePorts(services)
+            chosen = [f"--service={name}={ports[find(name).port]}" for name in services]
             try:
-                server = running.enter_context(Twistd(*words, *chosen, command=command, cwd=folder))
+                server = stack.enter_context(Twistd(*words, *chosen, command=command, cwd=folder))
                 break
-            except AssertionError as fault:
-                # Another program may take one of the ports in that moment.
-                if last or "in use" not in str(fault):
+            except AssertionError as error:
+                # Another process can bind a port between the check and the start.
+                if lastAttempt or "in use" not in str(error):
                     raise
         assert sum(map(len, server.listeners.values())) == len(options.config.listeners), server.log
-        yield given
+        yield ports
 
 
-# What is checked of a block for the shell that is no console: nobody's machine is to be changed by it.
+# Checks of commands that would change the machine, or take long.
 
 
 def extraExists(name: str) -> Callable[[], None]:
     """
-    Nothing is installed here, but that extra could be.
+    The extra exists. The test does not install it.
     """
     return lambda: PROJECT["optional-dependencies"][name]
 
 
 def completes(shell: str) -> Callable[[], None]:
     """
-    There is a script for the shell. What it completes is tested in tests/integration/test_completion.py.
+    The command prints a completion script for the shell. tests/integration/test_completion.py tests the completions.
     """
 
     def check() -> None:
-        asked = environment(_SOCKSERVICES_COMPLETE=f"{shell}_source")
+        variables = environment(_SOCKSERVICES_COMPLETE=f"{shell}_source")
         command = [sys.executable, "-m", "sockservices"]
-        script = subprocess.run(command, env=asked, capture_output=True, text=True, timeout=60, check=True).stdout
+        script = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=60, check=True).stdout
         assert f"_SOCKSERVICES_COMPLETE={shell}_complete" in script
 
     return check
 
 
-def benchmarksAreThere() -> None:
+def benchmarksExist() -> None:
     """
-    Its options are understood. It runs in tests/integration/test_benchmarks.py: it takes all of a machine for a while.
+    The benchmarks accept the options. tests/integration/test_benchmarks.py runs them.
     """
     listed = python("-m", "benchmarks", "--quick", "--list")
     assert listed.returncode == 0
     assert listed.stdout.startswith("workloads:\n")
 
 
-def slowTestsAreThere() -> None:
+def slowTestsExist() -> None:
     """
-    It selects tests. They are heavy, which is why they are run apart.
+    The command selects tests. They are too heavy to run here.
     """
     collected = python("-m", "pytest", "-m", "slow", "--collect-only", "-q", "-p", "no:cacheprovider")
     assert collected.returncode == 0, collected.stdout
@@ -137,35 +140,53 @@ def slowTestsAreThere() -> None:
 
 def python(*words: str) -> subprocess.CompletedProcess[str]:
     """
-    A run of the interpreter in the project's folder.
+    Run the interpreter in the root of the project.
     """
     command = [sys.executable, *words]
     return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False)
 
 
-SHELL: dict[str, Callable[[], None]] = {
+def hookExists() -> None:
+    """
+    The configuration of pre-commit runs the version of ruff that the project requires.
+    """
+    (requirement,) = (each for each in PROJECT["optional-dependencies"]["dev"] if each.startswith("ruff"))
+    assert f'"{requirement}"' in (ROOT / ".pre-commit-config.yaml").read_text()
+
+
+def nothing() -> None:
+    """
+    The command needs no check: the README's test command is the same.
+    """
+
+
+COMMAND_CHECKS: dict[str, Callable[[], None]] = {
     "pip install -e '.[bench]'": extraExists("bench"),
     "pip install 'sockservices[cli]'": extraExists("cli"),
     'eval "$(_SOCKSERVICES_COMPLETE=bash_source sockservices)"': completes("bash"),
     "_SOCKSERVICES_COMPLETE=fish_source sockservices | source": completes("fish"),
-    "python -m benchmarks --quick": benchmarksAreThere,
-    ".venv/bin/pytest -m slow": slowTestsAreThere,
+    "python -m benchmarks --quick": benchmarksExist,
+    ".venv/bin/pytest -m slow": slowTestsExist,
+    "python3 -m venv .venv": nothing,
+    ". .venv/bin/activate": nothing,
+    "pip install -e '.[dev]'": extraExists("dev"),
+    "pre-commit install": hookExists,
 }
 
 
 def checkDockerfile(block: Block, folder: Path) -> None:
     """
-    Every instruction for itself: there are no containers here.
+    Check each instruction by itself, because the test cannot run a container.
     """
     instructions = [line.partition(" ")[::2] for line in block.text.splitlines()]
     assert [word for word, _ in instructions] == ["FROM", "RUN", "USER", "ENTRYPOINT"]
-    image, run, user, entrypoint = (words for _, words in instructions)
+    image, run, user, entrypoint = (arguments for _, arguments in instructions)
     (version,) = re.findall(r"^python:(\d+\.\d+)-slim$", image)
     assert SpecifierSet(PROJECT["requires-python"]).contains(version)
-    install, notes = run.split(" && ")
+    install, warmUp = run.split(" && ")
     assert install.split()[-1] == PROJECT["name"]
     with Shell(folder, folder / "commands") as shell:
-        assert shell.run(notes) == ""
+        assert shell.run(warmUp) == ""
         assert shell.run("echo $?") == "0\n"
     assert 0 not in map(int, user.split(":"))
     program, *words = json.loads(entrypoint)
@@ -178,7 +199,7 @@ def checkDockerfile(block: Block, folder: Path) -> None:
 
 async def endpointServes(namespace: dict[str, Any]) -> None:
     """
-    The endpoint in docs/speed.md serves, and fast.
+    The endpoint in docs/speed.md serves, with a poll group.
     """
     from twisted.internet import reactor
 
@@ -186,69 +207,82 @@ async def endpointServes(namespace: dict[str, Any]) -> None:
 
     def converse() -> bytes:
         with socket.create_connection((port.getHost().host, port.getHost().port), 5) as client:
-            client.sendall(b"words")
+            client.sendall(b"hello")
             return client.recv(10)
 
-    assert await deferToThread(converse) == b"words"
+    assert await deferToThread(converse) == b"hello"
     assert isinstance(port.group, PollGroup)
     await port.stopListening()
     while port.group.fileno() >= 0:
         await deferLater(reactor, 0.01)
 
 
-AFTERWARDS: dict[str, Afterwards] = {"speed.md": endpointServes}
+FINAL_CHECKS: dict[str, FinalCheck] = {"speed.md": endpointServes}
 
 
 async def check(document: Path, folder: Path) -> None:
     """
-    Run or check the blocks of a document, in order.
+    Execute or check the blocks of a document, in order.
     """
-    commands, reader = folder / "commands", folder / "reader"
+    commands, home = folder / "commands", folder / "home"
     commands.mkdir()
-    reader.mkdir()
+    home.mkdir()
     installCommands(commands)
-    own = [block for block in blocks(document) if (document.name, block.language) not in ELSEWHERE]
-    starts = [line for block in own if block.language == "sh" for line in block.text.splitlines() if SERVES.match(line)]
+    own = [block for block in blocks(document) if (document.name, block.language) not in EXECUTED_ELSEWHERE]
+    shellLines = [line for block in own if block.language == "sh" for line in block.text.splitlines()]
+    starts = [line for line in shellLines if SERVER_COMMAND.match(line)]
     assert len(starts) <= 1, f"{document.name} starts more than one server"
-    nowhere = {find(name).port: 0 for name in names()}
-    if not starts and any(block.moved(nowhere) != block for block in own):
-        starts = [SERVER]
+    zeros = {find(name).port: 0 for name in names()}
+    if not starts and any(block.withPorts(zeros) != block for block in own):
+        starts = [DEFAULT_SERVER]
     namespace: dict[str, Any] = {"__name__": document.stem}
-    with contextlib.ExitStack() as running:
-        given = running.enter_context(serving(starts[0], folder)) if starts else {}
+    with contextlib.ExitStack() as stack:
+        ports = stack.enter_context(running(starts[0], folder)) if starts else {}
         for block in own:
             match block.language:
                 case "python":
-                    await runPython(block.moved(given), namespace)
+                    await runPython(block.withPorts(ports), namespace)
                 case "console":
-                    runConsole(block.moved(given), reader, commands)
+                    runConsole(block.withPorts(ports), home, commands)
                 case "dockerfile":
                     checkDockerfile(block, folder)
                 case "terminal":
-                    runTerminal(block.moved(given), reader, commands)
+                    runTerminal(block.withPorts(ports), home, commands)
                 case "sh" | "fish":
                     for line in block.text.splitlines():
-                        assert line in starts or line in SHELL, f"{block}: nothing checks {line!r}"
-                        if line in SHELL:
-                            SHELL[line]()
+                        assert line in starts or line in COMMAND_CHECKS, f"{block}: no check for {line!r}"
+                        if line in COMMAND_CHECKS:
+                            COMMAND_CHECKS[line]()
                 case _:
-                    raise AssertionError(f"{block}: nothing checks a block of {block.language!r}")
-    if document.name in AFTERWARDS:
-        await AFTERWARDS[document.name](namespace)
+                    raise AssertionError(f"{block}: no check for blocks of {block.language!r}")
+    if document.name in FINAL_CHECKS:
+        await FINAL_CHECKS[document.name](namespace)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
 @pytest_twisted.ensureDeferred  # type: ignore[untyped-decorator]
-async def test_blocks(document: Path, tmp_path: Path) -> None:
+async def test_documents(document: Path, tmp_path: Path) -> None:
     """
-    Every block is run or checked, and prints what it is said to print.
+    Every block of every document is executed or checked, and prints the documented output.
     """
     await check(document, tmp_path)
 
 
-# The checks themselves.
+def test_contributingCommands() -> None:
+    """
+    The sessions, the paths and the markers in the table of commands exist.
+    """
+    commands = re.findall(r"^\| `([^`]+)` \|", (ROOT / "CONTRIBUTING.md").read_text(), re.M)
+    sessions = re.findall(r"^@nox\.session.*\n(?:@.*\n)*def (\w+)", (ROOT / "noxfile.py").read_text(), re.M)
+    assert {command.removeprefix("nox -s ") for command in commands if command.startswith("nox")} == {*sessions}
+    for command in commands:
+        for path in re.findall(r"(?<= )tests/\S+|^\.ci/run", command):
+            assert (ROOT / path).exists(), command
 
-RIGHT = """
+
+# Tests of the checks.
+
+CORRECT = """
 ```python
 print("one")
 print(8007, ("127.0.0.1", 8007)[1] != 8007)
@@ -272,55 +306,63 @@ $ printf 'no line end'; false
 no line end
 $ echo $?
 1
-$ { echo said; cat; sleep 60; } &
-said
+$ { echo started; cat; sleep 60; } &
+started
 $ sockservices serve --service nobody
-...--service nobody: there is no service 'nobody'; there are ...
+...--service nobody: ...
 ```
 """
 
 
 @pytest_twisted.ensureDeferred  # type: ignore[untyped-decorator]
-async def test_whatIsRight(tmp_path: Path) -> None:
+async def test_correctBlocks(tmp_path: Path) -> None:
     """
-    Python has one server and may wait; commands have a console with an exit status, and with others beside them.
+    Python blocks share one namespace and may await Deferreds. Console commands see the last exit status, get no input,
+    and may run in the background.
     """
-    document = tmp_path / "right.md"
-    document.write_text(RIGHT)
+    document = tmp_path / "correct.md"
+    document.write_text(CORRECT)
     await check(document, tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
-        ("```python\nprint(1)\n```\n```text\n2\n```", r"wrong.md:1\nis said to print:\n2\nand prints:\n1$"),
-        ("\n```console\n$ true\n$ echo 1\n2\n```", r"wrong.md:2: echo 1\nis said to print:\n2\nand prints:\n1$"),
-        ("```console\n$ echo 1\n```", r"print:\n\nand prints:\n1$"),
-        ("```console\n$ true\n1\n```", r"print:\n1\nand prints:\n$"),
-        ("```console\n$ exit\n```", "the shell has ended"),
-        ("```console\necho 1\n```", "does not begin with a command"),
-        ("```sh\nrm -r build\n```", "nothing checks 'rm -r build'"),
-        ("```text\n1\n```", "nothing checks a block of 'text'"),
-        ("```\n1\n```", "nothing checks a block of ''"),
-        ("~~~\n1\n~~~", "a fence without an end, or of another kind"),
-        ("```python\nprint(1)\n", "a fence without an end, or of another kind"),
+        (
+            "```python\nprint(1)\n```\n```text\n2\n```",
+            r"wrong.md:1\nexpected output:\n2\nactual output:\n1$",
+        ),
+        (
+            "\n```console\n$ true\n$ echo 1\n2\n```",
+            r"wrong.md:2: echo 1\nexpected output:\n2\nactual output:\n1$",
+        ),
+        ("```console\n$ echo 1\n```", r"expected output:\n\nactual output:\n1$"),
+        ("```console\n$ true\n1\n```", r"expected output:\n1\nactual output:\n$"),
+        ("```console\n$ exit\n```", "the shell ended"),
+        ("```console\necho 1\n```", "the first line is not a command"),
+        ("```sh\nrm -r build\n```", "no check for 'rm -r build'"),
+        ("```text\n1\n```", "no check for blocks of 'text'"),
+        ("```\n1\n```", "no check for blocks of ''"),
+        ("~~~\n1\n~~~", "a fence is not closed, or is not made of three backquotes"),
+        ("```python\nprint(1)\n", "a fence is not closed, or is not made of three backquotes"),
     ],
 )
 @pytest_twisted.ensureDeferred  # type: ignore[untyped-decorator]
-async def test_whatIsWrong(text: str, said: str, tmp_path: Path) -> None:
+async def test_incorrectBlocks(text: str, message: str, tmp_path: Path) -> None:
     """
-    What prints something else than is said, and what nothing checks, is told, and where it stands.
+    A block whose output differs from the document, and a block that no check covers, fail. The message gives the line.
     """
     document = tmp_path / "wrong.md"
     document.write_text(text)
-    with pytest.raises((AssertionError, ValueError), match=said):
+    with pytest.raises((AssertionError, ValueError), match=message):
         await check(document, tmp_path)
 
 
-def test_whatIsElsewhere() -> None:
+def test_blocksExecutedElsewhere() -> None:
     """
-    Blocks that are left to other tests are so: those name the document.
+    The tests that execute the remaining blocks name the document.
     """
-    for (document, _), tests in ELSEWHERE.items():
-        for test in tests if (ROOT / "docs" / document).exists() else ():
+    for (document, _), tests in EXECUTED_ELSEWHERE.items():
+        assert (ROOT / "docs" / document).exists()
+        for test in tests:
             assert document in (ROOT / "tests" / test).read_text()

@@ -1,5 +1,5 @@
 """
-The server as an operator meets it: as a daemon, without root, under a service manager, and by its log.
+The server in operation: as a daemon, with dropped privileges, under a service manager, and its log.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -26,36 +26,44 @@ TWISTD = (sys.executable, "-c", "from twisted.scripts.twistd import run; run()")
 needsRoot = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up privileges")
 
 
+def waitUntil(condition: Callable[[], bool]) -> None:
+    """
+    Wait for another process, for at most 10 seconds.
+    """
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "timeout"
+        time.sleep(0.02)
+
+
 def echoes(address: tuple[str, int]) -> bool:
     """
-    Whether an echo service is there.
+    Whether an echo service replies at an address.
     """
     with socket.create_connection(address, 5) as client:
-        client.sendall(b"there?")
+        client.sendall(b"hello")
         client.shutdown(socket.SHUT_WR)
-        return readToEnd(client) == b"there?"
+        return readToEnd(client) == b"hello"
 
 
-def test_aDaemonServesAndLeavesNothing(tmp_path: Path) -> None:
+def test_daemon(tmp_path: Path) -> None:
     """
-    Without -n, twistd returns when the server is there; pid file, log and Unix socket are where they were asked for.
+    Without -n, twistd returns when the server listens. The pid file, the log and the Unix socket have the given paths.
+    After SIGTERM only the log remains.
     """
     path, pidfile, log = tmp_path / "socket", tmp_path / "pid", tmp_path / "log"
     command = [*TWISTD, f"--pidfile={pidfile}", f"--logfile={log}", "sockservices", "--log-format", "json"]
     started = subprocess.run([*command, "--listen", f"echo=unix:{path}"], env=environment(), timeout=20, check=False)
     assert started.returncode == 0
-    # Its parent returns a moment before the reactor runs, and a signal then would still end it the hard way.
-    until = time.monotonic() + 10
-    while "ready: " not in log.read_text() and time.monotonic() < until:
-        time.sleep(0.02)
+    # twistd returns before the reactor runs, and a signal before that kills the process without a clean-up.
+    waitUntil(lambda: "ready: " in log.read_text())
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(str(path))
-        client.sendall(b"there?")
-        assert client.recv(10) == b"there?"
+        client.sendall(b"hello")
+        assert client.recv(10) == b"hello"
     pid = int(pidfile.read_text())
     os.kill(pid, signal.SIGTERM)
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < until:
-        time.sleep(0.02)
+    waitUntil(lambda: not Path(f"/proc/{pid}").exists())
     assert [each.name for each in tmp_path.iterdir()] == ["log"]
     events = [json.loads(line)["event"] for line in log.read_text().splitlines()]
     assert "ready: 1 listeners" in events
@@ -64,9 +72,9 @@ def test_aDaemonServesAndLeavesNothing(tmp_path: Path) -> None:
 
 @needsRoot
 @pytest.mark.parametrize("arguments", [("--uid=65534", "--gid=65534"), ("--uid=65534",), ("--gid=65534",)])
-def test_privilegesAreGivenUp(arguments: tuple[str, ...]) -> None:
+def test_privilegesAreDropped(arguments: tuple[str, ...]) -> None:
     """
-    The socket is opened before, and served after; no group of root's remains (T25).
+    The server drops its privileges after it has opened the socket, and serves. No supplementary group of root remains.
     """
     os.setgroups([0, grp.getgrnam("adm").gr_gid])
     command = (*TWISTD, "-n", "--pidfile=", *arguments, "sockservices")
@@ -82,9 +90,9 @@ def test_privilegesAreGivenUp(arguments: tuple[str, ...]) -> None:
     assert ("running as root" in server.log) == (uid == "0")
 
 
-def test_aLogOfJsonIsSo(tmp_path: Path) -> None:
+def test_jsonLog(tmp_path: Path) -> None:
     """
-    Every line from the first to the last is an object; a conversation's has its facts, and the sentence of the text.
+    With --log-format json, every line is a JSON object. The line of a conversation has the fields of its visit.
     """
     with Twistd("--service", "echo=0", "--log-format", "json", "--show") as server:
         assert echoes(server.address("echo"))
@@ -93,24 +101,21 @@ def test_aLogOfJsonIsSo(tmp_path: Path) -> None:
     assert all({"time", "level", "event"} <= line.keys() for line in lines)
     (visit,) = (line for line in lines if "outcome" in line)
     assert visit["outcome"] == "done"
-    assert (visit["service"], visit["transport"], visit["received"], visit["sent"]) == ("echo", "tcp", 6, 6)
+    assert (visit["service"], visit["transport"], visit["received"], visit["sent"]) == ("echo", "tcp", 5, 5)
     assert visit["event"].startswith(f"echo tcp {visit['peer']} done: ")
     assert lines[-1]["event"] == "Server Shut Down."
 
 
-def test_aLogFileOfText(tmp_path: Path) -> None:
+def test_logFile(tmp_path: Path) -> None:
     """
-    The option --logfile of twistd works in both formats; SIGUSR1 begins a new file.
+    The option --logfile of twistd names the log file, and SIGUSR1 rotates it.
     """
     log = tmp_path / "log"
     command = (*TWISTD, "-n", "--pidfile=", f"--logfile={log}", "sockservices")
     process = subprocess.Popen([*command, "--service", "echo=0"], env=environment())
-    until = time.monotonic() + 10
-    while not (log.exists() and "ready: 1 listeners" in log.read_text()) and time.monotonic() < until:
-        time.sleep(0.02)
+    waitUntil(lambda: log.exists() and "ready: 1 listeners" in log.read_text())
     process.send_signal(signal.SIGUSR1)
-    while not (tmp_path / "log.1").exists() and time.monotonic() < until:
-        time.sleep(0.02)
+    waitUntil((tmp_path / "log.1").exists)
     process.terminate()
     process.wait(10)
     assert "ready: 1 listeners" in (tmp_path / "log.1").read_text()
@@ -118,18 +123,18 @@ def test_aLogFileOfText(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("option", "message"),
     [
         ("--logfile={}/none/log", "--logfile {}/none/log: "),
         ("--pidfile={}/none/pid", "--pidfile {}/none/pid: there is no such folder"),
         ("--uid=3999999999", "--uid 3999999999: there is no such user"),
     ],
 )
-def test_whatTwistdCannotDo(words: str, said: str, tmp_path: Path) -> None:
+def test_invalidTwistdOption(option: str, message: str, tmp_path: Path) -> None:
     """
-    A wrong option of twistd's own, found late: one line, exit status 1, and no socket left behind.
+    An invalid option of twistd itself ends the start with one line and exit status 1, and leaves no socket.
     """
-    command = [*TWISTD, "-n", "--pidfile=", words.format(tmp_path), "sockservices"]
+    command = [*TWISTD, "-n", "--pidfile=", option.format(tmp_path), "sockservices"]
     ended = subprocess.run(
         [*command, "--listen", f"echo=unix:{tmp_path}/socket"],
         env=environment(WATCHDOG_USEC="soon"),
@@ -139,13 +144,13 @@ def test_whatTwistdCannotDo(words: str, said: str, tmp_path: Path) -> None:
         check=False,
     )
     assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
-    assert said.format(tmp_path) in ended.stderr
+    assert message.format(tmp_path) in ended.stderr
     assert not list(tmp_path.iterdir())
 
 
-def test_noLogOfAServerThatDidNotStart(tmp_path: Path) -> None:
+def test_failedStartLeavesNoLogFile(tmp_path: Path) -> None:
     """
-    Nor does a file of the log tell of a server that could not listen.
+    A server that cannot listen leaves no log file.
     """
     command = [*TWISTD, "-n", "--pidfile=", f"--logfile={tmp_path}/log", "sockservices", "--listen"]
     ended = subprocess.run(
@@ -157,25 +162,25 @@ def test_noLogOfAServerThatDidNotStart(tmp_path: Path) -> None:
 
 class TestServiceManager:
     """
-    A service manager, as its own socket sees the server.
+    Tests for what the server sends to the notification socket of a service manager.
     """
 
     @pytest.fixture
     def manager(self, tmp_path: Path) -> Iterator[socket.socket]:
         """
-        What the service manager listens on.
+        The notification socket.
         """
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
             listening.bind(str(tmp_path / "notify"))
             listening.settimeout(10)
             yield listening
 
-    def test_itIsTold(self, manager: socket.socket) -> None:
+    def test_notifications(self, manager: socket.socket) -> None:
         """
-        Ready, alive, stopping.
+        The server notifies that it is ready, alive, and stopping.
         """
-        told = environment(NOTIFY_SOCKET=manager.getsockname(), WATCHDOG_USEC="100000")
-        with Twistd("--service", "echo=0", env=told) as server:
+        variables = environment(NOTIFY_SOCKET=manager.getsockname(), WATCHDOG_USEC="100000")
+        with Twistd("--service", "echo=0", env=variables) as server:
             assert manager.recv(100) == b"READY=1"
             for _ in range(3):
                 assert manager.recv(100) == b"WATCHDOG=1"
@@ -185,12 +190,12 @@ class TestServiceManager:
                 states.add(manager.recv(100))
             assert states <= {b"WATCHDOG=1", b"STOPPING=1"}
 
-    def test_somebodyElsesWatchdogIsNotFed(self, manager: socket.socket) -> None:
+    def test_watchdogOfAnotherProcess(self, manager: socket.socket) -> None:
         """
-        Nor does a service manager that is gone keep the server from serving.
+        The server sends no keep-alive if WATCHDOG_PID names another process. It serves even if the socket is closed.
         """
-        told = environment(NOTIFY_SOCKET=manager.getsockname(), WATCHDOG_USEC="20000", WATCHDOG_PID="1")
-        with Twistd("--service", "echo=0", env=told) as server:
+        variables = environment(NOTIFY_SOCKET=manager.getsockname(), WATCHDOG_USEC="20000", WATCHDOG_PID="1")
+        with Twistd("--service", "echo=0", env=variables) as server:
             assert manager.recv(100) == b"READY=1"
             manager.settimeout(0.2)
             with pytest.raises(TimeoutError):
@@ -206,33 +211,31 @@ needsAnalyze = pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="s
 
 
 @needsActivate
-def test_anInheritedSocketIsServed(tmp_path: Path) -> None:
+def test_adoptedSocket(tmp_path: Path) -> None:
     """
-    A Unix socket of the service manager's is served, keeps its mode and path, and is there for the next server (T28).
+    The server serves a Unix socket that the service manager opened, and does not change its mode or remove its path.
     """
     path = tmp_path / "socket"
     activate = ("systemd-socket-activate", f"--listen={path}", "--fdname=echo")
     command = (*activate, f"--setenv=PYTHONPATH={ROOT}/src:{ROOT}", *TWISTD, "-n", "--pidfile=", "sockservices")
     process = subprocess.Popen([*command, "--listen", "echo=systemd:echo"], stderr=subprocess.PIPE, text=True)
-    until = time.monotonic() + 10
-    while not path.exists() and time.monotonic() < until:
-        time.sleep(0.02)
+    waitUntil(path.exists)
     mode = path.stat().st_mode
     for _ in range(2):
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(10)
             client.connect(str(path))
-            client.sendall(b"there?")
-            assert client.recv(10) == b"there?"
+            client.sendall(b"hello")
+            assert client.recv(10) == b"hello"
     process.terminate()
     process.communicate(timeout=10)
     assert path.stat().st_mode == mode
 
 
 @needsAnalyze
-def test_theUnitsAreRight(tmp_path: Path) -> None:
+def test_units(tmp_path: Path) -> None:
     """
-    The unit files are what systemd takes, with no word that it does not know.
+    The unit files are valid, and systemd knows all their keys.
     """
     units = []
     for unit in sorted((ROOT / "docs" / "systemd").iterdir()):

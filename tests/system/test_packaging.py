@@ -1,5 +1,5 @@
 """
-What is built, and what becomes of it where it is installed.
+The distributions: what they contain, and whether they install, run and uninstall.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ packaging = pytest.mark.packaging
 
 PLUGIN = "twisted/plugins/sockservices_plugin.py"
 
-#: Either would hide or overwrite Twisted's own.
-NEVER = {"twisted/__init__.py", "twisted/plugins/__init__.py", "twisted/plugins/dropin.cache"}
+#: Files that would shadow or overwrite Twisted's own.
+FORBIDDEN = {"twisted/__init__.py", "twisted/plugins/__init__.py", "twisted/plugins/dropin.cache"}
 
-#: Compares Twisted's plugin folder with what its installation has written down, and prints what is missing or changed.
-INTACT = """
+#: Compares the plugin files of Twisted with the hashes in its installation record, and prints those that differ.
+PRINT_CHANGED_PLUGINS = """
 import base64, hashlib
 from importlib.metadata import files
 for file in files("twisted"):
@@ -44,16 +44,19 @@ for file in files("twisted"):
 
 def run(*command: str | Path, cwd: Path, ok: bool = True) -> str:
     """
-    What a command prints that knows nothing of the checkout.
+    Run a command without access to the checkout.
+
+    @param ok: whether the command must succeed.
+    @return: its output, standard error included.
     """
-    done = subprocess.run(command, cwd=cwd, env=cleanEnvironment(), capture_output=True, text=True, timeout=180)
-    assert not ok or done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    result = subprocess.run(command, cwd=cwd, env=cleanEnvironment(), capture_output=True, text=True, timeout=180)
+    assert not ok or result.returncode == 0, result.stdout + result.stderr
+    return result.stdout + result.stderr
 
 
 def cleanEnvironment() -> dict[str, str]:
     """
-    The environment without what would help an installation to find things.
+    The environment without the variables that change where Python finds modules.
     """
     return {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "VIRTUAL_ENV"))}
 
@@ -61,7 +64,7 @@ def cleanEnvironment() -> dict[str, str]:
 @dataclass
 class Built:
     """
-    A copy of the project, and what was built of it.
+    A copy of the project, and the distributions built from it.
     """
 
     tree: Path
@@ -72,21 +75,21 @@ class Built:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """
-    The project built away from its version control, as a packager would who has a plain copy.
+    Build the project from a copy without version control.
     """
     tree, out = tmp_path_factory.mktemp("tree") / "copy", tmp_path_factory.mktemp("dist")
     shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".*", "__pycache__", "_trial_temp*"))
-    # Twisted writes one where the checkout is installed; it describes this machine and must stay here.
+    # Twisted writes this cache of the machine's plugins into an editable installation. It must not be distributed.
     (tree / "twisted/plugins/dropin.cache").touch()
     run(sys.executable, "-m", "build", "--outdir", out, tree, cwd=out)
     return Built(tree, next(out.glob("*.tar.gz")), next(out.glob("*.whl")))
 
 
-def test_twistedIsTwisted() -> None:
+def test_pluginFolder() -> None:
     """
-    The checkout's C{twisted} folder adds a plugin to Twisted, and stands in for nothing of it.
+    The checkout's C{twisted} folder adds plugins to Twisted, and does not shadow it.
     """
-    assert not [name for name in NEVER if name.endswith("__init__.py") and (ROOT / name).exists()]
+    assert not [name for name in FORBIDDEN if name.endswith("__init__.py") and (ROOT / name).exists()]
     assert ROOT / "twisted" not in Path(twisted.__file__).parents
     assert (ROOT / PLUGIN).exists()
 
@@ -94,41 +97,46 @@ def test_twistedIsTwisted() -> None:
 @packaging
 def test_wheel(built: Built) -> None:
     """
-    The wheel holds the package, its types and its plugin, and nothing else.
+    The wheel contains the package, its marker for type checkers and its plugins, and nothing else.
     """
     with zipfile.ZipFile(built.wheel) as wheel:
         names = set(wheel.namelist())
     information = f"sockservices-{__version__}.dist-info"
     assert {name.split("/")[0] for name in names} == {"sockservices", "twisted", information}
     assert {PLUGIN, "sockservices/py.typed", f"{information}/licenses/LICENSE"} <= names
-    assert not NEVER & names
+    assert not FORBIDDEN & names
     assert all(name.startswith("twisted/plugins/sockservices_") for name in names if name.startswith("twisted"))
 
 
 @packaging
 def test_sdist(built: Built) -> None:
     """
-    The source distribution can be built and tested.
+    The source distribution contains the source, the plugins, the tests and the documents.
     """
     with tarfile.open(built.sdist) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
-    wanted = {
+    required = {
         "pyproject.toml",
+        "noxfile.py",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "changelog.d/README.md",
         "README.md",
         "CHANGELOG.md",
         "LICENSE",
         "src/sockservices/py.typed",
         "tests/support/twistd.py",
     }
-    assert wanted | {PLUGIN} <= names
-    assert not NEVER & names
+    assert required | {PLUGIN} <= names
+    assert not FORBIDDEN & names
 
 
 @packaging
 @pytest.mark.parametrize("form", ["wheel", "sdist", "editable"])
 def test_installation(built: Built, form: str, tmp_path: Path) -> None:
     """
-    Installed, the command is there from any folder, and serves; uninstalled, it is gone and Twisted is whole.
+    Each form of installation provides the commands in any working directory, and they serve. Uninstalling removes the
+    commands and leaves Twisted's files unchanged.
     """
     place = tmp_path / "environment"
     away = tmp_path / "away"
@@ -149,14 +157,14 @@ def test_installation(built: Built, form: str, tmp_path: Path) -> None:
     assert not list(away.iterdir())
 
     run(*pip, "uninstall", "-y", "sockservices", cwd=away)
-    assert run(binaries / "python", "-c", INTACT, cwd=away) == ""
+    assert run(binaries / "python", "-c", PRINT_CHANGED_PLUGINS, cwd=away) == ""
     assert "sockservices" not in run(binaries / "twistd", "--help", cwd=away)
     assert not (binaries / "sockservices").exists()
 
 
 def echoes(command: tuple[str, ...], cwd: Path) -> None:
     """
-    Started so, the server becomes ready and gives back what it is sent.
+    Start the server with a command, and check that its echo service replies.
     """
     with (
         Twistd(
@@ -164,13 +172,13 @@ def echoes(command: tuple[str, ...], cwd: Path) -> None:
         ) as server,
         socket.create_connection(server.address("echo"), 10) as client,
     ):
-        client.sendall(b"any bytes")
+        client.sendall(b"hello")
         client.shutdown(socket.SHUT_WR)
-        assert client.makefile("rb").read() == b"any bytes"
+        assert client.makefile("rb").read() == b"hello"
 
 
-#: The tests of a project that knows this one by its wheel only. For each stage: what is installed beside what is there
-#: already, the words for pytest, and one more file of tests.
+#: Tests of another project, which installs the wheel. Each stage has the packages to install in addition, the options
+#: of pytest, and one more file of tests.
 STAGES = (
     (
         ("pytest",),
@@ -207,14 +215,14 @@ def test_threads(sockservice):
 def test_streams(sockservice):
     server = sockservice("upper", "unix")
 
-    async def talk():
+    async def converse():
         reader, writer = await asyncio.open_unix_connection(server.address)
         writer.write(b"hello")
         assert await reader.read(100) == b"HELLO"
         writer.close()
         await writer.wait_closed()
 
-    asyncio.run(talk())
+    asyncio.run(converse())
     server.wait(1)
 """,
     ),
@@ -286,12 +294,12 @@ async def test_anyio(sockservice):
 def test_trio(sockservice):
     server = sockservice("echo")
 
-    async def talk():
+    async def converse():
         async with await trio.open_tcp_stream(*server.address) as stream:
             await stream.send_all(b"hello")
             assert await stream.receive_some() == b"hello"
 
-    trio.run(talk)
+    trio.run(converse)
     server.wait(1)
 """,
     ),
@@ -309,10 +317,10 @@ from twisted.internet.threads import deferToThread
 
 class Client(Protocol):
     def __init__(self):
-        self.heard = Deferred()
+        self.received = Deferred()
 
     def dataReceived(self, data):
-        self.heard.callback(data)
+        self.received.callback(data)
 
 
 @pytest_twisted.ensureDeferred
@@ -320,7 +328,7 @@ async def test_twisted(sockservice):
     server = sockservice("echo")
     client = await connectProtocol(TCP4ClientEndpoint(reactor, *server.address), Client())
     client.transport.write(b"hello")
-    assert await client.heard == b"hello"
+    assert await client.received == b"hello"
     client.transport.loseConnection()
     await deferToThread(server.wait, 1)
     assert server.visits[0].received == 5
@@ -330,10 +338,10 @@ async def test_twisted(sockservice):
 
 
 @packaging
-def test_projectOfSomeoneElse(built: Built, tmp_path: Path) -> None:
+def test_otherProject(built: Built, tmp_path: Path) -> None:
     """
-    In a project of somebody else's, the installed wheel and a few lines of test give a running server; its tests pass
-    under pytest alone, and beside each further plugin, where those that were there before pass as well.
+    In another project, tests with the fixture pass under pytest alone. They also pass after the installation of each
+    further pytest plugin, together with the tests of that plugin.
     """
     place, project = tmp_path / "environment", tmp_path / "project"
     (project / "tests").mkdir(parents=True)
@@ -343,12 +351,12 @@ def test_projectOfSomeoneElse(built: Built, tmp_path: Path) -> None:
     venv.create(place, symlinks=True)
     pip = (sys.executable, "-m", "pip", "--python", str(place / "bin" / "python"))
     run(*pip, "install", built.wheel, "pytest", cwd=project)
-    for requirements, words, tests in STAGES:
+    for requirements, options, tests in STAGES:
         run(*pip, "install", *requirements, cwd=project)
         own = project / "tests" / f"test_{requirements[0].replace('-', '_')}.py"
         own.write_text(tests)
-        # pytest-asyncio takes every test that is a coroutine; trio warns of the signals of pytest-twisted's reactor.
-        alone = {"test_pytest_asyncio.py"} | ({"test_anyio.py"} if "pytest-twisted" in requirements else set())
-        others = {file for file in project.glob("tests/*.py") if file.name not in alone}
-        said = run(place / "bin" / "pytest", "-q", *words, *sorted({own, *others}), cwd=project)
-        assert re.search(r"^\d+ passed in", said, re.MULTILINE), said
+        # pytest-asyncio runs every coroutine test. trio warns about the signal handlers of pytest-twisted's reactor.
+        excluded = {"test_pytest_asyncio.py"} | ({"test_anyio.py"} if "pytest-twisted" in requirements else set())
+        others = {file for file in project.glob("tests/*.py") if file.name not in excluded}
+        output = run(place / "bin" / "pytest", "-q", *options, *sorted({own, *others}), cwd=project)
+        assert re.search(r"^\d+ passed in", output, re.MULTILINE), output

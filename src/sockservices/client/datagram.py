@@ -54,7 +54,7 @@ class _Readable:
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        There is an error to read: of datagram sockets too, an L{EPollReactor} takes those for their end. Or the reactor
+        There is an error to read: of datagram sockets too, an C{EPollReactor} takes those for their end. Or the reactor
         stops, and there is nothing to come.
         """
         if reason.check(ConnectionDone):

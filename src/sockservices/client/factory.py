@@ -27,7 +27,7 @@ class ClientFactory(TwistedClientFactory):
 
     def __init__(self, clock: Any) -> None:
         """
-        @param clock: an L{IReactorTime}, for the timeouts.
+        @param clock: an L{IReactorTime<twisted.internet.interfaces.IReactorTime>} for the timeouts.
         """
         self._clock = clock
 

@@ -21,7 +21,7 @@ def resolve(host: str, reactor: Any) -> Deferred[str]:
     Look a name up; an IP address is its own. Of several addresses the first of IPv4 is taken, if there is one: where
     C{localhost} has two, most servers are there.
 
-    @param reactor: an L{IReactorPluggableNameResolver}.
+    @param reactor: an L{IReactorPluggableNameResolver<twisted.internet.interfaces.IReactorPluggableNameResolver>}.
     @return: an IP address; fails with L{Unanswered}.
     """
     found = _Found(host)

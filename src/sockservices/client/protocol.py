@@ -40,7 +40,7 @@ class ClientProtocol(Protocol):
 
     def __init__(self, clock: Any) -> None:
         """
-        @param clock: an L{IReactorTime}, for the timeouts.
+        @param clock: an L{IReactorTime<twisted.internet.interfaces.IReactorTime>} for the timeouts.
         """
         self._clock = clock
         self._heard = bytearray()

@@ -19,7 +19,7 @@ class Pacer:
 
     def __init__(self, clock: Any, interval: float) -> None:
         """
-        @param clock: an L{IReactorTime}.
+        @param clock: an L{IReactorTime<twisted.internet.interfaces.IReactorTime>}.
         @param interval: the seconds from one turn to the next.
         """
         self._clock = clock

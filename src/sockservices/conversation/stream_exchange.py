@@ -174,6 +174,8 @@ class StreamExchange(Exchange):
         if self.phase is Phase.OPEN:
             self._stop()
         self.phase = Phase.CLOSED
+        # The conversation refers to the protocol: nothing of this waits for the garbage collector.
+        self._responder = None
         return self.outcome
 
     # Time.

@@ -58,7 +58,8 @@ class _Conversation(Conversation):
         """
         The local address.
         """
-        host: IAddress = self._protocol.transport.getHost()
+        transport: Any = self._protocol.transport
+        host: IAddress = transport.getHost()
         return host
 
 
@@ -77,10 +78,10 @@ class StreamProtocol(Protocol):
     """
 
     #: In slots, so that what each message uses lies together: a thousand conversations do not fit into the L2 cache.
-    __slots__ = ("_exchange", "_receive", "_seconds", "transport")
+    __slots__ = ("_exchange", "_receive", "_seconds", "_transport")
 
     factory: StreamFactory
-    transport: Any
+    _transport: Any  # the transport, as an IStreamTransport
 
     lost = False
     serial = 0
@@ -96,7 +97,7 @@ class StreamProtocol(Protocol):
         self.factory = factory
         self.peer = self.admitted = peer
         self.transportName = Transport.UNIX if isinstance(peer, UNIXAddress) else Transport.TCP
-        self.transport = None
+        self._transport = None
         self._seconds = seconds = factory.clock.seconds
         self._startedAt = now = seconds()
         self._exchange = exchange = StreamExchange(factory.responder, Timeouts(factory.policy, now), now)
@@ -109,22 +110,24 @@ class StreamProtocol(Protocol):
         """
         Begin the conversation, unless the transport does not know yet who the peer is.
         """
+        # A wrapper claims to provide what the transport below it provides.
         if isinstance(self.transport, ProtocolWrapper) or not IStreamTransport.providedBy(self.transport):
-            # A wrapper claims to provide what the transport below provides.
-            self.transport = TwistedTransport(self.transport, self)
+            self._transport = TwistedTransport(self.transport, self)
+        else:
+            self._transport = self.transport
         self.factory.protocols.add(self)
-        if not self.transport.identifying:
+        if not self._transport.identifying:
             self.peerIdentified()
 
     def peerIdentified(self) -> None:
         """
         The transport knows who the peer is: begin the conversation.
         """
-        self.peer = self.transport.getPeer()
+        self.peer = self._transport.getPeer()
         self.serial = self.factory.census.nextSerial()
         greeting = self._exchange.open(_Conversation(self))
         if greeting:
-            self.transport.write(greeting)
+            self._transport.write(greeting)
         self._produce()
         if self._exchange.changed:
             self._follow()
@@ -137,7 +140,7 @@ class StreamProtocol(Protocol):
         receive, seconds = self._receive, self._seconds
         reply = receive(segment, seconds())
         if reply:
-            self.transport.write(reply)
+            self._transport.write(reply)
         if self._exchange.changed:
             self._follow()
 
@@ -147,7 +150,7 @@ class StreamProtocol(Protocol):
         """
         reply = self._exchange.end()
         if reply:
-            self.transport.write(reply)
+            self._transport.write(reply)
         if self._exchange.changed:
             self._follow()
 
@@ -162,7 +165,7 @@ class StreamProtocol(Protocol):
             if self._phase is Phase.CLOSING:
                 self._close()
             elif self._phase is Phase.CLOSED:
-                self.transport.loseConnection()
+                self._transport.loseConnection()
             elif self._phase is Phase.ABORTED:
                 self._abort()
         elif exchange.awaiting is not None and self._waiting is None:
@@ -176,14 +179,14 @@ class StreamProtocol(Protocol):
         exchange = self._exchange
         if exchange.awaiting is None and exchange.phase is Phase.OPEN and not self._producing:
             self._producing = True
-            self.transport.registerProducer(self, exchange.generator is None)
+            self._transport.registerProducer(self, exchange.generator is None)
 
     def pauseProducing(self) -> None:
         """
         The peer does not read: stop reading from it.
         """
         self._paused = True
-        self.transport.pauseProducing()
+        self._transport.pauseProducing()
         self._trackProgress()
 
     def resumeProducing(self) -> None:
@@ -195,18 +198,18 @@ class StreamProtocol(Protocol):
         if exchange.generator is not None:
             output = exchange.generate(self._seconds())
             if output:
-                self.transport.write(output)
+                self._transport.write(output)
             if exchange.phase is Phase.OPEN:
                 self._trackProgress()
         elif exchange.phase is Phase.OPEN and self._waiting is None:
             exchange.progressed(self._seconds())
-            self.transport.resumeProducing()
+            self._transport.resumeProducing()
         if exchange.changed:
             self._follow()
 
     def _trackProgress(self) -> None:
         exchange = self._exchange
-        exchange.trackProgress(self._seconds(), self.transport.unackedBytes)
+        exchange.trackProgress(self._seconds(), self._transport.unackedBytes)
         self._timer.by(exchange.nextCheck)
 
     def stopProducing(self) -> None:
@@ -220,7 +223,7 @@ class StreamProtocol(Protocol):
         """
         Read nothing more until a reply has come.
         """
-        self.transport.pauseProducing()
+        self._transport.pauseProducing()
         self._waiting = deferred = deferredOf(reply)
         deferred.addCallbacks(self._resume, self._fail)
 
@@ -228,10 +231,10 @@ class StreamProtocol(Protocol):
         self._waiting = None
         replies = self._exchange.resume(reply, self._seconds())
         if replies:
-            self.transport.write(replies)
+            self._transport.write(replies)
         self._produce()
         if self._phase is self._exchange.phase is Phase.OPEN and self._exchange.awaiting is None and not self._paused:
-            self.transport.resumeProducing()
+            self._transport.resumeProducing()
         if self._exchange.changed:
             self._follow()
 
@@ -248,7 +251,7 @@ class StreamProtocol(Protocol):
         """
         Send what is pending, then our FIN; or close, if the peer has ended or the transport cannot half-close.
         """
-        exchange, transport = self._exchange, self.transport
+        exchange, transport = self._exchange, self._transport
         halfCloses = transport.halfCloses and not exchange.ended
         now = self._seconds()
         exchange.closes(now)
@@ -282,7 +285,7 @@ class StreamProtocol(Protocol):
 
     def _abort(self) -> None:
         exchange = self._exchange
-        self.transport.abortConnection()
+        self._transport.abortConnection()
         if exchange.exception is not None:
             log.error(
                 "{service} raised {fault}; conversation {serial} with {peer} is reset",
@@ -298,15 +301,16 @@ class StreamProtocol(Protocol):
         """
         self.lost = True
         self._timer.cancel()
-        exchange, transport = self._exchange, self.transport
+        exchange, transport = self._exchange, self._transport
         unsent = int if transport is None else transport.unackedBytes
+        service = exchange.service
         # Not by Failure.check(), which compares names.
         outcome = exchange.lost(isinstance(reason.value, ConnectionDone), unsent)
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.cancel()
         visit = Visit(
-            exchange.service,
+            service,
             self.transportName,
             self.peer,
             self.serial,
@@ -327,5 +331,5 @@ class StreamProtocol(Protocol):
         self._check(self._seconds())
 
     def _check(self, now: float) -> None:
-        self._exchange.check(now, self.transport.unackedBytes(), self._paused)
+        self._exchange.check(now, self._transport.unackedBytes(), self._paused)
         self._follow()

@@ -104,7 +104,7 @@ class StreamFactory(Factory):
         """
         Twisted's wrappers connect a protocol at once, or raise and forget it.
         """
-        if protocol.transport is None and not protocol.lost:
+        if not (protocol.connected or protocol.lost):
             protocol.connectionLost(Failure(ConnectionAborted()))
 
     def ended(self, protocol: StreamProtocol, visit: Visit) -> None:

@@ -37,7 +37,7 @@ class Chargen(Responder):
 
     def answer(self, message: bytes) -> bytes:
         """
-        The beginning of the pattern, of a random length. Not asked on streams, where L{talk} is all there is.
+        The beginning of the pattern, of a random length. Not asked on streams, where L{generate} is all there is.
         """
         length = self.conversation.random.randint(0, MOST)
         return PATTERN[:length][: self.conversation.limit]

@@ -11,13 +11,13 @@ from zope.interface import Attribute, Interface
 __all__ = ["IReplyRoute", "IRequestProtocol", "IStreamTransport"]
 
 
-class IStreamTransport(ITransport, IConsumer):
+class IStreamTransport(ITransport, IConsumer, Interface):
     """
     The transport of one connection.
 
     A protocol that knows this interface asks nothing else of its transport, and reads no attribute that is not named
-    here: so whatever stands between the two, such as a L{StreamLayer<sockservices.transports.layers.StreamLayer>}, sees
-    all that passes.
+    here: so whatever stands between the two sees all that passes, such as a
+    L{StreamLayer<sockservices.transports.stream_layer.StreamLayer>}.
     """
 
     halfCloses = Attribute("Whether L{loseWriteConnection} leaves reading open; else it closes both ways.")

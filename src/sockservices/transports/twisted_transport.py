@@ -31,7 +31,9 @@ class TwistedTransport:
         self.loseWriteConnection = transport.loseWriteConnection if self.halfCloses else transport.loseConnection
         # Taken over as they are, so that the adapter adds no call to any of them.
         self.write, self.writeSequence = transport.write, transport.writeSequence
-        self.loseConnection, self.abortConnection = transport.loseConnection, transport.abortConnection
+        self.loseConnection = transport.loseConnection
+        # Standard input and output have no reset.
+        self.abortConnection = getattr(transport, "abortConnection", transport.loseConnection)
         self.pauseProducing, self.resumeProducing = transport.pauseProducing, transport.resumeProducing
         self.stopProducing = transport.stopProducing
         self.registerProducer, self.unregisterProducer = transport.registerProducer, transport.unregisterProducer

@@ -14,8 +14,8 @@ from twisted.python import threadable
 from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices.testing.background_reactor import KINDS, BackgroundReactor
+from tests.support.interpreter import runFresh
 from tests.support.loop import descriptors
-from tests.test_layers import fresh
 
 
 class BackgroundReactorTests(SynchronousTestCase):
@@ -195,7 +195,7 @@ class BackgroundReactorTests(SynchronousTestCase):
             "with BackgroundReactor() as background: background.call(int)\n"
             "print('twisted.internet.reactor' in sys.modules, dispositions() == before, signal.set_wakeup_fd(-1))"
         )
-        self.assertEqual(fresh(code), "False True -1\n")
+        self.assertEqual(runFresh(code), "False True -1\n")
 
     def test_everyKind(self) -> None:
         """

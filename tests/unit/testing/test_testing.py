@@ -36,7 +36,6 @@ from sockservices.testing import (
     converse,
     segmentations,
 )
-from tests.test_layers import files, imports
 
 ROOT = Path(__file__).parents[3]
 
@@ -632,16 +631,6 @@ class PackageTests(SynchronousTestCase):
     """
     Tests for what it is made of, and what is said of it.
     """
-
-    def test_twistedAlone(self) -> None:
-        """
-        It needs Twisted alone.
-        """
-        known = {*sys.stdlib_module_names, "twisted", "zope", "sockservices"}
-        ours = [(package, text) for dotted, package, text in files() if dotted.startswith("sockservices.testing")]
-        self.assertGreater(len(ours), 5)
-        foreign = {name for package, text in ours for name, _ in imports(text, package)}
-        self.assertEqual({name for name in foreign if name.split(".")[0] not in known}, set())
 
     def test_document(self) -> None:
         """
