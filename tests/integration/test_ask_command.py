@@ -382,7 +382,7 @@ WRONG = [
     (["udp://127.0.0.1:65536"], "port '65536': 1 to 65535 is wanted"),
     (["tcp://127.0.0.1:echo"], "port 'echo': 1 to 65535 is wanted"),
     (["unix://"], "Invalid value for 'URL': 'unix://': "),
-    ([f"unix:///{108 * 'a'}"], "107 bytes at most"),
+    ([f"unix:///{108 * 'a'}"], "at most 107 bytes"),
     (["tcp://127.0.0.1:7", "--hex", "3"], "--hex: '3': two digits a byte are wanted, such as 31"),
     (["tcp://127.0.0.1:7", "--hex", "é"], "--hex: 'é': two digits a byte are wanted"),
     (["tcp://127.0.0.1:7", "1", "--hex", "31"], "MESSAGE and --hex: one of them is wanted"),

@@ -22,11 +22,11 @@ TWIST = (sys.executable, "-m", "twisted", "sockservices")
 
 #: Command lines, and what is said of them. TCP, UDP and LIVE stand for what another server has; all paths are relative.
 WRONG = [
-    ("--proto sctp", "--proto sctp: tcp, udp or all is wanted"),
+    ("--proto sctp", "--proto sctp: expected tcp, udp or all"),
     ("--proto", "option --proto requires argument"),
-    ("--service telnet", "--service telnet: there is no service 'telnet'; there are chargen, daytime"),
-    ("--service echo=abc", "--service echo=abc: port 'abc': 0 to 65535 is wanted"),
-    ("--service echo=70000", "--service echo=70000: port '70000': 0 to 65535 is wanted"),
+    ("--service telnet", "--service telnet: no service 'telnet'; expected chargen, daytime"),
+    ("--service echo=abc", "--service echo=abc: port 'abc': expected 0 to 65535"),
+    ("--service echo=70000", "--service echo=70000: port '70000': expected 0 to 65535"),
     ("--service echo=0 --interface localhost", "--interface localhost: "),
     ("--service echo=0 --interface 192.0.2.1", "tcp:192.0.2.1:0: Cannot assign requested address"),
     ("--service echo=0 --service time=TCP", "--service time=TCP: tcp:127.0.0.1:TCP: Address already in use"),
@@ -36,27 +36,24 @@ WRONG = [
     ("--listen echo=unixgram:new --listen time=tcp:TCP", "--listen time=tcp:TCP: tcp:127.0.0.1:TCP: Address already"),
     ("--listen echo=unix:new --listen time=unix:new", "--listen time=unix:new: unix:new: Address already in use"),
     ("--listen echo=unix:nowhere/new", "unix:nowhere/new: No such file or directory"),
-    (f"--listen echo=unix:{108 * 'a'}", "107 bytes at most, these are 108"),
-    ("--listen echo", "--listen echo: NAME=ENDPOINT is wanted"),
+    (f"--listen echo=unix:{108 * 'a'}", "expected at most 107 bytes, not 108"),
+    ("--listen echo", "--listen echo: expected NAME=ENDPOINT"),
     ("--listen echo=tcp", "--listen echo=tcp: tcp: the port is missing"),
-    ("--listen echo=tcp:0:backlog=5", "'backlog': there is no such word for tcp"),
+    ("--listen echo=tcp:0:backlog=5", "'backlog': tcp has no such argument"),
     ("--listen echo=systemd:echo", "systemd:echo: the service manager passed no socket of this name"),
     ("--listen echo=nonsense:7", "--listen echo=nonsense:7: "),
     ("--listen echo=unix:new --listen echo=ssl:0:privateKey=nowhere", "--listen echo=ssl:0:privateKey=nowhere: "),
     ("--listen echo=haproxy:tcp:TCP:interface=127.0.0.1", "--listen echo=haproxy:tcp:TCP:interface=127.0.0.1: "),
-    (
-        "--listen echo=unix:new --listen time=haproxy:tcp:0",
-        "it would listen on every interface; say :interface=127.0.0.1",
-    ),
-    ("--listen echo=unix:new --interface ::1", "--interface: it goes with --service"),
-    ("--service echo=9 --service time=9", "--service time=9: tcp:127.0.0.1:9 is asked for twice"),
-    ("--listen echo=unix:new --listen time=stdio:", "that is nothing to listen on"),
-    ("--timeout abc", "--timeout abc: a number of seconds, from 0 to 1000000000, is wanted"),
-    ("--max-connections 1.5", "--max-connections 1.5: a whole number of connections, from 0 to 1000000000, is wanted"),
-    ("--udp-max nan", "--udp-max nan: a whole number of bytes, from 0 to 1000000000, is wanted"),
-    ("--log-format xml", "--log-format xml: text or json is wanted"),
+    ("--listen echo=unix:new --listen time=tcp6:0", "--listen time=tcp6:0: expected :interface=ADDRESS"),
+    ("--listen echo=unix:new --interface ::1", "--interface: expected --service beside it"),
+    ("--service echo=9 --service time=9", "--service time=9: tcp:127.0.0.1:9 has a listener already"),
+    ("--listen echo=unix:new --listen time=stdio:", "expected an endpoint that listens"),
+    ("--timeout abc", "--timeout abc: expected a number of seconds from 0 to 1000000000"),
+    ("--max-connections 1.5", "--max-connections 1.5: expected an integer of connections from 0 to 1000000000"),
+    ("--udp-max nan", "--udp-max nan: expected an integer of bytes from 0 to 1000000000"),
+    ("--log-format xml", "--log-format xml: expected text or json"),
     ("--port 8007", "option --port not recognized"),
-    ("echo", "'echo': options are wanted, such as --service echo"),
+    ("echo", "'echo': expected an option, such as --service echo"),
 ]
 
 #: How many run at a time.
@@ -149,7 +146,7 @@ def test_twist(taken: Taken, tmp_path: Path) -> None:
     Under twist wrong options are its own business, and end with its status for a wrong usage, 64; what cannot be opened
     is one line and status 1.
     """
-    usage = [("--proto sctp", "--proto sctp: tcp, udp or all is wanted"), ("echo", "such as --service echo")]
+    usage = [("--proto sctp", "--proto sctp: expected tcp, udp or all"), ("echo", "such as --service echo")]
     busy = [
         ("--listen echo=unix:new --service time=TCP", "--service time=TCP: tcp:127.0.0.1:TCP: Address already in use")
     ]

@@ -123,7 +123,7 @@ def test_wrongOption(tmp_path: Path) -> None:
     """
     status, out, err = run("serve", "--proto", "sctp", cwd=tmp_path)
     assert (status, out) == (1, "")
-    assert err == "sockservices: --proto sctp: tcp, udp or all is wanted\n"
+    assert err == "sockservices: --proto sctp: expected tcp, udp or all\n"
     assert run("--", "serve", "--proto", "sctp", cwd=tmp_path) == (1, "", err)
     assert run("begin", cwd=tmp_path)[0] == 64
 

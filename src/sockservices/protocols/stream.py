@@ -117,13 +117,16 @@ class StreamProtocol(Protocol):
             self._transport = self.transport
         self.factory.protocols.add(self)
         if not self._transport.identifying:
-            self.peerIdentified()
+            self._begin()
 
     def peerIdentified(self) -> None:
         """
-        The transport knows who the peer is: begin the conversation.
+        The transport knows now who the peer is: begin the conversation.
         """
         self.peer = self._transport.getPeer()
+        self._begin()
+
+    def _begin(self) -> None:
         self.serial = self.factory.census.nextSerial()
         greeting = self._exchange.open(_Conversation(self))
         if greeting:

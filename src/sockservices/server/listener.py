@@ -85,7 +85,7 @@ class ListenerService(Service):
 
     def _listens(self, port: IListeningPort) -> None:
         if not IListeningPort.providedBy(port):
-            raise ValueError(f"{type(port).__name__}: that is nothing to listen on")
+            raise ValueError(f"{type(port).__name__}: expected an endpoint that listens")
         self.port = port
 
     def privilegedStartService(self) -> None:

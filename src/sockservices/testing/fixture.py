@@ -122,7 +122,5 @@ def _responder(service: str | MakeResponder) -> MakeResponder:
         except LookupError as fault:
             raise ValueError(str(fault)) from None
     if not callable(service):
-        raise ValueError(
-            f"{service!r}: expected the name of a service, a Responder class, or a callable that makes one"
-        )
+        raise ValueError(f"{service!r}: expected the name of a service, a Responder class, or what makes one")
     return service

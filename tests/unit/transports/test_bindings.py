@@ -80,7 +80,7 @@ WRONG = [
     ("unix:/run/a:mode=4755", "mode '4755'.*three octal digits"),
     ("unix:/run/a:mode=", "mode ''.*three octal digits"),
     ("unix:/run/a:interface=::1", "expected NAME=VALUE"),
-    ("unixgram:/run/a:lockfile=0", "'lockfile'.*no such word for unixgram"),
+    ("unixgram:/run/a:lockfile=0", "'lockfile'.*unixgram has no such argument"),
     ("systemd", "name is missing"),
     ("systemd:domain=INET:index=0", "name is missing"),
     ("systemd:domain=INET:name=echo", "'domain'.*systemd has no such argument"),
