@@ -43,7 +43,7 @@ def makeService(options: Options, reactor: Any = None) -> Supervisor:
     except ListenError as error:
         exitWithError(str(error))
     try:
-        server.observer = twistdObserver(config.logFormat, options.twistd)
+        server.observer = twistdObserver(config.logFormat, options.twistd, reactor)
     except SystemExit:
         server.close()
         raise

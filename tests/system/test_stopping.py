@@ -1,19 +1,25 @@
 """
-A real server that is told to stop: what has been accepted is served, and the end comes within its limit.
+Stopping a server process: it serves what it has accepted, and ends within --drain.
 """
 
 from __future__ import annotations
 
 import os
+import pty
+import re
+import select
 import signal
 import socket
+import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 
-from tests.support.twistd import COMMAND, Twistd
+from tests.support.twistd import COMMAND, Twistd, environment
 from tests.support.watched import readToEnd, sender
 
 MIB = 1 << 20
@@ -21,7 +27,7 @@ MIB = 1 << 20
 
 def stuff(peer: socket.socket) -> None:
     """
-    Send as much as goes, and read nothing.
+    Send until the peer's buffers are full, and read nothing.
     """
     peer.setblocking(False)
     with suppress(BlockingIOError):
@@ -39,7 +45,7 @@ def test_whatWasAcceptedIsServedInFull() -> None:
     with Twistd("--service", "echo=0", "--drain", "3", "--stall-timeout", "60") as server, ExitStack() as stack:
         address = server.address("echo")
         halfway = threading.Barrier(51)
-        told = threading.Event()
+        stopped = threading.Event()
 
         def converse() -> None:
             with socket.create_connection(address, 20) as client:
@@ -48,7 +54,7 @@ def test_whatWasAcceptedIsServedInFull() -> None:
                 reader.start()
                 client.sendall(sent[: MIB // 2])
                 halfway.wait()
-                told.wait()
+                stopped.wait()
                 client.sendall(sent[MIB // 2 :])
                 client.shutdown(socket.SHUT_WR)
                 reader.join()
@@ -63,7 +69,7 @@ def test_whatWasAcceptedIsServedInFull() -> None:
             stuff(peer)
         halfway.wait()
 
-        # Stopped, it accepts nothing: ten wait in the queue of the kernel when the signal comes.
+        # A stopped process accepts nothing: ten connections are in the listen queue when the signal comes.
         os.kill(server.pid, signal.SIGSTOP)
         waiting = [stack.enter_context(socket.create_connection(address, 10)) for _ in range(10)]
         for peer in waiting:
@@ -71,11 +77,11 @@ def test_whatWasAcceptedIsServedInFull() -> None:
         os.kill(server.pid, signal.SIGTERM)
         os.kill(server.pid, signal.SIGCONT)
         began = time.monotonic()
-        told.set()
+        stopped.set()
 
         for peer in waiting:
             assert readToEnd(peer) == b"I was waiting"
-        # All of that may go on before the reactor comes to the signal.
+        # The replies may arrive before the reactor handles the signal.
         server.waitFor("stopping: ")
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(address, 1)
@@ -93,9 +99,9 @@ def test_whatWasAcceptedIsServedInFull() -> None:
                 readToEnd(peer)
 
 
-def test_endlessTalkEndsCleanly() -> None:
+def test_endlessOutputEndsCleanly() -> None:
     """
-    A reader of the character generator gets the line it is in the middle of, and then the end.
+    A reader of chargen gets the rest of the current line, and then a clean end.
     """
     with Twistd("--service", "chargen=0") as server:
         with socket.create_connection(server.address("chargen"), 5) as client:
@@ -107,7 +113,7 @@ def test_endlessTalkEndsCleanly() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_theSecondSignalEndsAtOnce(number: signal.Signals) -> None:
     """
-    The first signal waits for a busy peer, the second does not; the status is that of the signal (T21).
+    The first signal waits for a busy peer, the second does not. The process ends by the signal (T21).
     """
     with Twistd("--service", "echo=0", "--drain", "20") as server:
         with socket.create_connection(server.address("echo"), 5) as client:
@@ -125,7 +131,7 @@ def test_theSecondSignalEndsAtOnce(number: signal.Signals) -> None:
 
 def test_aDrainOfNothingEndsAtOnce() -> None:
     """
-    With --drain 0 the first signal waits for nobody.
+    With --drain 0 the first signal resets all peers at once.
     """
     with (
         Twistd("--service", "echo=0", "--drain", "0") as server,
@@ -140,7 +146,7 @@ def test_aDrainOfNothingEndsAtOnce() -> None:
 
 def test_anEndlessDrainStillStops() -> None:
     """
-    However long the drain may take, it takes no longer than the last conversation.
+    The drain ends with the last conversation, however long --drain is.
     """
     with Twistd("--service", "echo=0", "--drain", "1e9") as server:
         server.stop()
@@ -148,7 +154,7 @@ def test_anEndlessDrainStillStops() -> None:
 
 def test_anIgnoredInterruptStaysIgnored() -> None:
     """
-    As a shell starts what runs in the background; SIGTERM stops it as ever.
+    A SIGINT that was ignored at the start, as by a shell for background processes, does not stop the server.
     """
     command = ("sh", "-c", "trap '' INT; exec \"$@\"", "sh", *COMMAND)
     with Twistd("--service", "echo=0", command=command) as server:
@@ -161,7 +167,7 @@ def test_anIgnoredInterruptStaysIgnored() -> None:
 
 def test_rotatingNothingDoesNotEndIt() -> None:
     """
-    SIGUSR1, where the log is no file, costs a line.
+    SIGUSR1 without a log file logs a line.
     """
     with Twistd("--service", "echo=0") as server:
         os.kill(server.pid, signal.SIGUSR1)
@@ -170,7 +176,7 @@ def test_rotatingNothingDoesNotEndIt() -> None:
 
 def test_hangUpDoesNotEndIt() -> None:
     """
-    SIGHUP, a hundred times, costs a line each and nothing else (T22).
+    SIGHUP logs a line, and conversations go on (T22).
     """
     with Twistd("--service", "echo=0") as server:
         with socket.create_connection(server.address("echo"), 5) as client:
@@ -183,7 +189,7 @@ def test_hangUpDoesNotEndIt() -> None:
 
 def test_datagramsThatWaitAreAnswered() -> None:
     """
-    What came before the signal is answered.
+    Datagrams that arrived before the signal are answered.
     """
     with Twistd("--listen", "echo=udp:0") as server, socket.socket(type=socket.SOCK_DGRAM) as client:
         client.settimeout(5)
@@ -195,3 +201,75 @@ def test_datagramsThatWaitAreAnswered() -> None:
         os.kill(server.pid, signal.SIGCONT)
         assert [client.recv(1) for _ in range(10)] == [bytes([number]) for number in range(10)]
         assert server.wait() == -signal.SIGTERM
+
+
+class TestStalledLogReader:
+    """
+    A process that reads the server's log, and stops reading.
+    """
+
+    @pytest.fixture
+    def log(self, request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[int, int, str]]:
+        """
+        The reader's descriptor, the server's standard output, and the server's --logfile.
+        """
+        logfile = "-"
+        if request.param == "pipe":
+            reader, output = os.pipe()
+        elif request.param == "terminal":
+            reader, output = pty.openpty()
+        elif request.param == "socket":
+            reader, output = (end.detach() for end in socket.socketpair())
+        else:
+            logfile = str(tmp_path / "fifo")
+            os.mkfifo(logfile)
+            reader = os.open(logfile, os.O_RDWR)
+            output = os.open(os.devnull, os.O_WRONLY)
+        yield reader, output, logfile
+        os.close(reader)
+        os.close(output)
+
+    @pytest.mark.parametrize(
+        ("log", "logFormat"),
+        [("pipe", "text"), ("pipe", "json"), ("terminal", "text"), ("socket", "json"), ("FIFO", "text")],
+        indirect=["log"],
+    )
+    def test_theServerServesAndStops(self, logFormat: str, log: tuple[int, int, str], tmp_path: Path) -> None:
+        """
+        Without a reader the server echoes 4,000 messages and logs what fits. A later line gives the number of dropped
+        lines, and SIGTERM stops the server although the reader has stalled again.
+        """
+        reader, output, logfile = log
+        path = str(tmp_path / "socket")
+        command = ("-n", "--pidfile=", f"--logfile={logfile}", "sockservices", "--listen", f"echo=unix:{path}")
+        server = subprocess.Popen(
+            [*COMMAND[:3], *command, "--show", "--log-format", logFormat], stdout=output, env=environment()
+        )
+        message = b"#".ljust(70, b".")
+        received = b""
+
+        def read(pattern: bytes) -> re.Match[bytes]:
+            nonlocal received
+            while not (match := re.search(pattern, received)):
+                assert select.select([reader], [], [], 10)[0], received
+                received += os.read(reader, 65536)
+            return match
+
+        def converse() -> None:
+            for _ in range(4000):
+                client.sendall(message)
+                assert client.recv(100) == message
+
+        with ExitStack() as stack:
+            stack.callback(server.wait)
+            stack.callback(server.kill)
+            read(b"ready: 1 listeners")
+            client = stack.enter_context(socket.socket(socket.AF_UNIX))
+            client.settimeout(5)
+            client.connect(path)
+            converse()
+            dropped = int(read(rb"(\d+) log lines dropped")[1])
+            assert (dropped > 0, received.count(b"'#..") + dropped) == (True, 4000)
+            converse()
+            server.terminate()
+            assert server.wait(3) == -signal.SIGTERM

@@ -5,24 +5,36 @@ The command's log: twistd's own text, or one JSON object a line.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import syslog
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TextIO, cast
+from pathlib import Path
+from typing import Any, cast
 
-from twisted.logger import FileLogObserver, ILogObserver, LogEvent, formatEvent, textFileLogObserver
+from twisted.logger import (
+    FileLogObserver,
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    formatEvent,
+    formatEventAsClassicLogText,
+)
 from twisted.python.log import ILogObserver as ILegacyObserver
-from twisted.python.logfile import LogFile
 from twisted.python.syslog import SyslogObserver
+
+from sockservices.monitoring.background_writer import BackgroundWriter, mayBlock
+from sockservices.monitoring.log_file import ReopenedLogFile
 
 __all__ = ["FORMATS", "jsonLine", "logObserver"]
 
-#: The words for the formats.
+#: The values of C{--log-format}.
 FORMATS = ("text", "json")
 
-#: What a line says of a conversation or datagram beside the sentence.
+#: The keys of a JSON line about a conversation or datagram.
 FIELDS = ("service", "transport", "peer", "listener", "serial", "seconds", "received", "sent", "outcome", "reason")
 
 
@@ -31,10 +43,10 @@ def jsonLine(event: LogEvent) -> str:
     An event as one line of JSON: C{time} (UTC), C{level}, C{event} (the sentence that the text format has), and the
     fields of a conversation where it is about one.
     """
-    time = datetime.fromtimestamp(event.get("log_time", 0.0), UTC).isoformat(timespec="milliseconds")
+    moment = datetime.fromtimestamp(event.get("log_time", 0.0), UTC).isoformat(timespec="milliseconds")
     level = event.get("log_level")
     line: dict[str, Any] = {
-        "time": time.replace("+00:00", "Z"),
+        "time": moment.replace("+00:00", "Z"),
         "level": level.name if level is not None else "info",
         "event": formatEvent(event),
     }
@@ -46,7 +58,7 @@ def jsonLine(event: LogEvent) -> str:
 
 class _Syslog:
     """
-    A file whose lines go to syslog(3).
+    A text file whose lines go to syslog(3).
     """
 
     def __init__(self, prefix: str) -> None:
@@ -57,43 +69,76 @@ class _Syslog:
 
     def flush(self) -> None:
         """
-        Nothing is held back.
+        Do nothing: C{write} buffers nothing.
         """
 
 
-def logObserver(format: str, options: Mapping[str, Any]) -> ILogObserver | ILegacyObserver:
+def logObserver(format: str, options: Mapping[str, Any], reactor: Any) -> ILogObserver | ILegacyObserver:
     """
-    Where the log goes, by twistd's own options C{--logfile}, C{--syslog} and C{--prefix}.
+    Make the observer for twistd's own options C{--logfile}, C{--syslog} and C{--prefix}. A stalled reader of a pipe,
+    terminal, FIFO or socket does not block the reactor.
 
     @param format: one of L{FORMATS}.
     @param options: those of twistd.
+    @param reactor: the reactor whose start and stop the writing of lines follows, and which rotates a file on SIGUSR1.
     @raise OSError: when the file cannot be opened.
-    @raise ValueError: when a daemon is asked to log to its standard output, which it does not have.
+    @raise ValueError: when there is no standard output to log to.
     """
+    formatLine = cast(Callable[[LogEvent], str], formatEventAsClassicLogText if format == "text" else jsonLine)
     if options.get("syslog"):
         if format == "text":
             return cast(ILegacyObserver, SyslogObserver(options["prefix"]).emit)
         out: Any = _Syslog(options["prefix"])
     else:
-        out = _file(options.get("logfile") or ("-" if options["nodaemon"] else "twistd.log"), options["nodaemon"])
-    return cast(ILogObserver, textFileLogObserver(out) if format == "text" else FileLogObserver(out, jsonLine))
+        name = options.get("logfile") or ("-" if options["nodaemon"] else "twistd.log")
+        out = _standardOutput(options["nodaemon"]) if name == "-" else _open(name)
+    if isinstance(out, ReopenedLogFile):
+        if signal.getsignal(signal.SIGUSR1) in (signal.SIG_DFL, None):
+            signal.signal(signal.SIGUSR1, lambda *_: reactor.callFromThread(out.rotate))
+    elif isinstance(out, int):
+        out = BackgroundWriter(out, lambda count: formatLine(_droppedEvent(count)))
+        out.runWith(reactor)
+    return cast(ILogObserver, FileLogObserver(out, formatLine))
 
 
-def _file(name: str, foreground: bool) -> TextIO | LogFile:
-    if name == "-":
-        if not foreground:
-            raise ValueError("a daemon has no standard output; name a file, or give --nodaemon")
-        return sys.stdout
+def _standardOutput(foreground: bool) -> Any:
+    """
+    @return: the descriptor of the standard output where writing to it may block, else the text file.
+    """
+    if not foreground:
+        raise ValueError("a daemon has no standard output; name a file, or give --nodaemon")
+    if sys.stdout is None:
+        raise ValueError("the standard output is closed; name a file")
     try:
-        file: LogFile = LogFile.fromFullPath(name)
-    except AssertionError as fault:
-        raise OSError(str(fault)) from None
-    if signal.getsignal(signal.SIGUSR1) in (signal.SIG_DFL, None):
-        signal.signal(signal.SIGUSR1, lambda *_: _rotate(file))
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):
+        # An object in place of the standard output, which has no descriptor.
+        return sys.stdout
+    sys.stdout.flush()
+    return descriptor if mayBlock(descriptor) else sys.stdout
+
+
+def _open(name: str) -> Any:
+    """
+    @return: the descriptor of a FIFO or device, else the file.
+    """
+    path = Path(name)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        # Opened for writing only, a FIFO would block until there is a reader (fifo(7)).
+        return os.open(path, os.O_RDWR | os.O_NOCTTY)
+    try:
+        file: ReopenedLogFile = ReopenedLogFile.fromFullPath(name)
+    except AssertionError as error:
+        # Twisted asserts that the folder exists.
+        raise OSError(str(error)) from None
     return file
 
 
-def _rotate(file: LogFile) -> None:
-    from twisted.internet import reactor
-
-    reactor.callFromThread(file.rotate)  # type: ignore[attr-defined]
+def _droppedEvent(count: int) -> LogEvent:
+    return {
+        "log_format": "{count} log lines dropped: the reader of the log did not keep up",
+        "log_level": LogLevel.warn,
+        "log_namespace": "sockservices",
+        "log_time": time.time(),
+        "count": count,
+    }

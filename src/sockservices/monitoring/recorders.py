@@ -1,5 +1,5 @@
 """
-What becomes of a visit: any callable that takes one will do; these write them to the log.
+Recorders: callables that take the L{Visit} of each finished conversation. The one here writes it to the log.
 """
 
 from __future__ import annotations
@@ -21,44 +21,46 @@ __all__ = ["Record", "VisitLog", "logVisit", "recordVisit"]
 
 log = Logger("sockservices")
 
-#: Called once with each finished conversation.
+#: Called once for each finished conversation.
 Record: TypeAlias = Callable[[Visit], object]
 
-#: Lines a second; a line costs some 60 microseconds, and a flood of them would cost more than the conversations.
-MOST = 100
+#: A line costs some 60 microseconds: without a limit, lines could cost more than the conversations.
+LINES_PER_SECOND = 100
 
-#: Seconds between two summaries of what was not told one by one.
-PAUSE = 10.0
+#: Seconds between two summaries of conversations without a line of their own.
+SUMMARY_INTERVAL = 10.0
 
 
 class VisitLog:
     """
-    One line for each conversation, up to 100 a second; what is over, and every refusal, is summed up every 10 seconds.
+    Logs one line for each conversation, up to 100 a second. Every 10 seconds it logs a summary of the others and of all
+    refused connections.
     """
 
     def __init__(self, clock: IReactorTime | None = None, seconds: Callable[[], float] = time.monotonic) -> None:
         """
-        @param clock: tells a summary when its time has come. Without one it waits for the next visit, or L{flush}.
-        @param seconds: a clock that never goes back, in seconds.
+        @param clock: calls L{flush} when a summary is due. Without one a summary waits for the next visit, or L{flush}.
+        @param seconds: a monotonic clock, in seconds.
         """
         self._clock = clock
         self._seconds = seconds
-        self._second = self._summed = -PAUSE
+        self._secondBegan = self._summarizedAt = -SUMMARY_INTERVAL
         self._lines = 0
-        self._untold: Counter[Outcome] = Counter()
-        self._later: IDelayedCall | None = None
+        self._unlogged: Counter[Outcome] = Counter()
+        self._summaryCall: IDelayedCall | None = None
 
     def __call__(self, visit: Visit) -> None:
         """
-        Log a visit, now or in the next summary.
+        Log a visit: now, or in the next summary.
         """
         now = self._seconds()
-        if now - self._second >= 1.0:
-            self._second, self._lines = now, 0
-        if visit.outcome is Outcome.REFUSED or self._lines >= MOST:
-            self._untold[visit.outcome] += 1
-            if self._clock is not None and self._later is None:
-                self._later = self._clock.callLater(max(0.0, self._summed + PAUSE - now), self.flush)
+        if now - self._secondBegan >= 1.0:
+            self._secondBegan, self._lines = now, 0
+        if visit.outcome is Outcome.REFUSED or self._lines >= LINES_PER_SECOND:
+            self._unlogged[visit.outcome] += 1
+            if self._clock is not None and self._summaryCall is None:
+                delay = max(0.0, self._summarizedAt + SUMMARY_INTERVAL - now)
+                self._summaryCall = self._clock.callLater(delay, self.flush)
         else:
             self._lines += 1
             log.info(
@@ -71,32 +73,33 @@ class VisitLog:
                 received=visit.received,
                 sent=visit.sent,
             )
-        if self._untold and now - self._summed >= PAUSE:
+        if self._unlogged and now - self._summarizedAt >= SUMMARY_INTERVAL:
             self.flush()
 
     def flush(self) -> None:
         """
-        Sum up what has not been told.
+        Log the summary now, if there is anything to summarize.
         """
-        self._summed = self._seconds()
-        later, self._later = self._later, None
-        if later is not None and later.active():
-            later.cancel()
-        if self._untold:
-            counts = ", ".join(f"{count} {outcome.value}" for outcome, count in self._untold.most_common())
-            self._untold.clear()
-            log.info("further conversations, not told one by one: {counts}", counts=counts)
+        self._summarizedAt = self._seconds()
+        call, self._summaryCall = self._summaryCall, None
+        if call is not None and call.active():
+            call.cancel()
+        if self._unlogged:
+            counts = ", ".join(f"{count} {outcome.value}" for outcome, count in self._unlogged.most_common())
+            total = self._unlogged.total()
+            self._unlogged.clear()
+            log.info("{total} more conversations not logged individually: {counts}", total=total, counts=counts)
 
 
 def recordVisit(record: Record, visit: Visit) -> None:
     """
-    Call a recorder, whose faults are its own: they end no conversation.
+    Call a recorder. Log what it raises: the error of a recorder ends no conversation.
     """
     try:
         record(visit)
-    except Exception as fault:
-        log.error("recording a visit raised {fault}", fault=faultText(fault))
+    except Exception as error:
+        log.error("recording a visit raised {error}", error=faultText(error))
 
 
-#: The default: no timer of its own, so that nothing is left in a reactor that is not ours.
+#: The default recorder. It has no clock, so that it leaves no timer in an embedder's reactor.
 logVisit = VisitLog()

@@ -1,5 +1,5 @@
 """
-Tells the service manager how the server is (sd_notify(3)).
+Notifies the service manager of the server's state (sd_notify(3)).
 """
 
 from __future__ import annotations
@@ -14,48 +14,65 @@ from twisted.internet.task import LoopingCall
 
 __all__ = ["SystemdNotifier"]
 
+#: systemd's usec_t has 64 bits.
+MAX_MICROSECONDS = 2**64 - 1
+
 
 class SystemdNotifier:
     """
-    Sends a service manager that wants to know one datagram for each change, and the sign of life that it asks for.
+    Sends one datagram for each change of state to C{NOTIFY_SOCKET}, and the keep-alive of C{WATCHDOG_USEC}.
     """
 
     def __init__(self, reactor: Any, environ: Mapping[str, str] = os.environ) -> None:
         address = environ.get("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
-        self._alive = LoopingCall(self.send, "WATCHDOG=1")
-        self._alive.clock = reactor
-        ours = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
-        asked = environ.get("WATCHDOG_USEC", "")
-        self._microseconds = int(asked) if ours and asked.isdecimal() else 0
+        self._keepAlive = LoopingCall(self.send, "WATCHDOG=1")
+        self._keepAlive.clock = reactor
+        self._watchdogSeconds = _watchdogSeconds(environ)
 
     def send(self, state: str) -> None:
         """
-        Send a state; nobody who listens, nothing sent.
+        Send a state. Do nothing without C{NOTIFY_SOCKET}.
+
+        @param state: an assignment of sd_notify(3), such as C{READY=1}.
         """
         if self._address:
-            # A service manager that is gone, or does not read, is no reason to serve no more.
+            # The server goes on when the service manager is gone or does not read.
             with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifier:
                 notifier.setblocking(False)
                 notifier.sendto(state.encode(), self._address)
 
     def ready(self) -> None:
         """
-        The server serves. From now on a sign of life is sent twice as often as it is asked for.
+        Send that the server serves. From now on send keep-alives at half of the interval, as sd_watchdog_enabled(3)
+        recommends.
         """
         self.send("READY=1")
-        if self._address and self._microseconds:
-            self._alive.start(self._microseconds / 2_000_000)
+        if self._address and self._watchdogSeconds:
+            self._keepAlive.start(self._watchdogSeconds / 2)
 
     def stopping(self) -> None:
         """
-        The server has begun to stop. It goes on giving signs of life.
+        Send that the server has begun to stop. Keep-alives go on.
         """
         self.send("STOPPING=1")
 
     def stopped(self) -> None:
         """
-        The server has stopped.
+        End the keep-alives.
         """
-        if self._alive.running:
-            self._alive.stop()
+        if self._keepAlive.running:
+            self._keepAlive.stop()
+
+
+def _watchdogSeconds(environ: Mapping[str, str]) -> float:
+    """
+    @return: the interval in seconds; 0 when there is none, it is another process's, or it is no number of 64 bits.
+    """
+    text = environ.get("WATCHDOG_USEC", "")
+    pid = str(os.getpid())
+    # int() raises for more than 4300 digits.
+    if environ.get("WATCHDOG_PID", pid) != pid or not (text.isascii() and text.isdecimal() and len(text) <= 20):
+        return 0.0
+    microseconds = int(text)
+    return microseconds / 1e6 if microseconds <= MAX_MICROSECONDS else 0.0

@@ -1,5 +1,5 @@
 """
-What signals mean to the command.
+The command's actions on signals.
 """
 
 from __future__ import annotations
@@ -15,35 +15,36 @@ __all__ = ["Signals"]
 
 log = Logger("sockservices")
 
-#: Seconds beyond the drain after which a process that is still there ends without asking anything any more.
-OVERDUE = 5
+#: Seconds after the drain until SIGALRM kills a process whose shutdown hangs.
+ALARM_DELAY = 5
 
 
 class Signals:
     """
-    SIGTERM and SIGINT stop the server, and end it at once when they come again. SIGHUP and SIGUSR1 do not end it.
+    SIGTERM and SIGINT stop the server; a second one aborts all conversations. SIGHUP, and SIGUSR1 without a log file,
+    log a line.
     """
 
-    def __init__(self, reactor: Any, cut: Callable[[], object], drain: float) -> None:
+    def __init__(self, reactor: Any, abortAll: Callable[[], object], drain: float) -> None:
         """
-        @param cut: ends all conversations at once.
-        @param drain: the seconds that a stop may take.
+        @param abortAll: ends all conversations at once.
+        @param drain: seconds that a stop may take.
         """
         self._reactor = reactor
-        self._cut = cut
-        self._overdue = int(drain) + OVERDUE
+        self._abortAll = abortAll
+        self._alarmSeconds = int(drain) + ALARM_DELAY
         self._stopping = False
-        self._twisted: dict[int, Any] = {}
+        self._twistedActions: dict[int, Any] = {}
 
     def install(self) -> None:
         """
-        Take over the signals, once the reactor runs: it sets handlers of its own when it starts.
+        Install the actions. Call this when the reactor runs: it installs its own when it starts.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
-            twisted = signal.getsignal(number)
-            # What was ignored stays so: shells start what runs in the background with SIGINT ignored.
-            if callable(twisted):
-                self._twisted[number] = twisted
+            action = signal.getsignal(number)
+            # An ignored signal stays ignored: shells start background processes with SIGINT ignored.
+            if callable(action):
+                self._twistedActions[number] = action
                 signal.signal(number, self._stop)
         signal.signal(signal.SIGHUP, self._reload)
         if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:
@@ -51,20 +52,20 @@ class Signals:
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if self._stopping:
-            # Not to Twisted's handler again: it would log a traceback, since the reactor is stopping already.
-            self._reactor.callFromThread(self._end)
+            # Twisted's action would log a traceback: the reactor is stopping already.
+            self._reactor.callFromThread(self._abort)
             return
         self._stopping = True
-        # Should the reactor not come back from something, the alarm's default action ends the process.
-        signal.alarm(self._overdue)
-        self._twisted[number](number, frame)
+        # When shutdown hangs, the default action of SIGALRM kills the process.
+        signal.alarm(self._alarmSeconds)
+        self._twistedActions[number](number, frame)
 
-    def _end(self) -> None:
-        log.info("told twice to stop: ending all conversations")
-        self._cut()
+    def _abort(self) -> None:
+        log.info("second signal to stop: aborting all conversations")
+        self._abortAll()
 
     def _reload(self, number: int, frame: FrameType | None) -> None:
-        self._reactor.callFromThread(log.info, "SIGHUP: there is nothing to read again")
+        self._reactor.callFromThread(log.info, "SIGHUP: nothing to reload")
 
     def _rotate(self, number: int, frame: FrameType | None) -> None:
-        self._reactor.callFromThread(log.info, "SIGUSR1: there is no log file to begin anew")
+        self._reactor.callFromThread(log.info, "SIGUSR1: no log file to reopen")

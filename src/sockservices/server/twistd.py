@@ -40,7 +40,7 @@ def keptGroups(twistd: Mapping[str, Any]) -> list[int] | None:
     return [gid] if gid is not None and uid is None and os.geteuid() == 0 else None
 
 
-def twistdObserver(logFormat: str, twistd: Mapping[str, Any]) -> Any:
+def twistdObserver(logFormat: str, twistd: Mapping[str, Any], reactor: Any) -> Any:
     """
     The observer that logs in a format to where twistd's options say; L{None} where another command logs.
     """
@@ -49,6 +49,6 @@ def twistdObserver(logFormat: str, twistd: Mapping[str, Any]) -> Any:
             exitWithError(f"--log-format {logFormat}: the --logger of twistd has a format of its own")
         return None
     try:
-        return logObserver(logFormat, twistd)
+        return logObserver(logFormat, twistd, reactor)
     except (OSError, ValueError) as error:
-        exitWithError(f"--logfile {twistd['logfile']}: {error}")
+        exitWithError(f"--logfile {twistd['logfile'] or '-'}: {error}")

@@ -1,5 +1,5 @@
 """
-The fast transports by name, for any server whose endpoint is a string: C{fasttcp:8007} in place of C{tcp:8007}.
+Parsers of endpoint strings for the fast transports: C{fasttcp:8007} in place of C{tcp:8007}.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ class FastTCP:
 
     def parseStreamServer(self, reactor: Any, port: str, interface: str = "0.0.0.0") -> StreamEndpoint:  # type: ignore[override]
         """
-        An endpoint for TCP.
+        Make an endpoint for TCP.
 
-        @param interface: by default every one, as with C{tcp:}; C{::} is for IPv6 only.
-        @raise ValueError: when port or interface make no sense.
+        @param port: 0 to 65535.
+        @param interface: an IP address; by default all IPv4 interfaces, as with C{tcp:}. C{::} is all IPv6 interfaces.
+        @raise ValueError: when port or interface is invalid.
         """
         return StreamEndpoint(reactor, InetBinding(Transport.TCP, portNumber(port), interface))
 
@@ -45,9 +46,10 @@ class FastUNIX:
 
     def parseStreamServer(self, reactor: Any, address: str, mode: str = "666") -> StreamEndpoint:  # type: ignore[override]
         """
-        An endpoint for Unix streams.
+        Make an endpoint for Unix stream sockets. Unlike C{unix:} it makes no lock file.
 
-        @param mode: by default everybody may connect, as with C{unix:}. No lock file is made.
-        @raise ValueError: when path or mode make no sense.
+        @param address: the path of the socket, or C{@name} in the abstract namespace.
+        @param mode: octal permissions; by default every user may connect, as with C{unix:}.
+        @raise ValueError: when path or mode is invalid.
         """
         return StreamEndpoint(reactor, UnixBinding(Transport.UNIX, address, int(mode, 8)))

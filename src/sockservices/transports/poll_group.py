@@ -1,5 +1,5 @@
 """
-Many descriptors behind one of the reactor.
+An epoll set for many connections, which the reactor watches as one descriptor.
 """
 
 from __future__ import annotations
@@ -19,24 +19,25 @@ __all__ = ["REASONS", "PollGroup"]
 
 log = Logger("sockservices")
 
-#: EPOLLIN and EPOLLOUT. EPOLLERR and EPOLLHUP are told unasked.
+#: EPOLLIN and EPOLLOUT. The kernel reports EPOLLERR and EPOLLHUP always (epoll_ctl(2)).
 IN, OUT = 1, 4
 
-#: Events after which the reactor has its turn. One call into the kernel tells of a thousand at most; when it told of a
-#: few only, the next few are asked for at once: a turn of the reactor costs as much as serving one.
-MOST = 128
+#: Events after which C{doRead} returns to the reactor. It polls again before that, because a turn of the reactor costs
+#: as much as one event.
+EVENTS_PER_TURN = 128
 
-#: Twisted's reactors, too, give the same failure to every connection that ends in this way.
+#: The reasons for C{connectionLost} that many connections share, as in Twisted's reactors.
 REASONS: dict[type[BaseException], Failure] = {type(why): Failure(why) for why in (CONNECTION_DONE, CONNECTION_LOST)}
 
 
 @implementer(IReadDescriptor)
 class PollGroup:
     """
-    An epoll set, for which a reactor waits as if it were one connection. Each turn of the reactor then serves all
-    members that are ready, by one call into the kernel and without a logging context for each.
+    An epoll set that the reactor watches as one descriptor. A turn of the reactor dispatches the events of all members
+    that are ready, with one system call and without a logging context for each.
 
-    Members are served once each before any is served again, and then the reactor and its timers have their turn.
+    Each ready member is called once before any is called again. C{doRead} returns after 128 events, so that members
+    that are always ready delay no timer.
     """
 
     def __init__(self, reactor: Any) -> None:
@@ -46,58 +47,58 @@ class PollGroup:
         self._writers: dict[int, Any] = {}
         self._registeredThisTurn: set[int] = set()
         self._afterDispatch: list[Callable[[], object]] = []
-        self._serving = self._retired = False
+        self._dispatching = self._retired = False
 
-    # What the reactor asks of it.
+    # IReadDescriptor
 
     def fileno(self) -> int:
         """
-        The descriptor of the set.
+        The descriptor of the epoll set, -1 while there is none.
         """
         return -1 if self._epoll is None else self._epoll.fileno()
 
     def logPrefix(self) -> str:
         """
-        What a line in the log begins with.
+        The prefix of log lines.
         """
         return type(self).__name__
 
     def doRead(self) -> None:
         """
-        Serve the members that are ready.
+        Dispatch the events of the members that are ready.
         """
-        self._serving = True
+        self._dispatching = True
         readers, registered = self._readers, self._registeredThisTurn
-        served = 0
+        dispatched = 0
         try:
-            while served < MOST and self._epoll is not None:
+            while dispatched < EVENTS_PER_TURN and self._epoll is not None:
                 registered.clear()
                 events = self._epoll.poll(0)
                 for descriptor, event in events:
                     if event == IN:
-                        # One that was served before may have paused or ended this one.
+                        # A member called before may have paused or closed this one.
                         member = readers.get(descriptor)
                         if member is not None:
                             try:
                                 why = member.doRead()
-                            except BaseException as fault:
-                                why = self._raised(member, fault)
+                            except BaseException as error:
+                                why = self._logException(member, error)
                             if why is not None:
                                 self._disconnect(member, why, True)
                     elif descriptor not in registered:
-                        self._serve(descriptor, event)
+                        self._dispatch(descriptor, event)
                 if self._afterDispatch:
                     self._runAfterDispatch()
-                served += len(events)
+                dispatched += len(events)
                 if len(events) < 2:
-                    # After a single one, the next is better waited for.
+                    # After a single event, waiting for the next in the reactor costs less.
                     return
         finally:
-            self._serving = False
+            self._dispatching = False
 
-    def _serve(self, descriptor: int, event: int) -> None:
+    def _dispatch(self, descriptor: int, event: int) -> None:
         """
-        What is to be done but seldom: with room for output, with hang-ups and errors.
+        Dispatch an event other than plain input: EPOLLOUT, EPOLLHUP, EPOLLERR.
         """
         reading = descriptor in self._readers
         member: Any = (self._readers if reading else self._writers).get(descriptor)
@@ -114,15 +115,15 @@ class PollGroup:
             if event & OUT and why is None and writer is member:
                 reading = False
                 why = writer.doWrite()
-        except BaseException as fault:
-            why = self._raised(member, fault)
+        except BaseException as error:
+            why = self._logException(member, error)
         if why is not None:
             self._disconnect(member, why, reading)
 
-    def _raised(self, member: Any, fault: BaseException) -> BaseException:
-        # As Twisted's reactors do, down to SystemExit: the fault of one connection is to end no other.
+    def _logException(self, member: Any, error: BaseException) -> BaseException:
+        # Even for SystemExit, as Twisted's reactors do: an exception in one connection ends no other.
         log.failure("{member!r} raised", member=member)
-        return fault
+        return error
 
     def _disconnect(self, member: Any, why: BaseException, reading: bool) -> None:
         self.removeReader(member)
@@ -133,42 +134,43 @@ class PollGroup:
             else:
                 self.removeWriter(member)
                 member.connectionLost(reason)
-        except BaseException as fault:
-            self._raised(member, fault)
+        except BaseException as error:
+            self._logException(member, error)
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        The reactor lets go of all that it watches.
+        Disconnect all members: the reactor has stopped.
         """
         self._retired = True
         for member in {**self._writers, **self._readers}.values():
             try:
                 member.connectionLost(reason)
-            except BaseException as fault:
-                self._raised(member, fault)
+            except BaseException as error:
+                self._logException(member, error)
 
-    # What members ask of it.
+    # The members' side
 
     def callAfterDispatch(self, call: Callable[[], object]) -> None:
         """
-        Call this when the member that is being served is done with what it does now.
+        Call a function after the current batch of events, or in the next turn of the reactor if there is none. So
+        C{connectionLost} is never called from within a method that the protocol has called.
         """
-        if not self._afterDispatch and not self._serving:
+        if not self._afterDispatch and not self._dispatching:
             self._reactor.callLater(0, self._runAfterDispatch)
         self._afterDispatch.append(call)
 
     def _runAfterDispatch(self) -> None:
         for call in self._afterDispatch:
-            # It may add others; they have their turn in this very loop.
+            # A call may append others; this loop reaches them as well.
             try:
                 call()
             except BaseException:
-                log.failure("a connection raised while it ended")
+                log.failure("closing a connection raised")
         self._afterDispatch.clear()
 
     def addReader(self, member: Any) -> None:
         """
-        Watch for input.
+        Watch a member for input.
         """
         descriptor = member.fileno()
         if descriptor not in self._readers:
@@ -177,7 +179,7 @@ class PollGroup:
 
     def addWriter(self, member: Any) -> None:
         """
-        Watch for room for output.
+        Watch a member for room in its send buffer.
         """
         descriptor = member.fileno()
         if descriptor not in self._writers:
@@ -186,21 +188,21 @@ class PollGroup:
 
     def removeReader(self, member: Any) -> None:
         """
-        Watch for input no more.
+        Stop watching a member for input.
         """
         if self._readers.pop(descriptor := member.fileno(), None) is not None:
             self._ignore(descriptor, OUT, self._writers)
 
     def removeWriter(self, member: Any) -> None:
         """
-        Watch for room for output no more.
+        Stop watching a member for room in its send buffer.
         """
         if self._writers.pop(descriptor := member.fileno(), None) is not None:
             self._ignore(descriptor, IN, self._readers)
 
     def open(self) -> None:
         """
-        Make the set, if there is none: later, when descriptors are scarce, it could not be had.
+        Create the epoll set, if there is none: later the process may have no descriptor left for it.
         """
         if self._epoll is None:
             self._epoll = select.epoll()
@@ -217,7 +219,7 @@ class PollGroup:
         except BaseException:
             self._closeIfIdle()
             raise
-        # What was told of this number in the same breath was meant for one that is gone.
+        # Events of this descriptor in the current batch belong to a closed connection that had the same number.
         self._registeredThisTurn.add(descriptor)
 
     def _ignore(self, descriptor: int, other: int, others: dict[int, Any]) -> None:
@@ -225,13 +227,13 @@ class PollGroup:
         if descriptor in others:
             self._epoll.modify(descriptor, other)
         else:
-            # Left in the set, it would still be told to have hung up, turn after turn.
+            # A descriptor left in the set without events reports EPOLLHUP on every poll.
             self._epoll.unregister(descriptor)
             self._closeIfIdle()
 
     def retire(self) -> None:
         """
-        Close the set as soon as nothing is left in it.
+        Close the set as soon as it has no members.
         """
         self._retired = True
         self._closeIfIdle()

@@ -1,5 +1,5 @@
 """
-Many datagrams by one call into the kernel: recvmmsg(2), which Linux alone has.
+Receives many datagrams with one system call: recvmmsg(2), which only Linux has.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ from typing import Any
 
 __all__ = ["MAX_BATCH", "NAME_SIZES", "BatchReceiver", "controlMessages", "recvmmsg"]
 
-#: The most datagrams of one call.
+#: Datagrams that one call receives at most.
 MAX_BATCH = 64
 
 #: struct iovec: address and length.
 _IOVEC = struct.Struct("@PN")
 
-#: struct mmsghdr: a name and its length, iovecs and their number, control messages and their length, flags; then the
-#: bytes that came.
+#: struct mmsghdr: name and its length, iovecs and their number, control messages and their length, flags; then the
+#: number of bytes received.
 _HEADER = struct.Struct("@PIPNPNi0PI0P")
-_CONTROL_AT, _LENGTH_AT = struct.calcsize("@PIPNP0N"), struct.calcsize("@PIPNPNi0P")
+_CONTROL_LENGTH_OFFSET, _LENGTH_OFFSET = struct.calcsize("@PIPNP0N"), struct.calcsize("@PIPNPNi0P")
 
-#: struct cmsghdr: the length with this header, level and kind.
-_MESSAGE = struct.Struct("@Nii")
+#: struct cmsghdr: length with this header, level, type.
+_CONTROL_HEADER = struct.Struct("@Nii")
 
-#: struct iovec and its like count in size_t, which the types of memoryviews do not know by its letter.
+#: The format of size_t for C{memoryview.cast}, whose annotations do not have it.
 _SIZE_T: Any = "N"
 
-#: The bytes of a size_t, to which control messages are aligned.
-_WORD = struct.calcsize("N")
+#: Bytes of a size_t; control messages are aligned to it (cmsg(3)).
+_ALIGNMENT = struct.calcsize("N")
 
-#: The bytes of a name: struct sockaddr_in, and struct sockaddr_in6 (for IPv4 too, on such a socket).
+#: Bytes of a struct sockaddr by the socket's family. An IPv6 socket gives sockaddr_in6 for IPv4 sources as well.
 NAME_SIZES: dict[int, int] = {socket.AF_INET: 16, socket.AF_INET6: 28}
 
-#: The bytes kept for a name, and for the control messages of a datagram.
-_NAME, _CONTROL = 32, 256
+#: Bytes reserved for the name, and for the control messages, of a datagram.
+_NAME_SPACE, _CONTROL_SPACE = 32, 256
 
 
-def _found() -> Callable[..., int] | None:
+def _findRecvmmsg() -> Callable[..., int] | None:
     """
-    The call, where there is one.
+    @return: the function of the C library, if it has one.
     """
     if not sys.platform.startswith("linux"):
         return None
@@ -57,55 +57,60 @@ def _found() -> Callable[..., int] | None:
     return function
 
 
-recvmmsg = _found()
+recvmmsg = _findRecvmmsg()
 
 
 class BatchReceiver:
     """
-    The memory that the kernel writes datagrams to. What is never written to is never taken from the system.
+    The buffers that recvmmsg(2) fills. Pages that no datagram has reached take no memory.
     """
 
     def __init__(self, family: int, size: int) -> None:
         """
-        @param family: the socket's.
-        @param size: the bytes of a datagram that are kept.
+        @param family: the address family of the socket.
+        @param size: bytes of a datagram that are kept; the rest is cut off.
         """
         iovecs = MAX_BATCH * _HEADER.size
         names = iovecs + MAX_BATCH * _IOVEC.size
-        controls = names + MAX_BATCH * _NAME
-        datagrams = controls + MAX_BATCH * _CONTROL
+        controls = names + MAX_BATCH * _NAME_SPACE
+        datagrams = controls + MAX_BATCH * _CONTROL_SPACE
         self._memory = mmap.mmap(-1, datagrams + MAX_BATCH * size)
         self._anchor = ctypes.c_char.from_buffer(self._memory)
         self._address = address = ctypes.addressof(self._anchor)
-        #: For each datagram where its bytes begin, where its name begins and ends, and where control messages begin.
-        self._places: list[tuple[int, int, int, int]] = []
+        #: For each datagram the offsets of its bytes, of its name and its end, and of its control messages.
+        self._offsets: list[tuple[int, int, int, int]] = []
         for index in range(MAX_BATCH):
-            name, control, datagram = names + index * _NAME, controls + index * _CONTROL, datagrams + index * size
-            self._places.append((datagram, name, name + NAME_SIZES[family], control))
+            name, control, datagram = (
+                names + index * _NAME_SPACE,
+                controls + index * _CONTROL_SPACE,
+                datagrams + index * size,
+            )
+            self._offsets.append((datagram, name, name + NAME_SIZES[family], control))
             iovec = iovecs + index * _IOVEC.size
             _IOVEC.pack_into(self._memory, iovec, address + datagram, size)
             _HEADER.pack_into(
-                *(self._memory, index * _HEADER.size, address + name, _NAME, address + iovec, 1),
-                *(address + control, _CONTROL, 0, 0),
+                *(self._memory, index * _HEADER.size, address + name, _NAME_SPACE, address + iovec, 1),
+                *(address + control, _CONTROL_SPACE, 0, 0),
             )
         self._headers = self._memory[:iovecs]
         view = memoryview(self._memory)[:iovecs]
-        #: For each datagram how many bytes came, and how many of control messages.
-        self._lengths = view.cast("I")[_LENGTH_AT // 4 :: _HEADER.size // 4]
-        self._controlLengths = view.cast(_SIZE_T)[_CONTROL_AT // _WORD :: _HEADER.size // _WORD]
+        #: For each datagram the length of its bytes, and of its control messages.
+        self._lengths = view.cast("I")[_LENGTH_OFFSET // 4 :: _HEADER.size // 4]
+        self._controlLengths = view.cast(_SIZE_T)[_CONTROL_LENGTH_OFFSET // _ALIGNMENT :: _HEADER.size // _ALIGNMENT]
 
-    def receive(self, descriptor: int, most: int) -> list[tuple[bytes, bytes, bytes]]:
+    def receive(self, descriptor: int, limit: int) -> list[tuple[bytes, bytes, bytes]]:
         """
-        Receive what has come, and wait for nothing.
+        Receive the datagrams in the socket's queue, without waiting.
 
-        @return: for each datagram its bytes, the source as a struct sockaddr, and the control messages.
-        @raise OSError: L{BlockingIOError} when nothing has come.
+        @param limit: how many at most; never more than L{MAX_BATCH}.
+        @return: for each datagram its bytes, its source as a struct sockaddr, and its control messages.
+        @raise OSError: L{BlockingIOError} when the queue is empty.
         """
         assert recvmmsg is not None
         memory = self._memory
-        # The kernel has written into the headers of the last call.
+        # Restore the lengths and flags that the kernel has overwritten in the last call.
         memory[: len(self._headers)] = self._headers
-        count = recvmmsg(descriptor, self._address, min(most, MAX_BATCH), socket.MSG_DONTWAIT, None)
+        count = recvmmsg(descriptor, self._address, min(limit, MAX_BATCH), socket.MSG_DONTWAIT, None)
         if count < 0:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number))
@@ -113,18 +118,20 @@ class BatchReceiver:
         return [
             (memory[datagram : datagram + length], memory[name:nameEnd], memory[control : control + controlLength])
             for (datagram, name, nameEnd, control), length, controlLength in zip(
-                self._places, lengths, controls, strict=False
+                self._offsets, lengths, controls, strict=False
             )
         ]
 
 
 def controlMessages(control: bytes) -> list[tuple[int, int, bytes]]:
     """
-    Control messages as C{socket.recvmsg} has them: level, kind and bytes of each.
+    Parse control messages.
+
+    @return: what C{socket.recvmsg} returns for them: level, type and bytes of each.
     """
     messages = []
-    while len(control) >= _MESSAGE.size:
-        length, level, kind = _MESSAGE.unpack_from(control)
-        messages.append((level, kind, control[_MESSAGE.size : length]))
-        control = control[max(-(-length // _WORD) * _WORD, _MESSAGE.size) :]
+    while len(control) >= _CONTROL_HEADER.size:
+        length, level, kind = _CONTROL_HEADER.unpack_from(control)
+        messages.append((level, kind, control[_CONTROL_HEADER.size : length]))
+        control = control[max(-(-length // _ALIGNMENT) * _ALIGNMENT, _CONTROL_HEADER.size) :]
     return messages

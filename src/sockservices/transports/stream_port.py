@@ -80,6 +80,7 @@ class StreamPort(Port):
         """
         super().__init__(opened, factory, reactor)
         self.factory = factory
+        self._setOobInline = not opened.connectionsInheritOobInline
         self._serial = 0
         self._interval = LogInterval()
         if not plain and hasattr(select, "epoll"):
@@ -142,6 +143,9 @@ class StreamPort(Port):
             if protocol is None:
                 connection.close()
                 return
+            if self._setOobInline:
+                # An urgent byte (RFC 6093, unix(7)) stays in its place in the stream.
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
             self._serial += 1
             transport = self._transport(connection, protocol, peer, name)
             protocol.makeConnection(transport)

@@ -5,14 +5,15 @@ The formats of the log.
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from io import StringIO
 from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogEvent, Logger, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
@@ -20,7 +21,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.visit import Visit
 from sockservices.monitoring.log import jsonLine, logObserver
+from sockservices.monitoring.log_file import ReopenedLogFile
 from sockservices.monitoring.recorders import VisitLog
+from tests.support.loop import LoopCase
 
 
 class JsonLineTests(SynchronousTestCase):
@@ -30,20 +33,20 @@ class JsonLineTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """
-        A log that is read back.
+        Make a logger whose lines are parsed.
         """
         self.lines: list[dict[str, Any]] = []
         self.log = Logger("test", observer=self.keep)  # type: ignore[arg-type]
 
     def keep(self, event: LogEvent) -> None:
         """
-        Read a line back.
+        Parse a line.
         """
         self.lines.append(json.loads(jsonLine(event)))
 
     def test_aSentence(self) -> None:
         """
-        An event has its time, level, and sentence.
+        A line has the time, level and text of the event.
         """
         self.log.warn("{count} of {what}", count=3, what="them")
         (line,) = self.lines
@@ -52,7 +55,7 @@ class JsonLineTests(SynchronousTestCase):
 
     def test_aConversation(self) -> None:
         """
-        A visit has its facts as well.
+        The line of a visit has its fields as well.
         """
         observer: Any = self.keep
         globalLogPublisher.addObserver(observer)
@@ -77,7 +80,7 @@ class JsonLineTests(SynchronousTestCase):
 
     def test_aFailure(self) -> None:
         """
-        A failure has its traceback, in the same line.
+        The line of a failure has its traceback.
         """
         self.log.failure("it went wrong", Failure(ValueError("for a reason")), LogLevel.critical)
         (line,) = self.lines
@@ -86,7 +89,7 @@ class JsonLineTests(SynchronousTestCase):
 
     def test_anEventOfTheOldKind(self) -> None:
         """
-        What twisted.python.log makes, text and nothing else, is a line too.
+        An event of twisted.python.log is a line as well.
         """
         line = json.loads(jsonLine({"log_format": "{log_text}", "log_text": "words", "message": ("words",)}))
         self.assertEqual(("info", "words"), (line["level"], line["event"]))
@@ -95,7 +98,7 @@ class JsonLineTests(SynchronousTestCase):
     @given(st.text(), st.one_of(st.none(), st.binary(), st.text(), st.floats()))
     def test_anythingIsOneLine(self, text: str, value: object) -> None:
         """
-        Whatever is in an event, it is one line, and an object.
+        Any event is one line with one object.
         """
         line = jsonLine({"log_format": "{text}{value}", "text": text, "value": value, "peer": value, "log_time": 0.0})
         self.assertEqual(1, line.count("\n"))
@@ -103,48 +106,94 @@ class JsonLineTests(SynchronousTestCase):
         self.assertEqual("1970-01-01T00:00:00.000Z", json.loads(line)["time"])
 
 
-class LogObserverTests(SynchronousTestCase):
+class LogObserverTests(LoopCase):
     """
     L{logObserver}.
     """
 
     def setUp(self) -> None:
         """
-        A folder, and the signal as it was.
+        Restore the action of SIGUSR1 after the test.
         """
-        folder = TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
+        super().setUp()
         self.addCleanup(signal.signal, signal.SIGUSR1, signal.getsignal(signal.SIGUSR1))
 
-    def test_aFile(self) -> None:
+    def info(self, format: str, text: str, logfile: object = None) -> None:
         """
-        In both formats, C{--logfile} is where the lines go.
+        Log a line.
         """
+        observer: Any = logObserver(format, {"logfile": logfile, "nodaemon": True}, self.reactor)
+        if isinstance(observer._outFile, ReopenedLogFile):
+            self.addCleanup(observer._outFile.close)
+        Logger("test", observer=observer).info(text)
+
+    def test_destinations(self) -> None:
+        """
+        In both formats lines go to the C{--logfile}: a file, a FIFO that need not have a reader yet, a device. In the
+        foreground, without one or with C{-}, they go to the standard output.
+        """
+        fifo = str(self.folder / "fifo")
+        os.mkfifo(fifo)
+        reader = os.open(fifo, os.O_RDWR)
+        self.addCleanup(os.close, reader)
         for format, expected in (("text", "[test#info] hello"), ("json", '"event": "hello"')):
             path = self.folder / format
-            observer: Any = logObserver(format, {"logfile": str(path), "nodaemon": True})
-            Logger("test", observer=observer).info("hello")
+            self.info(format, "hello", str(path))
+            self.info(format, "hello", fifo)
+            self.info(format, "hello", os.devnull)
+            for logfile in (None, "-"):
+                self.patch(sys, "stdout", output := StringIO())
+                self.info(format, "hello", logfile)
+                self.assertIn(expected, output.getvalue())
             self.assertIn(expected, path.read_text())
-            observer._outFile.close()
+            self.assertIn(expected, os.read(reader, 1000).decode())
 
-    def test_theTerminal(self) -> None:
+    def test_droppedLines(self) -> None:
         """
-        In the foreground, without C{--logfile} or with C{-}, it is the standard output.
+        The count of dropped lines is a line in the format of the others.
         """
-        for logfile in (None, "-"):
-            observer: Any = logObserver("json", {"logfile": logfile, "nodaemon": True})
-            self.assertIs(sys.stdout, observer._outFile)
+        for format, expected in (
+            ("text", r"\[sockservices#warn\] \d+ log lines dropped: "),
+            ("json", r'"level": "warn", "event": "\d+ log lines dropped: '),
+        ):
+            reader, pipe = os.pipe()
+            with open(reader) as output, open(pipe, "w") as stdout:  # noqa: PTH123 (they are descriptors)
+                self.patch(sys, "stdout", stdout)
+                reactor = MemoryReactorClock()
+                observer: Any = logObserver(format, {"logfile": "-", "nodaemon": True}, reactor)
+                reactor.run()
+                log = Logger("test", observer=observer)
+                for _ in range(10):
+                    log.info("x" * 50000)
+                self.assertRegex(next(line for line in output if "dropped" in line), expected)
 
-    def test_aDaemonHasNoTerminal(self) -> None:
+    def test_refused(self) -> None:
         """
-        A daemon that is told to log there is refused.
+        A daemon has no standard output. A folder that does not exist, and a folder in place of the file, cannot be
+        opened.
         """
-        self.assertRaises(ValueError, logObserver, "json", {"logfile": "-", "nodaemon": False})
+        for error, logfile, foreground in (
+            (ValueError, "-", False),
+            (OSError, str(self.folder / "none" / "log"), True),
+            (OSError, str(self.folder), True),
+        ):
+            options = {"logfile": logfile, "nodaemon": foreground}
+            self.assertRaises(error, logObserver, "text", options, self.reactor)
+        self.patch(sys, "stdout", None)
+        self.assertRaises(ValueError, logObserver, "text", {"nodaemon": True}, self.reactor)
 
-    def test_aFileThatCannotBe(self) -> None:
+    def test_rotation(self) -> None:
         """
-        A folder that is not there, or a folder in the file's place, is an C{OSError}.
+        SIGUSR1 begins a new file, in the reactor's thread, unless it has another action already.
         """
-        for path in (self.folder / "none" / "log", self.folder):
-            self.assertRaises(OSError, logObserver, "text", {"logfile": str(path), "nodaemon": True})
+        for action in (signal.SIG_IGN, signal.default_int_handler):
+            signal.signal(signal.SIGUSR1, action)
+            self.info("text", "hello", str(self.folder / "other"))
+            self.assertIs(signal.getsignal(signal.SIGUSR1), action)
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+        self.info("text", "hello", str(self.folder / "log"))
+        (self.folder / "log").rename(self.folder / "log.moved")
+        signal.raise_signal(signal.SIGUSR1)
+        self.assertFalse((self.folder / "log").exists())
+        self.turn()
+        self.assertTrue((self.folder / "log").exists())

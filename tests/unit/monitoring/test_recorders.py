@@ -1,5 +1,5 @@
 """
-What becomes of a visit.
+Recorders of visits.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tests.support.peer import PEER, LogCase
 
 def visit(outcome: Outcome = Outcome.DONE, peer: IAddress | None = PEER, transport: str = "tcp") -> Visit:
     """
-    A visit that ended so.
+    A visit with an outcome.
     """
     return Visit("echo", transport, peer, 7, 1.25, 3, 4, outcome)
 
@@ -29,21 +29,21 @@ class LineTests(LogCase):
 
     def test_line(self) -> None:
         """
-        It says which service, by what, who, how it ended, how long it took, and what went to and fro.
+        The line gives service, transport, peer, outcome, duration, and the bytes received and sent.
         """
         VisitLog()(visit())
         self.assertEqual(self.lines(), ["echo tcp 192.0.2.7:40000 done: 1.250 s, 3 bytes received, 4 sent"])
 
     def test_timeOut(self) -> None:
         """
-        A conversation that its deadline ended says C{time out}, as its tutorial does.
+        The outcome of a responder's own deadline is C{time out}.
         """
         VisitLog()(visit(Outcome.TIMED_OUT))
         self.assertIn("192.0.2.7:40000 time out: ", self.lines()[0])
 
     def test_peers(self) -> None:
         """
-        Every peer stands there as printable text, or as a dash.
+        Every peer is printable text, or a dash.
         """
         log = VisitLog()
         forged: Any = UNIXAddress("/tmp/\r\n2026-11-21 forged\x1b[31m")
@@ -54,7 +54,7 @@ class LineTests(LogCase):
 
     def test_default(self) -> None:
         """
-        The default recorder is one of these.
+        The default recorder is a L{VisitLog}.
         """
         logVisit(visit())
         self.assertIn("echo tcp 192.0.2.7:40000 done: 1.250 s, 3 bytes received, 4 sent", self.lines())
@@ -62,12 +62,12 @@ class LineTests(LogCase):
 
 class SummaryTests(LogCase):
     """
-    Tests for what is not told one by one.
+    Summaries of visits without a line of their own.
     """
 
     def setUp(self) -> None:
         """
-        Two logs: of one the clock takes care, the other is left to the visits.
+        Make one log with a clock and one without.
         """
         super().setUp()
         self.clock = Clock()
@@ -77,7 +77,7 @@ class SummaryTests(LogCase):
 
     def tearDown(self) -> None:
         """
-        No timer is left.
+        Check that no timer is left.
         """
         self.timed.flush()
         self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -85,19 +85,19 @@ class SummaryTests(LogCase):
 
     def test_aHundredLinesASecond(self) -> None:
         """
-        In one second a hundred visits are told, and in the next as many again.
+        A hundred lines are logged in each second.
         """
         for log in (self.timed, self.plain):
             for _ in range(3):
                 for _ in range(150):
                     log(visit())
-                told = [line for line in self.lines() if line.startswith("echo")]
-                self.assertEqual(len(told), 100)
+                visits = [line for line in self.lines() if line.startswith("echo")]
+                self.assertEqual(len(visits), 100)
                 self.clock.advance(1)
 
     def test_summary(self) -> None:
         """
-        What is over is summed up every ten seconds, the most frequent first.
+        The others are summarized every ten seconds, the most frequent outcome first.
         """
         log = self.timed
         log.flush()
@@ -110,13 +110,13 @@ class SummaryTests(LogCase):
         self.clock.advance(9.5)
         self.assertEqual(self.lines(), [])
         self.clock.advance(0.5)
-        self.assertEqual(self.lines(), ["further conversations, not told one by one: 50 done, 7 reset, 2 idle"])
+        self.assertEqual(self.lines(), ["59 more conversations not logged individually: 50 done, 7 reset, 2 idle"])
         self.clock.advance(100)
         self.assertEqual((self.lines(), self.clock.getDelayedCalls()), ([], []))
 
     def test_nothingLost(self) -> None:
         """
-        Every visit is told in its own line or counted in a summary, once.
+        Every visit has its own line, or is counted in one summary.
         """
         for log in (self.timed, self.plain):
             for second in range(50):
@@ -126,28 +126,28 @@ class SummaryTests(LogCase):
             log.flush()
             counted = 0
             for line in self.lines():
-                summary = line.startswith("further")
-                counted += int(line.partition(": ")[2].partition(" ")[0]) if summary else 1
+                summary = "not logged individually" in line
+                counted += int(line.partition(" ")[0]) if summary else 1
             self.assertEqual(counted, sum(7 * second % 300 for second in range(50)))
 
     def test_refused(self) -> None:
         """
-        Refusals are only ever summed up: a peer may cause any number of them. The first, and the first for a long time,
-        is told at once.
+        Refused connections are only summarized: a peer may cause any number of them. The first one in ten seconds is
+        logged at once.
         """
         for _ in range(30):
             self.timed(visit(Outcome.REFUSED))
-        self.assertEqual(self.lines(), ["further conversations, not told one by one: 1 refused"])
+        self.assertEqual(self.lines(), ["1 more conversations not logged individually: 1 refused"])
         self.clock.advance(10)
-        self.assertEqual(self.lines(), ["further conversations, not told one by one: 29 refused"])
+        self.assertEqual(self.lines(), ["29 more conversations not logged individually: 29 refused"])
         self.clock.advance(60)
         for outcome in (Outcome.DONE, Outcome.REFUSED):
             self.timed(visit(outcome))
-        self.assertEqual(self.lines()[1:], ["further conversations, not told one by one: 1 refused"])
+        self.assertEqual(self.lines()[1:], ["1 more conversations not logged individually: 1 refused"])
 
     def test_refusedTakesNoLines(self) -> None:
         """
-        Refusals take no line away from those who were served.
+        Refused connections do not count towards the hundred lines.
         """
         for _ in range(500):
             self.timed(visit(Outcome.REFUSED))
@@ -157,7 +157,7 @@ class SummaryTests(LogCase):
 
     def test_withoutAClock(self) -> None:
         """
-        Without a clock a summary waits for the next visit after its time, or to be asked for.
+        Without a clock a summary waits for the next visit after it is due.
         """
         log = self.plain
         log.flush()
@@ -170,23 +170,23 @@ class SummaryTests(LogCase):
             self.lines(),
             [
                 "echo tcp 192.0.2.7:40000 done: 1.250 s, 3 bytes received, 4 sent",
-                "further conversations, not told one by one: 5 refused",
+                "5 more conversations not logged individually: 5 refused",
             ],
         )
 
     def test_flush(self) -> None:
         """
-        Asked for, the summary is there, the timer gone, and nothing is told twice.
+        C{flush} logs the summary once and cancels the timer.
         """
         self.timed.flush()
         self.timed(visit(Outcome.REFUSED))
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
         for _ in range(2):
             self.timed.flush()
-        self.assertEqual(self.lines(), ["further conversations, not told one by one: 1 refused"])
+        self.assertEqual(self.lines(), ["1 more conversations not logged individually: 1 refused"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def test_nothingToSay(self) -> None:
+    def test_noVisits(self) -> None:
         """
         Without visits there is no line and no timer.
         """
@@ -195,14 +195,14 @@ class SummaryTests(LogCase):
         self.assertEqual((self.lines(), self.clock.getDelayedCalls()), ([], []))
 
 
-class TellTests(LogCase):
+class RecordVisitTests(LogCase):
     """
     Tests for L{recordVisit}.
     """
 
     def test_anyCallable(self) -> None:
         """
-        Anything that takes a visit will do.
+        A recorder is any callable that takes a visit.
         """
         visits: list[Visit] = []
         recordVisit(visits.append, visit(peer=IPv4Address("TCP", "192.0.2.8", 1)))
@@ -210,7 +210,7 @@ class TellTests(LogCase):
 
     def test_fault(self) -> None:
         """
-        What it raises is one line in the log, and goes no further.
+        An exception of a recorder is logged in one line and not raised.
         """
 
         def record(_: Visit) -> None:

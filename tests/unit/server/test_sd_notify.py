@@ -1,5 +1,5 @@
 """
-What a service manager is told.
+Notifications to the service manager.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from sockservices.server.sd_notify import SystemdNotifier
 
 class NotifyTests(SynchronousTestCase):
     """
-    A service manager that listens on a socket.
+    L{SystemdNotifier}, with a service manager that reads a socket.
     """
 
     def setUp(self) -> None:
         """
-        Listen.
+        Bind the service manager's socket.
         """
         folder = TemporaryDirectory()
         self.addCleanup(folder.cleanup)
@@ -35,7 +35,7 @@ class NotifyTests(SynchronousTestCase):
 
     def states(self) -> list[bytes]:
         """
-        What has been said.
+        The states received since the last call.
         """
         states = []
         while True:
@@ -44,34 +44,34 @@ class NotifyTests(SynchronousTestCase):
             except BlockingIOError:
                 return states
 
-    def test_eachChangeIsSaid(self) -> None:
+    def test_changes(self) -> None:
         """
-        Ready and stopping, and no sign of life that nobody asked for.
+        Ready and stopping are sent, and no keep-alives without WATCHDOG_USEC.
         """
-        notify = SystemdNotifier(self.clock, {"NOTIFY_SOCKET": self.address})
-        notify.ready()
-        notify.stopping()
-        notify.stopped()
+        notifier = SystemdNotifier(self.clock, {"NOTIFY_SOCKET": self.address})
+        notifier.ready()
+        notifier.stopping()
+        notifier.stopped()
         self.assertEqual([b"READY=1", b"STOPPING=1"], self.states())
         self.assertEqual([], self.clock.getDelayedCalls())
 
-    def test_signsOfLifeComeTwiceAsOftenAsAsked(self) -> None:
+    def test_keepAlives(self) -> None:
         """
-        Until it has stopped, and not only until it begins to.
+        Keep-alives are sent at half of the interval, until the server has stopped.
         """
         asked = {"NOTIFY_SOCKET": self.address, "WATCHDOG_USEC": "10000000", "WATCHDOG_PID": str(os.getpid())}
-        notify = SystemdNotifier(self.clock, asked)
-        notify.ready()
+        notifier = SystemdNotifier(self.clock, asked)
+        notifier.ready()
         self.clock.pump([5, 5])
-        notify.stopping()
+        notifier.stopping()
         self.clock.advance(5)
         self.assertEqual([b"READY=1", *[b"WATCHDOG=1"] * 3, b"STOPPING=1", b"WATCHDOG=1"], self.states())
-        notify.stopped()
+        notifier.stopped()
         self.assertEqual([], self.clock.getDelayedCalls())
 
-    def test_anAbstractAddressIsUnderstood(self) -> None:
+    def test_abstractAddress(self) -> None:
         """
-        One that begins with @.
+        An address that begins with C{@} is in the abstract namespace.
         """
         name = f"sockservices-test-{os.getpid()}"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
@@ -80,18 +80,27 @@ class NotifyTests(SynchronousTestCase):
             SystemdNotifier(self.clock, {"NOTIFY_SOCKET": f"@{name}"}).ready()
             self.assertEqual(b"READY=1", manager.recv(100))
 
-    def test_nobodyAsked(self) -> None:
+    def test_invalidInterval(self) -> None:
         """
-        Nothing is sent, and no timer runs.
+        An interval of 0, of more than 64 bits, or that is no number, sends no keep-alives.
         """
-        notify = SystemdNotifier(self.clock, {"WATCHDOG_USEC": "10000000"})
-        notify.ready()
-        notify.stopped()
+        for microseconds in ("soon", "0", "-1", "\u0661", "18446744073709551616", "9" * 5000):
+            notifier = SystemdNotifier(self.clock, {"NOTIFY_SOCKET": self.address, "WATCHDOG_USEC": microseconds})
+            notifier.ready()
+            self.assertEqual(([b"READY=1"], []), (self.states(), self.clock.getDelayedCalls()))
+
+    def test_noServiceManager(self) -> None:
+        """
+        Without NOTIFY_SOCKET nothing is sent, and no timer runs.
+        """
+        notifier = SystemdNotifier(self.clock, {"WATCHDOG_USEC": "10000000"})
+        notifier.ready()
+        notifier.stopped()
         self.assertEqual([], self.clock.getDelayedCalls())
 
-    def test_aManagerThatIsGoneIsNoFault(self) -> None:
+    def test_managerIsGone(self) -> None:
         """
-        Nothing is raised.
+        A service manager that is gone raises nothing.
         """
         self.manager.close()
         SystemdNotifier(self.clock, {"NOTIFY_SOCKET": self.address}).ready()

@@ -152,7 +152,7 @@ class MemoryTests(SynchronousTestCase):
         self.assertEqual(admitted, [True, False, False, False])
         with capturedLogs() as events:
             self.successResultOf(server.stopService())
-        self.assertIn("further conversations, not told one by one: 2 refused", map(formatEvent, events))
+        self.assertIn("2 more conversations not logged individually: 2 refused", map(formatEvent, events))
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_ready(self) -> None:

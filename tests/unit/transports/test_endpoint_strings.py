@@ -1,5 +1,5 @@
 """
-The fast transports by name.
+Endpoint strings of the fast transports.
 """
 
 from __future__ import annotations
@@ -21,49 +21,49 @@ from sockservices.transports.sockets import OpenError
 from tests.support.loop import LoopCase
 
 
-class Said(Protocol):
+class EchoProtocol(Protocol):
     """
-    Keeps what it is told.
+    Keeps what it receives, and sends it back.
     """
 
-    words = b""
+    received = b""
 
     def dataReceived(self, data: bytes) -> None:
         """
-        Keep it, and say it again.
+        Keep it and send it back.
         """
-        self.words += data
+        self.received += data
         transport: Any = self.transport
         transport.write(data)
 
 
 class StringsTests(LoopCase):
     """
-    Any server of Twisted's gains by one word.
+    Any server of Twisted uses the fast transports by its endpoint string.
     """
 
     def serve(self, words: str) -> Any:
         """
-        Listen where the words say.
+        Listen at an endpoint string.
 
         @return: the port.
         """
         self.protocols: list[Any] = []
 
-        class Saids(Factory):
+        class EchoFactory(Factory):
             noisy = False
 
             def buildProtocol(factory, addr: Any) -> Protocol:  # noqa: N805
-                self.protocols.append(Said())
+                self.protocols.append(EchoProtocol())
                 return self.protocols[-1]  # type: ignore[no-any-return]
 
-        port: Any = self.successResultOf(serverFromString(self.reactor, words).listen(Saids()))
+        port: Any = self.successResultOf(serverFromString(self.reactor, words).listen(EchoFactory()))
         self.addCleanup(port.stopListening)
         return port
 
     def assertServed(self, port: Any) -> None:
         """
-        A peer is served by a fast transport.
+        Check that a fast transport serves a peer.
         """
         client = self.connect(port.getHost())
         client.sendall(b"words")
@@ -74,7 +74,7 @@ class StringsTests(LoopCase):
 
     def test_interfaces(self) -> None:
         """
-        Both are parsers of endpoint strings, and what they make are endpoints.
+        Both parse endpoint strings, and make endpoints.
         """
         parsers: list[Any] = [FastTCP(), FastUNIX()]
         for parser in parsers:
@@ -83,7 +83,7 @@ class StringsTests(LoopCase):
 
     def test_tcp(self) -> None:
         """
-        C{fasttcp:} is served fast, on the interface that is named.
+        C{fasttcp:} listens on the given interface.
         """
         port = self.serve("fasttcp:0:interface=127.0.0.1")
         self.assertEqual(port.getHost().host, "127.0.0.1")
@@ -91,15 +91,15 @@ class StringsTests(LoopCase):
 
     def test_everywhere(self) -> None:
         """
-        Without one it is every interface, as C{tcp:} has it, on whatever reactor.
+        By default C{fasttcp:} listens on every interface, as C{tcp:} does, on any reactor.
         """
         reactor: Any = MemoryReactor()
-        serverFromString(reactor, "fasttcp:8007").listen(Factory.forProtocol(Said))
+        serverFromString(reactor, "fasttcp:8007").listen(Factory.forProtocol(EchoProtocol))
         self.assertEqual([(server[0], server[3]) for server in reactor.tcpServers], [(8007, "0.0.0.0")])
 
     def test_unix(self) -> None:
         """
-        C{fastunix:} is served fast, and its file has the permissions that are asked for.
+        C{fastunix:} makes a file with the given mode.
         """
         for mode, words in ((0o666, ""), (0o660, ":mode=660")):
             path = str(self.folder / f"{mode:o}")
@@ -108,7 +108,7 @@ class StringsTests(LoopCase):
 
     def test_wrong(self) -> None:
         """
-        What makes no sense is refused, with what would.
+        An invalid string is refused.
         """
         for words in ("fasttcp:port", "fasttcp:70000", "fasttcp:8007:interface=here", f"fastunix:{'x' * 200}"):
             self.assertRaises(ValueError, serverFromString, self.reactor, words)

@@ -1,5 +1,5 @@
 """
-Many descriptors behind one of the reactor.
+An epoll set that the reactor watches as one descriptor.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from tests.unit.transports.test_stream_port import Upper
 
 class Member:
     """
-    One end of a pair of sockets, which does what a test says when it is served.
+    One end of a pair of sockets, which calls C{does} for each event.
 
     @ivar far: the other end.
-    @ivar served: how often it was served.
-    @ivar lost: why it was lost, each time.
+    @ivar served: the number of events.
+    @ivar lost: the reason of each C{connectionLost}.
     """
 
     def __init__(self, group: PollGroup) -> None:
@@ -40,7 +40,7 @@ class Member:
 
     def doRead(self) -> Any:
         """
-        Read nothing: there will be more of it.
+        Count the event and read nothing, so that it repeats.
         """
         self.served += 1
         return self.does()
@@ -49,7 +49,7 @@ class Member:
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        Note it, and leave.
+        Note the reason and leave the group.
         """
         self.lost.append(reason.type)
         self.group.removeReader(self)
@@ -66,12 +66,12 @@ class Member:
 
 class GroupCase(LoopCase):
     """
-    A test of a group. When its last member has left, nothing remains of it.
+    A test of a group. At its end it has no descriptor and no place in the reactor.
     """
 
     def setUp(self) -> None:
         """
-        Make it.
+        Make the group.
         """
         super().setUp()
         self.before = descriptors()
@@ -81,7 +81,7 @@ class GroupCase(LoopCase):
 
     def end(self) -> None:
         """
-        Have all members leave.
+        Remove all members.
         """
         self.group.retire()
         for member in self.members:
@@ -94,9 +94,9 @@ class GroupCase(LoopCase):
 
     def join(self, ready: bool = True) -> Member:
         """
-        Have a member that waits for input.
+        Add a member that reads.
 
-        @param ready: whether there is some, for ever.
+        @param ready: whether it always has input.
         """
         member = Member(self.group)
         self.members.append(member)
@@ -108,19 +108,19 @@ class GroupCase(LoopCase):
 
 class ServingTests(GroupCase):
     """
-    Who is served, and when.
+    Dispatch of events.
     """
 
     def test_interface(self) -> None:
         """
-        The reactor reads it.
+        A group is a reader of the reactor.
         """
         verifyObject(IReadDescriptor, self.group)
         self.assertEqual(self.group.logPrefix(), "PollGroup")
 
     def test_oneWatched(self) -> None:
         """
-        However many members there are, the reactor watches one descriptor.
+        The reactor watches one descriptor for any number of members.
         """
         for _ in range(5):
             self.join()
@@ -129,15 +129,15 @@ class ServingTests(GroupCase):
 
     def test_allAtOnce(self) -> None:
         """
-        All that are ready are served in one turn of the reactor, each as often as the others.
+        All ready members are called once in one turn of the reactor.
         """
         members = [self.join() for _ in range(200)]
         self.turn()
         self.assertEqual({member.served for member in members}, {1})
 
-    def test_busyStarveNobody(self) -> None:
+    def test_busyPeersAreFair(self) -> None:
         """
-        Members that are always ready keep neither one that seldom is, nor the reactor and its timers, from their turns.
+        Members that are always ready delay neither other members nor timers.
         """
         busy = [self.join() for _ in range(3)]
         seldom = self.join(False)
@@ -157,8 +157,7 @@ class ServingTests(GroupCase):
 
     def test_room(self) -> None:
         """
-        A member that has something to write is told when there is room, until it asks to be told no more; input is
-        another matter.
+        A writer is called while its socket has room, until it is removed, whether it reads or not.
         """
         member = self.join(False)
         for _ in range(2):
@@ -181,7 +180,7 @@ class ServingTests(GroupCase):
 
     def test_done(self) -> None:
         """
-        A member that returns a reason is lost for it.
+        A member that returns a reason is disconnected with it.
         """
         member = self.join()
         member.does = lambda: CONNECTION_DONE
@@ -190,7 +189,7 @@ class ServingTests(GroupCase):
 
     def test_raises(self) -> None:
         """
-        A member that raises, whatever it is, is lost, and so is one that raises as it is lost; the others are served.
+        A member that raises any exception is disconnected, also when its C{connectionLost} raises; the others go on.
         """
 
         def fail(kind: type[BaseException]) -> None:
@@ -213,7 +212,7 @@ class ServingTests(GroupCase):
 
     def test_removedByAnother(self) -> None:
         """
-        What the kernel told of a member that the one served before has removed, is not served.
+        A member that another one has removed in the same batch gets no event.
         """
         first, second = self.join(), self.join()
         first.does = lambda: self.group.removeReader(second)
@@ -223,7 +222,7 @@ class ServingTests(GroupCase):
 
     def test_hungUp(self) -> None:
         """
-        A member that only writes is lost when its peer has gone.
+        A writer is disconnected when its peer has closed.
         """
         member = self.join(False)
         self.group.removeReader(member)
@@ -237,22 +236,47 @@ class ServingTests(GroupCase):
         self.turn()
         self.assertEqual(len(member.lost), 1)
 
+    def test_endOfInput(self) -> None:
+        """
+        A hang-up without input ends a reader cleanly: a pipe whose writer has gone reports EPOLLHUP alone.
+        """
+        member = self.join(False)
+        self.group.removeReader(member)
+        reader, writer = os.pipe()
+        os.dup2(reader, member.near.fileno())
+        os.close(reader)
+        self.group.addReader(member)
+        os.close(writer)
+        self.turn()
+        self.assertEqual((member.served, member.lost), (0, [ConnectionDone]))
 
-class LaterTests(GroupCase):
+    def test_disconnectedWriter(self) -> None:
+        """
+        A member that reads, writes and is disconnected gets no further event, even if it does not leave by itself.
+        """
+        member = self.join()
+        self.group.addWriter(member)
+        member.does = lambda: CONNECTION_DONE
+        member.connectionLost = lambda reason: None  # type: ignore[method-assign]
+        self.turn(3)
+        self.assertEqual(member.served, 1)
+
+
+class CallAfterDispatchTests(GroupCase):
     """
-    What is put off until a member is done.
+    L{PollGroup.callAfterDispatch}.
     """
 
     def setUp(self) -> None:
         """
-        Make a list of what was done.
+        Make a list of the calls.
         """
         super().setUp()
         self.done: list[object] = []
 
     def nested(self) -> None:
         """
-        Put off two things, of which the first puts off another.
+        Schedule two calls, of which the first schedules a third.
         """
 
         def first() -> None:
@@ -265,7 +289,7 @@ class LaterTests(GroupCase):
 
     def test_whileServing(self) -> None:
         """
-        It is done in the same turn, in order, and so is what is added by that.
+        During a dispatch, calls are made in the same turn and in order, also those that a call schedules.
         """
         member = self.join()
 
@@ -280,7 +304,7 @@ class LaterTests(GroupCase):
 
     def test_otherwise(self) -> None:
         """
-        When no member is being served, it is done in the reactor's next turn.
+        Outside of a dispatch, calls are made in the next turn of the reactor.
         """
         for _ in range(2):
             self.done.clear()
@@ -290,7 +314,7 @@ class LaterTests(GroupCase):
 
     def test_raises(self) -> None:
         """
-        When one raises the others are done.
+        When one call raises, the others are made.
         """
 
         def fail() -> None:
@@ -310,7 +334,7 @@ class RetireTests(GroupCase):
 
     def test_keptWhileInUse(self) -> None:
         """
-        The descriptor is kept, with or without members, until the group is retired; then until the last has left.
+        A group keeps its descriptor until it is retired and the last member has left.
         """
         member = self.join()
         number = self.group.fileno()
@@ -328,13 +352,22 @@ class RetireTests(GroupCase):
 
     def test_neverUsed(self) -> None:
         """
-        A group that nobody joined has no descriptor.
+        A group without members has no descriptor.
         """
         self.assertEqual((self.group.fileno(), descriptors()), (-1, self.before))
 
+    def test_refusedMember(self) -> None:
+        """
+        A retired group has no descriptor after a member that epoll refuses, such as a regular file.
+        """
+        self.group.retire()
+        with (self.folder / "file").open("wb") as file:
+            self.assertRaises(PermissionError, self.group.addReader, file)
+        self.assertEqual(self.group.fileno(), -1)
+
     def test_again(self) -> None:
         """
-        A member that leaves a retired group may come back.
+        A member may join a retired group again.
         """
         member = self.join()
         self.group.retire()
@@ -345,7 +378,7 @@ class RetireTests(GroupCase):
 
     def test_againWhileServed(self) -> None:
         """
-        So may the last one while it is being served, whatever number the new set has: it is not lost.
+        The last member may leave and join again within its event, whatever descriptor the new set has.
         """
         hole = os.open(os.devnull, os.O_RDONLY)
         member = self.join()
@@ -363,14 +396,14 @@ class RetireTests(GroupCase):
 
     def letGo(self) -> None:
         """
-        Do what a reactor does when it stops.
+        Disconnect all readers, as a reactor that stops.
         """
         for reader in self.reactor.removeAll():
             reader.connectionLost(Failure(ConnectionLost()))
 
     def test_letGo(self) -> None:
         """
-        A reactor that lets go of all that it watches ends all members, readers and writers.
+        A reactor that stops disconnects all members, readers and writers.
         """
         members = [self.join() for _ in range(3)]
         self.group.addWriter(members[0])
@@ -382,7 +415,7 @@ class RetireTests(GroupCase):
 
     def test_letGoRaises(self) -> None:
         """
-        One that raises then keeps the others from nothing.
+        A member that raises then does not keep the others connected.
         """
         members = [self.join() for _ in range(3)]
         first = members[0]
@@ -401,12 +434,12 @@ class RetireTests(GroupCase):
 
 class PortTests(ConnectionCase):
     """
-    The groups of ports.
+    The poll groups of stream ports.
     """
 
     def test_quiet(self) -> None:
         """
-        Beside the port all connections have one reader, whose descriptor is closed when the last of them has gone.
+        All connections of a port are one reader, whose descriptor is closed after the last one.
         """
         before = descriptors()
         port = self.listen()
@@ -424,7 +457,7 @@ class PortTests(ConnectionCase):
 
     def test_letGo(self) -> None:
         """
-        A reactor that lets go of all that it watches ends port and connections.
+        A reactor that stops disconnects the port and its connections.
         """
         before = descriptors()
         port = self.listen()
@@ -439,7 +472,7 @@ class PortTests(ConnectionCase):
 
     def test_exits(self) -> None:
         """
-        A SystemExit in one protocol ends no other's connection.
+        SystemExit in one protocol ends no other connection.
         """
 
         def received(protocol: Noting, data: bytes) -> None:
@@ -456,9 +489,9 @@ class PortTests(ConnectionCase):
         self.assertEqual((protocol.told, len(self.flushLoggedErrors(SystemExit))), ([SystemExit], 1))
         self.assertServed(self.open(port)[0])
 
-    def test_busyStarveNobody(self) -> None:
+    def test_busyPeersAreFair(self) -> None:
         """
-        Peers that send without end delay neither another one's answer nor a timer for more than a few turns.
+        Peers that send without end delay neither another peer's reply nor a timer by more than two turns.
         """
         port = self.listen()
         seldom = self.open(port)[0]
@@ -476,9 +509,9 @@ class PortTests(ConnectionCase):
         self.turn(2)
         self.assertEqual((seldom.recv(5), calls), (b"WORDS", [None]))
 
-    def test_fewATurn(self) -> None:
+    def test_acceptsPerTurn(self) -> None:
         """
-        Of a flood of connections no more than 64 are accepted in one turn of the reactor, even if others are busy.
+        At most 64 connections are accepted in one turn of the reactor, also while others are busy.
         """
         port = self.listen()
         group: Any = port.group
@@ -493,7 +526,7 @@ class PortTests(ConnectionCase):
 
     def test_pausedWhenStopped(self) -> None:
         """
-        When the port is stopped, its last connection may pause and resume within one call: it is not lost.
+        The last connection of a stopped port may pause and resume within one call.
         """
         hole = os.open(os.devnull, os.O_RDONLY)
 
@@ -517,7 +550,7 @@ class PortTests(ConnectionCase):
 
     def test_halfClosedUnread(self) -> None:
         """
-        A connection whose peer has ended is not asked again and again, and may still be closed.
+        A half-closed connection gets no repeated event, and can be closed.
         """
         self.kind = HalfNoting
         client, protocol, transport = self.open()

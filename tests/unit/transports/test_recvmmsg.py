@@ -1,5 +1,5 @@
 """
-Many datagrams by one call.
+Receiving many datagrams with one system call.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ SO_TIMESTAMPNS = 35
 
 def bound(family: int, host: str, both: bool = False) -> socket.socket:
     """
-    A socket on any port of a host.
+    A UDP socket on any port of a host.
 
-    @param both: for IPv4 too.
+    @param both: whether an IPv6 socket receives IPv4 datagrams as well.
     """
     opened = socket.socket(family, socket.SOCK_DGRAM)
     if family == socket.AF_INET6:
@@ -42,7 +42,7 @@ class ReceiverTests(SynchronousTestCase):
 
     def sockets(self, host: str = "127.0.0.1") -> tuple[socket.socket, socket.socket]:
         """
-        One to receive by, and one to send to it.
+        Make a receiving socket, and one that is connected to it.
         """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         server, client = bound(family, host), bound(family, host)
@@ -54,7 +54,7 @@ class ReceiverTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """
-        When nothing has come it does not wait, even on a socket that would.
+        An empty queue raises L{BlockingIOError}, on a blocking socket as well.
         """
         server, _ = self.sockets()
         server.setblocking(True)
@@ -64,13 +64,13 @@ class ReceiverTests(SynchronousTestCase):
 
     def test_notASocket(self) -> None:
         """
-        What the kernel says is raised.
+        The kernel's error is raised.
         """
         self.assertRaises(OSError, BatchReceiver(socket.AF_INET, 100).receive, -1, MAX_BATCH)
 
     def test_inOrder(self) -> None:
         """
-        Datagrams come in their order, as many as are asked for and never more than 64; the rest waits.
+        Datagrams keep their order. A call receives at most its limit, and at most 64.
         """
         server, client = self.sockets()
         receiver = BatchReceiver(server.family, 100)
@@ -85,21 +85,21 @@ class ReceiverTests(SynchronousTestCase):
 
     def test_cut(self) -> None:
         """
-        Of a longer datagram the first bytes are kept, and nothing of it is seen in its neighbours, then or later.
+        A datagram that is too long is cut, and its rest appears in no other datagram.
         """
         server, client = self.sockets()
         receiver = BatchReceiver(server.family, 4)
         for datagram in (b"12345678", b"", b"1234", b"a"):
             client.send(datagram)
         self.assertEqual(
-            [came[0] for came in receiver.receive(server.fileno(), MAX_BATCH)], [b"1234", b"", b"1234", b"a"]
+            [each[0] for each in receiver.receive(server.fileno(), MAX_BATCH)], [b"1234", b"", b"1234", b"a"]
         )
         client.send(b"z")
-        self.assertEqual([came[0] for came in receiver.receive(server.fileno(), MAX_BATCH)], [b"z"])
+        self.assertEqual([each[0] for each in receiver.receive(server.fileno(), MAX_BATCH)], [b"z"])
 
     def test_longest(self) -> None:
         """
-        The longest datagrams come whole.
+        The longest datagrams are received whole.
         """
         for host, longest in (("127.0.0.1", 65507), ("::1", 65527)):
             server, client = self.sockets(host)
@@ -110,7 +110,7 @@ class ReceiverTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """
-        Each datagram has the name of its source, as the kernel writes it, also when the one before had a shorter one.
+        The source is a struct sockaddr of the socket's family.
         """
         server, client = self.sockets()
         client.send(b"x")
@@ -127,7 +127,7 @@ class ReceiverTests(SynchronousTestCase):
 
     def test_mappedNames(self) -> None:
         """
-        A source over IPv4 has a name of IPv6 on a socket for both.
+        On a socket for both families an IPv4 source is an IPv4-mapped sockaddr_in6.
         """
         server = bound(socket.AF_INET6, "::", both=True)
         self.addCleanup(server.close)
@@ -166,7 +166,7 @@ class ReceiverTests(SynchronousTestCase):
 
     def test_time(self) -> None:
         """
-        None is cut where the owner of a socket for both families had asked for the time as well.
+        Control messages of both families and the time together are not cut.
         """
         server = bound(socket.AF_INET6, "::", both=True)
         self.addCleanup(server.close)
@@ -182,7 +182,7 @@ class ReceiverTests(SynchronousTestCase):
 
     def sizes(self, messages: Any) -> list[tuple[int, int, int]]:
         """
-        Control messages but for their bytes: the times differ.
+        Control messages without their bytes: the times differ.
         """
         return [(level, kind, len(data)) for level, kind, data in messages]
 
@@ -190,13 +190,13 @@ class ReceiverTests(SynchronousTestCase):
     @given(st.binary(max_size=200))
     def test_anyBytes(self, control: bytes) -> None:
         """
-        Whatever the bytes are, they are read to an end, and nothing is made up.
+        Any bytes can be parsed, and yield no more bytes than they have.
         """
         self.assertLessEqual(sum(len(data) for _, _, data in controlMessages(control)), len(control))
 
     def test_padding(self) -> None:
         """
-        What lies between control messages for their alignment is no part of them.
+        The padding between control messages is no part of them.
         """
         server = bound(socket.AF_INET, "0.0.0.0")
         self.addCleanup(server.close)

@@ -1,9 +1,10 @@
 """
-Sockets are opened bound, listening and non-blocking, or not at all.
+Opening sockets: bound, listening and non-blocking, or not at all.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -11,15 +12,19 @@ import stat
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 from unittest import skipUnless
 
 from twisted.internet.error import CannotListenError
+from twisted.internet.protocol import Factory, Protocol
 
 from sockservices.conversation.transport import Transport
 from sockservices.transports.bindings import InetBinding, UnixBinding
 from sockservices.transports.sockets import BoundSocket, OpenError, openSockets
+from sockservices.transports.stream_port import StreamPort
+from sockservices.transports.unix_path import lockedFolder
 from tests.support.loop import PATIENCE, LoopCase, descriptors
 from tests.support.twistd import environment
 
@@ -27,7 +32,7 @@ TCP, UDP, UNIX, UNIXGRAM = Transport
 
 V4, V6 = "127.0.0.1", "::1"
 
-#: A bit of the abstract namespace that is this process's own.
+#: A name in the abstract namespace that only this process uses.
 ABSTRACT = f"@sockservices-tests-{os.getpid()}"
 
 
@@ -38,34 +43,34 @@ class OpenCase(LoopCase):
 
     def open(self, binding: InetBinding | UnixBinding) -> BoundSocket:
         """
-        Open one, to be closed after the test.
+        Open a socket and close it after the test.
         """
-        (opened,) = openSockets(binding)
-        self.addCleanup(opened.close)
-        return opened
+        (bound,) = openSockets(binding)
+        self.addCleanup(bound.close)
+        return bound
 
     def inet(self, stream: bool, interface: str = V4, port: int = 0) -> BoundSocket:
         """
-        Open one on an address and port.
+        Open a TCP or UDP socket.
         """
         return self.open(InetBinding(TCP if stream else UDP, port, interface))
 
     def unix(self, stream: bool = True, mode: int = 0o600) -> BoundSocket:
         """
-        Open one at the same path each time.
+        Open a Unix socket at L{path}.
         """
         return self.open(UnixBinding(UNIX if stream else UNIXGRAM, str(self.path), mode))
 
     @property
     def path(self) -> Path:
         """
-        Where Unix sockets are opened.
+        The path of Unix sockets.
         """
         return self.folder / "socket"
 
     def refusal(self, binding: InetBinding | UnixBinding) -> str:
         """
-        What is said of a socket that cannot be opened, and is not, and leaves nothing open.
+        The error of a socket that cannot be bound. No descriptor is left open.
         """
         before = descriptors()
         fault = self.assertRaises(OpenError, openSockets, binding)
@@ -74,11 +79,11 @@ class OpenCase(LoopCase):
         return str(fault)
 
 
-def port(opened: BoundSocket) -> int:
+def port(bound: BoundSocket) -> int:
     """
-    The port that a socket got.
+    The port that a socket is bound to.
     """
-    number: int = opened.socket.getsockname()[1]
+    number: int = bound.socket.getsockname()[1]
     return number
 
 
@@ -87,94 +92,70 @@ class InetTests(OpenCase):
     TCP and UDP.
     """
 
-    def test_tcp(self) -> None:
+    def test_served(self) -> None:
         """
-        A TCP socket listens at once, over IPv4 and IPv6.
+        A socket serves at once, over IPv4 and IPv6. It does not block, and no child process inherits it. TCP
+        connections have TCP_NODELAY.
         """
-        for interface in (V4, V6):
-            opened = self.inet(True, interface)
-            self.assertTrue(opened.stream)
-            self.assertEqual(opened.socket.getsockname()[0], interface)
-            self.connect((interface, port(opened)))
-
-    def test_udp(self) -> None:
-        """
-        A UDP socket receives at once, over IPv4 and IPv6.
-        """
-        for interface in (V4, V6):
-            opened = self.inet(False, interface)
-            self.assertFalse(opened.stream)
-            with socket.socket(opened.socket.family, socket.SOCK_DGRAM) as client:
-                client.sendto(b"words", (interface, port(opened)))
-            self.assertEqual(opened.socket.recv(10), b"words")
-
-    def test_forTheReactorAlone(self) -> None:
-        """
-        Whatever the kind, a read does not block, and no child process has the socket.
-        """
-        for opened in (self.inet(True), self.inet(False, V6), self.unix()):
-            self.assertFalse(opened.socket.getblocking())
-            self.assertFalse(opened.socket.get_inheritable())
+        for stream, interface in product((True, False), (V4, V6)):
+            bound = self.inet(stream, interface)
+            self.assertEqual((bound.stream, bound.socket.getsockname()[0]), (stream, interface))
+            self.assertFalse(bound.socket.getblocking() or bound.socket.get_inheritable())
+            with socket.socket(bound.socket.family, bound.socket.type) as client:
+                client.connect((interface, port(bound)))
+                client.send(b"words")
+                receiving = self.keep(bound.socket.accept()[0]) if stream else bound.socket
+                self.assertEqual(receiving.recv(10), b"words")
+                if stream:
+                    self.assertTrue(receiving.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
 
     def test_wildcardsSideBySide(self) -> None:
         """
-        C{::} and C{0.0.0.0} share a port, and each has its own peers, whatever the system's bindv6only.
+        C{::} and C{0.0.0.0} share a port, and each serves its own family, whatever the system's bindv6only.
         """
         for stream in (True, False):
             four = self.inet(stream, "0.0.0.0")
             six = self.inet(stream, "::", port(four))
-            for opened, interface in ((four, V4), (six, V6)):
-                with socket.socket(opened.socket.family, opened.socket.type) as client:
+            for bound, interface in ((four, V4), (six, V6)):
+                with socket.socket(bound.socket.family, bound.socket.type) as client:
                     client.connect((interface, port(four)))
                     client.send(b"words")
-                    receiving = self.keep(opened.socket.accept()[0]) if stream else opened.socket
+                    receiving = self.keep(bound.socket.accept()[0]) if stream else bound.socket
                     receiving.settimeout(PATIENCE)
                     self.assertEqual(receiving.recv(10), b"words")
 
     def test_sixIsNotFour(self) -> None:
         """
-        C{::} alone has no IPv4 peers.
+        C{::} accepts no IPv4 connection.
         """
         self.assertRaises(ConnectionRefusedError, self.connect, (V4, port(self.inet(True, "::"))))
 
     def test_portInUse(self) -> None:
         """
-        A port in use is refused by its address and the cause.
+        The error of a port in use gives the address and the cause.
         """
-        for stream, kind in ((True, "tcp"), (False, "udp")):
-            for interface, shown in ((V4, "127.0.0.1"), (V6, "[::1]")):
-                number = port(self.inet(stream, interface))
-                said = self.refusal(InetBinding(TCP if stream else UDP, number, interface))
-                self.assertEqual(said, f"{kind}:{shown}:{number}: Address already in use")
+        for stream, interface in product((True, False), (V4, V6)):
+            binding = InetBinding(TCP if stream else UDP, port(self.inet(stream, interface)), interface)
+            self.assertEqual(self.refusal(binding), f"{binding}: Address already in use")
 
     def test_addressOfAnotherHost(self) -> None:
         """
-        Nor can an address be listened on that is not this host's, or on a link that is not there.
+        An address of another host, or on a link that does not exist, is refused.
         """
-        self.assertIn(
-            "tcp:192.0.2.1:0: Cannot assign requested address", self.refusal(InetBinding(TCP, 0, "192.0.2.1"))
-        )
+        other = self.refusal(InetBinding(TCP, 0, "192.0.2.1"))
+        self.assertEqual(other, "tcp:192.0.2.1:0: Cannot assign requested address")
         self.assertRegex(self.refusal(InetBinding(UDP, 0, "fe80::1%nolink")), r"^udp:\[fe80::1%nolink\]:0: .+")
 
     def test_againAtOnce(self) -> None:
         """
-        After a stop, a port is open again at once, though connections of before still wait for their end in the kernel.
+        A port can be bound again at once, although connections to it are in TIME_WAIT.
         """
-        opened = self.inet(True)
-        number = port(opened)
+        bound = self.inet(True)
+        number = port(bound)
         self.connect((V4, number))
-        opened.socket.accept()[0].close()
-        opened.close()
+        bound.socket.accept()[0].close()
+        bound.close()
         self.inet(True, V4, number)
-
-    def test_noDelay(self) -> None:
-        """
-        The connections of a TCP socket send each answer at once.
-        """
-        opened = self.inet(True)
-        self.connect((V4, port(opened)))
-        accepted = self.keep(opened.socket.accept()[0])
-        self.assertTrue(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
 
 
 class UnixTests(OpenCase):
@@ -190,20 +171,20 @@ class UnixTests(OpenCase):
 
     def test_mode(self) -> None:
         """
-        The file has the mode that was asked for and no other, whatever the umask, and the umask stays.
+        The file has the requested mode whatever the umask is, and the umask is restored.
         """
         for mask in (0o000, 0o022, 0o077):
             self.addCleanup(os.umask, os.umask(mask))
             for stream in (True, False):
                 for mode in (0o600, 0o660, 0o666, 0o220):
-                    opened = self.unix(stream, mode)
+                    bound = self.unix(stream, mode)
                     self.assertEqual(oct(self.mode()), oct(mode))
                     self.assertEqual(oct(os.umask(mask)), oct(mask))
-                    opened.close()
+                    bound.close()
 
     def test_neverWider(self) -> None:
         """
-        Not for a moment has the file another mode than was asked for.
+        The file has its mode when bind(2) returns.
         """
         modes = []
         test = self
@@ -220,7 +201,7 @@ class UnixTests(OpenCase):
 
     def test_umaskOutlivesFailure(self) -> None:
         """
-        The umask is what it was after a failure too.
+        The umask is restored after a failure.
         """
         self.addCleanup(os.umask, os.umask(0o027))
         self.path.write_text("a file")
@@ -229,36 +210,36 @@ class UnixTests(OpenCase):
 
     def test_staleReplaced(self) -> None:
         """
-        The file of a server that is gone is no obstacle, whatever kind that server was.
+        The file of a server that is gone is replaced, whatever its kind.
         """
         for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
             for stream in (True, False):
                 with socket.socket(socket.AF_UNIX, kind) as gone:
                     gone.bind(str(self.path))
                 self.assertTrue(self.path.is_socket())
-                opened = self.unix(stream)
-                with socket.socket(socket.AF_UNIX, opened.socket.type) as client:
+                bound = self.unix(stream)
+                with socket.socket(socket.AF_UNIX, bound.socket.type) as client:
                     client.connect(str(self.path))
-                opened.close()
+                bound.close()
 
     def test_liveNeverTakenOver(self) -> None:
         """
-        Where another server lives, of whichever kind, nothing is opened, and it lives on.
+        A path where another server listens, of whichever kind, is refused, and that server goes on.
         """
         for live in (True, False):
-            opened = self.unix(live)
+            bound = self.unix(live)
             inode = self.path.lstat().st_ino
             for stream, kind in ((True, "unix"), (False, "unixgram")):
                 said = self.refusal(UnixBinding(UNIX if stream else UNIXGRAM, str(self.path)))
                 self.assertEqual(said, f"{kind}:{self.path}: Address already in use")
             self.assertEqual(self.path.lstat().st_ino, inode)
-            with socket.socket(socket.AF_UNIX, opened.socket.type) as client:
+            with socket.socket(socket.AF_UNIX, bound.socket.type) as client:
                 client.connect(str(self.path))
-            opened.close()
+            bound.close()
 
     def test_busyNeverTakenOver(self) -> None:
         """
-        A server that is too busy to accept lives as well.
+        The file of a server whose queue is full is not replaced.
         """
         busy = self.keep(socket.socket(socket.AF_UNIX))
         busy.bind(str(self.path))
@@ -273,8 +254,7 @@ class UnixTests(OpenCase):
 
     def test_otherFilesNeverRemoved(self) -> None:
         """
-        What is no socket is never removed: not a file, not a folder, not a link, even one to the socket of a server
-        that is gone.
+        Only sockets are removed: no file, no folder, and no link, not even one to the socket of a server that is gone.
         """
         file, folder, link, stale = (self.folder / name for name in ("file", "folder", "link", "stale"))
         file.write_text("words")
@@ -293,7 +273,7 @@ class UnixTests(OpenCase):
     @skipUnless(os.geteuid() == 0, "only root can give a file away")
     def test_otherUsersNeverRemoved(self) -> None:
         """
-        Nor is the socket of another user.
+        The socket of another user is not removed.
         """
         with socket.socket(socket.AF_UNIX) as gone:
             gone.bind(str(self.path))
@@ -303,86 +283,199 @@ class UnixTests(OpenCase):
 
     def test_missingFolder(self) -> None:
         """
-        A folder that is not there is named, with its cause.
+        The error of a folder that does not exist names the path and the cause.
         """
         path = f"{self.folder}/nowhere/socket"
         self.assertEqual(self.refusal(UnixBinding(UNIX, path)), f"unix:{path}: No such file or directory")
 
-    def test_removedWithTheSocket(self) -> None:
+    def test_close(self) -> None:
         """
-        The file goes when the socket does, of either kind; closing once more does no harm.
+        C{close} removes the file of a socket of either kind. It may be called twice, and after the file is gone.
         """
-        for stream in (True, False):
-            opened = self.unix(stream)
-            opened.close()
-            self.assertEqual(list(self.folder.iterdir()), [])
-            opened.close()
+        for stream, removed in product((True, False), repeat=2):
+            bound = self.unix(stream)
+            self.assertFalse(bound.socket.getblocking() or bound.socket.get_inheritable())
+            if removed:
+                self.path.unlink()
+            for _ in range(2):
+                bound.close()
+                self.assertEqual((list(self.folder.iterdir()), bound.socket.fileno()), ([], -1))
 
     def test_removedFromElsewhere(self) -> None:
         """
-        A relative path means the folder where the server was started, wherever it works later.
+        A relative path is removed although the process has changed its folder.
         """
         self.addCleanup(os.chdir, Path.cwd())
         os.chdir(self.folder)
-        opened = self.open(UnixBinding(UNIX, "socket"))
+        bound = self.open(UnixBinding(UNIX, "socket"))
         self.assertTrue(self.path.is_socket())
         os.chdir("/")
-        opened.close()
+        bound.close()
         self.assertFalse(self.path.exists())
-
-    def test_goneAlready(self) -> None:
-        """
-        A file that somebody has removed already is not missed.
-        """
-        opened = self.unix()
-        self.path.unlink()
-        opened.close()
-        self.assertEqual(opened.socket.fileno(), -1)
 
     def test_successorsFileStays(self) -> None:
         """
-        A file that is another server's by now is left alone.
+        C{close} does not remove the file of another server at the same path.
         """
-        opened = self.unix()
+        bound = self.unix()
         self.path.unlink()
         self.unix()
-        opened.close()
+        bound.close()
         self.connect(str(self.path))
 
-    def test_longestPath(self) -> None:
+    def test_anyPath(self) -> None:
         """
-        The longest path that is promised can be had.
+        A path of 107 bytes can be bound, and so can one that is not valid UTF-8.
         """
-        name = "s" * (107 - len(str(self.folder)) - 1)
-        self.assertTrue(self.open(UnixBinding(UNIX, str(self.folder / name))).stream)
+        length = 107 - len(str(self.folder)) - 1
+        for name in (b"s" * length, b"\xff"):
+            self.open(UnixBinding(UNIX, os.fsdecode(os.fsencode(self.folder) + b"/" + name))).close()
+            self.assertEqual(list(self.folder.iterdir()), [])
 
-    def test_bytesThatAreNoText(self) -> None:
+
+#: In each round 8 processes open one Unix socket at the same moment, at the path of a server that is gone. Each keeps
+#: it until all have tried. Prints how many have it; 9 stands for an unexpected error.
+RACE = """
+import os, socket, sys
+from sockservices.conversation.transport import Transport
+from sockservices.transports.bindings import UnixBinding
+from sockservices.transports.sockets import OpenError, openSockets
+
+path = sys.argv[1]
+for _ in range(100):
+    if not os.path.exists(path):
+        socket.socket(socket.AF_UNIX).bind(path)
+    gate, results, hold = os.pipe(), os.pipe(), os.pipe()
+    for _ in range(8):
+        if not os.fork():
+            os.close(gate[1])
+            os.close(hold[1])
+            os.read(gate[0], 1)
+            try:
+                bound = openSockets(UnixBinding(Transport(sys.argv[2]), path))
+                count = len(bound)
+            except OpenError as error:
+                count = 0 if "Address already in use" in str(error) else 9
+            os.write(results[1], b"%d" % count)
+            os.read(hold[0], 1)
+            os._exit(0)
+    os.close(gate[1])
+    print(sum(int(os.read(results[0], 1)) for _ in range(8)))
+    for number in (gate[0], *results, *hold):
+        os.close(number)
+    for _ in range(8):
+        assert os.wait()[1] == 0
+"""
+
+
+class RaceTests(OpenCase):
+    """
+    Servers that start at the same moment.
+    """
+
+    def test_staleFile(self) -> None:
         """
-        A path need not be text.
+        Of 8 processes that find the file of a server that is gone, exactly one opens the socket, in 100 of 100 rounds,
+        and nothing else is left in the folder.
         """
-        path = os.fsdecode(os.fsencode(self.folder) + b"/\xff")
-        self.open(UnixBinding(UNIX, path)).close()
+        for transport in (UNIX, UNIXGRAM):
+            race = subprocess.run(
+                [sys.executable, "-c", RACE, str(self.path), transport.value],
+                env=environment(),
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            self.assertEqual((race.stdout.split(), race.stderr), (["1"] * 100, ""))
+            self.assertEqual(list(self.folder.iterdir()), [self.path])
+
+    def test_lockedFolder(self) -> None:
+        """
+        The folder is locked once, and what waits too long for the lock gets an error that names the folder.
+        """
+        with lockedFolder(self.folder):
+            lock = lockedFolder(self.folder, 0.0)
+            error = self.assertRaises(OSError, lock.__enter__)
+            self.assertEqual(error.strerror, f"another process has locked the folder {self.folder} for 0 s")
+        with lockedFolder(self.folder, 0.0):
+            pass
         self.assertEqual(list(self.folder.iterdir()), [])
+
+    @skipUnless(os.geteuid() == 0, "only root can become another user")
+    def test_unreadableFolder(self) -> None:
+        """
+        In a folder that may be written and not be read, a socket is bound without the lock.
+        """
+        self.folder.chmod(0o300)
+        os.chown(self.folder, 65534, 65534)
+        self.addCleanup(os.chown, self.folder, 0, 0)
+        os.seteuid(65534)
+        self.addCleanup(os.seteuid, 0)
+        self.connect(self.unix().socket.getsockname())
+
+
+class EchoProtocol(Protocol):
+    """
+    Sends back what it receives.
+    """
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Send it back.
+        """
+        assert self.transport is not None
+        self.transport.write(data)
+
+
+class UrgentDataTests(OpenCase):
+    """
+    Urgent data: RFC 6093, and unix(7) since Linux 5.15.
+    """
+
+    def test_inline(self) -> None:
+        """
+        An urgent byte is received in its place in the stream, over TCP and Unix sockets, whoever has bound them, and
+        also when it was sent before the connection was accepted.
+        """
+        for plain in (False, True):
+            adopted = self.keep(socket.create_server((V4, 0)))
+            adopted.setblocking(False)
+            unixSocket = self.keep(socket.socket(socket.AF_UNIX))
+            unixSocket.bind(f"{self.path}-{plain}")
+            unixSocket.listen()
+            unixSocket.setblocking(False)
+            for bound in (self.inet(True), self.unix(), BoundSocket(adopted), BoundSocket(unixSocket)):
+                port = StreamPort(bound, Factory.forProtocol(EchoProtocol), self.reactor, plain)
+                port.startListening()
+                address = bound.socket.getsockname()
+                client = self.connect(address)
+                for data, flags in ((b"abc", 0), (b"X", socket.MSG_OOB), (b"def", 0)):
+                    client.send(data, flags)
+                self.assertEqual(self.hear(client, 7), b"abcXdef", (address, plain))
+                client.close()
+                self.turn(2)
+                port.stopListening()
 
 
 class AbstractTests(OpenCase):
     """
-    Unix sockets without a file.
+    Unix sockets in the abstract namespace.
     """
 
     def test_noFile(self) -> None:
         """
-        A name in the abstract namespace leaves nothing in the folder, and is free again after the close.
+        A name in the abstract namespace makes no file, and is free after C{close}.
         """
         self.addCleanup(os.chdir, Path.cwd())
         os.chdir(self.folder)
         for stream in (True, False):
-            opened = self.open(UnixBinding(UNIX if stream else UNIXGRAM, ABSTRACT))
-            self.assertEqual(opened.socket.getsockname(), b"\0" + ABSTRACT[1:].encode())
-            with socket.socket(socket.AF_UNIX, opened.socket.type) as client:
+            bound = self.open(UnixBinding(UNIX if stream else UNIXGRAM, ABSTRACT))
+            self.assertEqual(bound.socket.getsockname(), b"\0" + ABSTRACT[1:].encode())
+            with socket.socket(socket.AF_UNIX, bound.socket.type) as client:
                 client.connect("\0" + ABSTRACT[1:])
             self.assertEqual(list(self.folder.iterdir()), [])
-            opened.close()
+            bound.close()
 
     def test_inUse(self) -> None:
         """
@@ -392,7 +485,7 @@ class AbstractTests(OpenCase):
         self.assertEqual(self.refusal(UnixBinding(UNIX, ABSTRACT)), f"unix:{ABSTRACT}: Address already in use")
 
 
-#: Takes what it was passed as from a service manager, descriptors from 3 on, and opens each name in its environment.
+#: Adopts passed descriptors from 3 on, as from a service manager, and opens names, each with an environment.
 HEIR = """
 import json, os, sys
 from sockservices.transports.bindings import SystemdBinding
@@ -406,12 +499,12 @@ for environ, name in asked:
     if environ.get("LISTEN_PID") == "mine":
         environ["LISTEN_PID"] = str(os.getpid())
     try:
-        opened = openSockets(SystemdBinding(name), environ)
+        adopted = openSockets(SystemdBinding(name), environ)
     except OpenError as fault:
         report.append(str(fault))
         continue
-    kept += opened
-    heirs = [one.socket for one in opened]
+    kept += adopted
+    heirs = [one.socket for one in adopted]
     report.append([[heir.fileno(), heir.getblocking(), heir.get_inheritable()] for heir in heirs])
 for one in kept:
     one.close()
@@ -421,19 +514,20 @@ print(json.dumps(report))
 
 class SystemdTests(OpenCase):
     """
-    Sockets that a service manager has opened: sd_listen_fds(3), in a process of its own.
+    Sockets that a service manager has bound: sd_listen_fds(3), in a process of its own.
     """
 
     def inherit(self, passed: Sequence[socket.socket], *asked: tuple[dict[str, str], str]) -> list[Any]:
         """
-        What a process opens that was passed some sockets.
+        Adopt sockets in another process.
 
         @param asked: an environment, and a name to open in it.
-        @return: for each, descriptor, blocking and inheritable of each socket, or what was said instead.
+        @return: for each of C{asked} either the error or, for each socket, its descriptor, whether it blocks, and
+            whether it is inheritable.
         """
         numbers = sorted(each.fileno() for each in passed)
         self.assertEqual(numbers, [each.fileno() for each in passed])
-        command = [sys.executable, "-c", HEIR, json.dumps((numbers, asked))]
+        command = [sys.executable, "-W", "always::ResourceWarning", "-c", HEIR, json.dumps((numbers, asked))]
         heir = subprocess.run(
             command, env=environment(), pass_fds=numbers, capture_output=True, text=True, timeout=30, check=False
         )
@@ -443,7 +537,7 @@ class SystemdTests(OpenCase):
 
     def test_byName(self) -> None:
         """
-        A name stands for all sockets that were passed under it, in their order, and each is made fit for a reactor.
+        A name stands for all sockets that were passed under it, in their order. Each becomes non-blocking.
         """
         passed = [self.inet(True).socket, self.inet(False).socket, self.inet(True, V6).socket]
         for each in passed:
@@ -456,7 +550,7 @@ class SystemdTests(OpenCase):
 
     def test_notForUs(self) -> None:
         """
-        What was passed to another process, or not at all, or under another name, is not there: and that is said.
+        The error of a name without sockets lists the names that were passed to this process.
         """
         mine = {"LISTEN_PID": "mine", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "echo"}
         report = self.inherit(
@@ -481,36 +575,55 @@ class SystemdTests(OpenCase):
         self.assertEqual([number for number, _, _ in report[0]], [3, 4])
         self.assertRegex(report[1], r"^systemd:echo: .+ it passed unknown$")
 
-    def test_noSocket(self) -> None:
+    def test_refused(self) -> None:
         """
-        A descriptor that is closed, or no socket, is refused by its number.
+        What cannot be served is refused by its descriptor: what is no socket, a connection (Accept=yes), a socket of
+        another family, and a socket that has been adopted already.
         """
-        environ = {"LISTEN_PID": "mine", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "echo"}
-        with (self.folder / "file").open("wb") as file:
-            (said,) = self.inherit([file], (environ, "echo"))  # type: ignore[list-item]
-        self.assertEqual(said, "systemd:echo: descriptor 3: Socket operation on non-socket")
+        families = "expected TCP, UDP or Unix"
+        connection, _ = map(self.keep, socket.socketpair())
+        cases: list[tuple[Any, str]] = [
+            ((self.folder / "file").open("wb"), "Socket operation on non-socket"),
+            (connection, "it takes neither connections nor datagrams"),
+            (
+                socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM),
+                f"a socket of the family AF_NETLINK; {families}",
+            ),
+        ]
+        with contextlib.suppress(OSError):
+            stream = socket.socket(socket.AF_VSOCK)
+            stream.bind((socket.VMADDR_CID_ANY, socket.VMADDR_PORT_ANY))
+            stream.listen()
+            cases.append((stream, f"a socket of the family AF_VSOCK; {families}"))
+        cases.sort(key=lambda case: case[0].fileno())
+        passed = [self.keep(case[0]) for case in cases]
+        listening = socket.create_server((V4, 0))
+        passed.append(self.keep(listening))
+        names = [f"name{number}" for number in range(len(passed))]
+        environ = {"LISTEN_PID": "mine", "LISTEN_FDS": str(len(passed)), "LISTEN_FDNAMES": ":".join(names)}
+        report = self.inherit(passed, *((environ, name) for name in [*names, names[-1]]))
+        expected = [f"descriptor {number}: {cause}" for number, (_, cause) in enumerate(cases, 3)]
+        last = len(passed) + 2
+        for name, cause in zip(names, expected, strict=False):
+            self.assertEqual(report.pop(0), f"systemd:{name}: {cause}")
+        again = f"systemd:{names[-1]}: descriptor {last}: it is in use already"
+        self.assertEqual(report, [[[last, False, False]], again])
 
-    def test_once(self) -> None:
+    def test_allOrNone(self) -> None:
         """
-        One socket is one listener's: whoever asks for the name again is told so.
+        When one socket of a name is refused, all of that name are closed.
         """
-        environ = {"LISTEN_PID": "mine", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "echo"}
-        report = self.inherit([self.inet(True).socket], (environ, "echo"), (environ, "echo"))
-        self.assertEqual(report, [[[3, False, False]], "systemd:echo: descriptor 3: it is in use already"])
-
-    def test_connection(self) -> None:
-        """
-        A connection, as is passed with Accept=yes, is refused: there is nothing to accept.
-        """
-        near, far = socket.socketpair()
-        self.keep(far)
-        environ = {"LISTEN_PID": "mine", "LISTEN_FDS": "1", "LISTEN_FDNAMES": "connection"}
-        (said,) = self.inherit([self.keep(near)], (environ, "connection"))
-        self.assertEqual(said, "systemd:connection: descriptor 3: it takes neither connections nor datagrams")
+        listening = self.inet(True).socket
+        near, _ = map(self.keep, socket.socketpair())
+        passed = [listening, near]
+        environ = {"LISTEN_PID": "mine", "LISTEN_FDS": "2", "LISTEN_FDNAMES": "echo:echo"}
+        refused, again = self.inherit(passed, (environ, "echo"), (environ, "echo"))
+        self.assertEqual(refused, "systemd:echo: descriptor 4: it takes neither connections nor datagrams")
+        self.assertEqual(again, "systemd:echo: descriptor 3: Bad file descriptor")
 
     def test_unixStays(self) -> None:
         """
-        A Unix socket keeps its mode and its path, and after it is closed still accepts for those who hold it too.
+        An adopted Unix socket keeps its mode and its path, and after C{close} it serves its other holders.
         """
         for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
             holder = self.keep(socket.socket(socket.AF_UNIX, kind))

@@ -1,0 +1,161 @@
+"""
+Log lines that a thread writes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from sockservices.monitoring.background_writer import BackgroundWriter
+
+
+class BackgroundWriterTests(SynchronousTestCase):
+    """
+    L{BackgroundWriter} over a pipe.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make the pipe and the writer.
+        """
+        self.reader, self.pipe = os.pipe()
+        self.addCleanup(os.close, self.reader)
+        self.addCleanup(os.close, self.pipe)
+        self.reactor = MemoryReactorClock()
+        self.writer = self.makeWriter()
+        self.received = ""
+
+    def makeWriter(self, *timeout: float) -> BackgroundWriter:
+        """
+        Make a writer that starts with the reactor.
+        """
+        writer = BackgroundWriter(self.pipe, "{} dropped\n".format, *timeout)
+        writer.runWith(self.reactor)
+        return writer
+
+    def stop(self) -> None:
+        """
+        Stop the reactor.
+        """
+        for call, args, kwargs in self.reactor.triggers["after"]["shutdown"]:
+            call(*args, **kwargs)
+
+    def readUntil(self, pattern: str) -> None:
+        """
+        Read until the pattern has been received.
+        """
+        while not re.search(pattern, self.received):
+            self.received += os.read(self.reader, 65536).decode()
+
+    def test_beforeTheReactorRuns(self) -> None:
+        """
+        A line is in the pipe when C{write} returns.
+        """
+        self.writer.write("one\n")
+        self.assertEqual(os.read(self.reader, 100), b"one\n")
+
+    def test_order(self) -> None:
+        """
+        Lines arrive in their order, those from before the start first. Whatever is in them can be written.
+        """
+        lines = [*(f"{number}\n" for number in range(1000)), "\udcff\n"]
+        self.writer.write(lines[0])
+        self.reactor.run()
+        for line in lines[1:]:
+            self.writer.write(line)
+            self.writer.flush()
+        self.readUntil("udcff\n")
+        self.assertEqual(self.received, "".join(lines).replace("\udcff", "\\udcff"))
+
+    def test_stalledReader(self) -> None:
+        """
+        Without a reader 256 KiB in the queue are kept, and what the pipe takes. Later lines are dropped and counted.
+        Only the first of them waits, for 50 ms.
+        """
+        self.reactor.run()
+        began = time.monotonic()
+        for number in range(10000):
+            self.writer.write(f"{number}".zfill(99) + "\n")
+        self.assertLess(time.monotonic() - began, 1)
+        self.readUntil("dropped\n")
+        self.writer.write("later\n")
+        self.readUntil("later\n")
+        *kept, dropped, later = self.received.splitlines()
+        self.assertEqual([int(line) for line in kept], list(range(len(kept))))
+        self.assertEqual((dropped, later), (f"{10000 - len(kept)} dropped", "later"))
+        self.assertTrue(2600 < len(kept) < 3400, len(kept))
+
+    def test_readerThatKeepsUp(self) -> None:
+        """
+        No line is dropped for a reader that keeps up, however fast the lines come.
+        """
+        writer = self.makeWriter(60.0)
+        reading = threading.Thread(target=self.readUntil, args=["last"])
+        reading.start()
+        self.reactor.run()
+        for number in range(20000):
+            writer.write(f"{number}".ljust(99) + "\n")
+        writer.write("last")
+        reading.join()
+        self.assertEqual([int(line) for line in self.received.splitlines()[:-1]], list(range(20000)))
+
+    def test_nonBlockingDescription(self) -> None:
+        """
+        When another process has set O_NONBLOCK on the pipe, lines wait for the reader all the same.
+        """
+        os.set_blocking(self.pipe, False)
+        self.reactor.run()
+        self.writer.write("x" * 200000 + "\n")
+        self.readUntil("\n")
+        self.assertEqual(len(self.received), 200001)
+
+    def test_readerThatIsGone(self) -> None:
+        """
+        Lines that nobody can read raise nothing, and are counted for the next reader.
+        """
+        name = f"{self.mktemp()}.fifo"
+        os.mkfifo(name)
+        gone = os.open(name, os.O_RDONLY | os.O_NONBLOCK)
+        other = os.open(name, os.O_WRONLY)
+        os.dup2(other, self.pipe)
+        os.close(other)
+        self.reactor.run()
+        os.close(gone)
+        for _ in range(3):
+            self.writer.write("lost\n")
+        self.stop()
+        other = os.open(name, os.O_RDONLY | os.O_NONBLOCK)
+        os.dup2(other, self.reader)
+        os.close(other)
+        self.writer.write("kept\n")
+        self.assertEqual(os.read(self.reader, 100), b"kept\n3 dropped\n")
+
+    def test_stop(self) -> None:
+        """
+        When the reactor has stopped, a line is in the pipe when C{write} returns.
+        """
+        self.reactor.run()
+        self.writer.write("one\n")
+        self.stop()
+        self.writer.write("two\n")
+        self.assertEqual(os.read(self.reader, 100), b"one\ntwo\n")
+
+    def test_stopWithStalledReader(self) -> None:
+        """
+        A stalled reader delays the end of the process by a second, however many lines are still written.
+        """
+        self.reactor.run()
+        for _ in range(5):
+            self.writer.write("x" * 50000)
+        began = time.monotonic()
+        self.stop()
+        for _ in range(5):
+            self.writer.write("x" * 50000)
+        self.assertTrue(0.9 < time.monotonic() - began < 1.9)
+        self.readUntil("dropped")
