@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.visit import Visit
 from sockservices.text.addresses import addressText
-from sockservices.text.exceptions import faultText
+from sockservices.text.exceptions import exceptionText
 
 __all__ = ["Record", "VisitLog", "logVisit", "recordVisit"]
 
@@ -95,7 +95,7 @@ def recordVisit(record: Record, visit: Visit) -> None:
     try:
         record(visit)
     except Exception as fault:
-        log.error("recording a visit raised {fault}", fault=faultText(fault))
+        log.error("recording a visit raised {fault}", fault=exceptionText(fault))
 
 
 #: The default: no timer of its own, so that nothing is left in a reactor that is not ours.

@@ -8,12 +8,12 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from sockservices.text.exceptions import faultText
+from sockservices.text.exceptions import exceptionText
 
 
-class FaultTextTests(SynchronousTestCase):
+class ExceptionTextTests(SynchronousTestCase):
     """
-    Tests for L{faultText}.
+    Tests for L{exceptionText}.
     """
 
     def raised(self, fault: Exception) -> str:
@@ -23,7 +23,7 @@ class FaultTextTests(SynchronousTestCase):
         try:
             raise fault
         except Exception as caught:
-            return faultText(caught)
+            return exceptionText(caught)
 
     def test_whatAndWhere(self) -> None:
         """
@@ -40,13 +40,13 @@ class FaultTextTests(SynchronousTestCase):
         try:
             json.loads("{")
         except ValueError as fault:
-            self.assertIn("decoder.py:", faultText(fault))
+            self.assertIn("decoder.py:", exceptionText(fault))
 
     def test_notRaised(self) -> None:
         """
         An exception that nobody raised came from nowhere.
         """
-        self.assertEqual(faultText(ValueError("no such word")), "ValueError('no such word')")
+        self.assertEqual(exceptionText(ValueError("no such word")), "ValueError('no such word')")
 
     def test_onePrintableLine(self) -> None:
         """
@@ -65,4 +65,4 @@ class FaultTextTests(SynchronousTestCase):
         """
         What it says of itself is cut.
         """
-        self.assertEqual(len(faultText(ValueError("x" * 10_000))), 200)
+        self.assertEqual(len(exceptionText(ValueError("x" * 10_000))), 200)
