@@ -13,34 +13,24 @@ from twisted.python.failure import Failure
 from sockservices import Policy
 from sockservices.conformance import Result, Timing
 from sockservices.responders import Echo
-from tests.support.conformance import (
-    LOOPBACK,
-    QUICK,
-    CallbackDatagrams,
-    ConformanceCase,
-    callbackFactory,
-    responderOf,
-)
+from tests.support.conformance import LOOPBACK, QUICK, CallbackDatagrams, ConformanceCase, callbackFactory, responderOf
 from tests.support.inetd import freePorts
-
-#: The row of a transport without a listener.
-NO_TCP = ("tcp", "is offered", "refused")
-NO_UDP = ("udp", "is offered", "refused")
 
 
 class EchoTests(ConformanceCase):
     """
-    The cases of C{echo} and C{upper}.
+    The cases of C{echo}, C{upper} and C{hello}.
     """
 
     def test_changedBytes(self) -> None:
         """
         A changed byte fails, with an excerpt of the response and of the request from the changed byte on.
         """
-        changing = responderOf(answer=lambda data: data.replace(b"\xff", b"\xfe"))
-        seen = "b'\\xfe' at byte 255 of 256"
-        failing = [("tcp", "returns every byte", seen), ("udp", "returns every byte of a datagram", seen)]
-        (rows,) = self.assertFailing("echo", (self.serve(changing), failing))
+        port = self.serve(responderOf(answer=lambda data: data.replace(b"\xff", b"\xfe")))
+        failing = [
+            f"{case} -> b'\\xfe' at byte 255 of 256" for case in ("tcp every byte", "udp every byte of a datagram")
+        ]
+        (rows,) = self.assertFailing("echo", (port, failing))
         self.assertEqual({row.expected for row in rows}, {"b'\\xff' at byte 255 of 256"})
 
     def test_echoIsNotUpper(self) -> None:
@@ -48,14 +38,19 @@ class EchoTests(ConformanceCase):
         Against an echo, only the cases of C{upper} that do not look at letters pass.
         """
         rows = self.check({"upper": self.serve(Echo)})
-        self.assertEqual(
-            [row.sentence for row in rows if row.result is Result.PASS],
-            [
-                "sends nothing before it receives data",
-                "replies from the address that the request was sent to",
-                "replies to an empty datagram with an empty datagram",
-            ],
-        )
+        passing = [
+            "sends nothing before it receives data",
+            "replies from the address that the request was sent to",
+            "replies to an empty datagram with an empty datagram",
+        ]
+        self.assertEqual([row.sentence for row in rows if row.result is Result.PASS], passing)
+
+    def test_anotherReply(self) -> None:
+        """
+        Any reply of C{hello} but C{hello} fails.
+        """
+        failing = [f"{case} -> b'HELLO'" for case in ("tcp to a message", "tcp stays open", "udp to any datagram")]
+        self.assertFailing("hello", (self.serve(responderOf(answer=lambda _: b"HELLO")), failing))
 
     def test_connectionEnds(self) -> None:
         """
@@ -66,26 +61,15 @@ class EchoTests(ConformanceCase):
             transport.write(data[:1000])
             transport.loseConnection()
 
-        stays = "stays open after a reply"
+        closing = self.serve(responderOf(answer=bytes, close=True), udp=False)
+        truncating = self.listen(callbackFactory(received=truncate))
+        resetting = self.listen(callbackFactory(received=lambda transport, data: transport.abortConnection()))
+        eof, reset = "tcp stays open -> no data, then eof", "no bytes, then reset"
         self.assertFailing(
             "echo",
-            (
-                self.listen(callbackFactory(received=truncate)),
-                [("tcp", "200 KiB in full", "1000 bytes, then eof"), ("tcp", stays, "no data, then eof"), NO_UDP],
-            ),
-            (
-                self.serve(responderOf(answer=bytes, close=True), udp=False),
-                [("tcp", "200 KiB in full", "65536 bytes, then eof"), ("tcp", stays, "no data, then eof"), NO_UDP],
-            ),
-            (
-                self.listen(callbackFactory(received=lambda transport, data: transport.abortConnection())),
-                [
-                    ("tcp", "returns every byte", "no bytes, then reset"),
-                    ("tcp", "200 KiB in full", "no bytes, then reset"),
-                    ("tcp", stays, "no data, then reset"),
-                    NO_UDP,
-                ],
-            ),
+            (closing, ["tcp 200 KiB -> 65536 bytes, then eof", eof]),
+            (truncating, ["tcp 200 KiB -> 1000 bytes, then eof", eof]),
+            (resetting, [f"tcp byte -> {reset}", f"tcp 200 KiB -> {reset}", "tcp stays -> no data, then reset"]),
         )
 
     def test_sendsBeforeRequest(self) -> None:
@@ -97,28 +81,24 @@ class EchoTests(ConformanceCase):
             (self.listen(callbackFactory(lambda transport: transport.loseConnection())), "no data, then eof"),
         ):
             (row,) = (row for row in self.check({"hello": server}) if "before" in row.sentence)
-            self.assertEqual(
-                (row.result, row.seen, row.expected), (Result.FAIL, seen, "no data, and an open connection")
-            )
+            self.assertEqual((row.result, row.seen), (Result.FAIL, seen))
+            self.assertEqual(row.expected, "no data, and an open connection")
 
     def test_datagrams(self) -> None:
         """
         A truncated reply to a datagram fails, and so does no reply, or data, in reply to an empty one.
         """
-        empty = "replies to an empty datagram with an empty"
+        cutting, ignoring, filling = (
+            self.serve(responderOf(answer=answer), tcp=False)
+            for answer in (lambda data: data[:1000], lambda data: data or None, lambda data: data or b"?")
+        )
         rows, *_ = self.assertFailing(
             "echo",
-            (
-                self.serve(responderOf(answer=lambda data: data[:1000]), tcp=False),
-                [NO_TCP, ("udp", "returns 1,400 bytes", "1000 bytes"), ("udp", "returns 65,507 bytes", "1000 bytes")],
-            ),
-            (
-                self.serve(responderOf(answer=lambda data: data or None), tcp=False),
-                [NO_TCP, ("udp", empty, "no reply")],
-            ),
-            (self.serve(responderOf(answer=lambda data: data or b"?"), tcp=False), [NO_TCP, ("udp", empty, "b'?'")]),
+            (cutting, ["udp returns 1,400 bytes -> 1000 bytes", "udp returns 65,507 bytes -> 1000 bytes"]),
+            (ignoring, ["udp replies to an empty datagram -> no reply"]),
+            (filling, ["udp replies to an empty datagram -> b'?'"]),
         )
-        self.assertEqual([row.expected for row in rows[1:]], ["1400 bytes", "65507 bytes"])
+        self.assertEqual([row.expected for row in rows], ["1400 bytes", "65507 bytes"])
 
     def test_replyFromAnotherPort(self) -> None:
         """
@@ -140,22 +120,9 @@ class EchoTests(ConformanceCase):
         (port,) = freePorts(1)
         factory = callbackFactory(received=lambda transport, data: (listening.stopListening(), transport.write(data)))
         listening = self.reactor.listenTCP(port, factory, interface=LOOPBACK)
-        rows = self.check({"hello": port})
-        self.assertEqual([(row.seen, row.expected) for row in rows[1:3]], [("refused", "still offered")] * 2)
-        self.assertEqual({row.result for row in rows[:3]}, {Result.FAIL})
-
-
-class HelloTests(ConformanceCase):
-    """
-    The cases of C{hello}.
-    """
-
-    def test_anotherReply(self) -> None:
-        """
-        Any reply but C{hello} fails.
-        """
-        failing = [(transport, "", "b'HELLO'") for transport in ("tcp", "tcp", "udp")]
-        self.assertFailing("hello", (self.serve(responderOf(answer=lambda _: b"HELLO")), failing))
+        failing = ["tcp to a message -> no data, then eof", "tcp sends nothing -> refused", "tcp stays open -> refused"]
+        (rows,) = self.assertFailing("hello", (port, failing))
+        self.assertEqual([row.expected for row in rows[1:]], ["still offered"] * 2)
 
 
 class DiscardTests(ConformanceCase):
@@ -172,24 +139,14 @@ class DiscardTests(ConformanceCase):
             transport.stopReading()
             self.addCleanup(transport.connectionLost, Failure(ConnectionLost()))
 
-        reads, stays = ("tcp", "reads 64 KiB"), ("tcp", "stays open")
-        thanks = "b'thank you'"
+        replies = [f"tcp {case} -> b'thank you'" for case in ("reads 64 KiB", "stays open")]
+        replies += [f"udp {case} -> a reply: b'thank you'" for case in ("replies to no datagram", "reads 65,507 bytes")]
+        timeouts = [f"tcp {case} -> no data, then timeout" for case in ("reads 64 KiB", "stays open")]
         self.assertFailing(
             "discard",
-            (
-                self.serve(responderOf(answer=lambda _: b"thank you")),
-                [
-                    (*reads, thanks),
-                    (*stays, thanks),
-                    ("udp", "replies to no datagram", f"a reply: {thanks}"),
-                    ("udp", "reads 65,507 bytes", f"a reply: {thanks}"),
-                ],
-            ),
-            (self.serve(responderOf(close=True)), [(*stays, "no data, then eof")]),
-            (
-                self.listen(callbackFactory(ignoreFin)),
-                [(*reads, "no data, then timeout"), (*stays, "no data, then timeout"), NO_UDP],
-            ),
+            (self.serve(responderOf(answer=lambda _: b"thank you")), replies),
+            (self.serve(responderOf(close=True)), ["tcp stays open -> no data, then eof"]),
+            (self.listen(callbackFactory(ignoreFin)), timeouts),
         )
 
 
@@ -202,28 +159,14 @@ class WelcomeTests(ConformanceCase):
         """
         A server that welcomes every message fails, and so does one that refuses every message.
         """
-        welcome, refusal = b"welcome to server!", b"please go out!"
-        policy = Policy(idleTimeout=QUICK.welcomeDeadline)
-        self.assertFailing(
-            "welcome",
-            (
-                self.serve(responderOf(answer=lambda _: welcome, close=True), policy),
-                [
-                    ("tcp", "to anything else", repr(welcome)),
-                    ("tcp", "to a FIN without data", "no data, then eof"),
-                    ("udp", "to any other datagram", repr(welcome)),
-                ],
-            ),
-            (
-                self.serve(responderOf(answer=lambda _: refusal, close=True), policy),
-                [
-                    ("tcp", "to 1, then", repr(refusal)),
-                    ("tcp", "to 1 and CR LF", repr(refusal)),
-                    ("tcp", "to a FIN without data", "no data, then eof"),
-                    ("udp", "to a datagram of 1", repr(refusal)),
-                ],
-            ),
-        )
+        fin = "tcp to a FIN without data -> no data, then eof"
+        for reply, failing in (
+            (b"welcome to server!", ["tcp to anything else", fin, "udp to any other datagram"]),
+            (b"please go out!", ["tcp to 1, then", "tcp to 1 and CR LF", fin, "udp to a datagram of 1"]),
+        ):
+            responder = responderOf(answer=lambda _, reply=reply: reply, close=True)  # type: ignore[misc]
+            port = self.serve(responder, Policy(idleTimeout=QUICK.welcomeDeadline))
+            self.assertFailing("welcome", (port, [row if "->" in row else f"{row} -> {reply!r}" for row in failing]))
 
     def test_silence(self) -> None:
         """
