@@ -1,5 +1,5 @@
 """
-The quote of the day (RFC 865).
+The quote of the day service (RFC 865).
 """
 
 from __future__ import annotations
@@ -8,7 +8,8 @@ from sockservices.conversation.responder import Responder
 
 __all__ = ["Quote"]
 
-#: Printing ASCII, each under 512 bytes with its line end (RFC 865); the short ones fit the smallest datagram.
+#: Printable ASCII and CR LF, at most 511 bytes each (RFC 865, "Quote Syntax"). Some have at most 40 bytes, which is the
+#: limit of a reply to an empty datagram.
 QUOTES = [
     quote.encode("ascii") + b"\r\n"
     for quote in (
@@ -32,7 +33,9 @@ QUOTES = [
 
 class Quote(Responder):
     """
-    Says a quote and hangs up (RFC 865): one that fits, chosen at random.
+    Sends a random quote and closes the connection (RFC 865).
+
+    Over UDP, it chooses among the quotes that fit the limit; if none fits, it sends no reply.
 
     >>> from sockservices import Conversation
     >>> len(Quote(Conversation(limit=40)).greeting()) <= 40
@@ -44,7 +47,7 @@ class Quote(Responder):
 
     def greeting(self) -> bytes | None:
         """
-        One quote with CR and LF.
+        Return a quote and CR LF, or L{None} if none fits the limit, and finish.
         """
         self.finished = True
         limit = self.conversation.limit
