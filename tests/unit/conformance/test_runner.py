@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import CancelledError
-from twisted.python.failure import Failure
 
 from sockservices import Policy
 from sockservices.client import Unanswered, Verdict
@@ -156,28 +155,38 @@ class CancellationTests(ConformanceCase):
     Checks that end early.
     """
 
-    def test_nothingIsLeftBehind(self) -> None:
+    def test_cancelled(self) -> None:
         """
-        A check that is cancelled, or in which a case raises, leaves no socket and no delayed call in the reactor.
+        A check that is cancelled leaves no socket in the reactor.
         """
-        ports = {"echo": self.serve(Echo), "welcome": self.serve(Welcome), "time": self.serve(find("time"))}
+        ports = {"echo": self.serve(Echo), "welcome": self.serve(Welcome)}
         before = set(self.reactor.getReaders())
+        checking = check(LOOPBACK, ports, reactor=self.reactor, timing=QUICK)
+        self.turn(5)
+        checking.cancel()
+        self.failureResultOf(checking, CancelledError)
+        self.until(lambda: set(self.reactor.getReaders()) == before)
+
+    def test_caseRaises(self) -> None:
+        """
+        If a case raises another exception than a deviation, the check fails with it and cancels all other cases.
+        """
 
         def broken() -> float:
             raise RuntimeError("no clock")
 
-        cancelled = check(LOOPBACK, ports, reactor=self.reactor, timing=QUICK)
-        self.turn(5)
-        cancelled.cancel()
-        self.failureResultOf(cancelled, CancelledError)
+        ports = {"echo": self.listen(None, CallbackDatagrams()), "time": self.serve(find("time"), udp=False)}
+        before = set(self.reactor.getReaders())
+        timing = Timing(responseTimeout=60, connectionInterval=0, datagramInterval=0)
+        self.assertRaises(RuntimeError, self.check, ports, timing, now=broken)
         self.until(lambda: set(self.reactor.getReaders()) == before)
 
-        raising = check(LOOPBACK, ports, reactor=self.reactor, timing=Timing(60, 60), now=broken)
-        results: list[Failure] = []
-        raising.addErrback(results.append)
-        self.until(lambda: results)
-        self.assertIsNotNone(results[0].check(RuntimeError))
-        self.until(lambda: set(self.reactor.getReaders()) == before)
+    def test_refused(self) -> None:
+        """
+        If one of two concurrent requests is refused, the other is cancelled.
+        """
+        self.check({"echo": freePorts(1)[0]}, Timing(datagramInterval=60))
+        self.assertQuiet()
 
 
 class RateTests(ConformanceCase):
