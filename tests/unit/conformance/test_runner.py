@@ -109,6 +109,8 @@ class NotOfferedTests(ConformanceCase):
         lengths: list[int] = []
         port = self.listen(None, CallbackDatagrams(lambda datagram, addr: lengths.append(len(datagram))))
         self.assertEqual(self.notOffered({"echo": port}), [("echo", "tcp", "refused"), ("echo", "udp", "timeout")])
+        silent = self.listen(None, CallbackDatagrams())
+        self.assertIn(("whoami", "udp", "timeout"), self.notOffered({"whoami": silent}))
         self.assertEqual(sorted(lengths), [0] * 3 + [512] * 3)
 
     def test_silentHost(self) -> None:
