@@ -19,11 +19,11 @@ from sockservices.text.addresses import hostPort
 
 __all__ = ["LONG_REQUEST", "RemoteDatagrams"]
 
-#: How many times a request without a reply is sent: the network may lose datagrams.
-ATTEMPTS = 3
+#: How many times a request is sent until there is a reply: the network may lose datagrams.
+MAX_ATTEMPTS = 3
 
 #: 512 bytes: as long as the longest reply of the RFCs (864 to 867), so that no rule on reply sizes withholds one.
-LONG_REQUEST = (b"sockservices asks. " * 27)[:512]
+LONG_REQUEST = (b"sockservices check. " * 26)[:512]
 
 
 class RemoteDatagrams:
@@ -76,10 +76,10 @@ class RemoteDatagrams:
         @raise Deviation: if a reply came from another address.
         """
         async with self._client() as client:
-            for _ in range(ATTEMPTS):
+            for _ in range(MAX_ATTEMPTS):
                 await self._throttle.wait()
                 client.send(datagram)
-                reply = await self._receive(client, self._timing.responseTimeout / ATTEMPTS)
+                reply = await self._receive(client, self._timing.responseTimeout / MAX_ATTEMPTS)
                 if reply is not None:
                     self.responded = True
                     return Response(reply, localAddress=hostPort(*client.host), time=self._now())

@@ -14,8 +14,8 @@ from sockservices.conformance.suite import Suite
 __all__ = ["declareSendAndClose"]
 
 #: A server that closes a socket with unread input resets the connection (RFC 1122, section 4.2.2.13). Whether the input
-#: arrives before the close is a race, so the case tries several times.
-TRIES = 8
+#: arrives before the close is a race, so the case is repeated.
+REPETITIONS = 8
 
 
 def declareSendAndClose(suite: Suite, *, mayBeEmpty: bool = False, anyDatagram: bool = True) -> None:
@@ -37,7 +37,7 @@ def declareSendAndClose(suite: Suite, *, mayBeEmpty: bool = False, anyDatagram: 
 
     @suite.tcp("ignores input, and closes without a reset")
     async def ignoresInput(remote: RemoteStream) -> None:
-        for _ in range(TRIES):
+        for _ in range(REPETITIONS):
             expectDataAndEof(await remote.request(LONG_REQUEST))
 
     if anyDatagram:
