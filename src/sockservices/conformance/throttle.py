@@ -19,7 +19,7 @@ class Throttle:
 
     def __init__(self, clock: Any, interval: float) -> None:
         """
-        @param clock: an L{IReactorTime}.
+        @param clock: an L{IReactorTime<twisted.internet.interfaces.IReactorTime>}.
         @param interval: the minimum time between two requests, in seconds.
         """
         self._clock = clock
