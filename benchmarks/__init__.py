@@ -1,3 +1,3 @@
 """
-The measured comparison with other servers: C{python -m benchmarks}, in the checkout.
+The comparison of this server with others: C{python -m benchmarks}, in a checkout.
 """

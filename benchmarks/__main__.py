@@ -1,5 +1,5 @@
 """
-C{python -m benchmarks}: measure this server and others, in turn, in rounds.
+C{python -m benchmarks}: measures this server and others in turn, in rounds.
 """
 
 from __future__ import annotations
@@ -11,136 +11,160 @@ import sys
 import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.build import BuildError, build
 from benchmarks.machine import describe
-from benchmarks.measure import Bench, Run
+from benchmarks.measure import Benchmark, Run
 from benchmarks.peers import Peer, peers
 from benchmarks.plot import plot
 from benchmarks.progress import progress
 from benchmarks.report import Report
 from benchmarks.server import RunError
-from benchmarks.workloads import WORKLOADS, Workload, affordable
+from benchmarks.workloads import WORKLOADS, Workload, capToDescriptorLimit
 
 __all__ = ["main"]
 
-#: Connections of the idle workload, and seconds and rounds; --quick has the second ones.
-CONNECTIONS = (10_000, 1_000)
-SECONDS = (2.0, 0.3)
-ROUNDS = (5, 1)
 
-#: What an interrupted comparison has not measured.
-REST = "the rest"
-
-
-def arguments(known: dict[str, Peer], words: list[str] | None) -> argparse.Namespace:
+class Defaults(NamedTuple):
     """
-    What the user wants.
+    The size of a comparison, where the options do not say otherwise.
+
+    @ivar connections: the maximum number of connections in a workload.
+    @ivar seconds: the duration of a run.
+    @ivar rounds: the runs of each server under each workload.
+    """
+
+    connections: int
+    seconds: float
+    rounds: int
+
+
+FULL, QUICK = Defaults(10_000, 2.0, 5), Defaults(1_000, 0.3, 1)
+
+#: The name under which the report lists the runs that an interrupt has prevented.
+REMAINING_RUNS = "remaining runs"
+
+
+def parseOptions(known: dict[str, Peer], arguments: list[str] | None) -> argparse.Namespace:
+    """
+    Parse the command line.
+
+    @param known: the servers, by name.
     """
     parser = argparse.ArgumentParser(
-        "python -m benchmarks", description="Measure this server beside others, on loopback."
+        "python -m benchmarks", description="Measure this server and others, on the loopback interface."
     )
-    parser.add_argument("--workload", action="append", choices=WORKLOADS, help="only this one; repeatable")
-    parser.add_argument("--peer", action="append", choices=known, help="only this server; repeatable")
-    parser.add_argument("--rounds", type=int, help=f"how often every server has its turn (default {ROUNDS[0]})")
-    parser.add_argument("--seconds", type=float, help=f"how long a load lasts (default {SECONDS[0]:g})")
-    parser.add_argument("--quick", action="store_true", help="one short round: does it work?")
+    parser.add_argument("--workload", action="append", choices=WORKLOADS, help="run only this workload; repeatable")
+    parser.add_argument("--peer", action="append", choices=known, help="measure only this server; repeatable")
+    parser.add_argument("--rounds", type=int, help=f"runs of each server under each workload (default {FULL.rounds})")
+    parser.add_argument("--seconds", type=float, help=f"duration of a run (default {FULL.seconds:g})")
+    parser.add_argument("--quick", action="store_true", help="one short round, to try it out")
     parser.add_argument(
         "--output", type=Path, default=Path("build/benchmarks"), metavar="FOLDER", help="default %(default)s"
     )
-    parser.add_argument("--list", action="store_true", help="what there is to choose from")
-    chosen = parser.parse_args(words)
-    chosen.rounds = ROUNDS[chosen.quick] if chosen.rounds is None else chosen.rounds
-    chosen.seconds = SECONDS[chosen.quick] if chosen.seconds is None else chosen.seconds
-    if chosen.rounds < 1:
-        parser.error(f"--rounds {chosen.rounds}: 1 or more is wanted")
-    if not 0 < chosen.seconds <= 60:
-        parser.error(f"--seconds {chosen.seconds:g}: more than 0 and at most 60 is wanted")
-    return chosen
+    parser.add_argument("--list", action="store_true", help="list the workloads and servers")
+    options = parser.parse_args(arguments)
+    defaults = QUICK if options.quick else FULL
+    options.connections = defaults.connections
+    options.rounds = defaults.rounds if options.rounds is None else options.rounds
+    options.seconds = defaults.seconds if options.seconds is None else options.seconds
+    if options.rounds < 1:
+        parser.error(f"--rounds {options.rounds}: expected 1 or more")
+    if not 0 < options.seconds <= 60:
+        parser.error(f"--seconds {options.seconds:g}: expected more than 0 and at most 60")
+    return options
 
 
 def listing(known: dict[str, Peer]) -> str:
     """
-    What there is to choose from.
+    List the workloads and servers.
     """
-    lines = ["workloads:", *(f"  {name:<20} {workload.about}" for name, workload in WORKLOADS.items()), "peers:"]
+    lines = ["workloads:", *(f"  {name:<20} {workload.description}" for name, workload in WORKLOADS.items()), "peers:"]
     for name, peer in known.items():
-        lines.append(f"  {name:<20} {peer.about}{f' ({peer.missing} is not installed)' if peer.missing else ''}")
+        missing = f" ({peer.missing} is not installed)" if peer.missing else ""
+        lines.append(f"  {name:<20} {peer.description}{missing}")
     return "\n".join(lines)
 
 
-def measured(
-    bench: Bench, workloads: list[Workload], chosen: list[Peer], rounds: int, unmeasured: dict[str, str]
+def runAll(
+    benchmark: Benchmark, workloads: list[Workload], servers: list[Peer], rounds: int, unmeasured: dict[str, str]
 ) -> list[Run]:
     """
-    Make all runs. What fails is not tried again; Ctrl-C ends them, and what has been found is kept.
+    Run every server under every workload. A server that has failed under a workload is not run under it again. Ctrl-C
+    ends the comparison and keeps its results.
+
+    @param unmeasured: receives the reasons of runs that were not measured.
     """
-    pairs = [(workload, peer) for workload in workloads for peer in chosen]
-    for workload, peer in pairs:
-        if reason := peer.refuses(workload):
-            unmeasured[f"{workload.name} {peer.name}"] = reason
-    pairs = [(workload, peer) for workload, peer in pairs if f"{workload.name} {peer.name}" not in unmeasured]
+    pairs = []
+    for workload in workloads:
+        for peer in servers:
+            if reason := peer.exclusion(workload):
+                unmeasured[f"{workload.name} {peer.name}"] = reason
+            else:
+                pairs.append((workload, peer))
     runs: list[Run] = []
     try:
-        with progress(len(pairs) * rounds) as told:
+        with progress(len(pairs) * rounds) as shown:
             for number in range(1, rounds + 1):
                 for workload, peer in pairs:
-                    what, title = f"{workload.name} {peer.name}", f"round {number} {workload.name} {peer.name}"
-                    told.begin(title)
+                    name = f"{workload.name} {peer.name}"
+                    title = f"round {number} {name}"
+                    shown.started(title)
                     try:
-                        if what in unmeasured:
-                            raise RunError(unmeasured[what])
-                        runs.append(bench.run(workload, peer, number))
-                        told.end(title, f"{runs[-1].cpu:.2f} us/{workload.unit}")
-                    except RunError as fault:
-                        unmeasured[what] = str(fault)
-                        told.end(title, f"not measured: {fault}", failed=True)
+                        if name in unmeasured:
+                            raise RunError(unmeasured[name])
+                        runs.append(benchmark.run(workload, peer, number))
+                        shown.ended(title, f"{runs[-1].cpu:.2f} us/{workload.unit}")
+                    except RunError as error:
+                        unmeasured[name] = str(error)
+                        shown.ended(title, f"not measured: {error}", failed=True)
     except KeyboardInterrupt:
-        unmeasured[REST] = "interrupted"
+        unmeasured[REMAINING_RUNS] = "interrupted"
     return runs
 
 
-def main(words: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> int:
     """
-    Measure, and write what was found.
+    Run the comparison, and write the report.
 
-    @return: the exit status: 1 when nothing was found, 130 when it was interrupted.
+    @return: the exit status: 1 if nothing was measured, 130 after an interrupt.
     """
     known = peers()
-    chosen = arguments(known, words)
-    if chosen.list:
+    options = parseOptions(known, arguments)
+    if options.list:
         print(listing(known))
         return 0
     if not sys.platform.startswith("linux"):
-        print("benchmarks: Linux is needed: epoll, and what /proc tells", file=sys.stderr)
+        print(f"benchmarks: {sys.platform}: expected Linux, with epoll and /proc", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    workloads = [affordable(WORKLOADS[name], CONNECTIONS[chosen.quick]) for name in chosen.workload or WORKLOADS]
+    maxDescriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (maxDescriptors, maxDescriptors))
+    workloads = [capToDescriptorLimit(WORKLOADS[name], options.connections) for name in options.workload or WORKLOADS]
     unmeasured: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="benchmarks") as folder:
         try:
             build(Path(folder))
-        except BuildError as fault:
-            print(f"benchmarks: {fault}", file=sys.stderr)
+        except BuildError as error:
+            print(f"benchmarks: {error}", file=sys.stderr)
             return 1
-        bench = Bench(Path(folder), chosen.seconds)
-        some = [known[name] for name in chosen.peer or known]
-        runs = measured(bench, workloads, some, chosen.rounds, unmeasured)
-    settings = {"rounds": chosen.rounds, "seconds": chosen.seconds, "pinned": "yes" if bench.cores else "no"}
+        benchmark = Benchmark(Path(folder), options.seconds)
+        servers = [known[name] for name in options.peer or known]
+        runs = runAll(benchmark, workloads, servers, options.rounds, unmeasured)
+    settings = {"rounds": options.rounds, "seconds": options.seconds, "pinned": "yes" if benchmark.cores else "no"}
     date = datetime.now(UTC).isoformat(timespec="seconds")
     report = Report(date, describe(), settings, runs, unmeasured)
     print(report.markdown())
-    status = 130 if REST in unmeasured else int(not runs)
+    status = 130 if REMAINING_RUNS in unmeasured else int(not runs)
     if not runs:
         return status
-    report.write(chosen.output)
+    report.write(options.output)
     try:
-        plot(report, chosen.output / "results.svg")
+        plot(report, options.output / "results.svg")
     except ImportError:
         print("no plot: matplotlib is not installed", file=sys.stderr)
-    print(f"written to {chosen.output}", file=sys.stderr)
+    print(f"written to {options.output}", file=sys.stderr)
     return status
 
 

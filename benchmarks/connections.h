@@ -1,127 +1,130 @@
-/* The workloads over connections. */
-#define EVENTS 256
+/* The workloads over TCP. */
+#define MAX_EVENTS 256
 
-/* tcp: WIDTH connections, on each of them one message of SIZE bytes at a time. */
+/* tcp: CONCURRENCY connections, each with one message of SIZE bytes in flight. */
 
-static void say(struct caller *each) {
-    each->began = now();
+static void sendMessage(struct client *each) {
+    each->startedAt = now();
     each->offset = 0;
-    if (send(each->fd, sent, size, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)size) die("a message was not taken whole");
+    if (send(each->fd, message, size, MSG_DONTWAIT | MSG_NOSIGNAL) != (ssize_t)size)
+        die("the kernel accepted only a part of a message");
 }
 
 static void tcpOpen(void) {
-    for (int serial = 0; serial < width; serial++) {
-        if ((callers[serial].fd = call(serial)) < 0) die("connection %d: no answer", serial);
-        watch(EPOLL_CTL_ADD, callers[serial].fd, EPOLLIN, serial);
+    for (int serial = 0; serial < concurrency; serial++) {
+        if ((clients[serial].fd = openConnection(serial)) < 0) die("connection %d: no reply", serial);
+        setEvents(EPOLL_CTL_ADD, clients[serial].fd, EPOLLIN, serial);
     }
 }
 
 static void tcpRun(void) {
-    struct epoll_event events[EVENTS];
-    int open = width;
-    for (int serial = 0; serial < width; serial++) say(&callers[serial]);
+    struct epoll_event events[MAX_EVENTS];
+    int open = concurrency;
+    for (int serial = 0; serial < concurrency; serial++) sendMessage(&clients[serial]);
     while (open) {
-        int count = ready(events, EVENTS);
+        int count = waitForEvents(events, MAX_EVENTS);
         for (int index = 0; index < count; index++) {
-            struct caller *each = &callers[events[index].data.u32];
-            ssize_t length = recv(each->fd, got, size, MSG_DONTWAIT);
+            struct client *each = &clients[events[index].data.u32];
+            ssize_t length = recv(each->fd, received, size, MSG_DONTWAIT);
             if (length < 0 && errno == EAGAIN) continue;
-            if (length <= 0) die("the server hung up");
-            if (each->offset + length > size || memcmp(got, sent + each->offset, length)) die("a wrong answer");
+            if (length <= 0) die("the server closed the connection");
+            if (each->offset + length > size || memcmp(received, message + each->offset, length)) die("wrong reply");
             if ((each->offset += length) < size) continue;
-            if (answered(each->began, size)) say(each);
+            if (complete(each->startedAt, size)) sendMessage(each);
             else open--;
         }
     }
 }
 
-/* stream: WIDTH connections, each written to and read from at the same time, SIZE bytes a write. */
+/* stream: CONCURRENCY connections, written to and read from at the same time, SIZE bytes per write. */
 
 static void streamOpen(void) {
     tcpOpen();
-    for (int serial = 0; serial < width; serial++) callers[serial].offset = callers[serial].written = 0;
+    for (int serial = 0; serial < concurrency; serial++) clients[serial].offset = clients[serial].written = 0;
 }
 
 static void streamRun(void) {
-    struct epoll_event events[EVENTS];
-    int open = width;
-    for (int serial = 0; serial < width; serial++) watch(EPOLL_CTL_MOD, callers[serial].fd, EPOLLIN | EPOLLOUT, serial);
+    struct epoll_event events[MAX_EVENTS];
+    int open = concurrency;
+    for (int serial = 0; serial < concurrency; serial++)
+        setEvents(EPOLL_CTL_MOD, clients[serial].fd, EPOLLIN | EPOLLOUT, serial);
     while (open) {
-        int count = ready(events, EVENTS), more = now() < until && done.messages < limit;
+        int count = waitForEvents(events, MAX_EVENTS), more = now() < deadline && results.messages < maxMessages;
         for (int index = 0; index < count; index++) {
             int serial = (int)events[index].data.u32;
-            struct caller *each = &callers[serial];
+            struct client *each = &clients[serial];
             size_t start = each->written % size, from = each->offset % size;
             if (events[index].events & EPOLLOUT && (more || start)) {
-                ssize_t length = send(each->fd, sent + start, size - start, MSG_DONTWAIT | MSG_NOSIGNAL);
-                if (length < 0 && errno != EAGAIN) die("the server hung up");
+                ssize_t length = send(each->fd, message + start, size - start, MSG_DONTWAIT | MSG_NOSIGNAL);
+                if (length < 0 && errno != EAGAIN) die("the server closed the connection");
                 if (length > 0) each->written += length;
             }
             if (events[index].events & ~EPOLLOUT) {
-                ssize_t length = recv(each->fd, got, size, MSG_DONTWAIT);
-                if (length <= 0) die("the server hung up");
-                if (memcmp(got, sent + from, length)) die("a wrong answer");
+                ssize_t length = recv(each->fd, received, size, MSG_DONTWAIT);
+                if (length <= 0) die("the server closed the connection");
+                if (memcmp(received, message + from, length)) die("wrong reply");
                 each->offset += length;
-                done.bytes += length;
-                done.messages += (long)((from + length) / size);
+                results.bytes += length;
+                results.messages += (long)((from + length) / size);
             }
             if (more || each->written % size) continue;
-            int owed = each->offset < each->written;
-            watch(EPOLL_CTL_MOD, each->fd, owed ? EPOLLIN : 0, serial);
-            open -= !owed;
+            int incomplete = each->offset < each->written;
+            setEvents(EPOLL_CTL_MOD, each->fd, incomplete ? EPOLLIN : 0, serial);
+            open -= !incomplete;
         }
     }
 }
 
-/* churn: WIDTH at a time connect, send "1", read to the end, close. */
+/* churn: CONCURRENCY clients connect, send "1", read to the end, and close. */
 
 static const char WELCOME[] = "welcome to server!";
 
-static void visit(int serial) {
-    static int visits;
-    struct caller *each = &callers[serial];
-    each->began = now();
+static void startConnection(int serial) {
+    static int connections;
+    struct client *each = &clients[serial];
+    each->startedAt = now();
     each->offset = 0;
-    each->fd = caller(SOCK_STREAM | SOCK_NONBLOCK, visits++);
-    if (reach(each->fd) < 0 && errno != EINPROGRESS) die("connect: %s", strerror(errno));
-    each->turn = send(each->fd, "1", 1, MSG_NOSIGNAL) == 1;
-    watch(EPOLL_CTL_ADD, each->fd, each->turn ? EPOLLIN : EPOLLOUT, serial);
+    each->fd = openSocket(SOCK_STREAM | SOCK_NONBLOCK, connections++);
+    if (connectToServer(each->fd) < 0 && errno != EINPROGRESS) die("connect: %s", strerror(errno));
+    each->requestSent = send(each->fd, "1", 1, MSG_NOSIGNAL) == 1;
+    setEvents(EPOLL_CTL_ADD, each->fd, each->requestSent ? EPOLLIN : EPOLLOUT, serial);
 }
 
 static void churnRun(void) {
-    struct epoll_event events[EVENTS];
-    int open = width;
-    for (int serial = 0; serial < width; serial++) visit(serial);
+    struct epoll_event events[MAX_EVENTS];
+    int open = concurrency;
+    for (int serial = 0; serial < concurrency; serial++) startConnection(serial);
     while (open) {
-        int count = ready(events, EVENTS);
+        int count = waitForEvents(events, MAX_EVENTS);
         for (int index = 0; index < count; index++) {
             int serial = (int)events[index].data.u32;
-            struct caller *each = &callers[serial];
-            if (!each->turn) {
+            struct client *each = &clients[serial];
+            if (!each->requestSent) {
                 if (send(each->fd, "1", 1, MSG_NOSIGNAL) != 1) die("connect: %s", strerror(errno));
-                each->turn = 1;
-                watch(EPOLL_CTL_MOD, each->fd, EPOLLIN, serial);
+                each->requestSent = 1;
+                setEvents(EPOLL_CTL_MOD, each->fd, EPOLLIN, serial);
                 continue;
             }
-            ssize_t length = recv(each->fd, got, sizeof got, MSG_DONTWAIT);
+            ssize_t length = recv(each->fd, received, sizeof received, MSG_DONTWAIT);
             if (length < 0 && errno == EAGAIN) continue;
             if (length < 0) die("the server reset a connection");
-            if (each->offset + length >= sizeof WELCOME || memcmp(got, WELCOME + each->offset, length)) die("a wrong answer");
+            if (each->offset + length >= sizeof WELCOME || memcmp(received, WELCOME + each->offset, length))
+                die("wrong reply");
             if ((each->offset += length), length) continue;
-            if (each->offset != sizeof WELCOME - 1) die("a short answer");
+            if (each->offset != sizeof WELCOME - 1) die("incomplete reply");
             close(each->fd);
-            if (answered(each->began, each->offset)) visit(serial);
+            if (complete(each->startedAt, each->offset)) startConnection(serial);
             else open--;
         }
     }
 }
 
-/* idle: WIDTH connections are opened, one by one, and kept. A message is a connection. */
+/* idle: CONCURRENCY connections are opened, one by one, and kept open. Each counts as a message. */
 
 static void idleRun(void) {
-    for (int serial = 0, more = 1; serial < width && more; serial++) {
-        uint64_t began = now();
-        if (call(serial) < 0) done.lost++, more = done.lost < 10;
-        else more = answered(began, 1);
+    for (int serial = 0, more = 1; serial < concurrency && more; serial++) {
+        uint64_t startedAt = now();
+        if (openConnection(serial) < 0) results.lost++, more = results.lost < 10;
+        else more = complete(startedAt, 1);
     }
 }

@@ -1,5 +1,5 @@
 /*
- * The measure of all servers: one thread, epoll, and for each message one recv and one send.
+ * The reference server: one thread, epoll, and one recv and one send per message.
  *
  * echo tcp|udp|welcome prints "PORT n", its port on 127.0.0.1.
  */
@@ -14,74 +14,74 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define EVENTS 256
-#define MOST (1 << 20) /* descriptors */
-#define CHUNK (64 << 10)
+#define MAX_EVENTS 256
+#define MAX_DESCRIPTORS (1 << 20)
+#define MAX_READ (64 << 10)
 #define check(result) ((result) < 0 ? (perror(#result), exit(1)) : (void)0)
 
-/* What a connection's peer has not taken yet; while there is some, nothing more is read. */
-static struct pending { char *bytes; size_t length; } *owed;
-static int poller;
-static char buffer[CHUNK];
+/* By descriptor: the data that the kernel has not accepted yet. While there is some, the connection is not read. */
+static struct pending { char *bytes; size_t length; } *pending;
+static int epollFd;
+static char buffer[MAX_READ];
 static const char WELCOME[] = "welcome to server!";
 
-static void watch(int operation, int fd, uint32_t events) {
+static void setEvents(int operation, int fd, uint32_t events) {
     struct epoll_event event = {.events = events, .data.fd = fd};
-    check(epoll_ctl(poller, operation, fd, &event));
+    check(epoll_ctl(epollFd, operation, fd, &event));
 }
 
-static void hangUp(int fd) {
-    free(owed[fd].bytes);
-    owed[fd] = (struct pending){0};
+static void closeConnection(int fd) {
+    free(pending[fd].bytes);
+    pending[fd] = (struct pending){0};
     close(fd);
 }
 
-/* Send; keep what the kernel does not take. */
-static void say(int fd, const char *bytes, size_t length) {
-    ssize_t taken = send(fd, bytes, length, MSG_NOSIGNAL);
-    if (taken < 0 && errno != EAGAIN) {
-        hangUp(fd);
+/* Sends data, and keeps the part that the kernel does not accept. */
+static void sendReply(int fd, const char *bytes, size_t length) {
+    ssize_t accepted = send(fd, bytes, length, MSG_NOSIGNAL);
+    if (accepted < 0 && errno != EAGAIN) {
+        closeConnection(fd);
         return;
     }
-    size_t left = length - (taken < 0 ? 0 : (size_t)taken);
-    char *kept = left ? malloc(left) : NULL;
-    if (left) memcpy(kept, bytes + length - left, left);
-    if (!left != !owed[fd].length) watch(EPOLL_CTL_MOD, fd, left ? EPOLLOUT : EPOLLIN);
-    free(owed[fd].bytes);
-    owed[fd] = (struct pending){kept, left};
+    size_t rest = length - (accepted < 0 ? 0 : (size_t)accepted);
+    char *copy = rest ? malloc(rest) : NULL;
+    if (rest) memcpy(copy, bytes + length - rest, rest);
+    if (!rest != !pending[fd].length) setEvents(EPOLL_CTL_MOD, fd, rest ? EPOLLOUT : EPOLLIN);
+    free(pending[fd].bytes);
+    pending[fd] = (struct pending){copy, rest};
 }
 
-static void accepted(int listener) {
-    for (int fd; (fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0;) watch(EPOLL_CTL_ADD, fd, EPOLLIN);
+static void acceptConnections(int listener) {
+    for (int fd; (fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0;) setEvents(EPOLL_CTL_ADD, fd, EPOLLIN);
 }
 
-static void heard(int fd, int welcome) {
-    ssize_t length = recv(fd, buffer, CHUNK, 0);
+static void receive(int fd, int welcome) {
+    ssize_t length = recv(fd, buffer, MAX_READ, 0);
     if (length < 0 && errno == EAGAIN) return;
-    if (length <= 0) hangUp(fd);
-    else if (!welcome) say(fd, buffer, (size_t)length);
+    if (length <= 0) closeConnection(fd);
+    else if (!welcome) sendReply(fd, buffer, (size_t)length);
     else {
         send(fd, WELCOME, sizeof WELCOME - 1, MSG_NOSIGNAL);
         close(fd);
     }
 }
 
-static void datagrams(int fd) {
+static void echoDatagrams(int fd) {
     struct sockaddr_in peer;
     socklen_t room = sizeof peer;
-    for (ssize_t length; (length = recvfrom(fd, buffer, CHUNK, 0, (struct sockaddr *)&peer, &room)) >= 0; room = sizeof peer)
+    for (ssize_t length; (length = recvfrom(fd, buffer, MAX_READ, 0, (struct sockaddr *)&peer, &room)) >= 0; room = sizeof peer)
         sendto(fd, buffer, (size_t)length, 0, (struct sockaddr *)&peer, room);
 }
 
-int main(int count, char **words) {
-    const char *what = count == 2 ? words[1] : "";
-    int udp = !strcmp(what, "udp"), welcome = !strcmp(what, "welcome");
-    if (!udp && !welcome && strcmp(what, "tcp")) return fputs("echo tcp|udp|welcome\n", stderr), 2;
+int main(int count, char **arguments) {
+    const char *service = count == 2 ? arguments[1] : "";
+    int udp = !strcmp(service, "udp"), welcome = !strcmp(service, "welcome");
+    if (!udp && !welcome && strcmp(service, "tcp")) return fputs("echo tcp|udp|welcome\n", stderr), 2;
     struct rlimit files;
     check(getrlimit(RLIMIT_NOFILE, &files));
-    files.rlim_cur = files.rlim_max < MOST ? files.rlim_max : MOST;
+    files.rlim_cur = files.rlim_max < MAX_DESCRIPTORS ? files.rlim_max : MAX_DESCRIPTORS;
     check(setrlimit(RLIMIT_NOFILE, &files));
-    owed = calloc(files.rlim_cur, sizeof *owed);
+    pending = calloc(files.rlim_cur, sizeof *pending);
     struct sockaddr_in host = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t room = sizeof host;
     int listener = socket(AF_INET, (udp ? SOCK_DGRAM : SOCK_STREAM) | SOCK_NONBLOCK, 0);
@@ -89,18 +89,18 @@ int main(int count, char **words) {
     check(bind(listener, (struct sockaddr *)&host, sizeof host));
     if (!udp) check(listen(listener, 1024));
     check(getsockname(listener, (struct sockaddr *)&host, &room));
-    check(poller = epoll_create1(0));
-    watch(EPOLL_CTL_ADD, listener, EPOLLIN);
+    check(epollFd = epoll_create1(0));
+    setEvents(EPOLL_CTL_ADD, listener, EPOLLIN);
     printf("PORT %d\n", ntohs(host.sin_port));
     fflush(stdout);
     for (;;) {
-        struct epoll_event events[EVENTS];
-        int number = epoll_wait(poller, events, EVENTS, -1);
+        struct epoll_event events[MAX_EVENTS];
+        int number = epoll_wait(epollFd, events, MAX_EVENTS, -1);
         for (int index = 0; index < number; index++) {
             int fd = events[index].data.fd;
-            if (fd == listener) (udp ? datagrams : accepted)(fd);
-            else if (owed[fd].length) say(fd, owed[fd].bytes, owed[fd].length);
-            else heard(fd, welcome);
+            if (fd == listener) (udp ? echoDatagrams : acceptConnections)(fd);
+            else if (pending[fd].length) sendReply(fd, pending[fd].bytes, pending[fd].length);
+            else receive(fd, welcome);
         }
     }
 }

@@ -1,37 +1,40 @@
 /*
- * The load generator: load WORKLOAD PORT SECONDS LIMIT WIDTH SIZE
+ * The load generator: load WORKLOAD PORT SECONDS MAX_MESSAGES CONCURRENCY SIZE
  *
- * One thread, a closed loop: a next message is sent when one has been answered in full. Only 127.0.0.1 is called. It says
- * "begin" when its connections are open and warm, waits for a line, runs for so many seconds or messages, prints one JSON
- * object, and keeps its connections until its input ends. Answers are compared with what was sent.
+ * One thread and a closed loop: it sends the next message when it has received the whole reply, and compares each reply
+ * with the message. It connects to 127.0.0.1 only. After the warm-up it prints "begin" and waits for a line of input. It
+ * runs for SECONDS or MAX_MESSAGES, whichever ends first, prints one JSON object, and keeps its connections open until
+ * the end of its input.
  */
 #include "load.h"
 #include "connections.h"
 #include "datagrams.h"
 
-static void nothing(void) {}
+static void noConnections(void) {}
 
 static const struct workload { const char *name; void (*open)(void), (*run)(void); } WORKLOADS[] = {
     {"tcp", tcpOpen, tcpRun},     {"stream", streamOpen, streamRun}, {"udp", udpOpen, udpRun},
-    {"churn", nothing, churnRun}, {"idle", nothing, idleRun},
+    {"churn", noConnections, churnRun}, {"idle", noConnections, idleRun},
 };
 
-int main(int count, char **words) {
+int main(int count, char **arguments) {
     const struct workload *workload = WORKLOADS, *end = workload + sizeof WORKLOADS / sizeof *WORKLOADS;
-    if (count != 7) die("load WORKLOAD PORT SECONDS LIMIT WIDTH SIZE");
-    while (workload < end && strcmp(workload->name, words[1])) workload++;
-    port = (uint16_t)atoi(words[2]);
-    double seconds = atof(words[3]);
-    limit = atol(words[4]);
-    width = atoi(words[5]);
-    size = (size_t)atol(words[6]);
+    if (count != 7) die("load WORKLOAD PORT SECONDS MAX_MESSAGES CONCURRENCY SIZE");
+    while (workload < end && strcmp(workload->name, arguments[1])) workload++;
+    port = (uint16_t)atoi(arguments[2]);
+    double seconds = atof(arguments[3]);
+    maxMessages = atol(arguments[4]);
+    concurrency = atoi(arguments[5]);
+    size = (size_t)atol(arguments[6]);
     int udp = workload < end && workload->open == udpOpen;
-    if (workload == end || !port || seconds <= 0 || seconds > 600 || limit < 1 || width < 1 || width > 100000 || size < 1 ||
-        size > MOST || (udp && (width > FLIGHT || size < 8 || size > DATAGRAM)))
-        die("load: out of bounds");
-    for (size_t index = 0; index < sizeof sent; index++) sent[index] = (char)(index % size * 31 + index % size / 251);
-    callers = calloc(width, sizeof *callers);
-    check(poller = epoll_create1(0));
+    if (workload == end || !port || seconds <= 0 || seconds > 600 || maxMessages < 1 || concurrency < 1 ||
+        concurrency > 100000 || size < 1 || size > MAX_MESSAGE ||
+        (udp && (concurrency > MAX_IN_FLIGHT || size < 8 || size > MAX_DATAGRAM)))
+        die("load: an argument is out of range");
+    for (size_t index = 0; index < sizeof message; index++)
+        message[index] = (char)(index % size * 31 + index % size / 251);
+    clients = calloc(concurrency, sizeof *clients);
+    check(epollFd = epoll_create1(0));
     struct rlimit files = {0};
     getrlimit(RLIMIT_NOFILE, &files);
     files.rlim_cur = files.rlim_max;
@@ -40,20 +43,20 @@ int main(int count, char **words) {
     alarm(60);
     workload->open();
     if (workload->run != idleRun) {
-        until = now() + WARM;
+        deadline = now() + WARM_UP;
         workload->run();
     }
-    forget();
+    resetResults();
     puts("begin");
     fflush(stdout);
     if (getchar() != '\n') return 1;
     alarm((unsigned)seconds + 60);
-    uint64_t began = now();
-    until = began + (uint64_t)(seconds * 1e9);
+    uint64_t startedAt = now();
+    deadline = startedAt + (uint64_t)(seconds * 1e9);
     workload->run();
-    double took = (double)(now() - began) / 1e9;
-    printf("{\"workload\": \"%s\", \"messages\": %ld, \"bytes\": %ld, \"lost\": %ld, \"seconds\": %.6f, ", words[1],
-           done.messages, done.bytes, done.lost, took);
+    double elapsed = (double)(now() - startedAt) / 1e9;
+    printf("{\"workload\": \"%s\", \"messages\": %ld, \"bytes\": %ld, \"lost\": %ld, \"seconds\": %.6f, ", arguments[1],
+           results.messages, results.bytes, results.lost, elapsed);
     if (workload->run == streamRun) puts("\"p50\": null, \"p99\": null}");
     else printf("\"p50\": %.1f, \"p99\": %.1f}\n", percentile(0.50), percentile(0.99));
     fflush(stdout);

@@ -1,4 +1,4 @@
-/* What all workloads of the load generator share: the clock, the latencies, the sockets, the report. */
+/* Shared by all workloads of the load generator: the clock, the latencies and the sockets. */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,27 +17,28 @@
 #define IP_BIND_ADDRESS_NO_PORT 24
 #endif
 
-#define MOST (64 << 10)   /* bytes of the longest message */
-#define PATIENCE 5        /* seconds without an answer that end a run */
-#define WARM 100000000ULL /* nanoseconds before the measured part */
-#define PER_SOURCE 1000   /* connections from one of the loopback's addresses */
+#define MAX_MESSAGE (64 << 10)   /* bytes */
+#define TIMEOUT 5                /* seconds without a reply after which a run fails */
+#define WARM_UP 100000000ULL     /* nanoseconds of load before the measurement */
+#define CLIENTS_PER_ADDRESS 1000 /* connections from one address of 127.0.0.0/8 */
 
 static uint16_t port;
-static int width;         /* connections, or datagrams in flight */
+static int concurrency;   /* connections, or datagrams in flight */
 static size_t size;       /* bytes of a message */
-static long limit;        /* messages of a run */
-static uint64_t until;    /* when the last message is sent, in nanoseconds */
-static struct caller {
+static long maxMessages;  /* messages of a run */
+static uint64_t deadline; /* when to stop sending, in nanoseconds */
+static struct client {
     int fd;
-    uint32_t turn;          /* a datagram's number; or whether the only message is sent */
-    uint64_t began;
-    size_t written, offset; /* bytes sent, bytes received */
-} *callers;
-static int poller;
-static char sent[2 * MOST]; /* the message, over and over */
-static char got[MOST];
+    uint32_t serial;        /* number of the last datagram in this slot */
+    int requestSent;        /* churn: whether the request is sent */
+    uint64_t startedAt;
+    size_t written, offset; /* bytes sent and received */
+} *clients;
+static int epollFd;
+static char message[2 * MAX_MESSAGE]; /* the message, repeated */
+static char received[MAX_MESSAGE];
 
-static struct { long messages, bytes, lost; } done;
+static struct { long messages, bytes, lost; } results;
 
 #define die(...) (fprintf(stderr, __VA_ARGS__), fputc('\n', stderr), exit(1))
 #define check(result) ((result) < 0 ? die("%s: %s", #result, strerror(errno)) : (void)0)
@@ -48,37 +49,37 @@ static uint64_t now(void) {
     return time.tv_sec * 1000000000ULL + time.tv_nsec;
 }
 
-/* Latencies, counted in bins that are 1/64 of their octave wide: within 1.6 %, whatever their number. */
-static long bins[64 * 64];
+/* A histogram of latencies with 64 bins per power of two: the error is at most 1.6 %. */
+static long latencyBins[64 * 64];
 
-static void record(uint64_t nanoseconds) {
+static void recordLatency(uint64_t nanoseconds) {
     int octave = nanoseconds < 128 ? 0 : 57 - __builtin_clzll(nanoseconds);
-    bins[octave * 64 + (int)(nanoseconds >> octave)]++;
+    latencyBins[octave * 64 + (int)(nanoseconds >> octave)]++;
 }
 
 static double percentile(double share) {
     long total = 0, seen = 0;
-    for (int bin = 0; bin < 64 * 64; bin++) total += bins[bin];
+    for (int bin = 0; bin < 64 * 64; bin++) total += latencyBins[bin];
     for (int bin = 0; bin < 64 * 64; bin++)
-        if (total && (seen += bins[bin]) >= share * total) {
+        if (total && (seen += latencyBins[bin]) >= share * total) {
             int octave = bin < 128 ? 0 : bin / 64 - 1;
             return ((double)(bin - octave * 64) + 0.5) * (double)(1ULL << octave) / 1000;
         }
     return 0;
 }
 
-/* One message is done: is another one wanted? */
-static int answered(uint64_t began, size_t bytes) {
+/* Counts a completed message. Returns whether to send another one. */
+static int complete(uint64_t startedAt, size_t bytes) {
     uint64_t time = now();
-    record(time - began);
-    done.messages++;
-    done.bytes += bytes;
-    return done.messages < limit && time < until;
+    recordLatency(time - startedAt);
+    results.messages++;
+    results.bytes += bytes;
+    return results.messages < maxMessages && time < deadline;
 }
 
-static void forget(void) {
-    memset(&done, 0, sizeof done);
-    memset(bins, 0, sizeof bins);
+static void resetResults(void) {
+    memset(&results, 0, sizeof results);
+    memset(latencyBins, 0, sizeof latencyBins);
 }
 
 static struct sockaddr_in loopback(int host, int number) {
@@ -87,40 +88,40 @@ static struct sockaddr_in loopback(int host, int number) {
     return address;
 }
 
-/* A socket for the server, bound to one of the loopback's addresses. */
-static int caller(int type, int serial) {
-    struct sockaddr_in source = loopback(1 + serial / PER_SOURCE % 200, 0);
-    struct timeval patience = {.tv_sec = PATIENCE};
+/* Opens a socket, bound to an address of 127.0.0.0/8: one address has too few ports for all connections. */
+static int openSocket(int type, int serial) {
+    struct sockaddr_in source = loopback(1 + serial / CLIENTS_PER_ADDRESS % 200, 0);
+    struct timeval timeout = {.tv_sec = TIMEOUT};
     int one = 1, fd = socket(AF_INET, type, 0);
     check(fd);
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+    setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout);
     check(bind(fd, (struct sockaddr *)&source, sizeof source));
     return fd;
 }
 
-static int reach(int fd) {
+static int connectToServer(int fd) {
     struct sockaddr_in server = loopback(0, port);
     return connect(fd, (struct sockaddr *)&server, sizeof server);
 }
 
-/* A connection that the server has accepted and answered a byte on, or -1. */
-static int call(int serial) {
-    int fd = caller(SOCK_STREAM, serial);
-    if (reach(fd) == 0 && send(fd, sent, 1, MSG_NOSIGNAL) == 1 && recv(fd, got, 1, 0) == 1) return fd;
+/* Connects, and exchanges one byte, so that the server has accepted the connection. Returns -1 on failure. */
+static int openConnection(int serial) {
+    int fd = openSocket(SOCK_STREAM, serial);
+    if (connectToServer(fd) == 0 && send(fd, message, 1, MSG_NOSIGNAL) == 1 && recv(fd, received, 1, 0) == 1) return fd;
     close(fd);
     return -1;
 }
 
-static void watch(int operation, int fd, uint32_t events, int serial) {
+static void setEvents(int operation, int fd, uint32_t events, int serial) {
     struct epoll_event event = {.events = events, .data.u32 = (uint32_t)serial};
-    check(epoll_ctl(poller, operation, fd, &event));
+    check(epoll_ctl(epollFd, operation, fd, &event));
 }
 
-static int ready(struct epoll_event *events, int most) {
-    int count = epoll_wait(poller, events, most, PATIENCE * 1000);
+static int waitForEvents(struct epoll_event *events, int maxEvents) {
+    int count = epoll_wait(epollFd, events, maxEvents, TIMEOUT * 1000);
     check(count);
-    if (!count) die("no answer within %d s", PATIENCE);
+    if (!count) die("no reply within %d s", TIMEOUT);
     return count;
 }

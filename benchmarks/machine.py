@@ -1,5 +1,5 @@
 """
-The machine and the versions that were measured.
+Describes the machine and the software versions of a measurement.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ PROGRAMS = {
 
 def describe() -> dict[str, str]:
     """
-    What it is, in words, by name.
+    Describe the processor, the kernel, Python, libraries and programs.
+
+    @return: text by name; what is not installed is left out.
     """
     found = {
         "processor": f"{_processor()}, {os.cpu_count()} cores",
@@ -39,8 +41,8 @@ def describe() -> dict[str, str]:
             continue
     for program, command in PROGRAMS.items():
         if shutil.which(program):
-            said = subprocess.run(command, capture_output=True, text=True, check=False)
-            if number := re.search(r"\d+(\.\d+)+", re.sub(r"\(.*?\)", "", said.stdout + said.stderr)):
+            output = subprocess.run(command, capture_output=True, text=True, check=False)
+            if number := re.search(r"\d+(\.\d+)+", re.sub(r"\(.*?\)", "", output.stdout + output.stderr)):
                 found[program] = number[0]
     return found
 

@@ -1,5 +1,5 @@
 """
-One run: a server, the load, and what it cost.
+Runs one server under one workload, and measures its cost.
 """
 
 from __future__ import annotations
@@ -11,24 +11,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.peers import Peer
-from benchmarks.processes import cores, cpu, memory, pinned
+from benchmarks.processes import chooseCores, cpuSeconds, memoryKiB, pinnedTo
 from benchmarks.server import RunError, Server
 from benchmarks.workloads import Workload
 
-__all__ = ["Bench", "Run"]
+__all__ = ["Benchmark", "Run"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """
-    What one run found.
+    The result of one run. A unit is a message, a KiB of a stream, or a connection.
 
-    @ivar cpu: microseconds of processor time a unit: a message, a KiB of a stream, or a connection.
-    @ivar rate: units a second.
-    @ivar p50: microseconds in which half of the messages were answered; L{None} where there are no messages.
-    @ivar memory: KiB of the server; of a workload that keeps connections, by which it grew for each.
-    @ivar lost: datagrams without an answer, or connections that failed.
-    @ivar idle: microseconds of processor time a second while nothing happens, if that was measured.
+    @ivar round: the number of the round, from 1.
+    @ivar units: how many units were completed.
+    @ivar cpu: processor time of the server per unit, in microseconds.
+    @ivar rate: units per second.
+    @ivar p50: the median latency, in microseconds; L{None} if the workload has no messages.
+    @ivar p99: the 99th percentile of the latency, in microseconds, or L{None}.
+    @ivar memory: resident memory of the server, in KiB; in the idle workload, its growth per connection.
+    @ivar lost: datagrams without a reply, or connections that failed.
+    @ivar idle: processor time per second while nothing happens, in microseconds, if measured.
     """
 
     workload: str
@@ -44,31 +47,32 @@ class Run:
     idle: float | None = None
 
 
-class Bench:
+class Benchmark:
     """
-    Where runs are made.
+    Runs servers and the load generator, each on a core of its own.
 
-    @ivar cores: the server's and the load's, if there are two.
+    @ivar cores: the core of the server and that of the load generator; L{None} on a machine with one core.
     """
 
     def __init__(self, folder: Path, seconds: float) -> None:
         """
-        @param folder: where the programs in C are.
-        @param seconds: how long a load lasts.
+        @param folder: the folder of the compiled programs.
+        @param seconds: the duration of a run.
         """
         self.folder = folder
         self.seconds = seconds
-        self.cores = cores()
+        self.cores = chooseCores()
 
     def run(self, workload: Workload, peer: Peer, number: int) -> Run:
         """
-        Make one run.
+        Start the server and the load generator, and measure the server.
 
-        @raise RunError: when the server cannot be started, or does not answer as it should.
+        @param number: the number of the round.
+        @raise RunError: if the server does not start, or sends a wrong reply.
         """
         serverCore, loadCore = self.cores or (None, None)
         with Server(peer, workload.service, self.folder, serverCore) as server:
-            with pinned(loadCore):
+            with pinnedTo(loadCore):
                 load = subprocess.Popen(
                     [str(self.folder / "load"), *workload.arguments(server.port, self.seconds)],
                     stdin=subprocess.PIPE,
@@ -77,49 +81,47 @@ class Bench:
                     text=True,
                 )
             try:
-                return self._measured(workload, peer, number, server, load)
+                return self._measure(workload, peer, number, server, load)
             finally:
                 load.kill()
                 load.communicate()
 
-    def _measured(
-        self, workload: Workload, peer: Peer, number: int, server: Server, load: subprocess.Popen[str]
-    ) -> Run:
+    def _measure(self, workload: Workload, peer: Peer, number: int, server: Server, load: subprocess.Popen[str]) -> Run:
         assert load.stdin
         assert load.stdout
         assert load.stderr
-        begin = load.stdout.readline()
-        cpuBefore, memoryBefore = cpu(server.pid), memory(server.pid)
-        if begin:
+        warmedUp = load.stdout.readline()
+        cpuBefore, memoryBefore = cpuSeconds(server.pid), memoryKiB(server.pid)
+        if warmedUp:
             load.stdin.write("\n")
             load.stdin.flush()
         line = load.stdout.readline()
         if not line:
-            raise RunError(f"{load.stderr.read().strip() or 'the load took too long'} ({server.lastWords})")
-        spent, held = cpu(server.pid) - cpuBefore, memory(server.pid)
-        found = json.loads(line)
-        units = workload.units(found["messages"], found["bytes"])
+            raise RunError(f"{load.stderr.read().strip() or 'the load generator timed out'} ({server.lastOutput})")
+        cpu, memory = cpuSeconds(server.pid) - cpuBefore, memoryKiB(server.pid)
+        result = json.loads(line)
+        units = workload.units(result["messages"], result["bytes"])
         if not units:
-            raise RunError("nothing was answered")
-        keeps = workload.kind == "idle"
+            raise RunError("no reply")
+        idle = workload.kind == "idle"
         return Run(
             workload=workload.name,
             peer=peer.name,
             round=number,
             units=units,
-            cpu=spent / units * 1e6,
-            rate=units / found["seconds"],
-            p50=found["p50"],
-            p99=found["p99"],
-            memory=(held - memoryBefore) / units if keeps else held,
-            lost=found["lost"],
-            idle=self._idle(server) if keeps else None,
+            cpu=cpu / units * 1e6,
+            rate=units / result["seconds"],
+            p50=result["p50"],
+            p99=result["p99"],
+            memory=(memory - memoryBefore) / units if idle else memory,
+            lost=result["lost"],
+            idle=self._idleCpu(server) if idle else None,
         )
 
-    def _idle(self, server: Server) -> float:
+    def _idleCpu(self, server: Server) -> float:
         """
-        The microseconds of processor time in a second of nothing.
+        Measure the processor time of an idle server, in microseconds per second.
         """
-        before, began = cpu(server.pid), time.monotonic()
+        before, started = cpuSeconds(server.pid), time.monotonic()
         time.sleep(self.seconds)
-        return (cpu(server.pid) - before) / (time.monotonic() - began) * 1e6
+        return (cpuSeconds(server.pid) - before) / (time.monotonic() - started) * 1e6

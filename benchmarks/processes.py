@@ -1,5 +1,5 @@
 """
-What running processes cost, as Linux tells it.
+Processor time, memory and cores of running processes, from Linux.
 """
 
 from __future__ import annotations
@@ -10,22 +10,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["cores", "cpu", "memory", "pinned"]
+__all__ = ["chooseCores", "cpuSeconds", "memoryKiB", "pinnedTo"]
 
 PROC = Path("/proc")
-TICKS = os.sysconf("SC_CLK_TCK")
+#: The unit of processor times in /proc/PID/stat.
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 def _stat(pid: int) -> list[str]:
     """
-    /proc/PID/stat from the third word on, which is after the name of the program.
+    Read /proc/PID/stat from its third field on. The second field, the program's name, may contain spaces.
     """
     return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
 
 
-def tree(pid: int) -> list[int]:
+def processTree(pid: int) -> list[int]:
     """
-    A process and all that descend from it.
+    List a process and its descendants.
     """
     parents: dict[int, int] = {}
     for entry in PROC.iterdir():
@@ -38,50 +39,55 @@ def tree(pid: int) -> list[int]:
     return found
 
 
-def cpu(pid: int) -> float:
+def cpuSeconds(pid: int) -> float:
     """
-    The seconds of processor time, user and system, that a process and its descendants have used.
+    Add up the processor time, user and system, of a process and its descendants, in seconds.
 
-    The clock of a process counts nanoseconds, ended threads too. What its ended children have used is known in ticks.
+    The clock of a process counts nanoseconds and includes threads that have ended. The time of children that have ended
+    is known in ticks only.
     """
     seconds = 0.0
-    for each in tree(pid):
+    for each in processTree(pid):
         with suppress(OSError):
-            ended = _stat(each)[13:15]
-            # The clock id that clock_getcpuclockid(3) gives, which the standard library has for threads only.
-            seconds += time.clock_gettime((~each << 3) | 2) + sum(map(int, ended)) / TICKS
+            endedChildren = _stat(each)[13:15]
+            # The clock id of clock_getcpuclockid(3): the standard library offers that function for threads only.
+            seconds += time.clock_gettime((~each << 3) | 2) + sum(map(int, endedChildren)) / TICKS_PER_SECOND
     return seconds
 
 
-def memory(pid: int) -> float:
+def memoryKiB(pid: int) -> float:
     """
-    The KiB that a process has resident, and that each of its descendants has to itself.
+    Add up the resident memory of a process and the private memory of its descendants, in KiB.
     """
     kibibytes = 0
-    for each in tree(pid):
-        wanted = ("Rss:",) if each == pid else ("Private_Clean:", "Private_Dirty:")
+    for each in processTree(pid):
+        fields = ("Rss:",) if each == pid else ("Private_Clean:", "Private_Dirty:")
         with suppress(OSError):
             lines = (PROC / str(each) / "smaps_rollup").read_text().splitlines()
-            kibibytes += sum(int(line.split()[1]) for line in lines if line.startswith(wanted))
+            kibibytes += sum(int(line.split()[1]) for line in lines if line.startswith(fields))
     return float(kibibytes)
 
 
-def cores() -> tuple[int, int] | None:
+def chooseCores() -> tuple[int, int] | None:
     """
-    A core for the server and another for the load, which are no two threads of one; L{None} where there is only one.
+    Choose a core for the server and one for the load generator, if possible not two hardware threads of one core.
+
+    @return: L{None} if this process may use one core only.
     """
     load, *others = sorted(os.sched_getaffinity(0))
     topology = Path(f"/sys/devices/system/cpu/cpu{load}/topology/thread_siblings_list")
     siblings = topology.read_text() if topology.exists() else ""
-    same = {int(number) for number in siblings.replace("-", ",").split(",") if number.strip()}
-    apart = [core for core in others if core not in same] or others
-    return (apart[0], load) if apart else None
+    threads = {int(number) for number in siblings.replace("-", ",").split(",") if number.strip()}
+    candidates = [core for core in others if core not in threads] or others
+    return (candidates[0], load) if candidates else None
 
 
 @contextmanager
-def pinned(core: int | None) -> Iterator[None]:
+def pinnedTo(core: int | None) -> Iterator[None]:
     """
-    What is started in the body runs on that core only.
+    Pin processes that are started inside the C{with} block to a core.
+
+    @param core: L{None} pins them to none.
     """
     before = os.sched_getaffinity(0)
     if core is not None:

@@ -1,5 +1,5 @@
 """
-How far it is: a bar on a terminal, lines elsewhere.
+Shows the progress of the runs: a bar on a terminal, else a line per run.
 """
 
 from __future__ import annotations
@@ -14,88 +14,88 @@ __all__ = ["Progress", "progress"]
 
 class Progress(Protocol):
     """
-    What is told of every run.
+    Receives the start and the result of each run.
     """
 
-    def begin(self, run: str) -> None:
+    def started(self, run: str) -> None:
         """
-        It begins.
-        """
-
-    def end(self, run: str, found: str, failed: bool = False) -> None:
-        """
-        It has ended.
+        A run starts.
         """
 
+    def ended(self, run: str, result: str, failed: bool = False) -> None:
+        """
+        A run has ended.
+        """
 
-class Lines:
+
+class LineProgress:
     """
-    A line for every run.
+    Prints a line for each run.
     """
 
     def __init__(self, total: int) -> None:
         self._total = total
         self._count = 0
 
-    def begin(self, run: str) -> None:
+    def started(self, run: str) -> None:
         """
-        Nothing yet.
+        Print nothing.
         """
 
-    def end(self, run: str, found: str, failed: bool = False) -> None:
+    def ended(self, run: str, result: str, failed: bool = False) -> None:
         """
-        Say what it found.
+        Print the result.
         """
         self._count += 1
-        print(f"[{self._count}/{self._total}] {run}: {found}", file=sys.stderr, flush=True)
+        print(f"[{self._count}/{self._total}] {run}: {result}", file=sys.stderr, flush=True)
 
 
-class Bar:
+class BarProgress:
     """
-    A bar, which stands still while a run is measured: the load's core is not its own.
+    Shows a progress bar. It is redrawn between runs only: a redraw during a run would use the load generator's core.
     """
 
     def __init__(self, bar: Any, total: int) -> None:
         self._bar = bar
-        self._task = bar.add_task("", total=total, found="")
+        self._task = bar.add_task("", total=total, result="")
 
-    def begin(self, run: str) -> None:
+    def started(self, run: str) -> None:
         """
-        Show what is measured.
+        Show the name of the run.
         """
         self._bar.update(self._task, description=run, refresh=True)
 
-    def end(self, run: str, found: str, failed: bool = False) -> None:
+    def ended(self, run: str, result: str, failed: bool = False) -> None:
         """
-        Go on; what failed stays to be read.
+        Advance the bar. The reason of a failure is printed above the bar, where it remains.
         """
         if failed:
-            self._bar.console.print(f"{run}: {found}", markup=False, highlight=False)
-        self._bar.update(self._task, advance=1, found=found if not failed else "", refresh=True)
+            self._bar.console.print(f"{run}: {result}", markup=False, highlight=False)
+        self._bar.update(self._task, advance=1, result="" if failed else result, refresh=True)
 
 
 @contextmanager
 def progress(total: int) -> Iterator[Progress]:
     """
-    Something to tell the runs to.
+    Choose the way to show the progress of C{total} runs.
     """
     try:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as RichProgress
     except ImportError:
-        yield Lines(total)
+        yield LineProgress(total)
         return
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield Lines(total)
+        yield LineProgress(total)
         return
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.description}"),
-        TextColumn("{task.fields[found]}"),
+        TextColumn("{task.fields[result]}"),
     )
     with RichProgress(*columns, console=console, auto_refresh=False) as bar:
-        yield Bar(bar, total)
+        yield BarProgress(bar, total)

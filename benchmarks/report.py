@@ -1,5 +1,5 @@
 """
-The tables and files that show what was measured.
+Writes the results as Markdown tables and as JSON.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from benchmarks.figures import BASES, Figures, figures
 from benchmarks.measure import Run
+from benchmarks.summary import BASELINES, Summary, summarize
 from benchmarks.workloads import WORKLOADS
 
 __all__ = ["Report"]
@@ -19,11 +19,12 @@ __all__ = ["Report"]
 @dataclass(frozen=True)
 class Report:
     """
-    All that is told of a comparison.
+    The results of a comparison.
 
-    @ivar machine: the machine and its versions.
-    @ivar settings: how it was measured.
-    @ivar unmeasured: what was not measured, by C{"workload server"}, and why.
+    @ivar date: when it ended, in ISO 8601.
+    @ivar machine: the processor and the software versions, by name.
+    @ivar settings: rounds, seconds and pinning, by name.
+    @ivar unmeasured: the reasons of runs that were not measured, by C{"workload server"}.
     """
 
     date: str
@@ -35,7 +36,7 @@ class Report:
     @property
     def caption(self) -> str:
         """
-        When and where, in one line.
+        The date and the machine, in one line.
         """
         return ", ".join([self.date[:10], *(_named(name, value) for name, value in self.machine.items())])
 
@@ -45,9 +46,9 @@ class Report:
         """
         folder.mkdir(parents=True, exist_ok=True)
         whole = asdict(self) | {
-            "figures": {
+            "summary": {
                 workload: {peer: asdict(row) for peer, row in peers.items()}
-                for workload, peers in figures(self.runs).items()
+                for workload, peers in summarize(self.runs).items()
             }
         }
         (folder / "results.json").write_text(json.dumps(whole, indent=1) + "\n")
@@ -55,22 +56,24 @@ class Report:
 
     def markdown(self) -> str:
         """
-        The tables.
+        Format the tables.
         """
-        found = figures(self.runs)
+        summaries = summarize(self.runs)
         settings = ", ".join(f"{name} {value}" for name, value in self.settings.items())
-        parts = [f"Measured {self.caption}; {settings}.\n", *(comparison(found, base) for base in BASES)]
-        parts += [f"### {name}: {WORKLOADS[name].about}\n\n{details(name, rows)}" for name, rows in found.items()]
+        parts = [f"Measured {self.caption}; {settings}.\n", *(_comparison(summaries, name) for name in BASELINES)]
+        parts += [
+            f"### {name}: {WORKLOADS[name].description}\n\n{_details(name, rows)}" for name, rows in summaries.items()
+        ]
         if self.unmeasured:
             parts.append(
-                "### Not measured\n\n" + "".join(f"* {what}: {why}\n" for what, why in self.unmeasured.items())
+                "### Not measured\n\n" + "".join(f"* {run}: {reason}\n" for run, reason in self.unmeasured.items())
             )
         return "\n".join(filter(None, parts))
 
 
 def _named(name: str, value: str) -> str:
     """
-    A version with its name, and what has its name in its words as it is.
+    Put the name before a version. The texts of processor, kernel and Python contain the name.
     """
     return value if name in {"processor", "kernel", "python"} else f"{name} {value}"
 
@@ -82,40 +85,40 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _number(value: float | None) -> str:
     """
-    Three digits that count.
+    Format three significant digits.
     """
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
-def comparison(found: Mapping[str, Mapping[str, Figures]], base: str) -> str:
+def _comparison(summaries: Mapping[str, Mapping[str, Summary]], baseline: str) -> str:
     """
-    One table for all workloads: every server's processor time a unit, as a multiple of the base's.
+    Format one table of all workloads: the processor time per unit of each server as a multiple of the baseline's.
     """
-    names = [name for name, rows in found.items() if base in rows]
-    peers = {peer: None for name in names for peer in found[name]}
-    absolute = [f"{_number(found[name][base].cpu)} us/{WORKLOADS[name].unit}" for name in names]
+    names = [name for name, rows in summaries.items() if baseline in rows]
+    peers = {peer: None for name in names for peer in summaries[name]}
+    absolute = [f"{_number(summaries[name][baseline].cpu)} us/{WORKLOADS[name].unit}" for name in names]
     rows = [
-        [peer, *(f"{row.ratios[base]:.2f}" if (row := found[name].get(peer)) else "-" for name in names)]
+        [peer, *(f"{row.ratios[baseline]:.2f}" if (row := summaries[name].get(peer)) else "-" for name in names)]
         for peer in peers
     ]
-    return _table([f"processor time, {base} = 1", *names], [[f"*{base}*", *absolute], *rows]) if names else ""
+    return _table([f"processor time, {baseline} = 1", *names], [[f"*{baseline}*", *absolute], *rows]) if names else ""
 
 
-def details(name: str, rows: Mapping[str, Figures]) -> str:
+def _details(name: str, rows: Mapping[str, Summary]) -> str:
     """
-    The table of one workload.
+    Format the table of one workload.
     """
-    unit, keeps = WORKLOADS[name].unit, WORKLOADS[name].kind == "idle"
-    bases = [base for base in BASES if base in rows]
+    unit, idle = WORKLOADS[name].unit, WORKLOADS[name].kind == "idle"
+    baselines = [baseline for baseline in BASELINES if baseline in rows]
     rate = f"{unit}/s" if unit == "KiB" else f"{unit}s/s"
-    head = ["server", f"us/{unit}", *(f"x {base}" for base in bases), rate, "p50 us", "p99 us"]
-    head += ["KiB/connection", "idle us/s", "connections"] if keeps else ["memory MiB"]
+    head = ["server", f"us/{unit}", *(f"x {baseline}" for baseline in baselines), rate, "p50 us", "p99 us"]
+    head += ["KiB/connection", "idle us/s", "connections"] if idle else ["memory MiB"]
     lines = []
     for peer, row in rows.items():
-        ratios = [f"{row.ratios[base]:.2f}" if base in row.ratios else "-" for base in bases]
-        memory = [row.memory, row.idle, row.units] if keeps else [row.memory / 1024]
+        ratios = [f"{row.ratios[each]:.2f}" if each in row.ratios else "-" for each in baselines]
+        memory = [row.memory, row.idle, row.units] if idle else [row.memory / 1024]
         lines.append(
             [peer, _number(row.cpu), *ratios, *map(_number, (row.rate, row.p50, row.p99, *memory)), str(row.lost)]
         )

@@ -1,5 +1,5 @@
 """
-A server that is measured.
+Starts and stops a server to be measured.
 """
 
 from __future__ import annotations
@@ -15,31 +15,34 @@ from pathlib import Path
 from typing import Self
 
 from benchmarks.peers import Peer
-from benchmarks.processes import pinned
+from benchmarks.processes import pinnedTo
 
 __all__ = ["RunError", "Server"]
 
 ROOT = Path(__file__).parent.parent
 
-#: Seconds in which a server must be ready; some are compiled first.
-PATIENCE = 60.0
+#: Seconds in which a server must listen. Some are compiled first.
+START_TIMEOUT = 60.0
 
 
 class RunError(Exception):
     """
-    A run came to nothing; why, in one line.
+    A run failed. The text is the reason, in one line.
     """
 
 
 class Server:
     """
-    A context manager: in its body a server is ready. After it, the server and all that it started are gone.
+    A server process, as a context manager: it listens inside the C{with} block. After it, its process group is killed.
+
+    @ivar pid: the process id.
+    @ivar port: the port on which it listens.
     """
 
     def __init__(self, peer: Peer, service: str, folder: Path, core: int | None) -> None:
         self._log = folder / f"{peer.name}.log"
         paths = [str(ROOT / "src"), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        with pinned(core), self._log.open("wb") as log:
+        with pinnedTo(core), self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.peers", peer.name, service, str(folder)],
                 stdin=subprocess.DEVNULL,
@@ -52,36 +55,40 @@ class Server:
         self.pid = self._process.pid
 
     @property
-    def lastWords(self) -> str:
+    def lastOutput(self) -> str:
         """
-        The last line that it has said.
+        The last line of its output.
         """
         lines = self._log.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "nothing said"
+        return lines[-1] if lines else "no output"
 
     def __enter__(self) -> Self:
         """
-        Wait until it says its port.
+        Wait until the server reports its port.
         """
         try:
-            self.port = self._port(time.monotonic() + PATIENCE)
+            self.port = self._port(time.monotonic() + START_TIMEOUT)
         except BaseException:
             self.__exit__()
             raise
         return self
 
-    def _port(self, end: float) -> int:
-        while not (said := re.search(r"^PORT (\d+)$", self._log.read_text(errors="replace"), re.MULTILINE)):
+    def _port(self, deadline: float) -> int:
+        while not (match := re.search(r"^PORT (\d+)$", self._log.read_text(errors="replace"), re.MULTILINE)):
             ended = self._process.poll() is not None
-            if ended or time.monotonic() > end:
-                reason = f"the server ended: {self.lastWords}" if ended else "the server was not ready in time"
+            if ended or time.monotonic() > deadline:
+                reason = (
+                    f"the server ended: {self.lastOutput}"
+                    if ended
+                    else f"the server did not listen within {START_TIMEOUT:g} s"
+                )
                 raise RunError(reason)
             time.sleep(0.01)
-        return int(said[1])
+        return int(match[1])
 
     def __exit__(self, *_: object) -> None:
         """
-        End it.
+        Kill the process group.
         """
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)

@@ -1,5 +1,5 @@
 """
-What is asked of every server.
+The workloads, the same for every server.
 """
 
 from __future__ import annotations
@@ -7,46 +7,50 @@ from __future__ import annotations
 import resource
 from dataclasses import dataclass, replace
 
-__all__ = ["WORKLOADS", "Workload", "affordable"]
+__all__ = ["WORKLOADS", "Workload", "capToDescriptorLimit"]
 
-#: Descriptors of the load generator and of a server that are not connections.
-RESERVED = 200
+#: Descriptors that the load generator, or a server, needs for anything but connections.
+RESERVED_DESCRIPTORS = 200
 
 
 @dataclass(frozen=True)
 class Workload:
     """
-    One kind of load.
+    One workload.
 
-    @ivar service: what the server has to be: C{tcp} or C{udp} (echo), or C{welcome}.
-    @ivar kind: the load generator's word for it.
-    @ivar width: connections, or datagrams in flight.
-    @ivar size: bytes of a message.
-    @ivar limit: the most messages of a run.
-    @ivar unit: what costs are counted by.
-    @ivar seconds: how long a run may take, where that is not for the user to say.
+    @ivar description: one line for the user.
+    @ivar service: the service that it needs: C{tcp} or C{udp} (both echo), or C{welcome}.
+    @ivar kind: the load generator's name of it.
+    @ivar concurrency: connections, or datagrams in flight.
+    @ivar size: the length of a message, in bytes.
+    @ivar maxMessages: the maximum number of messages in a run.
+    @ivar unit: the unit of costs: a message, a KiB or a connection.
+    @ivar seconds: the maximum duration of a run; L{None} is the user's choice.
     """
 
     name: str
-    about: str
+    description: str
     service: str
     kind: str
-    width: int
+    concurrency: int
     size: int
-    limit: int = 5_000_000
+    maxMessages: int = 5_000_000
     unit: str = "message"
     seconds: float | None = None
 
     def arguments(self, port: int, seconds: float) -> list[str]:
         """
-        What the load generator is told.
+        Make the arguments of the load generator.
         """
-        numbers = (port, self.seconds or seconds, self.limit, self.width, self.size)
+        numbers = (port, self.seconds or seconds, self.maxMessages, self.concurrency, self.size)
         return [self.kind, *map(str, numbers)]
 
     def units(self, messages: int, size: int) -> float:
         """
-        How many units a run's messages are.
+        Count the units of a run.
+
+        @param messages: how many messages were completed.
+        @param size: how many bytes were received.
         """
         return size / 1024 if self.unit == "KiB" else float(messages)
 
@@ -61,7 +65,7 @@ WORKLOADS = {
         Workload("udp", "datagrams of 64 bytes, 40 in flight", "udp", "udp", 40, 64),
         Workload(
             "churn",
-            "10 at a time connect, say 1, read to the end, close",
+            "10 clients connect, send 1, read to the end, close",
             "welcome",
             "churn",
             10,
@@ -70,19 +74,19 @@ WORKLOADS = {
             "connection",
         ),
         Workload(
-            "idle", "connections are opened, one by one, and kept", "tcp", "idle", 10_000, 1, 10_000, "connection", 60.0
+            "idle", "connections opened one by one, and kept open", "tcp", "idle", 10_000, 1, 10_000, "connection", 60.0
         ),
     )
 }
 
 
-def affordable(workload: Workload, most: int) -> Workload:
+def capToDescriptorLimit(workload: Workload, maxConnections: int) -> Workload:
     """
-    The workload with no more connections than asked for, and than there are descriptors.
+    Reduce the connections of a workload to a maximum, and to the limit of open descriptors (C{RLIMIT_NOFILE}).
     """
     if workload.kind == "udp":
         return workload
-    files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if files != resource.RLIM_INFINITY:
-        most = min(most, files - RESERVED)
-    return replace(workload, width=min(workload.width, max(1, most)))
+    descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if descriptors != resource.RLIM_INFINITY:
+        maxConnections = min(maxConnections, descriptors - RESERVED_DESCRIPTORS)
+    return replace(workload, concurrency=min(workload.concurrency, max(1, maxConnections)))

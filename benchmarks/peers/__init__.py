@@ -1,10 +1,13 @@
 """
-The servers that are compared, each in a file of its own.
+The servers that are compared, one module per server. A new module adds a server. It has
 
-A file has a docstring whose first line says what the server is, C{SERVICES}, and C{serve(service, folder)}, which makes
-the server, calls L{ready}, and serves until it is killed, or becomes another program. It may have C{LIBRARY} or
-C{PROGRAM}, without which it cannot run, and C{UNFIT}: the workloads that it is spared, and why. What is not in the
-standard library is imported in C{serve}. Adding a server is adding a file.
+ - a docstring, whose first line describes the server;
+ - C{SERVICES}: the set of services that it offers, of C{tcp}, C{udp} and C{welcome};
+ - C{serve(service, folder)}, which starts the service, calls L{reportPort}, and runs until it is killed;
+ - optionally C{LIBRARY} or C{PROGRAM}, the name of the library or program that it needs;
+ - optionally C{EXCLUDED}, the workloads that it cannot run, each with the reason.
+
+It imports third-party libraries inside C{serve} only.
 """
 
 from __future__ import annotations
@@ -24,11 +27,11 @@ from typing import Any, NoReturn
 
 from benchmarks.workloads import Workload
 
-__all__ = ["HOST", "WELCOME", "Peer", "become", "free", "module", "peers", "ready"]
+__all__ = ["HOST", "WELCOME", "Peer", "execServer", "freePort", "peerModule", "peers", "reportPort"]
 
 HOST = "127.0.0.1"
 
-#: The answer of the service C{welcome}.
+#: The reply of the service C{welcome}.
 WELCOME = b"welcome to server!"
 
 
@@ -37,78 +40,82 @@ class Peer:
     """
     One server.
 
-    @ivar services: what it can be, of C{tcp}, C{udp} and C{welcome}.
-    @ivar missing: what is not installed of what it needs.
-    @ivar unfit: why it is spared a workload, by the workload's name.
+    @ivar description: one line for the user.
+    @ivar services: the services that it offers, of C{tcp}, C{udp} and C{welcome}.
+    @ivar missing: the name of a library or program that it needs and that is not installed.
+    @ivar excluded: the workloads that it cannot run, each with the reason.
     """
 
     name: str
-    about: str
+    description: str
     services: frozenset[str]
     missing: str | None = None
-    unfit: Mapping[str, str] = field(default_factory=dict)
+    excluded: Mapping[str, str] = field(default_factory=dict)
 
-    def refuses(self, workload: Workload) -> str | None:
+    def exclusion(self, workload: Workload) -> str | None:
         """
-        Why it cannot have this load.
+        Tell why this server does not run a workload; L{None} if it does.
         """
         if self.missing:
             return f"{self.missing} is not installed"
         if workload.service not in self.services:
             return f"no {workload.service} service"
-        return self.unfit.get(workload.name)
+        return self.excluded.get(workload.name)
 
 
 def peers() -> dict[str, Peer]:
     """
-    All servers, by name.
+    Find all servers, by name.
     """
     names = [module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_")]
     return {peer.name: peer for peer in map(_peer, names)}
 
 
-def module(name: str) -> Any:
+def peerModule(name: str) -> Any:
     """
-    The module of a server.
+    Import the module of a server.
     """
     return import_module(f"{__name__}.{name.replace('-', '_')}")
 
 
 def _peer(name: str) -> Peer:
-    source = module(name)
+    source = peerModule(name)
     library, program = getattr(source, "LIBRARY", None), getattr(source, "PROGRAM", None)
     missing = (
         library if library and not find_spec(library) else program if program and not shutil.which(program) else None
     )
-    about = (getdoc(source) or "").partition("\n")[0].rstrip(".")
-    return Peer(name.replace("_", "-"), about, frozenset(source.SERVICES), missing, getattr(source, "UNFIT", {}))
+    description = (getdoc(source) or "").partition("\n")[0].rstrip(".")
+    return Peer(
+        name.replace("_", "-"), description, frozenset(source.SERVICES), missing, getattr(source, "EXCLUDED", {})
+    )
 
 
-def ready(port: int) -> None:
+def reportPort(port: int) -> None:
     """
-    Say where the server listens.
+    Print the port on which the server listens.
     """
     os.write(1, f"PORT {port}\n".encode())
 
 
-def free() -> int:
+def freePort() -> int:
     """
-    A port that nothing listens on.
+    Find a free TCP port.
     """
     with socket.create_server((HOST, 0)) as listener:
         return int(listener.getsockname()[1])
 
 
-def become(port: int, *command: str) -> NoReturn:
+def execServer(port: int, *command: str) -> NoReturn:
     """
-    Become another program, which does not say when it listens: a child finds out.
+    Replace this process by a server that does not report when it listens. A child process connects to its port until
+    it does, and reports the port.
     """
     if os.fork():
         os.execvp(command[0], command)
     for _ in range(200):
         with suppress(ConnectionRefusedError):
             socket.create_connection((HOST, port)).close()
-            ready(port)
+            reportPort(port)
             break
         time.sleep(0.05)
     os._exit(0)

@@ -8,14 +8,14 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers import HOST, WELCOME, ready
+from benchmarks.peers import HOST, WELCOME, reportPort
 
 SERVICES = {"tcp", "udp", "welcome"}
 
 
 class Echo(asyncio.Protocol):
     """
-    Gives back every byte.
+    Sends back every byte.
     """
 
     def connection_made(self, transport: Any) -> None:
@@ -26,19 +26,19 @@ class Echo(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """
-        Give it back.
+        Send the data back.
         """
         self.transport.write(data)
 
 
 class Welcome(Echo):
     """
-    Says its words, and hangs up.
+    Sends the reply, and closes.
     """
 
     def data_received(self, data: bytes) -> None:
         """
-        Say them.
+        Send the reply.
         """
         self.transport.write(WELCOME)
         self.transport.close()
@@ -46,7 +46,7 @@ class Welcome(Echo):
 
 class EchoDatagrams(asyncio.DatagramProtocol):
     """
-    Gives back every datagram.
+    Sends back every datagram.
     """
 
     def connection_made(self, transport: Any) -> None:
@@ -57,28 +57,28 @@ class EchoDatagrams(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
         """
-        Give it back.
+        Send the data back.
         """
         self.transport.sendto(data, addr)
 
 
 async def listen(service: str) -> None:
     """
-    Listen, and never end.
+    Listen, and serve forever.
     """
     loop = asyncio.get_running_loop()
     if service == "udp":
         transport, _ = await loop.create_datagram_endpoint(EchoDatagrams, (HOST, 0))
-        ready(transport.get_extra_info("sockname")[1])
+        reportPort(transport.get_extra_info("sockname")[1])
         await loop.create_future()
     protocol = Welcome if service == "welcome" else Echo
     server = await loop.create_server(protocol, HOST, 0, backlog=1024)
-    ready(server.sockets[0].getsockname()[1])
+    reportPort(server.sockets[0].getsockname()[1])
     await server.serve_forever()
 
 
 def serve(service: str, folder: Path) -> None:
     """
-    Serve with the loop that asyncio has.
+    Serve with asyncio's own event loop.
     """
     asyncio.run(listen(service))

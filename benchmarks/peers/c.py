@@ -12,6 +12,6 @@ SERVICES = {"tcp", "udp", "welcome"}
 
 def serve(service: str, folder: Path) -> None:
     """
-    Become the program that was built from C{echo.c}.
+    Replace this process by the program compiled from C{echo.c}.
     """
     os.execv(folder / "echo", ["echo", service])

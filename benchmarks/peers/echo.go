@@ -1,4 +1,4 @@
-// echo-go tcp|udp|welcome: a server of Go's package net. It prints "PORT n", its port on 127.0.0.1.
+// echo-go tcp|udp|welcome: a server made with Go's package net. It prints "PORT n", its port on 127.0.0.1.
 package main
 
 import (
@@ -9,7 +9,7 @@ import (
 
 const host = "127.0.0.1:0"
 
-func ready(address net.Addr) {
+func reportPort(address net.Addr) {
 	_, port, _ := net.SplitHostPort(address.String())
 	fmt.Println("PORT", port)
 }
@@ -34,22 +34,22 @@ func welcome(connection net.Conn) {
 	connection.Write([]byte("welcome to server!"))
 }
 
-func connections(answer func(net.Conn)) error {
+func serveConnections(serve func(net.Conn)) error {
 	listener, err := net.Listen("tcp", host)
 	if err != nil {
 		return err
 	}
-	ready(listener.Addr())
+	reportPort(listener.Addr())
 	for {
 		connection, err := listener.Accept()
 		if err != nil {
 			return err
 		}
-		go answer(connection)
+		go serve(connection)
 	}
 }
 
-func datagrams() error {
+func serveDatagrams() error {
 	address, err := net.ResolveUDPAddr("udp", host)
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func datagrams() error {
 	if err != nil {
 		return err
 	}
-	ready(port.LocalAddr())
+	reportPort(port.LocalAddr())
 	buffer := make([]byte, 64<<10)
 	for {
 		length, peer, err := port.ReadFromUDPAddrPort(buffer)
@@ -71,9 +71,9 @@ func datagrams() error {
 
 func main() {
 	serve := map[string]func() error{
-		"tcp":     func() error { return connections(echo) },
-		"udp":     datagrams,
-		"welcome": func() error { return connections(welcome) },
+		"tcp":     func() error { return serveConnections(echo) },
+		"udp":     serveDatagrams,
+		"welcome": func() error { return serveConnections(welcome) },
 	}
 	fmt.Fprintln(os.Stderr, serve[os.Args[1]]())
 	os.Exit(1)

@@ -1,8 +1,8 @@
 """
-The floor of CPython: a bare loop of epoll, recv and send.
+The lower bound of CPython: a bare loop of epoll, recv and send.
 
-No protocol, no buffer, no limit: what the interpreter and its socket calls cost at least. It is no server: an answer
-that the kernel does not take whole is lost, so it is spared the stream.
+It has no protocol, no buffer and no limit, so its cost is the minimum of the interpreter and its socket calls. It loses
+the part of a reply that the kernel does not accept, so it cannot run the stream workload.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers import HOST, WELCOME, ready
+from benchmarks.peers import HOST, WELCOME, reportPort
 
 SERVICES = {"tcp", "udp", "welcome"}
-UNFIT = {"stream": "it keeps nothing that the kernel does not take"}
+EXCLUDED = {"stream": "it does not buffer what the kernel does not accept"}
 
 
 def serve(service: str, folder: Path) -> None:
     """
-    Serve.
+    Serve with a loop over epoll events.
     """
     poller = select.epoll()
     if service == "udp":
-        datagrams(poller)
+        serveDatagrams(poller)
     listener = socket.create_server((HOST, 0), backlog=1024)
     listener.setblocking(False)
     poller.register(listener, select.EPOLLIN)
-    ready(listener.getsockname()[1])
+    reportPort(listener.getsockname()[1])
     welcome = service == "welcome"
     connections: dict[int, tuple[Callable[[int], bytes], Callable[[bytes], int], socket.socket]] = {}
     while True:
@@ -51,7 +51,7 @@ def serve(service: str, folder: Path) -> None:
 
 def accept(listener: socket.socket, poller: select.epoll, connections: dict[int, Any]) -> None:
     """
-    Accept whoever waits.
+    Accept all waiting connections.
     """
     with suppress(BlockingIOError):
         while True:
@@ -61,15 +61,15 @@ def accept(listener: socket.socket, poller: select.epoll, connections: dict[int,
             poller.register(connection, select.EPOLLIN)
 
 
-def datagrams(poller: select.epoll) -> None:
+def serveDatagrams(poller: select.epoll) -> None:
     """
-    One datagram after another.
+    Send back one datagram after the other.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as port:
         port.bind((HOST, 0))
         port.setblocking(False)
         poller.register(port, select.EPOLLIN)
-        ready(port.getsockname()[1])
+        reportPort(port.getsockname()[1])
         while True:
             poller.poll()
             with suppress(BlockingIOError):

@@ -1,5 +1,5 @@
 """
-gevent: StreamServer, a greenlet for every connection.
+gevent: StreamServer, a greenlet per connection.
 """
 
 from __future__ import annotations
@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers import HOST, WELCOME, ready
+from benchmarks.peers import HOST, WELCOME, reportPort
 
 SERVICES = {"tcp", "udp", "welcome"}
 LIBRARY = "gevent"
@@ -15,7 +15,7 @@ LIBRARY = "gevent"
 
 def echo(connection: Any, peer: object) -> None:
     """
-    Give back every byte.
+    Send back every byte.
     """
     while data := connection.recv(65536):
         connection.sendall(data)
@@ -23,7 +23,7 @@ def echo(connection: Any, peer: object) -> None:
 
 def welcome(connection: Any, peer: object) -> None:
     """
-    Say the words, and hang up.
+    Send the reply, and close.
     """
     connection.recv(65536)
     connection.sendall(WELCOME)
@@ -31,7 +31,7 @@ def welcome(connection: Any, peer: object) -> None:
 
 def serve(service: str, folder: Path) -> None:
     """
-    Serve.
+    Serve with C{StreamServer} or C{DatagramServer}.
     """
     from gevent.server import DatagramServer, StreamServer
 
@@ -40,5 +40,5 @@ def serve(service: str, folder: Path) -> None:
     else:
         server = StreamServer((HOST, 0), welcome if service == "welcome" else echo, backlog=1024)
     server.start()
-    ready(server.server_port)
+    reportPort(server.server_port)
     server.serve_forever()

@@ -1,5 +1,5 @@
 """
-Go: package net, a goroutine for every connection.
+Go: package net, a goroutine per connection.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ PROGRAM = "go"
 
 def serve(service: str, folder: Path) -> None:
     """
-    Become the program that is built from C{echo.go} when it is first wanted.
+    Replace this process by the program compiled from C{echo.go}; the first run compiles it.
     """
     program = folder / "echo-go"
     if not program.exists():

@@ -1,26 +1,26 @@
 """
-socat: a process for every connection.
+socat: a process per connection.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.peers import HOST, WELCOME, become, free
+from benchmarks.peers import HOST, WELCOME, execServer, freePort
 
 SERVICES = {"tcp", "welcome"}
 PROGRAM = "socat"
-UNFIT = dict.fromkeys(("tcp1000", "idle"), "a process for every connection")
+EXCLUDED = dict.fromkeys(("tcp1000", "idle"), "a process per connection")
 
 
 def serve(service: str, folder: Path) -> None:
     """
-    Become C{socat}.
+    Replace this process by C{socat}.
     """
-    port = free()
-    answer = "PIPE"
+    port = freePort()
+    address = "PIPE"
     if service == "welcome":
         script = folder / "welcome.sh"
         script.write_text(f"head -c 1 >/dev/null; printf '{WELCOME.decode()}'\n")
-        answer = f"EXEC:sh {script}"
-    become(port, "socat", f"TCP-LISTEN:{port},bind={HOST},fork,reuseaddr,backlog=1024", answer)
+        address = f"EXEC:sh {script}"
+    execServer(port, "socat", f"TCP-LISTEN:{port},bind={HOST},fork,reuseaddr,backlog=1024", address)

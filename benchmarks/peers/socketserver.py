@@ -1,5 +1,5 @@
 """
-socketserver of the standard library: a thread for every connection.
+socketserver of the standard library: a thread per connection.
 """
 
 from __future__ import annotations
@@ -7,15 +7,15 @@ from __future__ import annotations
 import socketserver
 from pathlib import Path
 
-from benchmarks.peers import HOST, WELCOME, ready
+from benchmarks.peers import HOST, WELCOME, reportPort
 
 SERVICES = {"tcp", "udp", "welcome"}
-UNFIT = {"idle": "a thread for every connection"}
+EXCLUDED = {"idle": "a thread per connection"}
 
 
 class Server(socketserver.ThreadingTCPServer):
     """
-    The threading server, with as long a queue as the others have.
+    A threading server with the same listen backlog as the others.
     """
 
     request_queue_size = 1024
@@ -24,12 +24,12 @@ class Server(socketserver.ThreadingTCPServer):
 
 class Echo(socketserver.BaseRequestHandler):
     """
-    Gives back every byte.
+    Sends back every byte.
     """
 
     def handle(self) -> None:
         """
-        One connection.
+        Serve one connection.
         """
         while data := self.request.recv(65536):
             self.request.sendall(data)
@@ -37,12 +37,12 @@ class Echo(socketserver.BaseRequestHandler):
 
 class Welcome(socketserver.BaseRequestHandler):
     """
-    Says its words, and hangs up.
+    Sends the reply, and closes.
     """
 
     def handle(self) -> None:
         """
-        One connection.
+        Serve one connection.
         """
         self.request.recv(65536)
         self.request.sendall(WELCOME)
@@ -50,12 +50,12 @@ class Welcome(socketserver.BaseRequestHandler):
 
 class EchoDatagram(socketserver.BaseRequestHandler):
     """
-    Gives back a datagram.
+    Sends back a datagram.
     """
 
     def handle(self) -> None:
         """
-        One datagram.
+        Serve one datagram.
         """
         data, port = self.request
         port.sendto(data, self.client_address)
@@ -63,12 +63,12 @@ class EchoDatagram(socketserver.BaseRequestHandler):
 
 def serve(service: str, folder: Path) -> None:
     """
-    Serve. Datagrams have no thread of their own.
+    Serve. Datagrams are served in one thread.
     """
     server: socketserver.BaseServer
     if service == "udp":
         server = socketserver.UDPServer((HOST, 0), EchoDatagram)
     else:
         server = Server((HOST, 0), Welcome if service == "welcome" else Echo)
-    ready(server.server_address[1])
+    reportPort(server.server_address[1])
     server.serve_forever()

@@ -1,5 +1,5 @@
 """
-sockservices --plain: on Twisted's own stream transports, its limits on.
+sockservices --plain: this project on Twisted's own stream transports, with limits.
 """
 
 from __future__ import annotations
@@ -14,6 +14,6 @@ LIBRARY = "twisted"
 
 def serve(service: str, folder: Path) -> None:
     """
-    Be C{twistd}.
+    Run C{twistd}.
     """
     sockservices.serve(service, folder, "--plain")

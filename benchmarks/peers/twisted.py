@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers import HOST, WELCOME, ready
+from benchmarks.peers import HOST, WELCOME, reportPort
 
 SERVICES = {"tcp", "udp", "welcome"}
 LIBRARY = "twisted"
@@ -15,7 +15,7 @@ LIBRARY = "twisted"
 
 def serve(service: str, folder: Path) -> None:
     """
-    Serve with the reactor that Twisted chooses.
+    Serve with Twisted's default reactor.
     """
     from twisted.internet import reactor
     from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
@@ -23,12 +23,12 @@ def serve(service: str, folder: Path) -> None:
 
     class Welcome(Protocol):
         """
-        Says its words, and hangs up.
+        Sends the reply, and closes.
         """
 
         def dataReceived(self, data: bytes) -> None:
             """
-            Say them.
+            Send the reply.
             """
             assert self.transport
             self.transport.write(WELCOME)
@@ -36,12 +36,12 @@ def serve(service: str, folder: Path) -> None:
 
     class EchoDatagrams(DatagramProtocol):
         """
-        Gives back every datagram.
+        Sends back every datagram.
         """
 
         def datagramReceived(self, datagram: bytes, addr: Any) -> None:
             """
-            Give it back.
+            Send the data back.
             """
             assert self.transport
             self.transport.write(datagram, addr)
@@ -52,5 +52,5 @@ def serve(service: str, folder: Path) -> None:
     else:
         factory = Factory.forProtocol(Welcome if service == "welcome" else Echo)
         port = live.listenTCP(0, factory, backlog=1024, interface=HOST)
-    ready(port.getHost().port)
+    reportPort(port.getHost().port)
     live.run()

@@ -1,5 +1,5 @@
 """
-uvloop: a bare asyncio Protocol on the loop of libuv.
+uvloop: a bare asyncio Protocol on libuv's event loop.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ LIBRARY = "uvloop"
 
 def serve(service: str, folder: Path) -> None:
     """
-    Serve with uvloop's loop.
+    Serve with uvloop's event loop.
     """
     import uvloop
 

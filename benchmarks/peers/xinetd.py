@@ -1,5 +1,5 @@
 """
-xinetd: its own echo service, a process for every connection.
+xinetd: its own echo service, a process per connection.
 """
 
 from __future__ import annotations
@@ -7,13 +7,13 @@ from __future__ import annotations
 import getpass
 from pathlib import Path
 
-from benchmarks.peers import HOST, become, free
+from benchmarks.peers import HOST, execServer, freePort
 
 SERVICES = {"tcp"}
 PROGRAM = "xinetd"
-UNFIT = dict.fromkeys(("tcp1000", "idle"), "a process for every connection")
+EXCLUDED = dict.fromkeys(("tcp1000", "idle"), "a process per connection")
 
-SERVICE = """
+CONFIGURATION = """
 service echo
 {{
     type        = INTERNAL UNLISTED
@@ -32,9 +32,9 @@ service echo
 
 def serve(service: str, folder: Path) -> None:
     """
-    Become C{xinetd}.
+    Replace this process by C{xinetd}.
     """
-    port = free()
+    port = freePort()
     configuration = folder / "xinetd.conf"
-    configuration.write_text(SERVICE.format(user=getpass.getuser(), host=HOST, port=port))
-    become(port, "xinetd", "-dontfork", "-f", str(configuration), "-pidfile", str(folder / "xinetd.pid"))
+    configuration.write_text(CONFIGURATION.format(user=getpass.getuser(), host=HOST, port=port))
+    execServer(port, "xinetd", "-dontfork", "-f", str(configuration), "-pidfile", str(folder / "xinetd.pid"))

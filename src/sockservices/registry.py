@@ -1,5 +1,5 @@
 """
-Finds the services: one in each file of L{sockservices.responders}, and those that other packages bring.
+Finds responders by service name: those in L{sockservices.responders}, and those of other packages' entry points.
 """
 
 from __future__ import annotations
@@ -14,67 +14,72 @@ from sockservices.conversation.responder import Responder
 
 __all__ = ["GROUP", "find", "names", "services"]
 
-#: The entry-point group by which other packages bring services: a name for each L{Responder} class.
+#: The entry-point group of other packages' responders. Each entry point refers to a L{Responder} class.
 GROUP = "sockservices.responders"
 
 
-def _own() -> Iterator[type[Responder]]:
+def _ownResponders() -> Iterator[type[Responder]]:
     """
-    The classes in the folder's files.
+    Import every module in the folder C{responders}, and find the classes defined there.
     """
     for module in pkgutil.iter_modules(sockservices.responders.__path__, "sockservices.responders."):
         for value in vars(importlib.import_module(module.name)).values():
-            own = isinstance(value, type) and value.__module__ == module.name
-            if own and issubclass(value, Responder) and _complete(value):
+            # A class that the module only imports is found in its own module.
+            definedHere = isinstance(value, type) and value.__module__ == module.name
+            if definedHere and issubclass(value, Responder) and _isService(value):
                 yield value
 
 
-def _complete(responder: type[Responder]) -> bool:
+def _isService(responder: type[Responder]) -> bool:
     """
-    Whether it is a service, and not what services have in common.
+    Tell a service from an abstract base class: a service has a name and a port.
     """
     return hasattr(responder, "name") and hasattr(responder, "port")
 
 
-def _foreign() -> Iterator[tuple[str, object]]:
+def _entryPoints() -> Iterator[tuple[str, object]]:
     """
-    What the entry points lead to.
+    Load the entry points of other packages.
+
+    @return: for each, its reference (C{module:name}) and the object that it refers to.
+    @raise ValueError: if one cannot be loaded.
     """
     for point in entry_points(group=GROUP):
         try:
             yield point.value, point.load()
-        except Exception as fault:
-            raise ValueError(f"{point.value}: {fault!r}") from fault
+        except Exception as error:
+            raise ValueError(f"{point.value}: {error!r}") from error
 
 
 def services() -> dict[str, type[Responder]]:
     """
-    Every service by its name.
+    Find all responders.
 
-    @raise ValueError: when two share a name, or an entry point cannot be loaded or leads to something else than a
-        responder. Its text names the place.
+    @return: the responder classes by service name.
+    @raise ValueError: if two services have the same name, or an entry point cannot be loaded or does not refer to a
+        responder class. The text names the module or entry point.
     """
     found: dict[str, type[Responder]] = {}
-    for origin, responder in [*((made.__module__, made) for made in _own()), *_foreign()]:
-        if not (isinstance(responder, type) and issubclass(responder, Responder)) or not _complete(responder):
+    for origin, responder in [*((own.__module__, own) for own in _ownResponders()), *_entryPoints()]:
+        if not (isinstance(responder, type) and issubclass(responder, Responder)) or not _isService(responder):
             raise ValueError(f"{origin}: not a Responder class with a name and a port")
         if found.setdefault(responder.name, responder) is not responder:
-            raise ValueError(f"{origin}: there is a service {responder.name!r} already")
+            raise ValueError(f"{origin}: another service has the name {responder.name!r}")
     return found
 
 
 def names() -> list[str]:
     """
-    The names of all services, sorted.
+    List the names of all services, sorted.
     """
     return sorted(services())
 
 
 def find(name: str) -> type[Responder]:
     """
-    The responder of a service.
+    Find the responder class of a service.
 
-    @raise LookupError: when there is none of that name; its text lists the names.
+    @raise LookupError: if there is no service of that name. The text lists all names.
     """
     found = services()
     try:

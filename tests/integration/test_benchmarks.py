@@ -1,5 +1,5 @@
 """
-The comparison with other servers: its arithmetic, its tables, and one short run of all of it.
+The benchmarks: their arithmetic, their tables, and one short run.
 """
 
 from __future__ import annotations
@@ -9,252 +9,223 @@ import re
 import shutil
 import subprocess
 import sys
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.figures import figures, ratio
+import pytest
 from benchmarks.measure import Run
 from benchmarks.peers import Peer, peers
 from benchmarks.report import Report
-from benchmarks.workloads import WORKLOADS, affordable
+from benchmarks.summary import medianRatio, summarize
+from benchmarks.workloads import WORKLOADS, capToDescriptorLimit
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from tests.support.twistd import ROOT, environment
 
-costs = st.lists(st.floats(0.01, 1e6), min_size=1, max_size=9)
+ON_LINUX = sys.platform.startswith("linux")
 
 
-def made(peer: str, *cpus: float, workload: str = "tcp10") -> list[Run]:
+def runs(peer: str, *cpus: float, workload: str = "tcp10") -> list[Run]:
     """
-    Runs of a server that cost so much, one a round.
+    Make runs of a server, one per round, with these processor times per unit.
     """
-    one = Run(workload=workload, peer=peer, round=0, units=1000, cpu=0, rate=5e4, p50=20, p99=90.5, memory=2048, lost=1)
-    return [replace(one, round=number, cpu=cpu) for number, cpu in enumerate(cpus, 1)]
+    run = Run(workload=workload, peer=peer, round=0, units=1000, cpu=0, rate=5e4, p50=20, p99=90.5, memory=2048, lost=1)
+    return [replace(run, round=number, cpu=cpu) for number, cpu in enumerate(cpus, 1)]
 
 
-def report(*runs: Run, **unmeasured: str) -> Report:
+def report(*measured: Run, **unmeasured: str) -> Report:
     """
-    A report of those runs.
+    Make a report of these runs.
+
+    @param unmeasured: reasons, by workload and server, joined by an underscore.
     """
     machine = {"processor": "Abacus, 2 cores", "kernel": "Linux 6.1", "python": "CPython 3.11.7", "uvloop": "0.23.0"}
-    whole = {name.replace("_", " "): reason for name, reason in unmeasured.items()}
-    return Report("2026-11-21T12:00:00+00:00", machine, {"rounds": 3}, runs, whole)
+    reasons = {name.replace("_", " "): reason for name, reason in unmeasured.items()}
+    return Report("2026-11-21T12:00:00+00:00", machine, {"rounds": 3}, measured, reasons)
 
 
-def folderFor(test: SynchronousTestCase) -> Path:
+@pytest.mark.parametrize(
+    ("cpus", "baseline", "ratio"),
+    [
+        # The median of the ratios, not the ratio of the medians.
+        ((2, 40, 9), (1, 10, 3), 3),
+        # Only rounds in which both servers were measured count.
+        ((2, 40), (1,), 2),
+        ((), (1,), None),
+        ((2,), (0,), None),
+    ],
+)
+def test_medianRatio(cpus: tuple[float, ...], baseline: tuple[float, ...], ratio: float | None) -> None:
     """
-    A folder that is there as long as the test.
+    The ratio to a baseline is computed round by round.
     """
-    folder = Path(tempfile.mkdtemp())
-    test.addCleanup(shutil.rmtree, folder)
-    return folder
+    assert medianRatio(runs("a", *cpus), runs("c", *baseline)) == ratio
 
 
-class RatioTests(SynchronousTestCase):
+@settings(deadline=None)
+@given(st.lists(st.floats(0.01, 1e6), min_size=1, max_size=9))
+def test_ratioToItself(cpus: list[float]) -> None:
     """
-    How a server compares with another.
+    The ratio of a server to itself is 1.
     """
-
-    def test_roundByRound(self) -> None:
-        """
-        It is the median of the rounds' ratios, not the ratio of the medians: a slow round is slow for both.
-        """
-        self.assertEqual(ratio(made("a", 2, 40, 9), made("c", 1, 10, 3)), 3)
-
-    def test_commonRoundsOnly(self) -> None:
-        """
-        A round that one of the two has not finished says nothing.
-        """
-        self.assertEqual(ratio(made("a", 2, 40), made("c", 1)), 2)
-        self.assertIsNone(ratio(made("a", 2)[:0], made("c", 1)))
-        self.assertIsNone(ratio(made("a", 2), made("c", 0)))
-
-    @settings(deadline=None)
-    @given(costs)
-    def test_itself(self, cpus: list[float]) -> None:
-        """
-        Every server costs as much as itself.
-        """
-        self.assertEqual(ratio(made("a", *cpus), made("a", *cpus)), 1)
+    assert medianRatio(runs("a", *cpus), runs("a", *cpus)) == 1
 
 
-class FiguresTests(SynchronousTestCase):
+def test_summary() -> None:
     """
-    The figures of all runs.
+    A summary has medians, the sum of losses, and the ratios to the baselines measured; the cheapest server is first.
     """
-
-    def test_medians(self) -> None:
-        """
-        A figure is the median of its rounds; what was lost is summed up.
-        """
-        row = figures(made("a", 5, 1, 100))["tcp10"]["a"]
-        self.assertEqual((row.cpu, row.rounds, row.lost, row.p50), (5, 3, 3, 20))
-
-    def test_cheapestFirst(self) -> None:
-        """
-        Servers stand in the order of what they cost.
-        """
-        found = figures([*made("a", 3), *made("b", 1), *made("c", 2)])
-        self.assertEqual(list(found["tcp10"]), ["b", "c", "a"])
-
-    def test_ratios(self) -> None:
-        """
-        There is a ratio to each of C and uvloop that was measured.
-        """
-        found = figures([*made("a", 3), *made("c", 2), *made("uvloop", 6, workload="udp")])
-        self.assertEqual(found["tcp10"]["a"].ratios, {"c": 1.5})
-        self.assertEqual(found["udp"]["uvloop"].ratios, {"uvloop": 1})
-
-    def test_unmeasuredLatency(self) -> None:
-        """
-        A stream has no messages, and so no latencies.
-        """
-        runs = [replace(run, p50=None, p99=None) for run in made("a", 1, 2, workload="stream")]
-        self.assertIsNone(figures(runs)["stream"]["a"].p99)
+    row = summarize(runs("a", 5, 1, 100))["tcp10"]["a"]
+    assert (row.cpu, row.rounds, row.lost, row.p50) == (5, 3, 3, 20)
+    found = summarize([*runs("a", 3), *runs("c", 2), *runs("b", 1), *runs("uvloop", 6, workload="udp")])
+    assert list(found["tcp10"]) == ["b", "c", "a"]
+    assert found["tcp10"]["a"].ratios == {"c": 1.5}
+    assert found["udp"]["uvloop"].ratios == {"uvloop": 1}
+    streams = [replace(run, p50=None, p99=None) for run in runs("a", 1, 2, workload="stream")]
+    assert summarize(streams)["stream"]["a"].p99 is None
 
 
-class ReportTests(SynchronousTestCase):
+def test_markdown() -> None:
     """
-    What is told of them.
+    The tables hold the summaries, the machine and the reasons of what was not measured; all lines have as many cells as
+    the head.
     """
-
-    def test_markdown(self) -> None:
-        """
-        Every line of a table has as many cells as its head, and the figures stand in it.
-        """
-        text = report(*made("c", 2), *made("asyncio", 3), *made("asyncio", 30, workload="idle")).markdown()
-        self.assertIn("| asyncio | 3.00 | 1.50 | 50,000 | 20.0 | 90.5 | 2.00 | 1 |", text)
-        self.assertIn("| asyncio | 1.50 |", text)
-        self.assertIn("2026-11-21, Abacus, 2 cores, Linux 6.1, CPython 3.11.7, uvloop 0.23.0", text)
-        for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
-            self.assertEqual(len({line.count("|") for line in table.splitlines()}), 1, table)
-
-    def test_unmeasured(self) -> None:
-        """
-        What was not measured is told, and why.
-        """
-        text = report(*made("c", 2), udp_socat="no udp service").markdown()
-        self.assertIn("* udp socat: no udp service\n", text)
-
-    def test_json(self) -> None:
-        """
-        The file has each run as it was, and the figures.
-        """
-        folder = folderFor(self)
-        whole = report(*made("c", 2, 4))
-        whole.write(folder)
-        written = json.loads((folder / "results.json").read_text())
-        self.assertEqual([Run(**run) for run in written["runs"]], list(whole.runs))
-        self.assertEqual(written["figures"]["tcp10"]["c"]["cpu"], 3)
-        self.assertEqual((folder / "results.md").read_text(), whole.markdown())
-
-    def test_plot(self) -> None:
-        """
-        The picture names every server, what it was measured on, and when.
-        """
-        try:
-            import matplotlib  # noqa: F401
-        except ImportError:
-            raise SkipTest("matplotlib is not installed") from None
-        from benchmarks.plot import plot
-
-        path = folderFor(self) / "plot.svg"
-        plot(report(*made("c", 2), *made("asyncio", 3), *made("c", 9, workload="udp")), path)
-        for words in (">asyncio<", ">1.50<", "Abacus, 2 cores", "2026-11-21"):
-            self.assertIn(words, path.read_text())
+    measured = [*runs("c", 2), *runs("asyncio", 3), *runs("asyncio", 30, workload="idle")]
+    text = report(*measured, udp_socat="no udp service").markdown()
+    for line in (
+        "| asyncio | 3.00 | 1.50 | 50,000 | 20.0 | 90.5 | 2.00 | 1 |\n",
+        "| asyncio | 1.50 |",
+        "2026-11-21, Abacus, 2 cores, Linux 6.1, CPython 3.11.7, uvloop 0.23.0",
+        "* udp socat: no udp service\n",
+    ):
+        assert line in text
+    for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+        assert len({line.count("|") for line in table.splitlines()}) == 1, table
 
 
-class WorkloadTests(SynchronousTestCase):
+def test_files(tmp_path: Path) -> None:
     """
-    Loads, and the servers that may have them.
+    The JSON file holds each run and the summaries; the Markdown file holds the tables.
     """
-
-    def test_units(self) -> None:
-        """
-        A stream is counted in KiB, all else in messages.
-        """
-        self.assertEqual(WORKLOADS["stream"].units(3, 4096), 4)
-        self.assertEqual(WORKLOADS["udp"].units(3, 192), 3)
-
-    def test_affordable(self) -> None:
-        """
-        There are no more connections than asked for; datagrams in flight are none.
-        """
-        self.assertEqual(affordable(WORKLOADS["idle"], 7).width, 7)
-        self.assertEqual(affordable(WORKLOADS["udp"], 7).width, 40)
-
-    def test_refuses(self) -> None:
-        """
-        A server is spared what it does not serve, what it is unfit for, and all where it is not installed.
-        """
-        peer = Peer("inetd", "", frozenset({"tcp"}), unfit={"idle": "a process each"})
-        self.assertIsNone(peer.refuses(WORKLOADS["tcp1"]))
-        self.assertEqual(peer.refuses(WORKLOADS["udp"]), "no udp service")
-        self.assertEqual(peer.refuses(WORKLOADS["idle"]), "a process each")
-        self.assertEqual(replace(peer, missing="inetd").refuses(WORKLOADS["tcp1"]), "inetd is not installed")
-
-    def test_everyPeer(self) -> None:
-        """
-        Every server says what it is and serves something, and is spared only workloads that exist.
-        """
-        known = peers()
-        self.assertLessEqual({"c", "sockservices", "sockservices-plain", "twisted", "asyncio", "uvloop"}, known.keys())
-        for peer in known.values():
-            self.assertTrue(peer.about, peer)
-            self.assertLessEqual(peer.services, {"tcp", "udp", "welcome"})
-            self.assertLessEqual(peer.unfit.keys(), WORKLOADS.keys())
+    whole = report(*runs("c", 2, 4))
+    whole.write(tmp_path)
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert [Run(**run) for run in written["runs"]] == list(whole.runs)
+    assert written["summary"]["tcp10"]["c"]["cpu"] == 3
+    assert (tmp_path / "results.md").read_text() == whole.markdown()
 
 
-def benchmarks(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
+def test_plot(tmp_path: Path) -> None:
     """
-    C{python -m benchmarks}, to its end.
+    The chart names each server, its ratio, the machine and the date.
     """
-    command = [sys.executable, "-m", "benchmarks", *arguments]
-    env = environment(**more)
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=120, check=False)
+    pytest.importorskip("matplotlib")
+    from benchmarks.plot import plot
+
+    plot(report(*runs("c", 2), *runs("asyncio", 3), *runs("c", 9, workload="udp")), tmp_path / "plot.svg")
+    drawn = (tmp_path / "plot.svg").read_text()
+    for text in (">asyncio<", ">1.50<", "Abacus, 2 cores", "2026-11-21"):
+        assert text in drawn
 
 
-class CommandTests(SynchronousTestCase):
+def test_workloads() -> None:
     """
-    The whole of it, as a user runs it.
+    A stream is counted in KiB, all else in messages; a maximum number of connections does not limit datagrams.
     """
+    assert WORKLOADS["stream"].units(3, 4096) == 4
+    assert WORKLOADS["udp"].units(3, 192) == 3
+    assert capToDescriptorLimit(WORKLOADS["idle"], 7).concurrency == 7
+    assert capToDescriptorLimit(WORKLOADS["udp"], 7).concurrency == 40
 
-    def test_quick(self) -> None:
-        """
-        One short round of two servers ends with figures for both, and leaves nothing but what it was told to write.
-        """
-        if not sys.platform.startswith("linux") or not shutil.which("cc"):
-            raise SkipTest("Linux and a C compiler (cc) are needed")
-        output, temporary = folderFor(self), folderFor(self)
-        chosen = ("--peer", "c", "--peer", "asyncio", "--workload", "tcp10", "--seconds", "0.3", "--rounds", "1")
-        ended = benchmarks("--quick", *chosen, "--output", str(output), TMPDIR=str(temporary))
-        self.assertEqual(ended.returncode, 0, ended.stderr)
-        self.assertEqual(list(temporary.iterdir()), [])
-        self.assertIn("[2/2] round 1 tcp10 asyncio: ", ended.stderr)
-        rows = json.loads((output / "results.json").read_text())["figures"]["tcp10"]
-        self.assertEqual(rows.keys(), {"c", "asyncio"})
-        for row in rows.values():
-            self.assertGreater(min(row["cpu"], row["rate"], row["p50"], row["memory"]), 0)
-            self.assertEqual(row["lost"], 0)
-        self.assertIn("| asyncio |", ended.stdout)
 
-    def test_noCompiler(self) -> None:
-        """
-        Without a C compiler it says so in one line.
-        """
-        if not sys.platform.startswith("linux"):
-            raise SkipTest("Linux is needed")
-        ended = benchmarks("--quick", PATH=str(folderFor(self)))
-        self.assertEqual(ended.returncode, 1)
-        self.assertRegex(ended.stderr, r"\Abenchmarks: a C compiler is needed, and there is no cc .*\n\Z")
+def test_exclusion() -> None:
+    """
+    A server does not run a workload that needs another service, that it excludes, or if it is not installed.
+    """
+    peer = Peer("inetd", "", frozenset({"tcp"}), excluded={"idle": "a process each"})
+    assert peer.exclusion(WORKLOADS["tcp1"]) is None
+    assert peer.exclusion(WORKLOADS["udp"]) == "no udp service"
+    assert peer.exclusion(WORKLOADS["idle"]) == "a process each"
+    assert replace(peer, missing="inetd").exclusion(WORKLOADS["tcp1"]) == "inetd is not installed"
 
-    def test_list(self) -> None:
-        """
-        It lists what there is to choose from.
-        """
-        listed = benchmarks("--list").stdout
-        for name in (*WORKLOADS, *peers()):
-            self.assertRegex(listed, rf"(?m)^  {re.escape(name)} +\S")
+
+def test_peers() -> None:
+    """
+    Each server has a description and known services, and excludes known workloads only.
+    """
+    known = peers()
+    assert {"c", "sockservices", "sockservices-plain", "twisted", "asyncio", "uvloop"} <= known.keys()
+    for peer in known.values():
+        assert peer.description, peer
+        assert peer.services <= {"tcp", "udp", "welcome"}
+        assert peer.excluded.keys() <= WORKLOADS.keys()
+
+
+def command(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """
+    Run C{python -m benchmarks} to its end.
+
+    @param variables: environment variables.
+    """
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments],
+        cwd=ROOT,
+        env=environment(**variables),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(not (ON_LINUX and shutil.which("cc")), reason="needs Linux and a C compiler (cc)")
+def test_quick(tmp_path: Path) -> None:
+    """
+    A short round of two servers writes a summary of both, and leaves no temporary file.
+    """
+    output, temporary = tmp_path / "output", tmp_path / "temporary"
+    temporary.mkdir()
+    options = ("--peer", "c", "--peer", "asyncio", "--workload", "tcp10", "--seconds", "0.3", "--rounds", "1")
+    ended = command("--quick", *options, "--output", str(output), TMPDIR=str(temporary))
+    assert ended.returncode == 0, ended.stderr
+    assert list(temporary.iterdir()) == []
+    assert "[2/2] round 1 tcp10 asyncio: " in ended.stderr
+    assert "| asyncio |" in ended.stdout
+    rows = json.loads((output / "results.json").read_text())["summary"]["tcp10"]
+    assert rows.keys() == {"c", "asyncio"}
+    for row in rows.values():
+        assert min(row["cpu"], row["rate"], row["p50"], row["memory"]) > 0
+        assert row["lost"] == 0
+
+
+@pytest.mark.skipif(not ON_LINUX, reason="needs Linux")
+def test_noCompiler(tmp_path: Path) -> None:
+    """
+    Without a C compiler, the command fails with one line.
+    """
+    ended = command("--quick", PATH=str(tmp_path))
+    assert ended.returncode == 1
+    assert re.fullmatch(r"benchmarks: cc: not found on PATH; expected a C compiler .*\n", ended.stderr)
+
+
+def test_list() -> None:
+    """
+    C{--list} lists the workloads and servers.
+    """
+    listed = command("--list").stdout
+    for name in (*WORKLOADS, *peers()):
+        assert re.search(rf"(?m)^  {re.escape(name)} +\S", listed)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "expected"),
+    [("--rounds", "0", "expected 1 or more"), ("--seconds", "61", "expected more than 0 and at most 60")],
+)
+def test_badOptions(option: str, value: str, expected: str) -> None:
+    """
+    A number out of range is an error that names the option, the value and the range.
+    """
+    ended = command(option, value)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.endswith(f"error: {option} {value}: {expected}\n")

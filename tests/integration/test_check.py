@@ -67,8 +67,7 @@ def test_passes(server: Twistd, told: Callable[..., Done]) -> None:
     lines = out.decode().splitlines()
     port = server.address("echo")[1]
     assert any(
-        line.split() == f"echo tcp {port} gives back every byte, all 256 of them (RFC 862) pass".split()
-        for line in lines
+        line.split() == f"echo tcp {port} returns every byte, all 256 values (RFC 862) pass".split() for line in lines
     )
     assert b"(tutorial)" in out
     assert lines[-1] == f"{LOOPBACK}: {countCases(['echo', 'greet'])} pass, 0 fail, 0 limited, 0 not offered"
@@ -84,7 +83,7 @@ def test_fails(server: Twistd, told: Callable[..., Done]) -> None:
     status, out, err = told(LOOPBACK, ports(server, greet="echo"), "--timeout=0.5")
     assert (status, err) == (2, "")
     said = " ".join(out.decode().split())
-    assert "seen: nothing, then silence expected: its words, then an end" in said
+    assert "seen: no data, then timeout expected: a response, then eof" in said
     assert said.endswith(" 2 pass, 3 fail, 0 limited, 0 not offered")
 
 
@@ -102,7 +101,7 @@ def test_json(server: Twistd, told: Callable[..., Done]) -> None:
         "transport": "tcp",
         "port": port,
         "source": "tutorial",
-        "sentence": "says nothing before it is told something",
+        "sentence": "sends nothing before it receives data",
         "result": "pass",
         "seen": "",
         "expected": "",
@@ -119,7 +118,7 @@ def test_someAreNotOffered(server: Twistd, told: Callable[..., Done]) -> None:
     (port,) = freePorts(1)
     status, out, err = told(LOOPBACK, f"{ports(server, 'greet')},time={port}")
     assert (status, err) == (0, "")
-    assert f"time tcp {port} is there (refused) not offered" in " ".join(out.decode().split())
+    assert f"time tcp {port} is offered (refused) not offered" in " ".join(out.decode().split())
 
 
 def test_wordsOfAFarEndAreNoMarkup(told: Callable[..., Done]) -> None:
@@ -253,7 +252,7 @@ def test_openbsdInetd(tmp_path: Path) -> None:
     assert [
         (row["service"], row["transport"], row["seen"])
         for row in rows
-        if row["sentence"] != "drops what it is sent, and ends as cleanly"
+        if row["sentence"] != "ignores input, and closes without a reset"
     ] == [
         ("echo", "udp", "4096 bytes"),
         ("users", "tcp", "refused"),

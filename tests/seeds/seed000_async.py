@@ -1,9 +1,9 @@
 """
-The asynchronous client of seed 000. Arguments: host, port, what to send.
+A tutorial's outline of an event-driven client. Arguments: host, port, data to send.
 
-Forced: asyncore left the standard library with Python 3.12, so its methods have the names of C{asyncio.Protocol}:
-C{handle_write} is C{connection_made}, C{handle_read} is C{data_received}, C{handle_close} is C{connection_lost};
-C{readable} and C{writable} are the event loop's own affair. The outline's C{pass} is filled in.
+Changed for Python 3: asyncore was removed in Python 3.12, so its methods have the names of C{asyncio.Protocol}:
+C{handle_write} is C{connection_made}, C{handle_read} is C{data_received}, C{handle_close} is C{connection_lost}. The
+event loop replaces C{readable} and C{writable}. The outline's C{pass} is filled in.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import cast
 
 class Client(asyncio.Protocol):
     """
-    Says one thing, prints as many bytes as it said, and closes.
+    Sends data, waits until as many bytes have come back, closes, and prints them.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -23,14 +23,14 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """
-        Speak first.
+        Send the data.
         """
         self.transport = cast(asyncio.Transport, transport)
         self.transport.write(self.data)
 
     def data_received(self, data: bytes) -> None:
         """
-        Close when all has come back.
+        Close when all bytes have come back.
         """
         self.answer += data
         if len(self.answer) >= len(self.data):
@@ -38,7 +38,7 @@ class Client(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """
-        Print what came.
+        Print the bytes received.
         """
         print(self.answer)
         self.closed.set_result(None)
@@ -46,7 +46,7 @@ class Client(asyncio.Protocol):
 
 async def main(host: str, port: int, data: bytes) -> None:
     """
-    One conversation.
+    Run the client until its connection is closed.
     """
     _, client = await asyncio.get_running_loop().create_connection(lambda: Client(data), host, port)
     await client.closed

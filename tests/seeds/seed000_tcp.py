@@ -1,7 +1,7 @@
 """
-The TCP client of seed 000: connect, send, receive, close. Arguments: host, port, what to send.
+A tutorial's outline of a TCP client: connect, send, receive, close. Arguments: host, port, data to send.
 
-Forced: C{connect} takes one address, what is sent is bytes, and the dots of the outline are filled in.
+Changed for Python 3: C{connect} takes one address, the data is bytes, and the outline's dots are filled in.
 """
 
 import sys

@@ -1,7 +1,7 @@
 """
-The UDP client of seed 000. Arguments: host, port, what to send.
+A tutorial's outline of a UDP client. Arguments: host, port, data to send.
 
-Forced: the outline receives first, and would wait for ever for a server that speaks when spoken to; here it sends.
+Changed: the outline receives first, and would wait forever for a server that only replies; this client sends first.
 """
 
 import sys

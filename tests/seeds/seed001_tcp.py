@@ -1,7 +1,7 @@
 """
-The TCP sender of seed 001: says C{hi~} and prints the answer, for ever. Arguments: host, port.
+A tutorial's TCP client that sends C{hi~} and prints the reply, in an endless loop. Arguments: host, port.
 
-Forced: nothing but the address.
+Changed: the address only.
 """
 
 import socket

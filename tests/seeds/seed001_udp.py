@@ -1,7 +1,7 @@
 """
-The UDP sender of seed 001. Arguments: host, port.
+A tutorial's UDP client that sends C{hi~}. Arguments: host, port.
 
-Forced: its socket was made for streams, where C{sendto} has no use for an address.
+Changed: the tutorial creates a stream socket, on which C{sendto} ignores the address.
 """
 
 import socket

@@ -1,7 +1,8 @@
 """
-The second client of seed 002: a prompt, a line, its answer in upper case, until the input ends. Arguments: host, port.
+A tutorial's second client of an upper-case server: it prompts for lines and prints the replies, until the end of its
+input. Arguments: host, port.
 
-Forced: names that lost their case, and the lines that ran together.
+Changed: names whose case was lost, and lines that were joined.
 """
 
 import socket

@@ -1,7 +1,7 @@
 """
-The first client of seed 002: one word in lower case, its answer in upper case. Arguments: host, port.
+A tutorial's first client of an upper-case server: it sends one word and prints the reply. Arguments: host, port.
 
-Forced: names that lost their case.
+Changed: names whose case was lost.
 """
 
 import socket

@@ -1,7 +1,7 @@
 """
-The client of seed 003: one greeting, and away without waiting for an answer. Arguments: host, port.
+A tutorial's client that sends a greeting and closes without waiting for a reply. Arguments: host, port.
 
-Forced: what is sent is bytes.
+Changed for Python 3: the data is bytes.
 """
 
 import socket

@@ -1,7 +1,7 @@
 """
-A client for the servers that seed 003 makes with socketserver: reads to the end what it is told. Arguments: host, port.
+A client for a tutorial's servers made with socketserver: it reads to the end. Arguments: host, port.
 
-The seed gives none of its own; this one is written as its client is.
+The tutorial has no client for them; this one is written like its other client.
 """
 
 import socket

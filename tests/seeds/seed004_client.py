@@ -1,7 +1,8 @@
 """
-The client of seed 004: waits, says its word, prints the answer. Arguments: host, port, seconds to wait, the word.
+A tutorial's client that waits, sends a word, and prints the reply. Arguments: host, port, seconds to wait, the word.
 
-Forced: C{print} is a function, and what is sent is bytes. Seconds and word are what the seed asks its readers to vary.
+Changed for Python 3: C{print} is a function, and the data is bytes. The seconds and the word are arguments: the
+tutorial asks its readers to vary them.
 """
 
 import socket

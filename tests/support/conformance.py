@@ -1,123 +1,132 @@
 """
-Servers for the conformance cases, right and wrong, and checks of them in one reactor.
+Servers for the conformance cases, correct and deviant, in the same reactor as the check.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import socket
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from twisted.internet.defer import gatherResults
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
 
 from sockservices import DatagramResponder, Policy, Responder, StreamFactory
-from sockservices.conformance import Result, Row, Seconds, check
+from sockservices.conformance import Result, Row, Timing, check
 from sockservices.conversation.responder import MakeResponder
 from tests.support.inetd import freePorts
 from tests.support.loop import LoopCase
 
-__all__ = ["LOOPBACK", "NOW", "QUICK", "Calling", "ConformanceCase", "Replying", "calling", "saying"]
+__all__ = [
+    "LOOPBACK",
+    "QUICK",
+    "CallbackDatagrams",
+    "CallbackProtocol",
+    "ConformanceCase",
+    "callbackFactory",
+    "responderOf",
+]
 
-#: Short enough for tests, and long enough for a busy machine.
-QUICK = Seconds(answer=0.3, silence=0.3, connections=0, datagrams=0)
-
-#: What our services say of the time, and what time it is to be taken for.
-NOW = 1795220800.0
+#: Timeouts that are short enough for tests and long enough for a busy machine.
+QUICK = Timing(responseTimeout=0.3, welcomeDeadline=0.3, connectionInterval=0, datagramInterval=0)
 
 LOOPBACK = "127.0.0.1"
 
-#: The limits, as they usually are.
-DEFAULT = Policy()
+DEFAULT_POLICY = Policy()
 
 
-def saying(
-    opening: bytes | None = None, answer: Callable[[bytes], bytes | None] = lambda _: None, *, end: bool = False
+def responderOf(
+    greeting: bytes | None = None, answer: Callable[[bytes], bytes | None] = lambda _: None, *, close: bool = False
 ) -> type[Responder]:
     """
-    A responder that says this, and perhaps ends the conversation after its opening, or else its first answer.
+    Make a responder class.
+
+    @param close: close the conversation after the greeting, or else after the first answer.
     """
 
-    class Saying(Responder):
+    class Scripted(Responder):
         """
-        Says what it was made for.
+        Sends the given greeting and answers.
         """
 
-        name = "saying"
+        name = "scripted"
 
         def greeting(self) -> bytes | None:
             """
-            Speak first, or not.
+            Return the given greeting.
             """
-            self.finished = end and opening is not None
-            return opening
+            self.finished = close and greeting is not None
+            return greeting
 
         def answer(self, message: bytes) -> bytes | None:
             """
-            Speak.
+            Return what the given function returns.
             """
-            self.finished = end
+            self.finished = close
             return answer(message)
 
-    return Saying
+    return Scripted
 
 
-class Calling(Protocol):
+class CallbackProtocol(Protocol):
     """
-    A conversation with nothing of what our own have: no half-close, no limits.
+    A stream protocol without half-close and limits, which calls functions with its transport.
     """
 
-    def __init__(self, made: Callable[[Any], object], heard: Callable[[Any, bytes], object]) -> None:
-        self._made = made
-        self._heard = heard
+    def __init__(self, connected: Callable[[Any], object], received: Callable[[Any, bytes], object]) -> None:
+        self._connected = connected
+        self._received = received
 
     def connectionMade(self) -> None:
         """
-        Do what there is to do first.
+        Call C{connected(transport)}.
         """
-        self._made(self.transport)
+        self._connected(self.transport)
 
     def dataReceived(self, data: bytes) -> None:
         """
-        Do what there is to do with a segment.
+        Call C{received(transport, segment)}.
         """
-        self._heard(self.transport, data)
+        self._received(self.transport, data)
 
 
-def calling(
-    made: Callable[[Any], object] = lambda transport: None,
-    heard: Callable[[Any, bytes], object] = lambda transport, data: None,
+def callbackFactory(
+    connected: Callable[[Any], object] = lambda transport: None,
+    received: Callable[[Any, bytes], object] = lambda transport, data: None,
 ) -> Factory:
     """
-    Makes conversations that call these functions with their transport.
+    Make a factory of L{CallbackProtocol}.
     """
-    return Factory.forProtocol(lambda: Calling(made, heard))
+    return Factory.forProtocol(lambda: CallbackProtocol(connected, received))
 
 
-class Replying(DatagramProtocol):
+class CallbackDatagrams(DatagramProtocol):
     """
-    Calls a function with each datagram and where it came from.
+    A datagram protocol that calls a function with each datagram and its source.
     """
 
     noisy = False
     transport: Any
 
-    def __init__(self, heard: Callable[[bytes, Any], object]) -> None:
-        self._heard = heard
+    def __init__(self, received: Callable[[bytes, Any], object] = lambda datagram, address: None) -> None:
+        self._received = received
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """
-        Do what there is to do with a datagram.
+        Call C{received(datagram, address)}.
         """
-        self._heard(datagram, addr)
+        self._received(datagram, addr)
 
 
 class ConformanceCase(LoopCase):
     """
-    A test with servers and checks in one reactor.
+    A test case with servers and checks in one reactor.
     """
 
-    def listen(self, streams: Factory | None, datagrams: DatagramProtocol | None) -> int:
+    def listen(self, streams: Factory | None = None, datagrams: DatagramProtocol | None = None) -> int:
         """
-        Serve, on one port over TCP and UDP.
+        Listen on one free port over TCP, UDP or both.
         """
         (port,) = freePorts(1)
         if streams is not None:
@@ -127,35 +136,60 @@ class ConformanceCase(LoopCase):
             self.reactor.listenUDP(port, datagrams, interface=LOOPBACK, maxPacketSize=2**17)
         return port
 
+    def fillBacklog(self, port: int) -> socket.socket:
+        """
+        Listen on a TCP port with a full backlog, so that the kernel ignores connection requests.
+
+        @return: the listening socket.
+        """
+        listening: socket.socket = self.keep(socket.socket())
+        listening.bind((LOOPBACK, port))
+        listening.listen(0)
+        self.connect((LOOPBACK, port))
+        return listening
+
     def serve(
-        self,
-        responder: MakeResponder,
-        policy: Policy = DEFAULT,
-        *,
-        tcp: bool = True,
-        udp: bool = True,
+        self, responder: MakeResponder, policy: Policy = DEFAULT_POLICY, *, tcp: bool = True, udp: bool = True
     ) -> int:
         """
-        Serve a responder.
+        Serve a responder on one free port over TCP, UDP or both.
         """
         return self.listen(
             StreamFactory(responder, policy, lambda visit: None, self.reactor) if tcp else None,
             DatagramResponder(responder, policy, clock=self.reactor) if udp else None,
         )
 
-    def check(self, ports: dict[str, int], seconds: Seconds = QUICK, **more: Any) -> list[Row]:
+    def check(self, ports: dict[str, int], timing: Timing = QUICK, **options: Any) -> list[Row]:
         """
         Check services of this host.
         """
-        rows: list[Row] = self.wait(check(LOOPBACK, ports, reactor=self.reactor, seconds=seconds, **more))
+        rows: list[Row] = self.wait(check(LOOPBACK, ports, reactor=self.reactor, timing=timing, **options))
         return rows
 
-    def assertFaults(self, service: str, port: int, *faults: tuple[str, str, str]) -> list[Row]:
+    def assertFailing(
+        self, service: str, *servers: tuple[int, Sequence[str]], timing: Timing = QUICK, **options: Any
+    ) -> list[list[Row]]:
         """
-        These rows of a service do not pass, and no others: for each the transport, its sentence, and what was seen.
+        Check that exactly the given cases of each server fail. A transport that is not offered is ignored. The servers
+        are checked at the same time.
 
-        @return: the rows that do not pass.
+        @param servers: for each its port, and its failing rows as C{"tcp part of the sentence -> what was seen"}, where
+            C{...} stands for any text.
+        @return: the rows that fail.
         """
-        rows = [row for row in self.check({service: port}) if row.result is not Result.PASS]
-        self.assertEqual([(row.transport, row.sentence, row.seen) for row in rows], [*faults], service)
-        return rows
+        found = []
+        checks = [
+            check(LOOPBACK, {service: port}, reactor=self.reactor, timing=timing, **options) for port, _ in servers
+        ]
+        for rows, (_, expected) in zip(self.wait(gatherResults(checks)), servers, strict=True):
+            offered = [row for row in rows if row.result is not Result.NOT_OFFERED]
+            self.assertTrue(offered, service)
+            failing = [row for row in offered if row.result is not Result.PASS]
+            self.assertEqual(len(failing), len(expected), failing)
+            for row, text in zip(failing, expected, strict=True):
+                transport, sentence, seen = re.fullmatch(r"(tcp|udp) (.*) -> (.*)", text, re.S).groups()  # type: ignore[union-attr]
+                self.assertEqual(row.transport, transport, row)
+                self.assertIn(sentence, row.sentence)
+                self.assertRegex(row.seen, rf"(?s)\A{re.escape(seen).replace(re.escape('...'), '.*')}\Z")
+            found.append(failing)
+        return found

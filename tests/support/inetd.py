@@ -1,5 +1,5 @@
 """
-Other people's servers of the small services: those within Debian's xinetd and openbsd-inetd.
+Foreign servers of the RFC services: Debian's xinetd and openbsd-inetd.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ __all__ = ["HOST", "OpenbsdInetd", "Xinetd", "freePorts", "hasNamespaces"]
 
 SERVICES = ("echo", "discard", "daytime", "chargen", "time")
 
-#: Where programs are, those for root included.
+#: The search path of programs, including those for root.
 PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
 
-#: Where the services are that have a network of their own. OpenBSD's answer no datagram from 127.0.0.0/8.
+#: The address of L{OpenbsdInetd} in its network namespace: openbsd-inetd drops datagrams from 127.0.0.0/8.
 HOST = "192.0.2.7"
 
 #: Seconds in which a server must have started, or stopped.
-PATIENCE = 10.0
+PROCESS_TIMEOUT = 10.0
 
 
 def freePorts(count: int) -> list[int]:
     """
-    Ports that nobody has, neither over TCP nor over UDP.
+    Find ports of 127.0.0.1 that are free over both TCP and UDP.
     """
     ports: list[int] = []
     with ExitStack() as opened:
@@ -54,49 +54,49 @@ def freePorts(count: int) -> list[int]:
 
 class _Server:
     """
-    A context manager: in its body the services are there.
+    A server process, as a context manager: the services listen inside the C{with} block.
     """
 
     def __init__(self, command: Sequence[str], ready: str) -> None:
         """
-        @param ready: what the server says when it listens.
+        @param ready: a pattern of the output line that appears when the services listen.
         """
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         assert self._process.stdout is not None
-        self._output = self._process.stdout
-        self.said = ""
-        watch = threading.Timer(PATIENCE, self._process.kill)
-        watch.start()
-        for line in self._output:
-            self.said += line
+        self._pipe = self._process.stdout
+        self.output = ""
+        killer = threading.Timer(PROCESS_TIMEOUT, self._process.kill)
+        killer.start()
+        for line in self._pipe:
+            self.output += line
             if re.search(ready, line):
                 break
-        watch.cancel()
-        # Nobody has to know the rest, but the server must not wait for a reader.
-        self._reader = threading.Thread(target=self._output.read, daemon=True)
+        killer.cancel()
+        # Read the rest too: the server blocks when the pipe is full.
+        self._reader = threading.Thread(target=self._pipe.read, daemon=True)
         self._reader.start()
 
     @property
     def pid(self) -> int:
         """
-        Its process id.
+        The process id.
         """
         return self._process.pid
 
     def stop(self) -> None:
         """
-        Stop it.
+        Terminate the process.
         """
         self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(PATIENCE)
+            self._process.wait(PROCESS_TIMEOUT)
         finally:
             self._process.kill()
             self._process.wait()
-            self._reader.join(PATIENCE)
-            self._output.close()
+            self._reader.join(PROCESS_TIMEOUT)
+            self._pipe.close()
 
     def __enter__(self) -> Self:
         return self
@@ -109,15 +109,15 @@ class Xinetd(_Server):
     """
     Debian's xinetd, on free ports of the loopback interface.
 
-    @cvar program: where it is, or C{""}.
-    @ivar ports: the services' ports, the same for TCP and UDP.
+    @cvar program: its path, or C{""} if it is not installed.
+    @ivar ports: the port of each service, the same over TCP and UDP.
     """
 
     program = shutil.which("xinetd", path=PATH) or ""
 
     def __init__(self, folder: Path) -> None:
         """
-        @param folder: an empty one, for its files.
+        @param folder: an empty folder for its files.
         """
         for _ in range(5):
             self.ports = dict(zip(SERVICES, freePorts(len(SERVICES)), strict=True))
@@ -125,16 +125,16 @@ class Xinetd(_Server):
             configuration.write_text("defaults\n{\n}\n" + "".join(map(self._entries, SERVICES)))
             files = ("-f", str(configuration), "-pidfile", str(folder / "pid"), "-filelog", "/dev/stderr")
             super().__init__([self.program, "-dontfork", *files], "Started working")
-            if f"Started working: {2 * len(SERVICES)} " in self.said:
+            if f"Started working: {2 * len(SERVICES)} " in self.output:
                 return
-            # Somebody has taken one of the ports in between.
+            # Another process has taken one of the ports in the meantime.
             self.stop()
-        raise AssertionError(self.said)
+        raise AssertionError(self.output)
 
     def _entries(self, service: str) -> str:
         entries = ""
         for kind, protocol, wait in (("stream", "tcp", "no"), ("dgram", "udp", "yes")):
-            words = {
+            attributes = {
                 "id": f"{service}-{protocol}",
                 "type": "INTERNAL UNLISTED",
                 "socket_type": kind,
@@ -144,14 +144,14 @@ class Xinetd(_Server):
                 "bind": "127.0.0.1",
                 "disable": "no",
             }
-            lines = "\n".join(f"{name} = {value}" for name, value in words.items())
+            lines = "\n".join(f"{name} = {value}" for name, value in attributes.items())
             entries += f"service {service}\n{{\n{lines}\n}}\n"
         return entries
 
 
 def hasNamespaces() -> bool:
     """
-    Whether a process can have a network of its own here.
+    Tell whether this user may create network namespaces.
     """
     tools = all(map(shutil.which, ("unshare", "nsenter", "ip")))
     return tools and not subprocess.run(["unshare", "-rn", "ip", "link"], capture_output=True, check=False).returncode
@@ -159,7 +159,7 @@ def hasNamespaces() -> bool:
 
 def _openbsd() -> str:
     """
-    OpenBSD's among the inetds: all of them have the same name.
+    Find openbsd-inetd: other packages install a program of the same name.
     """
     program = shutil.which("inetd", path=PATH) or ""
     return program if program and b"someone wants" in Path(program).read_bytes() else ""
@@ -167,23 +167,24 @@ def _openbsd() -> str:
 
 class OpenbsdInetd(_Server):
     """
-    Debian's openbsd-inetd, on the RFCs' own ports of L{HOST} and of the loopback interface, in a network of its own.
+    Debian's openbsd-inetd, on the RFCs' ports of L{HOST} and of 127.0.0.1, in a network namespace of its own.
 
-    @cvar program: where it is, or C{""}.
+    @cvar program: its path, or C{""} if it is not installed.
     """
 
     program = _openbsd()
 
     def __init__(self, folder: Path) -> None:
         """
-        @param folder: an empty one, for its files.
+        @param folder: an empty folder for its files.
         """
         kinds = ("stream tcp nowait", "dgram udp wait")
         lines = [
             f"{host}:{name} {kind} root internal" for host in (HOST, "127.0.0.1") for name in SERVICES for kind in kinds
         ]
         configuration = folder / "inetd.conf"
-        # It tells of a service before it listens: of this last one, which nobody asks for, after it does on all others.
+        # inetd prints the name of a service before it listens. When it prints this last one, which no test uses, all
+        # others listen.
         configuration.write_text("\n".join([*lines, "127.0.0.2:discard stream tcp nowait root internal\n"]))
         script = 'ip link set lo up && ip address add "$1/32" dev lo && exec "$2" -d "$3"'
         command = ["unshare", "-rn", "sh", "-c", script, "sh", HOST, self.program, str(configuration)]
@@ -191,7 +192,7 @@ class OpenbsdInetd(_Server):
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """
-        Run our own command in that network.
+        Run C{python -m sockservices} in the server's network namespace.
         """
         enter = ["nsenter", f"--target={self.pid}", "--user", "--net", "--preserve-credentials"]
         command = [*enter, sys.executable, "-m", "sockservices", *arguments]

@@ -1,5 +1,5 @@
 """
-The tutorials' own clients, as they are but for what Python 3 forces, against the server as its users start it.
+The clients of five socket tutorials, with only the changes that Python 3 forces, against the server under twistd.
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ from subprocess import DEVNULL, PIPE, Popen
 
 import pytest
 
-from sockservices.registry import find
 from tests.support.twistd import Twistd, environment
 
 CLIENTS = Path(__file__).parents[1] / "seeds"
 
 SERVICES = ("echo", "upper", "welcome", "hello", "greet", "discard")
 
+#: Seconds in which a client must end.
+CLIENT_TIMEOUT = 20
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Twistd]:
     """
-    The tutorials' services on TCP and UDP, showing what they are told.
+    Run the tutorials' services over TCP and UDP, with a log line for each message.
     """
     with Twistd("--proto", "all", "--show", *(f"--service={name}=0" for name in SERVICES)) as twistd:
         yield twistd
@@ -36,35 +38,28 @@ def start(client: str, address: tuple[str, int], *arguments: str, stdin: int = D
     return Popen(command, stdin=stdin, stdout=PIPE, stderr=PIPE, text=True, env=environment())
 
 
-def finish(client: Popen[str], typed: str | None = None) -> str:
+def finish(client: Popen[str]) -> str:
     """
-    What a client prints that ends well.
+    Wait for a client that ends without an error, and return what it prints.
     """
     try:
-        printed, errors = client.communicate(typed, 20)
+        printed, errors = client.communicate(timeout=CLIENT_TIMEOUT)
     finally:
         client.kill()
     assert (client.returncode, errors) == (0, "")
     return printed
 
 
-def run(client: str, address: tuple[str, int], *arguments: str) -> str:
-    """
-    What a client prints, from its start to its end.
-    """
-    return finish(start(client, address, *arguments))
-
-
 @pytest.fixture(scope="module", autouse=True)
-def sleepers(server: Twistd) -> Iterator[dict[str, Popen[str]]]:
+def welcomeClients(server: Twistd) -> Iterator[dict[str, Popen[str]]]:
     """
-    The clients that sleep before they speak, all at once and while the other tests run.
+    Start the clients that sleep before they send, so that they sleep while the other tests run.
     """
     address = server.address("welcome")
     clients = {
-        "in time": start("seed004_client", address, "2", "1"),
-        "too late": start("seed004_client", address, "6", "1"),
-        "another word": start("seed004_client", address, "2", "2"),
+        "1 after 2 s": start("seed004_client", address, "2", "1"),
+        "2 after 2 s": start("seed004_client", address, "2", "2"),
+        "1 after 6 s": start("seed004_client", address, "6", "1"),
     }
     yield clients
     for client in clients.values():
@@ -73,80 +68,55 @@ def sleepers(server: Twistd) -> Iterator[dict[str, Popen[str]]]:
 
 
 @pytest.mark.parametrize(
-    ("service", "port"),
+    ("client", "service", "transport", "arguments", "printed", "logged"),
     [
-        ("echo", 8007),
-        ("discard", 8009),
-        ("users", 8011),
-        ("daytime", 8013),
-        ("qotd", 8017),
-        ("chargen", 8019),
-        ("time", 8037),
-        ("upper", 8080),
-        ("welcome", 8001),
-        ("hello", 2333),
-        ("greet", 10000),
-        ("whoami", 8099),
+        ("seed000_tcp", "echo", "tcp", ["any bytes"], "b'any bytes'\n", "echo: 127.0.0.1:.*: b'any bytes'"),
+        ("seed000_udp", "echo", "udp", ["any bytes"], "b'any bytes'\n", "echo: 127.0.0.1:.*: b'any bytes'"),
+        ("seed000_async", "echo", "tcp", ["any bytes"], "b'any bytes'\n", "echo: 127.0.0.1:.*: b'any bytes'"),
+        # This client sends, and does not wait for the reply.
+        ("seed001_udp", "hello", "udp", [], "", "hello: 127.0.0.1:.*: b'hi~'"),
+        ("seed000_udp", "hello", "udp", ["hi~"], "b'hello'\n", "hello: 127.0.0.1:.*: b'hi~'"),
+        ("seed002_single", "upper", "tcp", [], "Server Back res:<b'HELLO'>\n", "upper: 127.0.0.1:.*: b'Hello'"),
+        ("seed003_client", "discard", "tcp", [], "", "discard: 127.0.0.1:.*: b'hello from client'"),
+        # This client closes without reading the greeting.
+        ("seed003_client", "greet", "tcp", [], "", "greet tcp 127.0.0.1:.* 9 sent"),
+        ("seed003_framework", "greet", "tcp", [], "b'connected'\n", "greet tcp 127.0.0.1:.* 9 sent"),
     ],
 )
-def test_defaultPorts(service: str, port: int) -> None:
+def test_client(
+    server: Twistd, client: str, service: str, transport: str, arguments: list[str], printed: str, logged: str
+) -> None:
     """
-    A service has its tutorial's port by default, or that of its RFC plus 8000.
+    The client prints the reply, and the server logs the message or the conversation.
     """
-    assert find(service).port == port
+    assert finish(start(client, server.address(service, transport), *arguments)) == printed
+    server.waitFor(logged)
 
 
-@pytest.mark.parametrize("client", ["seed000_tcp", "seed000_udp", "seed000_async"])
-def test_echo(server: Twistd, client: str) -> None:
+def test_endlessSender(server: Twistd) -> None:
     """
-    The outlines of clients, for TCP, UDP and many connections at once, get back what they said.
-    """
-    address = server.address("echo", "udp" if client.endswith("udp") else "tcp")
-    assert run(client, address, "any bytes") == "b'any bytes'\n"
-
-
-def test_hello(server: Twistd) -> None:
-    """
-    The endless TCP sender is answered each time.
+    The client that sends in an endless loop gets a reply to each message.
     """
     client = start("seed001_tcp", server.address("hello"))
     assert client.stdout is not None
     assert [client.stdout.readline() for _ in range(3)] == ["b'hello'\n"] * 3
     client.kill()
     client.communicate()
-    server.waitFor("hello: 127.0.0.1:.*: b'hi~'")
 
 
-def test_helloDatagram(server: Twistd) -> None:
+def test_prompt(server: Twistd) -> None:
     """
-    What the UDP sender says arrives, and the answer that it does not wait for disturbs nobody.
-    """
-    host, port = server.address("hello", "udp")
-    assert run("seed001_udp", (host, port)) == ""
-    server.waitFor("hello: 127.0.0.1:.*: b'hi~'")
-    assert run("seed000_udp", (host, port), "hi~") == "b'hello'\n"
-
-
-def test_upper(server: Twistd) -> None:
-    """
-    The client of one word gets it back in upper case.
-    """
-    assert run("seed002_single", server.address("upper")) == "Server Back res:<b'HELLO'>\n"
-
-
-def test_upperPrompts(server: Twistd) -> None:
-    """
-    The client that prompts gets every line back, until there are no more; an empty one is not sent.
+    The client with a prompt gets a reply to each line until the end of its input; it does not send empty lines.
     """
     client = start("seed002_loop", server.address("upper"), stdin=PIPE)
-    printed, errors = client.communicate("hello\n\n  two words \n", 20)
+    printed, errors = client.communicate("hello\n\n  two words \n", CLIENT_TIMEOUT)
     assert printed == ">>:HELLO\n>>:>>:TWO WORDS\n>>:"
     assert errors.endswith("EOFError: EOF when reading a line\n")
 
 
-def test_upperPromptsAtOnce(server: Twistd) -> None:
+def test_concurrentPrompts(server: Twistd) -> None:
     """
-    A second client need not wait for the first to hang up.
+    Two clients with a prompt get their replies in turn: neither waits until the other has closed.
     """
     first, second = (start("seed002_loop", server.address("upper"), stdin=PIPE) for _ in range(2))
     for client in (first, second, first):
@@ -159,46 +129,17 @@ def test_upperPromptsAtOnce(server: Twistd) -> None:
         client.communicate()
 
 
-def test_discard(server: Twistd) -> None:
+@pytest.mark.parametrize(
+    ("client", "printed", "logged"),
+    [
+        ("1 after 2 s", "b'welcome to server!'\n", "welcome tcp 127.0.0.1:.* 18 sent"),
+        ("2 after 2 s", "b'please go out!'\n", "welcome tcp 127.0.0.1:.* 14 sent"),
+        ("1 after 6 s", "b''\n", "welcome tcp 127.0.0.1:.* time out: .* 0 sent"),
+    ],
+)
+def test_welcome(server: Twistd, welcomeClients: dict[str, Popen[str]], client: str, printed: str, logged: str) -> None:
     """
-    The greeting arrives at a server that prints it.
+    C{1} within five seconds is welcomed and anything else refused; after five seconds the server closes cleanly.
     """
-    assert run("seed003_client", server.address("discard")) == ""
-    server.waitFor("discard: 127.0.0.1:.*: b'hello from client'")
-
-
-def test_greetDeaf(server: Twistd) -> None:
-    """
-    A client that never reads its C{connected} disturbs nobody.
-    """
-    assert run("seed003_client", server.address("greet")) == ""
-    server.waitFor("greet tcp 127.0.0.1:.* 9 sent")
-
-
-def test_greet(server: Twistd) -> None:
-    """
-    Who connects is told so, and then the server hangs up.
-    """
-    assert run("seed003_framework", server.address("greet")) == "b'connected'\n"
-
-
-def test_welcomeInTime(sleepers: dict[str, Popen[str]]) -> None:
-    """
-    Who says C{1} after two seconds is welcome.
-    """
-    assert finish(sleepers["in time"]) == "b'welcome to server!'\n"
-
-
-def test_welcomeAnotherWord(sleepers: dict[str, Popen[str]]) -> None:
-    """
-    Who says anything else is sent away.
-    """
-    assert finish(sleepers["another word"]) == "b'please go out!'\n"
-
-
-def test_welcomeTooLate(server: Twistd, sleepers: dict[str, Popen[str]]) -> None:
-    """
-    Who says C{1} after six seconds finds an end in good order, and the server has logged its time out.
-    """
-    assert finish(sleepers["too late"]) == "b''\n"
-    server.waitFor("welcome tcp 127.0.0.1:.* time out: .* 0 sent")
+    assert finish(welcomeClients[client]) == printed
+    server.waitFor(logged)

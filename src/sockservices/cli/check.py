@@ -21,7 +21,7 @@ from sockservices.cli.parameters import timeout
 from sockservices.cli.running import background
 from sockservices.cli.words import about
 from sockservices.client import Unanswered, Verdict
-from sockservices.conformance import PORTS, RFC_PORTS, Result, Row, Seconds
+from sockservices.conformance import PORTS, RFC_PORTS, Result, Row, Timing
 
 __all__ = ["check"]
 
@@ -106,7 +106,7 @@ def check(host: str, ports: Mapping[str, int], asJson: bool, timeout: float) -> 
     The exit status is 0 when no row is fail, else 2; refused 10, timeout 12, unreachable 17, when no service is
     offered at all; dns 18, usage 64.
     """
-    rows = _rows(host.strip("[]"), ports, Seconds(timeout))
+    rows = _rows(host.strip("[]"), ports, Timing(timeout))
     if asJson:
         click.echo(json.dumps([row._asdict() | {"result": row.result.value} for row in rows], indent=2))
     else:
@@ -125,7 +125,7 @@ def check(host: str, ports: Mapping[str, int], asJson: bool, timeout: float) -> 
     return (Verdict.FAILED if failed else Verdict.OK).status
 
 
-def _rows(host: str, ports: Mapping[str, int], seconds: Seconds) -> list[Row]:
+def _rows(host: str, ports: Mapping[str, int], timing: Timing) -> list[Row]:
     """
     Check, with a bar on a terminal.
     """
@@ -140,7 +140,7 @@ def _rows(host: str, ports: Mapping[str, int], seconds: Seconds) -> list[Row]:
             bar.advance(task, conformance.countCases([row.service], row.transport) if absent else 1)
 
         rows: list[Row] = running.call(
-            lambda: conformance.check(host, ports, reactor=running.reactor, told=told, seconds=seconds), limit=None
+            lambda: conformance.check(host, ports, reactor=running.reactor, onRow=told, timing=timing), limit=None
         )
     return rows
 

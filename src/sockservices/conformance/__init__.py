@@ -1,10 +1,10 @@
 """
-What the RFCs, and the tutorials, say of each service, as questions to any server: who is asked passes, or does not.
+Conformance checks: each statement of a service's RFC or tutorial as a case that any server passes or fails.
 """
 
-from sockservices.conformance.checking import check, countCases
 from sockservices.conformance.ports import PORTS, RFC_PORTS
 from sockservices.conformance.row import Result, Row
-from sockservices.conformance.seconds import Seconds
+from sockservices.conformance.runner import check, countCases
+from sockservices.conformance.timing import Timing
 
-__all__ = ["PORTS", "RFC_PORTS", "Result", "Row", "Seconds", "check", "countCases"]
+__all__ = ["PORTS", "RFC_PORTS", "Result", "Row", "Timing", "check", "countCases"]

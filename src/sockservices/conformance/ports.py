@@ -1,5 +1,5 @@
 """
-Where services usually are.
+The usual ports of the services.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from sockservices import responders
 
 __all__ = ["PORTS", "RFC_PORTS"]
 
-#: Where this project's servers have them.
+#: The default ports of this project's server.
 PORTS: dict[str, int] = {each.name: each.port for each in (getattr(responders, name) for name in responders.__all__)}
 
-#: Where the RFCs have theirs.
+#: The ports that the RFCs assign.
 RFC_PORTS = {"echo": 7, "discard": 9, "users": 11, "daytime": 13, "qotd": 17, "chargen": 19, "time": 37}

@@ -1,5 +1,5 @@
 """
-What became of a case.
+One row of the table of results.
 """
 
 from __future__ import annotations
@@ -12,23 +12,25 @@ __all__ = ["Result", "Row"]
 
 class Result(Enum):
     """
-    How a case ended, in words for people.
+    The result of a case, as text for users.
     """
 
-    PASS = "pass"  #: as it should be
-    FAIL = "fail"  #: not so
-    LIMITED = "limited"  #: no reply where a rule on sizes withholds it: prudent, but not the RFC
+    PASS = "pass"  #: the service conforms
+    FAIL = "fail"  #: the service deviates
+    LIMITED = "limited"  #: a size rule withholds the reply: sensible against reflection, but not the RFC
     NOT_OFFERED = "not offered"  #: there is no such service
 
 
 class Row(NamedTuple):
     """
-    One case and its result; of a service that is not offered, one row for all its cases on a transport.
+    One case and its result. A service that is not offered has one row per transport in place of its cases.
 
-    @ivar source: who says so: an RFC, C{"tutorial"}, or C{"this project"}.
-    @ivar sentence: what the service does, if it is right.
-    @ivar seen: what it did, where that was not it; the verdict's word, where it is not offered.
-    @ivar expected: what it should have done.
+    @ivar service: the service's name.
+    @ivar transport: C{"tcp"} or C{"udp"}.
+    @ivar source: the origin of the requirement: an RFC, C{"tutorial"}, or C{"this project"}.
+    @ivar sentence: what a conforming service does.
+    @ivar seen: how the service deviates; if it is not offered, the verdict (C{refused}, C{timeout}, ...).
+    @ivar expected: what a conforming service would have done there.
     """
 
     service: str

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.visit import Visit
 from sockservices.text.addresses import addressText
-from sockservices.text.exceptions import faultText
+from sockservices.text.exceptions import exceptionText
 
 __all__ = ["Record", "VisitLog", "logVisit", "recordVisit"]
 
@@ -98,7 +98,7 @@ def recordVisit(record: Record, visit: Visit) -> None:
     try:
         record(visit)
     except Exception as error:
-        log.error("recording a visit raised {error}", error=faultText(error))
+        log.error("recording a visit raised {error}", error=exceptionText(error))
 
 
 #: The default recorder. It has no clock, so that it leaves no timer in an embedder's reactor.

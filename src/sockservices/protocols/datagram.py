@@ -26,7 +26,7 @@ from sockservices.monitoring.drop_log import DropLog
 from sockservices.monitoring.recorders import Record, recordVisit
 from sockservices.protocols.later import deferredOf
 from sockservices.protocols.timer import globalClock
-from sockservices.text.exceptions import faultText
+from sockservices.text.exceptions import exceptionText
 from sockservices.transports.reply_route import RequestProtocol, peerAddress
 
 __all__ = ["DatagramResponder"]
@@ -283,6 +283,6 @@ class DatagramResponder(RequestProtocol):
     def _drop(self, outcome: Outcome, request: _Request, cause: BaseException | None = None) -> None:
         if self._dropLog is None:
             self._dropLog = DropLog(serviceName(self.responder), self.clock.seconds)
-        text = "" if cause is None else faultText(cause)
+        text = "" if cause is None else exceptionText(cause)
         self._dropLog(outcome, _transportOf(request.peer), peerAddress(request.peer), text)
         self._count(outcome, request)

@@ -26,7 +26,7 @@ from sockservices.conversation.visit import Visit
 from sockservices.protocols.later import deferredOf
 from sockservices.protocols.timer import Timer
 from sockservices.text.addresses import addressText
-from sockservices.text.exceptions import faultText
+from sockservices.text.exceptions import exceptionText
 from sockservices.transports.interfaces import IStreamTransport
 from sockservices.transports.twisted_transport import TwistedTransport
 
@@ -293,7 +293,7 @@ class StreamProtocol(Protocol):
             log.error(
                 "{service} raised {fault}; conversation {serial} with {peer} is reset",
                 service=exchange.service,
-                fault=faultText(exchange.exception),
+                fault=exceptionText(exchange.exception),
                 serial=self.serial,
                 peer=addressText(self.peer) or "-",
             )

@@ -1,5 +1,5 @@
 """
-The services, one file each. The registry finds them here: a new one needs no line in this file.
+The responders of this package, one module per service. L{sockservices.registry} finds every class in this folder.
 """
 
 from sockservices.responders.chargen import Chargen

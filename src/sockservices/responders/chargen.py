@@ -1,5 +1,5 @@
 """
-The character generator (RFC 864).
+The character generator service (RFC 864).
 """
 
 from __future__ import annotations
@@ -11,21 +11,21 @@ from sockservices.conversation.responder import Responder
 
 __all__ = ["Chargen"]
 
-#: The 95 printing characters of ASCII, space to tilde.
+#: The 95 printable characters of ASCII, from space to tilde (RFC 864, "Data Syntax").
 RING = bytes(range(0x20, 0x7F))
 
-#: Every line begins one character further along the ring; after 95 lines of 74 bytes the pattern is back at its start.
+#: One period of the output: 95 lines of 72 characters and CR LF, each one step further along the ring.
 PATTERN = b"".join((RING + RING)[start : start + 72] + b"\r\n" for start in range(len(RING)))
 
-#: The most characters a datagram may have (RFC 864).
-MOST = 512
+#: The maximum length of a reply to a datagram, in characters (RFC 864, "UDP Based Character Generator Service").
+MAX_REPLY = 512
 
 
 class Chargen(Responder):
     r"""
-    Talks without end and without regard to what it is told: lines of 72 characters (RFC 864). The peer ends.
+    Sends lines of 72 characters without end, and drops what it receives (RFC 864). The peer closes the connection.
 
-    On datagrams any of them is answered with 0 to 512 characters, at random, or what the limit leaves of them.
+    Over UDP, it replies to each datagram with 0 to 512 characters, at random, cut to the limit.
 
     >>> from sockservices import Conversation
     >>> next(Chargen(Conversation()).generate())[:74]
@@ -37,13 +37,13 @@ class Chargen(Responder):
 
     def answer(self, message: bytes) -> bytes:
         """
-        The beginning of the pattern, of a random length. Not asked on streams, where L{generate} is all there is.
+        Return a random length of the pattern. Over a stream, L{generate} takes the place of answers.
         """
-        length = self.conversation.random.randint(0, MOST)
+        length = self.conversation.random.randint(0, MAX_REPLY)
         return PATTERN[:length][: self.conversation.limit]
 
     def generate(self) -> Iterator[bytes]:
         """
-        The pattern, over and over.
+        Repeat the pattern forever.
         """
         return repeat(PATTERN)

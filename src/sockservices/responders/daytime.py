@@ -13,9 +13,9 @@ __all__ = ["Daytime"]
 
 class Daytime(Responder):
     r"""
-    Says the date and time in words, in UTC, and hangs up (RFC 867).
+    Sends the date and time in UTC as one line of text, and closes the connection (RFC 867).
 
-    The RFC leaves the form open; this is the one that the BSD inetds send: 24 characters, CR and LF.
+    The RFC prescribes no format ("Daytime Syntax"); this is the one of the BSD inetd: 24 characters, CR and LF.
 
     >>> from sockservices import Conversation, Environment
     >>> Daytime(Conversation(environment=Environment(now=lambda: 1795220800.0))).greeting()
@@ -27,7 +27,7 @@ class Daytime(Responder):
 
     def greeting(self) -> bytes:
         """
-        One line of 26 bytes.
+        Return a line of 26 bytes, and finish.
         """
         self.finished = True
         return time.asctime(time.gmtime(self.conversation.now())).encode("ascii") + b"\r\n"

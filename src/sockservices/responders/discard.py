@@ -11,7 +11,9 @@ __all__ = ["Discard"]
 
 class Discard(Responder):
     """
-    Reads everything and says nothing (RFC 863). The peer ends.
+    Reads and drops every byte, and sends nothing (RFC 863). The peer closes the connection.
+
+    Over UDP, it replies to no datagram ("UDP Based Discard Service").
 
     >>> from sockservices import Conversation
     >>> Discard(Conversation()).answer(b"hello from client") is None

@@ -11,7 +11,9 @@ __all__ = ["Echo"]
 
 class Echo(Responder):
     """
-    Gives back every byte (RFC 862). The peer ends.
+    Sends back every byte that it receives (RFC 862). The peer closes the connection.
+
+    Over UDP, it replies to each datagram with the same data ("UDP Based Echo Service").
 
     >>> from sockservices import Conversation
     >>> Echo(Conversation()).answer(b"hi~")
@@ -23,6 +25,6 @@ class Echo(Responder):
 
     def answer(self, message: bytes) -> bytes:
         """
-        The message itself.
+        Return the message unchanged.
         """
         return message

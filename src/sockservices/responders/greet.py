@@ -1,5 +1,5 @@
 """
-The greeting service (seed 003).
+The greeting service: a tutorial's first server of Python's C{socketserver}.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ __all__ = ["Greet"]
 
 class Greet(Responder):
     """
-    Says C{connected} and hangs up (seed 003). On datagrams, any of them is answered so.
+    Sends C{connected} when a connection is made, and closes it, as in a tutorial that introduces C{socketserver}.
+
+    Over UDP, it replies C{connected} to every datagram.
 
     >>> from sockservices import Conversation
     >>> Greet(Conversation()).greeting()
@@ -23,7 +25,7 @@ class Greet(Responder):
 
     def greeting(self) -> bytes:
         """
-        C{connected}, and no more.
+        Return C{connected}, without a line end, and finish.
         """
         self.finished = True
         return b"connected"

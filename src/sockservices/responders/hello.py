@@ -1,5 +1,5 @@
 """
-The hello service (seed 001).
+The hello service: a tutorial's first server over TCP and over UDP.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ __all__ = ["Hello"]
 
 class Hello(Responder):
     """
-    Says C{hello} to every message: a segment or a datagram (seed 001). The peer ends.
+    Replies C{hello} to every message, as in a tutorial that introduces TCP and UDP sockets. The peer closes the
+    connection.
+
+    A message is what one read returns, or a datagram: messages that arrive together get one reply.
 
     >>> from sockservices import Conversation
     >>> Hello(Conversation()).answer(b"hi~")
@@ -24,6 +27,6 @@ class Hello(Responder):
 
     def answer(self, message: bytes) -> bytes:
         """
-        C{hello}, whatever was said.
+        Return C{hello}, whatever the message is.
         """
         return b"hello"

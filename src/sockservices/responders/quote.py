@@ -1,5 +1,5 @@
 """
-The quote of the day (RFC 865).
+The quote of the day service (RFC 865).
 """
 
 from __future__ import annotations
@@ -8,31 +8,34 @@ from sockservices.conversation.responder import Responder
 
 __all__ = ["Quote"]
 
-#: Printing ASCII, each under 512 bytes with its line end (RFC 865); the short ones fit the smallest datagram.
+#: Printable ASCII and CR LF, at most 511 bytes each (RFC 865, "Quote Syntax"). Some have at most 40 bytes, which is the
+#: limit of a reply to an empty datagram.
 QUOTES = [
     quote.encode("ascii") + b"\r\n"
     for quote in (
         "A read is not a message.",
         "Half-closed is half open.",
-        "The other end may be gone.",
-        "What is not read is still owed.",
-        "No deadline, no end.",
-        "Silence is also an answer.",
-        "Send once, expect two, plan for none.",
-        "A stream has no seams: where one send ended is known to the sender alone.",
-        "A full buffer is a message from the peer: it says wait, and it should be believed.",
-        "Closing a socket with bytes still unread throws away the last words you said.",
+        "The peer may be gone.",
+        "Every wait needs a deadline.",
+        "A connection has two directions.",
+        "A timeout is a result, too.",
+        "A datagram may arrive twice, or never.",
+        "A stream has no message boundaries: one send may arrive as two reads.",
+        "A full send buffer means that the peer reads too slowly: stop reading its requests.",
+        "Closing a socket with unread input may discard the last data that was sent.",
         "A datagram arrives whole, twice, late or not at all, and each of these is correct.",
-        "The port that answers everybody will one day be asked by somebody who is not there.",
-        "The program that serves one client well has not yet met the second; the one that serves two has met them all.",
-        "A timer that nobody sets is a connection that nobody ends.",
+        "A UDP port that replies to every source will one day reply to a forged one.",
+        "A server that works with one client is not tested until a second one connects.",
+        "A connection without a timeout may never end.",
     )
 ]
 
 
 class Quote(Responder):
     """
-    Says a quote and hangs up (RFC 865): one that fits, chosen at random.
+    Sends a random quote and closes the connection (RFC 865).
+
+    Over UDP, it chooses among the quotes that fit the limit; if none fits, it sends no reply.
 
     >>> from sockservices import Conversation
     >>> len(Quote(Conversation(limit=40)).greeting()) <= 40
@@ -44,7 +47,7 @@ class Quote(Responder):
 
     def greeting(self) -> bytes | None:
         """
-        One quote with CR and LF.
+        Return a quote and CR LF, or L{None} if none fits the limit, and finish.
         """
         self.finished = True
         limit = self.conversation.limit

@@ -10,15 +10,16 @@ from sockservices.conversation.responder import Responder
 
 __all__ = ["Time"]
 
-#: Seconds from 1900-01-01 to 1970-01-01, both 00:00 UTC (RFC 868).
-EPOCH = 2208988800
+#: Seconds from 1900-01-01 to 1970-01-01, both 00:00 UTC (RFC 868, "The Time").
+UNIX_EPOCH = 2208988800
 
 
 class Time(Responder):
     """
-    Says the time in four bytes, big-endian, unsigned: seconds since 1900-01-01 00:00 UTC, and hangs up (RFC 868).
+    Sends the seconds since 1900-01-01 00:00 UTC as four bytes, unsigned, in network byte order, and closes the
+    connection (RFC 868).
 
-    Four bytes last until 2036-02-07 06:28:16 UTC; from then on they count from zero again.
+    The number overflows to 0 on 2036-02-07 06:28:16 UTC.
 
     >>> from sockservices import Conversation, Environment
     >>> Time(Conversation(environment=Environment(now=lambda: 0.0))).greeting().hex()
@@ -30,7 +31,7 @@ class Time(Responder):
 
     def greeting(self) -> bytes:
         """
-        Four bytes.
+        Return four bytes, and finish.
         """
         self.finished = True
-        return struct.pack("!I", (int(self.conversation.now()) + EPOCH) % 2**32)
+        return struct.pack("!I", (int(self.conversation.now()) + UNIX_EPOCH) % 2**32)

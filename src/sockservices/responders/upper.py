@@ -1,5 +1,5 @@
 """
-The upper-case service (seed 002).
+The upper-case service: a tutorial's server with a loop over clients and a loop over messages.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ __all__ = ["Upper"]
 
 class Upper(Responder):
     """
-    Gives back every byte, C{a} to C{z} in upper case (seed 002). The peer ends.
+    Sends back every byte, with C{a} to C{z} in upper case, as in a tutorial that introduces the server's loops over
+    clients and messages. The peer closes the connection.
 
-    ASCII on purpose: a letter of several bytes may be cut in two by the network, and can grow.
+    It changes ASCII letters only: a read may split the bytes of any other letter, and its upper case may be longer.
 
     >>> from sockservices import Conversation
     >>> Upper(Conversation()).answer(b"Hello")
@@ -25,6 +26,6 @@ class Upper(Responder):
 
     def answer(self, message: bytes) -> bytes:
         """
-        The message in upper case, as long as it was.
+        Return the message in upper case. Its length does not change.
         """
         return message.upper()

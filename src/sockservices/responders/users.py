@@ -1,5 +1,5 @@
 """
-The active users (RFC 866).
+The active users service (RFC 866).
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ __all__ = ["Users"]
 
 class Users(Responder):
     r"""
-    Says who is logged in, one user a line, and hangs up (RFC 866). Nobody there: nothing said, or an empty datagram.
+    Sends the names of the logged-in users, one a line, and closes the connection (RFC 866).
 
-    A list that is too long for a datagram ends after a whole line.
+    If no user is logged in, it closes without data, or replies with an empty datagram. A list that is too long for a
+    datagram ends after a complete line.
 
     >>> from sockservices import Conversation, Environment
     >>> Users(Conversation(environment=Environment(users=lambda: ["ada", "grace"]))).greeting()
@@ -25,14 +26,14 @@ class Users(Responder):
 
     def greeting(self) -> bytes:
         """
-        The list, as far as it fits.
+        Return as many lines as the limit allows, each ended by CR LF, and finish.
         """
         self.finished = True
         limit = self.conversation.limit
-        words = b""
+        lines = b""
         for user in self.conversation.users():
             line = user.encode("ascii", "replace") + b"\r\n"
-            if limit is not None and len(words) + len(line) > limit:
+            if limit is not None and len(lines) + len(line) > limit:
                 break
-            words += line
-        return words
+            lines += line
+        return lines

@@ -1,5 +1,5 @@
 """
-The welcome-or-time-out service (seed 004).
+The welcome service: a tutorial's server with a timeout.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ __all__ = ["Welcome"]
 
 class Welcome(Responder):
     """
-    Welcomes who says C{1} within five seconds, sends away who says anything else, and hangs up (seed 004).
+    Replies C{welcome to server!} to C{1}, C{please go out!} to anything else, and closes the connection, as in a
+    tutorial that introduces timeouts.
 
-    A line end after the C{1} is allowed. Who ends without a byte is sent away too; who stays silent is told nothing.
+    The first message decides; it may end with LF or CR LF. A FIN without data gets C{please go out!}. After five
+    seconds without data the server closes the connection and sends nothing.
 
     >>> from sockservices import Conversation
     >>> Welcome(Conversation()).answer(b"1")
@@ -27,7 +29,7 @@ class Welcome(Responder):
 
     def answer(self, message: bytes) -> bytes:
         """
-        C{welcome to server!} or C{please go out!}; either ends the conversation.
+        Return the welcome or the refusal, and finish.
         """
         self.finished = True
         if message in (b"1", b"1\n", b"1\r\n"):

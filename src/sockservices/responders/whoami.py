@@ -1,5 +1,5 @@
 """
-The service that says who is seen to ask.
+The whoami service: the address of the peer, as the server sees it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ __all__ = ["Whoami"]
 
 class Whoami(Responder):
     r"""
-    Says how the peer looks from here, in one line of JSON, and hangs up.
+    Sends the addresses of both ends, as the server sees them, in one line of JSON, and closes the connection. This
+    shows address translation and proxies on the path, and which of several servers has accepted the connection.
 
     >>> from sockservices import Conversation, Environment
     >>> Whoami(Conversation(serial=7, environment=Environment(server="here"))).greeting()
@@ -26,7 +27,9 @@ class Whoami(Responder):
 
     def greeting(self) -> bytes:
         """
-        An object of peer and host (as text, or null where there is none), transport, serial number, and server name.
+        Return a JSON object and LF, and finish.
+
+        Its fields are peer and host (text, or null if there is no address), transport, serial number and server name.
         """
         self.finished = True
         conversation = self.conversation

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 from sockservices.conversation.context import Conversation
 from sockservices.conversation.responder import MakeResponder, Responder
-from sockservices.text.exceptions import faultText
+from sockservices.text.exceptions import exceptionText
 
 __all__ = ["Watched", "brief"]
 
@@ -46,7 +46,7 @@ class Watched(Responder):
         try:
             return call(*arguments)
         except Exception as fault:
-            self._broken(f"it never raises, but did {when}: {faultText(fault)}")
+            self._broken(f"it never raises, but did {when}: {exceptionText(fault)}")
 
     def _words(self, when: str, call: Callable[..., Any], *arguments: object) -> bytes | None:
         words = self._ask(when, call, *arguments)

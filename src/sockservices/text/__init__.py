@@ -1,3 +1,3 @@
 """
-Values as one printable line: addresses and exceptions, for logs and answers.
+Values as one printable line, for logs and replies: addresses and exceptions.
 """

@@ -1,5 +1,5 @@
 """
-Addresses in the form that the log, C{whoami} and the command line share.
+Addresses as text, in the form that the log, C{whoami} and the command line share.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ __all__ = ["addressText", "hostPort"]
 
 def hostPort(host: str, port: int) -> str:
     """
-    C{127.0.0.1:8007} or C{[::1]:8007}.
+    Join host and port: C{127.0.0.1:8007}; an IPv6 host is put in brackets (RFC 3986, section 3.2.2): C{[::1]:8007}.
     """
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def addressText(address: IAddress | None) -> str | None:
     """
-    An address as text: host and port, or the path of a Unix socket (C{@name} in the abstract namespace).
+    Format an address: host and port, or the path of a Unix socket (C{@name} in the abstract namespace).
 
-    Printable, whatever is in it: a client chooses its own path, and a proxy the host that it reports.
+    The text is printable ASCII whatever the address holds: a Unix client chooses its own path, and a proxy reports the
+    host.
 
-    @return: L{None} for a peer without an address, as Unix clients mostly are.
+    @return: L{None} for no address, and for a Unix client that has bound no path.
     """
     port = getattr(address, "port", None)
     if port is not None:
@@ -39,5 +40,5 @@ def addressText(address: IAddress | None) -> str | None:
 
 
 def _printable(text: str) -> str:
-    # A log may be no more than ASCII; and a path with spaces could look like a sentence of ours.
+    # A log file may be ASCII only, and a path with spaces could imitate the fields of a log line.
     return ascii(text)[1:-1].replace(" ", "\\x20")

@@ -1,21 +1,23 @@
 """
-A fault as one line of text.
+An exception as one line of printable text.
 """
 
 from __future__ import annotations
 
 from traceback import extract_tb
 
-__all__ = ["faultText"]
+__all__ = ["exceptionText"]
 
-#: The most characters of what an exception says of itself.
-MOST = 200
+#: The maximum length of an exception's C{repr}, in characters.
+MAX_REPR = 200
 
 
-def faultText(fault: BaseException) -> str:
+def exceptionText(exception: BaseException) -> str:
     """
-    An exception and where it was raised, in one printable line: what it says may hold bytes that a peer chose.
+    Format an exception, and the file and line that raised it, as one line of printable ASCII.
+
+    The C{repr} may hold bytes that a peer chose: it is escaped and cut, so that no peer can forge a log line.
     """
-    text = repr(fault).encode("unicode_escape").decode("ascii")[:MOST]
-    frames = extract_tb(fault.__traceback__)
+    text = repr(exception).encode("unicode_escape").decode("ascii")[:MAX_REPR]
+    frames = extract_tb(exception.__traceback__)
     return f"{text} at {frames[-1].filename}:{frames[-1].lineno}" if frames else text

@@ -14,7 +14,7 @@ from twisted.internet.protocol import AbstractDatagramProtocol
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from sockservices.text.exceptions import faultText
+from sockservices.text.exceptions import exceptionText
 from sockservices.transports.interfaces import IReplyRoute, IRequestProtocol
 from sockservices.transports.listening_port import Port
 from sockservices.transports.reply_route import SEND_ERRORS
@@ -126,7 +126,7 @@ class DatagramPort(Port):
         return None if self._route is None else self._route.destination
 
     def _raised(self, fault: BaseException) -> None:
-        log.error("{protocol} raised {fault}", protocol=self.logPrefix(), fault=faultText(fault))
+        log.error("{protocol} raised {fault}", protocol=self.logPrefix(), fault=exceptionText(fault))
 
     def _receive(self) -> tuple[bytes, Any]:
         datagram, peer = self.socket.recvfrom(self.maxPacketSize)

@@ -17,7 +17,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sockservices.text.addresses import addressText
-from sockservices.text.exceptions import faultText
+from sockservices.text.exceptions import exceptionText
 from sockservices.text.log_interval import LogInterval
 from sockservices.transports.connection import Connection, UnixConnection
 from sockservices.transports.listening_port import Port
@@ -174,7 +174,9 @@ class StreamPort(Port):
             self.group.retire()
 
     def _failed(self, fault: Exception) -> None:
-        log.error("a connection to {port} failed: {fault}", port=addressText(self.getHost()), fault=faultText(fault))
+        log.error(
+            "a connection to {port} failed: {fault}", port=addressText(self.getHost()), fault=exceptionText(fault)
+        )
 
     def _pause(self, fault: OSError) -> None:
         self.reactor.removeReader(self)

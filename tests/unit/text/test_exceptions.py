@@ -1,5 +1,5 @@
 """
-A fault as one line of text.
+An exception as one line of text.
 """
 
 from __future__ import annotations
@@ -8,61 +8,44 @@ import json
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from sockservices.text.exceptions import faultText
+from sockservices.text.exceptions import exceptionText
 
 
-class FaultTextTests(SynchronousTestCase):
+class ExceptionTextTests(SynchronousTestCase):
     """
-    Tests for L{faultText}.
+    Tests for L{exceptionText}.
     """
 
-    def raised(self, fault: Exception) -> str:
+    def raised(self, exception: Exception) -> str:
         """
-        The text of an exception that was raised here.
+        Raise an exception in this file, and format it.
         """
         try:
-            raise fault
+            raise exception
         except Exception as caught:
-            return faultText(caught)
+            return exceptionText(caught)
 
-    def test_whatAndWhere(self) -> None:
+    def test_place(self) -> None:
         """
-        It says what was raised, and the line of code that did.
+        The text ends with the file and line of the innermost frame; an exception that was not raised has none.
         """
-        text, _, line = self.raised(ValueError("no such word")).rpartition(":")
-        self.assertEqual(text, f"ValueError('no such word') at {__file__}")
+        text, _, line = self.raised(ValueError("no such name")).rpartition(":")
+        self.assertEqual(text, f"ValueError('no such name') at {__file__}")
         self.assertEqual(int(line), self.raised.__func__.__code__.co_firstlineno + 5)  # type: ignore[attr-defined]
+        self.assertIn("decoder.py:", exceptionText(self.assertRaises(ValueError, json.loads, "{")))
+        self.assertEqual(exceptionText(ValueError("no such name")), "ValueError('no such name')")
 
-    def test_innermost(self) -> None:
+    def test_printable(self) -> None:
         """
-        The line is the innermost.
-        """
-        try:
-            json.loads("{")
-        except ValueError as fault:
-            self.assertIn("decoder.py:", faultText(fault))
-
-    def test_notRaised(self) -> None:
-        """
-        An exception that nobody raised came from nowhere.
-        """
-        self.assertEqual(faultText(ValueError("no such word")), "ValueError('no such word')")
-
-    def test_onePrintableLine(self) -> None:
-        """
-        Whatever it says of itself, it is one printable line.
+        The text is one line of printable ASCII, and its repr is cut to 200 characters.
         """
 
-        class RudeError(Exception):
+        class HostileError(Exception):
             def __repr__(self) -> str:
                 return "line\r\nline\x1b[31m\0\u2028\udc80\xe9\U0001f600"
 
-        for fault in (RudeError(), ValueError(b"\x1b\r\n"), OSError(2, "no\nsuch", "file\udcff"), UnicodeError("\x07")):
-            text = self.raised(fault)
+        hostile = (HostileError(), ValueError(b"\x1b\r\n"), OSError(2, "no\nsuch", "file\udcff"), UnicodeError("\x07"))
+        for exception in hostile:
+            text = self.raised(exception)
             self.assertTrue(text.isprintable() and text.isascii(), text)
-
-    def test_short(self) -> None:
-        """
-        What it says of itself is cut.
-        """
-        self.assertEqual(len(faultText(ValueError("x" * 10_000))), 200)
+        self.assertEqual(len(exceptionText(ValueError("x" * 10_000))), 200)

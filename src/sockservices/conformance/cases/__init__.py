@@ -1,5 +1,5 @@
 """
-The cases: one file a service; four others hold what some of them have in common.
+The cases: one module per service, and four modules of cases that several services share.
 """
 
 from sockservices.conformance.cases.chargen import chargen
@@ -15,7 +15,7 @@ from sockservices.conformance.cases.users import users
 from sockservices.conformance.cases.welcome import welcome
 from sockservices.conformance.cases.whoami import whoami
 
-__all__ = ["SERVICES"]
+__all__ = ["SUITES"]
 
-#: In the order of their ports at the RFCs, and then of our own.
-SERVICES = (echo, discard, users, daytime, quote, chargen, time, upper, welcome, hello, greet, whoami)
+#: The services of the RFCs by port number, then the others.
+SUITES = (echo, discard, users, daytime, quote, chargen, time, upper, welcome, hello, greet, whoami)

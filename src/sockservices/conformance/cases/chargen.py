@@ -1,123 +1,126 @@
 """
-Cases for C{chargen} (RFC 864).
+The cases of C{chargen} (RFC 864).
 """
 
 from __future__ import annotations
 
-from sockservices.conformance.cases.anydatagram import answersAnyDatagram
-from sockservices.conformance.cases.printing import printing
-from sockservices.conformance.datagrams import PADDED, FarDatagrams
-from sockservices.conformance.deviation import Deviation, shown
-from sockservices.conformance.heard import End, Heard
-from sockservices.conformance.service import Service
-from sockservices.conformance.stream import FarStream
+from sockservices.conformance.cases.any_datagram import declareAnyDatagram
+from sockservices.conformance.cases.printable import expectPrintable
+from sockservices.conformance.exceptions import Deviation
+from sockservices.conformance.excerpt import excerpt
+from sockservices.conformance.remote_datagrams import LONG_REQUEST, RemoteDatagrams
+from sockservices.conformance.remote_stream import RemoteStream
+from sockservices.conformance.response import End, Response
+from sockservices.conformance.suite import Suite
 
 __all__ = ["chargen"]
 
-chargen = Service("chargen", "RFC 864")
+chargen = Suite("chargen", "RFC 864")
 
-#: The 95 printing characters of ASCII, each once, space to tilde.
+#: The 95 printable characters of ASCII, from space to tilde, in order.
 RING = bytes(range(0x20, 0x7F))
 
-#: How many of them are on a line.
-WIDTH = 72
+#: Characters of the ring in a line, without CR LF.
+LINE_LENGTH = 72
 
-#: Enough to see the ring begin anew, in bytes.
-ROUND = 2 * len(RING) * (WIDTH + 2)
+#: Two periods of the pattern (95 lines of 74 bytes), in bytes.
+TWO_PERIODS = 2 * len(RING) * (LINE_LENGTH + 2)
 
-#: As much as may be on its way before our words are heard, in bytes.
-LONG = 2**21
+#: Bytes to receive after the input: more than socket buffers may already have held when the server read the input.
+LONG_RESPONSE = 2**21
 
-#: The most characters of a datagram.
-MOST = 512
+#: The maximum length of a reply to a datagram, in characters.
+MAX_REPLY = 512
 
-#: How many datagrams are looked at: chance may well give the same length twice.
+#: How many replies to compare: two random lengths may be equal.
 SAMPLES = 5
 
 
-@chargen.tcp("talks without being asked")
-async def unasked(far: FarStream) -> None:
-    async with far.talk() as talk:
-        _goesOn(await talk.hear(1))
+@chargen.tcp("sends without a request")
+async def unasked(remote: RemoteStream) -> None:
+    async with remote.session() as session:
+        _expectEndless(await session.receive(1))
 
 
-@chargen.tcp("drops what it is sent, and talks on unchanged")
-async def drops(far: FarStream) -> None:
-    undisturbed = await _talk(far, b"")
-    heard = await _talk(far, PADDED)
-    if PADDED[:WIDTH] in heard.words:
-        raise Deviation(f"what it was sent, at byte {heard.words.index(PADDED[:WIDTH])}", "none of it")
-    period = _period(undisturbed.words)
+@chargen.tcp("ignores input: the output does not change")
+async def ignoresInput(remote: RemoteStream) -> None:
+    undisturbed = await _receiveLong(remote, b"")
+    response = await _receiveLong(remote, LONG_REQUEST)
+    if LONG_REQUEST[:LINE_LENGTH] in response.data:
+        raise Deviation(
+            f"the input at byte {response.data.index(LONG_REQUEST[:LINE_LENGTH])}", "no input in the output"
+        )
+    period = _period(undisturbed.data)
     if period:
-        Heard(heard.words[period:]).says(heard.words[:-period])
+        Response(response.data[period:]).expectData(response.data[:-period])
 
 
-async def _talk(far: FarStream, said: bytes) -> Heard:
-    async with far.talk() as talk:
-        talk.say(said)
-        heard = await talk.hear(LONG)
-    _goesOn(heard)
-    return heard
+async def _receiveLong(remote: RemoteStream, data: bytes) -> Response:
+    async with remote.session() as session:
+        session.send(data)
+        response = await session.receive(LONG_RESPONSE)
+    _expectEndless(response)
+    return response
 
 
-@chargen.tcp("says 72 characters of the ring of 95 and CR LF a line, each from one further on")
-async def pattern(far: FarStream) -> None:
-    async with far.talk() as talk:
-        heard = await talk.hear(ROUND)
-    # The last line is cut.
-    *lines, _ = heard.words.split(b"\r\n")
+@chargen.tcp("sends lines of 72 characters and CR LF, each one step further along the ring of 95")
+async def pattern(remote: RemoteStream) -> None:
+    async with remote.session() as session:
+        response = await session.receive(TWO_PERIODS)
+    # The last line is incomplete.
+    *lines, _ = response.data.split(b"\r\n")
     if not lines:
-        raise Deviation(str(heard), f"lines of {WIDTH} characters and CR LF")
+        raise Deviation(str(response), f"lines of {LINE_LENGTH} characters and CR LF")
     for line in lines:
-        if len(line) != WIDTH:
-            raise Deviation(f"a line of {len(line)}: {shown(line)}", f"lines of {WIDTH} characters")
+        if len(line) != LINE_LENGTH:
+            raise Deviation(f"a line of {len(line)}: {excerpt(line)}", f"lines of {LINE_LENGTH} characters")
     missing = bytes(sorted(set(RING) - set(b"".join(lines))))
     if missing:
-        raise Deviation(f"no {shown(missing)} in any line", "all 95 printing characters")
+        raise Deviation(f"no {excerpt(missing)} in any line", "all 95 printable characters")
     start = RING.find(lines[0][:1])
     for number, line in enumerate(lines, start):
-        Heard(line).says((RING * 2)[number % len(RING) :][:WIDTH])
+        Response(line).expectData((RING * 2)[number % len(RING) :][:LINE_LENGTH])
 
 
-@chargen.tcp("still talks when others have cut it off")
-async def cutOff(far: FarStream) -> None:
+@chargen.tcp("still sends after other clients have reset their connections")
+async def survivesResets(remote: RemoteStream) -> None:
     for _ in range(3):
-        async with far.talk() as talk:
-            _goesOn(await talk.hear(ROUND))
+        async with remote.session() as session:
+            _expectEndless(await session.receive(TWO_PERIODS))
 
 
-def _goesOn(heard: Heard) -> None:
-    if heard.end is not End.MORE:
-        raise Deviation(str(heard), "talk without end")
+def _expectEndless(response: Response) -> None:
+    if response.end is not End.MORE:
+        raise Deviation(str(response), "endless data")
 
 
-def _period(words: bytes) -> int:
+def _period(data: bytes) -> int:
     """
-    After how many bytes the words begin anew, again and again; 0 if they do not.
+    Find the length of the shortest sequence that the data repeats; 0 if there is none.
     """
-    start = words[:ROUND]
-    period = next((at for at in range(1, len(start) - WIDTH) if start.startswith(start[at:])), 0)
-    return period if words.startswith(words[period:]) else 0
+    start = data[:TWO_PERIODS]
+    period = next((index for index in range(1, len(start) - LINE_LENGTH) if start.startswith(start[index:])), 0)
+    return period if data.startswith(data[period:]) else 0
 
 
-answersAnyDatagram(chargen)
+declareAnyDatagram(chargen)
 
 
-@chargen.udp("replies with 512 characters at most")
-async def size(far: FarDatagrams) -> None:
-    for heard in await far.replies(SAMPLES):
-        if len(heard.words) > MOST:
-            raise Deviation(f"{len(heard.words)} characters", f"0 to {MOST}")
+@chargen.udp("replies with at most 512 characters")
+async def size(remote: RemoteDatagrams) -> None:
+    for response in await remote.replies(SAMPLES):
+        if len(response.data) > MAX_REPLY:
+            raise Deviation(f"{len(response.data)} characters", f"0 to {MAX_REPLY}")
 
 
-@chargen.udp("replies with a number of characters left to chance")
-async def chance(far: FarDatagrams) -> None:
-    lengths = {len(heard.words) for heard in await far.replies(SAMPLES)}
+@chargen.udp("replies with a random number of characters")
+async def randomLength(remote: RemoteDatagrams) -> None:
+    lengths = {len(response.data) for response in await remote.replies(SAMPLES)}
     if len(lengths) == 1:
-        raise Deviation(f"{lengths.pop()} characters each time", f"a number from 0 to {MOST}, each time another")
+        raise Deviation(f"{lengths.pop()} characters each time", f"0 to {MAX_REPLY}, a different number each time")
 
 
-@chargen.udp("replies with printing ASCII and line ends")
-async def ascii_(far: FarDatagrams) -> None:
-    for heard in await far.replies(SAMPLES):
-        printing(heard)
+@chargen.udp("replies with printable ASCII and line ends")
+async def printable(remote: RemoteDatagrams) -> None:
+    for response in await remote.replies(SAMPLES):
+        expectPrintable(response)

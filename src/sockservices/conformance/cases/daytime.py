@@ -1,5 +1,5 @@
 """
-Cases for C{daytime} (RFC 867).
+The cases of C{daytime} (RFC 867).
 """
 
 from __future__ import annotations
@@ -7,45 +7,48 @@ from __future__ import annotations
 import re
 import time
 
-from sockservices.conformance.cases.once import speaksOnce
-from sockservices.conformance.cases.printing import printing
-from sockservices.conformance.deviation import Deviation, shown
-from sockservices.conformance.heard import Heard
-from sockservices.conformance.service import Service
+from sockservices.conformance.cases.printable import expectPrintable
+from sockservices.conformance.cases.send_and_close import declareSendAndClose
+from sockservices.conformance.exceptions import Deviation
+from sockservices.conformance.excerpt import excerpt
+from sockservices.conformance.response import Response
+from sockservices.conformance.suite import Suite
 
 __all__ = ["daytime"]
 
-daytime = Service("daytime", "RFC 867")
-speaksOnce(daytime)
+daytime = Suite("daytime", "RFC 867")
+declareSendAndClose(daytime)
 
-TIME = re.compile(rb"(?<!\d)\d{1,2}:(\d\d)(?::(\d\d))?(?!\d)")
+#: Hours, minutes and optional seconds anywhere in the line: the RFC prescribes no format.
+TIME_OF_DAY = re.compile(rb"(?<!\d)\d{1,2}:(\d\d)(?::(\d\d))?(?!\d)")
 
-#: All time zones are some quarters of an hour apart, in seconds.
-ZONES = 15 * 60
+#: All time zones differ by multiples of a quarter of an hour, in seconds.
+ZONE_STEP = 15 * 60
 
-#: How many seconds the clocks may differ.
+#: How much the two clocks may differ, in seconds.
 TOLERANCE = 60
 
 
-@daytime.answer("says one line of printing ASCII")
-def line(heard: Heard) -> None:
+@daytime.response("sends one line of printable ASCII")
+def oneLine(response: Response) -> None:
     """
-    One line, with or without a line end.
+    Expect one line, with or without a line end.
     """
-    printing(heard)
-    if len(heard.words.splitlines()) != 1 or not heard.words.strip():
-        raise Deviation(str(heard), "one line")
+    expectPrintable(response)
+    if len(response.data.splitlines()) != 1 or not response.data.strip():
+        raise Deviation(str(response), "one line")
 
 
-@daytime.answer("says our time of day, in any time zone, within a minute")
-def ourTime(heard: Heard) -> None:
+@daytime.response("sends the time of day in any time zone, within a minute of the local clock")
+def timeOfDay(response: Response) -> None:
     """
-    Hours, minutes and perhaps seconds, with colons, wherever in the line.
+    Expect the current minutes and seconds, modulo L{ZONE_STEP}.
     """
-    said = TIME.search(heard.words)
-    if said is None:
-        raise Deviation(str(heard), "a line with a time such as 17:37:43")
-    theirs = int(said[1]) * 60 + int(said[2] or 30)
-    apart = (theirs - heard.at) % ZONES
-    if min(apart, ZONES - apart) > TOLERANCE:
-        raise Deviation(shown(heard.words), time.strftime("%H:%M:%S UTC", time.gmtime(heard.at)))
+    match = TIME_OF_DAY.search(response.data)
+    if match is None:
+        raise Deviation(str(response), "a line with a time such as 17:37:43")
+    # A time without seconds stands for the middle of its minute.
+    remote = int(match[1]) * 60 + int(match[2] or 30)
+    difference = (remote - response.time) % ZONE_STEP
+    if min(difference, ZONE_STEP - difference) > TOLERANCE:
+        raise Deviation(excerpt(response.data), time.strftime("%H:%M:%S UTC", time.gmtime(response.time)))

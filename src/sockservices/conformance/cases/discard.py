@@ -1,45 +1,45 @@
 """
-Cases for C{discard} (RFC 863).
+The cases of C{discard} (RFC 863).
 """
 
 from __future__ import annotations
 
-from sockservices.conformance.datagrams import PADDED, FarDatagrams
-from sockservices.conformance.deviation import Deviation
-from sockservices.conformance.service import Service
-from sockservices.conformance.stream import FarStream
+from sockservices.conformance.exceptions import Deviation
+from sockservices.conformance.remote_datagrams import LONG_REQUEST, RemoteDatagrams
+from sockservices.conformance.remote_stream import RemoteStream
+from sockservices.conformance.suite import Suite
 
 __all__ = ["discard"]
 
-discard = Service("discard", "RFC 863")
+discard = Suite("discard", "RFC 863")
 
 
-@discard.tcp("takes 64 KiB without a word, and ends when we do")
-async def takes(far: FarStream) -> None:
-    (await far.ask(bytes(65536))).only(b"")
+@discard.tcp("reads 64 KiB without a reply, and closes after the client's FIN")
+async def reads(remote: RemoteStream) -> None:
+    (await remote.request(bytes(65536))).expectOnly(b"")
 
 
-@discard.tcp("stays open, and silent, until we end")
-async def staysOpen(far: FarStream) -> None:
-    async with far.talk() as talk:
+@discard.tcp("stays open and sends nothing until the client's FIN")
+async def staysOpen(remote: RemoteStream) -> None:
+    async with remote.session() as session:
         for _ in range(2):
-            talk.say(PADDED)
-            (await talk.quiet()).silent()
-        talk.finish()
-        (await talk.hear()).only(b"")
+            session.send(LONG_REQUEST)
+            (await session.receiveUnexpected()).expectSilence()
+        session.halfClose()
+        (await session.receive()).expectOnly(b"")
 
 
-@discard.udp("answers no datagram")
-async def noReply(far: FarDatagrams) -> None:
-    await _silence(far, b"", PADDED)
+@discard.udp("replies to no datagram")
+async def noReply(remote: RemoteDatagrams) -> None:
+    await _expectNoReply(remote, b"", LONG_REQUEST)
 
 
-@discard.udp("takes the longest datagram there can be, without a reply")
-async def longest(far: FarDatagrams) -> None:
-    await _silence(far, bytes(65507), PADDED)
+@discard.udp("reads 65,507 bytes, the longest datagram over IPv4, without a reply")
+async def longestDatagram(remote: RemoteDatagrams) -> None:
+    await _expectNoReply(remote, bytes(65507), LONG_REQUEST)
 
 
-async def _silence(far: FarDatagrams, *datagrams: bytes) -> None:
-    heard = await far.tell(*datagrams)
-    if heard is not None:
-        raise Deviation(f"a reply: {heard}", "none")
+async def _expectNoReply(remote: RemoteDatagrams, *datagrams: bytes) -> None:
+    response = await remote.sendWithoutReply(*datagrams)
+    if response is not None:
+        raise Deviation(f"a reply: {response}", "no reply")

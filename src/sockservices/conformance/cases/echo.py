@@ -1,13 +1,13 @@
 """
-Cases for C{echo} (RFC 862).
+The cases of C{echo} (RFC 862).
 """
 
 from __future__ import annotations
 
-from sockservices.conformance.cases.mirror import givesBack
-from sockservices.conformance.service import Service
+from sockservices.conformance.cases.echoing import declareEchoing
+from sockservices.conformance.suite import Suite
 
 __all__ = ["echo"]
 
-echo = Service("echo", "RFC 862")
-givesBack(echo)
+echo = Suite("echo", "RFC 862")
+declareEchoing(echo)

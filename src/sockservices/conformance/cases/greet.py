@@ -1,22 +1,22 @@
 """
-Cases for C{greet}.
+The cases of C{greet}.
 """
 
 from __future__ import annotations
 
-from sockservices.conformance.cases.once import speaksOnce
-from sockservices.conformance.heard import Heard
-from sockservices.conformance.service import Service
+from sockservices.conformance.cases.send_and_close import declareSendAndClose
+from sockservices.conformance.response import Response
+from sockservices.conformance.suite import Suite
 
 __all__ = ["greet"]
 
-greet = Service("greet", "tutorial")
-speaksOnce(greet)
+greet = Suite("greet", "tutorial")
+declareSendAndClose(greet)
 
 
-@greet.answer("says connected, and no more")
-def connected(heard: Heard) -> None:
+@greet.response('sends "connected" and nothing else')
+def connected(response: Response) -> None:
     """
-    One word.
+    Expect the greeting, without a line end.
     """
-    heard.only(b"connected")
+    response.expectOnly(b"connected")

@@ -1,32 +1,32 @@
 """
-Cases for C{hello}.
+The cases of C{hello}.
 """
 
 from __future__ import annotations
 
-from sockservices.conformance.cases.anydatagram import answersAnyDatagram
-from sockservices.conformance.cases.mirror import staysOpen
-from sockservices.conformance.datagrams import FarDatagrams
-from sockservices.conformance.service import Service
-from sockservices.conformance.stream import FarStream
+from sockservices.conformance.cases.any_datagram import declareAnyDatagram
+from sockservices.conformance.cases.echoing import declareRepeatedReplies
+from sockservices.conformance.remote_datagrams import RemoteDatagrams
+from sockservices.conformance.remote_stream import RemoteStream
+from sockservices.conformance.suite import Suite
 
 __all__ = ["hello"]
 
-hello = Service("hello", "tutorial")
+hello = Suite("hello", "tutorial")
 
 HELLO = b"hello"
 
 
-@hello.tcp("says hello to a message, and ends when we do")
-async def message(far: FarStream) -> None:
-    (await far.ask(b"hi~")).only(HELLO)
+@hello.tcp('replies "hello" to a message, and closes after the client\'s FIN')
+async def message(remote: RemoteStream) -> None:
+    (await remote.request(b"hi~")).expectOnly(HELLO)
 
 
-staysOpen(hello, b"hi~", HELLO)
-answersAnyDatagram(hello)
+declareRepeatedReplies(hello, b"hi~", HELLO)
+declareAnyDatagram(hello)
 
 
-@hello.udp("says hello to any datagram")
-async def datagram(far: FarDatagrams) -> None:
-    for heard in [*await far.replies(), await far.ask(b"hi~")]:
-        heard.only(HELLO)
+@hello.udp('replies "hello" to any datagram')
+async def datagram(remote: RemoteDatagrams) -> None:
+    for response in [*await remote.replies(), await remote.request(b"hi~")]:
+        response.expectOnly(HELLO)

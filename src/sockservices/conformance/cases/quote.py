@@ -1,35 +1,35 @@
 """
-Cases for C{qotd} (RFC 865).
+The cases of C{qotd} (RFC 865).
 """
 
 from __future__ import annotations
 
-from sockservices.conformance.cases.once import speaksOnce
-from sockservices.conformance.cases.printing import printing
-from sockservices.conformance.deviation import Deviation
-from sockservices.conformance.heard import Heard
-from sockservices.conformance.service import Service
+from sockservices.conformance.cases.printable import expectPrintable
+from sockservices.conformance.cases.send_and_close import declareSendAndClose
+from sockservices.conformance.exceptions import Deviation
+from sockservices.conformance.response import Response
+from sockservices.conformance.suite import Suite
 
 __all__ = ["quote"]
 
-quote = Service("qotd", "RFC 865")
-speaksOnce(quote)
+quote = Suite("qotd", "RFC 865")
+declareSendAndClose(quote)
 
 
-@quote.answer("says printing ASCII and line ends")
-def ascii_(heard: Heard) -> None:
+@quote.response("sends printable ASCII and line ends")
+def printable(response: Response) -> None:
     """
-    Some words.
+    Expect some text.
     """
-    if not heard.words.strip():
-        raise Deviation(str(heard), "a quote")
-    printing(heard)
+    if not response.data.strip():
+        raise Deviation(str(response), "a quote")
+    expectPrintable(response)
 
 
-@quote.answer("says fewer than 512 characters")
-def short(heard: Heard) -> None:
+@quote.response("sends fewer than 512 characters")
+def short(response: Response) -> None:
     """
-    Not too many.
+    Expect at most 511 bytes.
     """
-    if len(heard.words) >= 512:
-        raise Deviation(f"{len(heard.words)} characters", "fewer than 512")
+    if len(response.data) >= 512:
+        raise Deviation(f"{len(response.data)} characters", "fewer than 512")

@@ -1,49 +1,49 @@
 """
-Cases for C{time} (RFC 868).
+The cases of C{time} (RFC 868).
 """
 
 from __future__ import annotations
 
-from sockservices.conformance.cases.once import speaksOnce
-from sockservices.conformance.deviation import Deviation
-from sockservices.conformance.heard import Heard
-from sockservices.conformance.service import Service
+from sockservices.conformance.cases.send_and_close import declareSendAndClose
+from sockservices.conformance.exceptions import Deviation
+from sockservices.conformance.response import Response
+from sockservices.conformance.suite import Suite
 
 __all__ = ["time"]
 
-time = Service("time", "RFC 868")
-speaksOnce(time)
+time = Suite("time", "RFC 868")
+declareSendAndClose(time)
 
 #: Seconds from 1900-01-01 to 1970-01-01, both 00:00 UTC.
-EPOCH = 2208988800
+UNIX_EPOCH = 2208988800
 
-#: How many seconds the clocks may differ.
+#: How much the two clocks may differ, in seconds.
 TOLERANCE = 60
 
 
-@time.answer("says four bytes")
-def four(heard: Heard) -> None:
+@time.response("sends four bytes")
+def fourBytes(response: Response) -> None:
     """
-    No more, and no fewer.
+    Expect one 32-bit number.
     """
-    if len(heard.words) != 4:
-        raise Deviation(str(heard), "4 bytes")
+    if len(response.data) != 4:
+        raise Deviation(str(response), "4 bytes")
 
 
-@time.answer("counts the seconds since 1900, unsigned, within a minute of ours")
-def since1900(heard: Heard) -> None:
+@time.response("counts the seconds since 1900, unsigned, within a minute of the local clock")
+def since1900(response: Response) -> None:
     """
-    Big-endian; from 2036 on it counts from zero again.
+    Expect the current time in network byte order. The number overflows to 0 on 2036-02-07 06:28:16 UTC.
     """
-    theirs = int.from_bytes(heard.words[:4], "big")
-    ours = (int(heard.at) + EPOCH) % 2**32
-    if len(heard.words) != 4 or _apart(theirs, ours) > TOLERANCE:
-        remark = f"{theirs} in {heard}"
-        if _apart(theirs + EPOCH, ours) <= TOLERANCE:
-            remark = f"{theirs}: it counts from 1970"
-        raise Deviation(remark, str(ours))
+    remote = int.from_bytes(response.data[:4], "big")
+    local = (int(response.time) + UNIX_EPOCH) % 2**32
+    if len(response.data) != 4 or _difference(remote, local) > TOLERANCE:
+        seen = f"{remote} in {response}"
+        if _difference(remote + UNIX_EPOCH, local) <= TOLERANCE:
+            seen = f"{remote}: it counts from 1970"
+        raise Deviation(seen, str(local))
 
 
-def _apart(one: int, other: int) -> int:
-    apart = (one - other) % 2**32
-    return min(apart, 2**32 - apart)
+def _difference(one: int, other: int) -> int:
+    difference = (one - other) % 2**32
+    return min(difference, 2**32 - difference)

@@ -1,13 +1,13 @@
 """
-Cases for C{upper}.
+The cases of C{upper}.
 """
 
 from __future__ import annotations
 
-from sockservices.conformance.cases.mirror import givesBack
-from sockservices.conformance.service import Service
+from sockservices.conformance.cases.echoing import declareEchoing
+from sockservices.conformance.suite import Suite
 
 __all__ = ["upper"]
 
-upper = Service("upper", "tutorial")
-givesBack(upper, bytes.upper, " in upper case")
+upper = Suite("upper", "tutorial")
+declareEchoing(upper, bytes.upper, " in upper case")

@@ -1,27 +1,27 @@
 """
-Cases for C{users} (RFC 866).
+The cases of C{users} (RFC 866).
 """
 
 from __future__ import annotations
 
-from sockservices.conformance.cases.once import speaksOnce
-from sockservices.conformance.cases.printing import printing
-from sockservices.conformance.deviation import Deviation
-from sockservices.conformance.heard import Heard
-from sockservices.conformance.service import Service
+from sockservices.conformance.cases.printable import expectPrintable
+from sockservices.conformance.cases.send_and_close import declareSendAndClose
+from sockservices.conformance.exceptions import Deviation
+from sockservices.conformance.response import Response
+from sockservices.conformance.suite import Suite
 
 __all__ = ["users"]
 
-users = Service("users", "RFC 866")
-speaksOnce(users, maybeNothing=True)
+users = Suite("users", "RFC 866")
+declareSendAndClose(users, mayBeEmpty=True)
 
 
-@users.answer("lists one user a line, ended by CR LF; nobody is no line")
-def lines(heard: Heard) -> None:
+@users.response("sends one user a line, each line ended by CR LF; no line if there is no user")
+def lines(response: Response) -> None:
     """
-    A list that may be empty, but has no empty line.
+    Expect lines, none of which is empty.
     """
-    printing(heard)
-    *names, rest = heard.words.split(b"\r\n")
+    expectPrintable(response)
+    *names, rest = response.data.split(b"\r\n")
     if rest or not all(name.strip() and len(name.splitlines()) == 1 for name in names):
-        raise Deviation(str(heard), "lines with a user each, ended by CR LF")
+        raise Deviation(str(response), "lines of one user each, ended by CR LF")

@@ -1,62 +1,64 @@
 """
-Cases for C{welcome}.
+The cases of C{welcome}.
 """
 
 from __future__ import annotations
 
-from sockservices.conformance.cases.anydatagram import answersAnyDatagram
-from sockservices.conformance.datagrams import FarDatagrams
-from sockservices.conformance.service import Service
-from sockservices.conformance.stream import FarStream
+from sockservices.conformance.cases.any_datagram import declareAnyDatagram
+from sockservices.conformance.remote_datagrams import RemoteDatagrams
+from sockservices.conformance.remote_stream import RemoteStream
+from sockservices.conformance.suite import Suite
 
 __all__ = ["welcome"]
 
-welcome = Service("welcome", "tutorial")
+welcome = Suite("welcome", "tutorial")
 
-WELCOME, GO = b"welcome to server!", b"please go out!"
+WELCOME, REFUSAL = b"welcome to server!", b"please go out!"
 
-#: How much of the time it has to bear with silence at least: clocks, and the way there, are not exact.
-MOST_OF_IT = 0.8
-
-
-@welcome.tcp("welcomes who says 1, and ends")
-async def one(far: FarStream) -> None:
-    (await far.ask(b"1", finish=False)).only(WELCOME)
+#: The part of the deadline for which the connection has to stay open: neither the clocks nor the delays are exact.
+MIN_SILENCE = 0.8
 
 
-@welcome.tcp("welcomes who says 1 and CR LF, and ends")
-async def oneLine(far: FarStream) -> None:
-    (await far.ask(b"1\r\n", finish=False)).only(WELCOME)
+@welcome.tcp('replies "welcome to server!" to 1, then closes')
+async def one(remote: RemoteStream) -> None:
+    (await remote.request(b"1", halfClose=False)).expectOnly(WELCOME)
 
 
-@welcome.tcp("sends away who says anything else, and ends")
-async def another(far: FarStream) -> None:
-    (await far.ask(b"2", finish=False)).only(GO)
+@welcome.tcp('replies "welcome to server!" to 1 and CR LF, then closes')
+async def oneAndLineEnd(remote: RemoteStream) -> None:
+    (await remote.request(b"1\r\n", halfClose=False)).expectOnly(WELCOME)
 
 
-@welcome.tcp("sends away who ends without a byte, and ends")
-async def noByte(far: FarStream) -> None:
-    (await far.ask(b"")).only(GO)
+@welcome.tcp('replies "please go out!" to anything else, then closes')
+async def anythingElse(remote: RemoteStream) -> None:
+    (await remote.request(b"2", halfClose=False)).expectOnly(REFUSAL)
 
 
-@welcome.tcp("ends after five seconds of silence, cleanly and with nothing said")
-async def silence(far: FarStream) -> None:
-    async with far.talk() as talk:
-        (await talk.hear(silence=far.seconds.silence * MOST_OF_IT)).silent()
-        (await talk.hear(silence=far.seconds.silence * (1 - MOST_OF_IT) + far.seconds.answer)).only(b"")
+@welcome.tcp('replies "please go out!" to a FIN without data, then closes')
+async def finWithoutData(remote: RemoteStream) -> None:
+    (await remote.request(b"")).expectOnly(REFUSAL)
 
 
-answersAnyDatagram(welcome)
+@welcome.tcp("closes after five seconds of silence, without data and without a reset")
+async def silence(remote: RemoteStream) -> None:
+    deadline = remote.timing.welcomeDeadline
+    async with remote.session() as session:
+        (await session.receive(timeout=deadline * MIN_SILENCE)).expectSilence()
+        rest = deadline * (1 - MIN_SILENCE)
+        (await session.receive(timeout=rest + remote.timing.responseTimeout)).expectOnly(b"")
 
 
-@welcome.udp("welcomes a datagram of 1")
-async def oneDatagram(far: FarDatagrams) -> None:
-    await far.both()
-    for said in (b"1", b"1\r\n"):
-        (await far.ask(said)).only(WELCOME)
+declareAnyDatagram(welcome)
 
 
-@welcome.udp("sends away any other datagram")
-async def anotherDatagram(far: FarDatagrams) -> None:
-    for heard in [*await far.replies(), await far.ask(b"2")]:
-        heard.only(GO)
+@welcome.udp('replies "welcome to server!" to a datagram of 1')
+async def oneDatagram(remote: RemoteDatagrams) -> None:
+    await remote.requestEmptyAndLong()
+    for message in (b"1", b"1\r\n"):
+        (await remote.request(message)).expectOnly(WELCOME)
+
+
+@welcome.udp('replies "please go out!" to any other datagram')
+async def otherDatagram(remote: RemoteDatagrams) -> None:
+    for response in [*await remote.replies(), await remote.request(b"2")]:
+        response.expectOnly(REFUSAL)

@@ -1,47 +1,48 @@
 """
-Cases for C{whoami}.
+The cases of C{whoami}.
 """
 
 from __future__ import annotations
 
 import json
 
-from sockservices.conformance.cases.once import speaksOnce
-from sockservices.conformance.datagrams import PADDED, FarDatagrams
-from sockservices.conformance.deviation import Deviation, shown
-from sockservices.conformance.heard import Heard
-from sockservices.conformance.service import Service
-from sockservices.conformance.stream import FarStream
+from sockservices.conformance.cases.send_and_close import declareSendAndClose
+from sockservices.conformance.exceptions import Deviation
+from sockservices.conformance.excerpt import excerpt
+from sockservices.conformance.remote_datagrams import LONG_REQUEST, RemoteDatagrams
+from sockservices.conformance.remote_stream import RemoteStream
+from sockservices.conformance.response import Response
+from sockservices.conformance.suite import Suite
 
 __all__ = ["whoami"]
 
-whoami = Service("whoami", "this project")
-speaksOnce(whoami, anyDatagram=False)
+whoami = Suite("whoami", "this project")
+declareSendAndClose(whoami, anyDatagram=False)
 
 
-@whoami.tcp("says in a line of JSON who we are, and ends")
-async def onStream(far: FarStream) -> None:
-    heard = await far.ask(finish=False)
-    _us(heard)
-    heard.ended()
+@whoami.tcp("sends the client's address in one line of JSON, then closes")
+async def overTcp(remote: RemoteStream) -> None:
+    response = await remote.request(halfClose=False)
+    _expectClientAddress(response)
+    response.expectEof()
 
 
-@whoami.udp("says in a line of JSON who we are, where the datagram leaves room")
-async def inDatagram(far: FarDatagrams) -> None:
-    _us(await far.ask(PADDED))
+@whoami.udp("replies with the client's address in one line of JSON to 512 bytes")
+async def overUdp(remote: RemoteDatagrams) -> None:
+    _expectClientAddress(await remote.request(LONG_REQUEST))
 
 
-def _us(heard: Heard) -> None:
+def _expectClientAddress(response: Response) -> None:
     """
-    One line, an object, and our address in it.
+    Expect one line, a JSON object, whose C{peer} is the local address.
     """
     try:
-        said = json.loads(heard.words)
+        fields = json.loads(response.data)
     except (ValueError, RecursionError):
-        said = None
-    if not isinstance(said, dict) or len(heard.words.splitlines()) != 1 or not heard.words.endswith(b"\n"):
-        raise Deviation(str(heard), "a line with a JSON object")
-    if said.get("peer") != heard.ours:
-        # JSON may hold what is no text.
-        peer = str(said.get("peer")).encode("ascii", "backslashreplace")
-        raise Deviation(f"peer {shown(peer)}", f"peer {heard.ours}")
+        fields = None
+    if not isinstance(fields, dict) or len(response.data.splitlines()) != 1 or not response.data.endswith(b"\n"):
+        raise Deviation(str(response), "a line with a JSON object")
+    if fields.get("peer") != response.localAddress:
+        # A JSON string may hold surrogates, which UTF-8 cannot encode.
+        peer = str(fields.get("peer")).encode("ascii", "backslashreplace")
+        raise Deviation(f"peer {excerpt(peer)}", f"peer {response.localAddress}")

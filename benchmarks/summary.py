@@ -1,0 +1,84 @@
+"""
+Summarizes runs: medians over the rounds, and ratios to reference servers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.measure import Run
+
+__all__ = ["BASELINES", "Summary", "medianRatio", "summarize"]
+
+#: The servers with which the others are compared.
+BASELINES = ("c", "uvloop")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """
+    All runs of one server under one workload: medians over the rounds, in the units of L{Run}.
+
+    @ivar lost: the sum over the rounds.
+    @ivar rounds: the number of runs.
+    @ivar ratios: processor time per unit as a multiple of each baseline's.
+    """
+
+    units: float
+    cpu: float
+    rate: float
+    p50: float | None
+    p99: float | None
+    memory: float
+    lost: int
+    idle: float | None
+    rounds: int
+    ratios: Mapping[str, float]
+
+
+def medianRatio(runs: Iterable[Run], baseline: Iterable[Run]) -> float | None:
+    """
+    Compute the ratio of processor times for each round, and take the median: the other load of the machine varies from
+    round to round, and affects both servers of a round.
+
+    @return: L{None} if the two share no round.
+    """
+    costs = {run.round: run.cpu for run in baseline}
+    ratios = [run.cpu / costs[run.round] for run in runs if costs.get(run.round)]
+    return median(ratios) if ratios else None
+
+
+def _median(numbers: Iterable[float | None]) -> float | None:
+    known = [number for number in numbers if number is not None]
+    return median(known) if known else None
+
+
+def summarize(runs: Iterable[Run]) -> dict[str, dict[str, Summary]]:
+    """
+    Summarize runs by workload and server. Servers are sorted by processor time per unit, lowest first.
+    """
+    grouped: dict[str, dict[str, list[Run]]] = {}
+    for run in runs:
+        grouped.setdefault(run.workload, {}).setdefault(run.peer, []).append(run)
+    return {workload: _summarizeWorkload(peers) for workload, peers in grouped.items()}
+
+
+def _summarizeWorkload(peers: Mapping[str, Sequence[Run]]) -> dict[str, Summary]:
+    rows = {}
+    for peer, runs in peers.items():
+        ratios = {name: medianRatio(runs, peers[name]) for name in BASELINES if name in peers}
+        rows[peer] = Summary(
+            units=median(run.units for run in runs),
+            cpu=median(run.cpu for run in runs),
+            rate=median(run.rate for run in runs),
+            p50=_median(run.p50 for run in runs),
+            p99=_median(run.p99 for run in runs),
+            memory=median(run.memory for run in runs),
+            lost=sum(run.lost for run in runs),
+            idle=_median(run.idle for run in runs),
+            rounds=len(runs),
+            ratios={name: ratio for name, ratio in ratios.items() if ratio is not None},
+        )
+    return dict(sorted(rows.items(), key=lambda row: row[1].cpu))

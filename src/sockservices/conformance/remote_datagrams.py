@@ -1,0 +1,157 @@
+"""
+A service over UDP, as the cases use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from twisted.internet.defer import Deferred, FirstError, gatherResults
+
+from sockservices.client import DatagramClient, Unanswered, Verdict
+from sockservices.conformance.exceptions import Deviation, NotOffered
+from sockservices.conformance.response import Response
+from sockservices.conformance.throttle import Throttle
+from sockservices.conformance.timing import Timing
+from sockservices.text.addresses import hostPort
+
+__all__ = ["LONG_REQUEST", "RemoteDatagrams"]
+
+#: How many times a request is sent until there is a reply: the network may lose datagrams.
+MAX_ATTEMPTS = 3
+
+#: 512 bytes: as long as the longest reply of the RFCs (864 to 867), so that no rule on reply sizes withholds one.
+LONG_REQUEST = (b"sockservices check. " * 26)[:512]
+
+
+class RemoteDatagrams:
+    """
+    A service over UDP. Each request has a socket of its own, so that a late reply is not taken for the next one's.
+
+    @ivar responded: whether there ever was a reply.
+    """
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        *,
+        reactor: Any,
+        throttle: Throttle,
+        timing: Timing,
+        now: Callable[[], float],
+    ) -> None:
+        """
+        @param address: IP address and port.
+        @param throttle: shared by all datagrams to one host.
+        @param now: the time in seconds since 1970-01-01 00:00 UTC.
+        """
+        self._address = address
+        self._reactor = reactor
+        self._throttle = throttle
+        self._now = now
+        self._timing = timing
+        self._emptyAndLong: tuple[Response | None, Response | None] | None = None
+        self._longReplies: list[Response] = []
+        self.responded = False
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[DatagramClient]:
+        client = DatagramClient(self._address, reactor=self._reactor)
+        try:
+            await client.open()
+            yield client
+        except Unanswered as error:
+            raise NotOffered(error.verdict) from error
+        finally:
+            client.close()
+
+    async def attempt(self, datagram: bytes) -> Response | None:
+        """
+        Send a datagram up to three times, and wait for a reply after each.
+
+        @return: L{None} if there is no reply.
+        @raise NotOffered: if the host reports the port as unreachable (ICMP).
+        @raise Deviation: if a reply came from another address.
+        """
+        async with self._client() as client:
+            for _ in range(MAX_ATTEMPTS):
+                await self._throttle.wait()
+                client.send(datagram)
+                reply = await self._receive(client, self._timing.responseTimeout / MAX_ATTEMPTS)
+                if reply is not None:
+                    self.responded = True
+                    return Response(reply, localAddress=hostPort(*client.host), time=self._now())
+        if client.strays:
+            self.responded = True
+            raise Deviation(f"a reply from {client.stray}", f"a reply from {hostPort(*self._address)}")
+        return None
+
+    async def _receive(self, client: DatagramClient, timeout: float) -> bytes | None:
+        try:
+            return await client.receive(timeout)
+        except Unanswered as error:
+            if error.verdict is not Verdict.TIMEOUT:
+                raise
+        return None
+
+    async def request(self, datagram: bytes) -> Response:
+        """
+        Send a datagram as L{attempt} does, and expect a reply.
+
+        @raise Deviation: if there is no reply.
+        @raise NotOffered: if there is no reply, and never was one.
+        """
+        response = await self.attempt(datagram)
+        if response is not None:
+            return response
+        if not self.responded:
+            raise NotOffered(Verdict.TIMEOUT)
+        raise Deviation("no reply", f"a reply to {len(datagram)} bytes")
+
+    async def requestEmptyAndLong(self) -> tuple[Response | None, Response | None]:
+        """
+        Request with an empty datagram and with L{LONG_REQUEST}. Later calls return the same replies.
+
+        @raise NotOffered: if there is no reply to either.
+        """
+        if self._emptyAndLong is None:
+            attempts = [Deferred.fromCoroutine(self.attempt(datagram)) for datagram in (b"", LONG_REQUEST)]
+            try:
+                empty, long = await gatherResults(attempts, consumeErrors=True)
+            except FirstError as error:
+                for attempt in attempts:
+                    attempt.cancel()
+                raise error.subFailure.value from None  # type: ignore[misc]
+            self._emptyAndLong = empty, long
+        if self._emptyAndLong == (None, None):
+            raise NotOffered(Verdict.TIMEOUT)
+        return self._emptyAndLong
+
+    async def replies(self, count: int = 1) -> list[Response]:
+        """
+        Collect the reply to an empty datagram, and C{count} replies to L{LONG_REQUEST}, as far as there are any.
+        """
+        empty, long = await self.requestEmptyAndLong()
+        if long is not None:
+            while len(self._longReplies) < count:
+                self._longReplies.append(await self.request(LONG_REQUEST) if self._longReplies else long)
+        return [response for response in (empty, *self._longReplies[:count]) if response is not None]
+
+    async def sendWithoutReply(self, *datagrams: bytes) -> Response | None:
+        """
+        Send datagrams to which a conforming service sends no reply, and wait for the quiet period.
+
+        @return: an unexpected reply, or L{None}.
+        @raise NotOffered: if the host reports the port as unreachable (ICMP).
+        """
+        async with self._client() as client:
+            for datagram in datagrams:
+                await self._throttle.wait()
+                client.send(datagram)
+            reply = await self._receive(client, self._timing.quietPeriod)
+        if reply is None:
+            return None
+        self.responded = True
+        return Response(reply)

@@ -1,0 +1,85 @@
+"""
+The response of a service, and what a case may expect of it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import NamedTuple
+
+from sockservices.conformance.exceptions import Deviation
+from sockservices.conformance.excerpt import excerpt, excerptsOfDifference
+
+__all__ = ["End", "Response"]
+
+
+class End(Enum):
+    """
+    What followed the data of a stream.
+    """
+
+    EOF = "eof"  #: the service closed the connection (FIN)
+    RESET = "reset"  #: the service, or a host on the way, reset the connection (RST)
+    TIMEOUT = "timeout"  #: nothing, within the timeout; the connection is open
+    MORE = "more data"  #: unknown: the case has received as much as it needs
+
+
+class Response(NamedTuple):
+    """
+    All data received in one session, or one datagram.
+
+    @ivar end: what followed the data; L{None} for a datagram.
+    @ivar localAddress: the address of this end of the connection, as text.
+    @ivar time: when the last data was received, in seconds since 1970-01-01 00:00 UTC.
+    """
+
+    data: bytes
+    end: End | None = None
+    localAddress: str = ""
+    time: float = 0.0
+
+    def __str__(self) -> str:
+        return excerpt(self.data) + self._endText
+
+    @property
+    def _endText(self) -> str:
+        return f", then {self.end.value}" if self.end else ""
+
+    def expectOnly(self, expected: bytes) -> None:
+        """
+        Expect these bytes, then eof.
+
+        @raise Deviation: if the response differs.
+        """
+        self.expectData(expected)
+        self.expectEof()
+
+    def expectData(self, expected: bytes) -> None:
+        """
+        Expect exactly these bytes, however the stream ends.
+
+        @raise Deviation: if the response differs.
+        """
+        if self.data != expected:
+            seen, should = excerptsOfDifference(self.data, expected)
+            truncated = self.end is End.EOF and expected.startswith(self.data)
+            endMatters = truncated or self.end in (End.RESET, End.TIMEOUT)
+            raise Deviation(seen + self._endText if endMatters else seen, should)
+
+    def expectEof(self) -> None:
+        """
+        Expect eof after the data, whatever the data is.
+
+        @raise Deviation: if the stream ends otherwise.
+        """
+        if self.end not in (End.EOF, None):
+            raise Deviation(str(self), "a response, then eof")
+
+    def expectSilence(self) -> None:
+        """
+        Expect no data, and an open connection.
+
+        @raise Deviation: if there is data, eof or a reset.
+        """
+        if self.data or self.end is not End.TIMEOUT:
+            raise Deviation(excerpt(self.data) if self.data else str(self), "no data, and an open connection")
