@@ -10,9 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices.registry import find, names
 from sockservices.testing import ResponderContract
-from sockservices.testing.speech import NOW, conversation, reply, speech
+from sockservices.testing.memory_exchange import NOW, conversation, datagramReply, streamReplies
 
-__all__ = ["NOW", "Contract", "contracts", "conversation", "reply", "speech"]
+__all__ = ["NOW", "Contract", "contracts", "conversation", "datagramReply", "streamReplies"]
 
 #: Each test is shared by the cases of all services: that is what is meant here.
 ANYTHING = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.differing_executors])

@@ -56,6 +56,13 @@ class StreamExchange(Exchange):
         self._checkScheduled = False
         self.nextCheck = math.inf
 
+    def restart(self, now: float) -> None:
+        """
+        The conversation begins now, and not when the exchange was made.
+        """
+        self._lastReceivedAt = now
+        self._timeouts.restart(now)
+
     def open(self, conversation: Conversation) -> bytes | None:
         """
         Make the responder.

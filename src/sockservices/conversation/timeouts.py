@@ -51,6 +51,12 @@ class Timeouts:
         self._acked = 0
         self.tracking = self.draining = False
 
+    def restart(self, now: float) -> None:
+        """
+        Count the time to the first message from now on.
+        """
+        self._startedAt = now
+
     def firstCheck(self, deadline: float | None) -> float:
         """
         When to check first, in seconds by the server's clock.

@@ -124,6 +124,8 @@ class StreamProtocol(Protocol):
         The transport knows now who the peer is: begin the conversation.
         """
         self.peer = self._transport.getPeer()
+        self._startedAt = now = self._seconds()
+        self._exchange.restart(now)
         self._begin()
 
     def _begin(self) -> None:

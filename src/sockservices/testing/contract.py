@@ -15,8 +15,9 @@ from typing import Any, ClassVar
 
 from sockservices.conversation.responder import Responder
 from sockservices.testing.cutting import segmentations
-from sockservices.testing.promises import Promises
-from sockservices.testing.speech import conversation
+from sockservices.testing.memory_exchange import conversation
+from sockservices.testing.promises import Promises, brief
+from sockservices.text.exceptions import exceptionText
 
 __all__ = ["ResponderContract"]
 
@@ -139,17 +140,27 @@ class ResponderContract(Promises):
         chance = Random(868)
         for _ in range(100 * TRIES):
             limit = chance.choice([None, 0, 1, 40, 512])
-            responder = self.watched(conversation("tcp" if limit is None else "udp", limit, random=chance))
-            responder.greeting()
-            responder.answer(self._message(chance) if chance.random() < 0.9 else b"")
+            exchange = self.exchange(conversation("tcp" if limit is None else "udp", limit, random=chance))
+            exchange.greet()
+            exchange.receive(self._message(chance) if chance.random() < 0.9 else b"")
 
-    def test_talk(self) -> None:
+    def test_generate(self) -> None:
         """
-        Talk is words without end, each some bytes.
+        Generated output has no end, and each piece is some bytes.
         """
-        talk = self.watched(conversation()).generate()
-        if talk is not None and len(list(islice(talk, 1000))) < 1000:
-            self.broken("its talk does not end")
+        exchange = self.exchange(conversation())
+        exchange.greet()
+        if exchange.generator is None:
+            return
+        try:
+            pieces = list(islice(exchange.generator, 1000))
+        except Exception as exception:
+            self.broken(f"generate() raises nothing; but it raised {exceptionText(exception)}")
+        for piece in pieces:
+            if type(piece) is not bytes or not piece:
+                self.broken(f"generate() yields some bytes each time, but it yielded {brief(piece)}")
+        if len(pieces) < 1000:
+            self.broken("what generate() yields does not end")
 
 
 def _globals(responder: type[Responder]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ The far end of datagrams in memory.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from twisted.internet.address import UNIXAddress
@@ -14,6 +15,7 @@ from twisted.internet.testing import FakeDatagramTransport
 from sockservices.conversation.visit import Visit
 from sockservices.protocols.datagram import DatagramResponder
 from sockservices.testing.peer import Peer
+from sockservices.transports.datagram_layer import MakeDatagramLayer, layeredDatagrams
 
 __all__ = ["DatagramPeer"]
 
@@ -45,13 +47,20 @@ class DatagramPeer(Peer):
     """
 
     def __init__(
-        self, protocol: DatagramResponder, clock: Clock, visits: list[Visit], host: IAddress, peer: IAddress
+        self,
+        protocol: DatagramResponder,
+        clock: Clock,
+        visits: list[Visit],
+        host: IAddress,
+        peer: IAddress,
+        layers: Sequence[MakeDatagramLayer] = (),
     ) -> None:
         super().__init__(clock, visits)
         self.protocol = protocol
         self._from: Any = peer.name if isinstance(peer, UNIXAddress) else (peer.host, peer.port)  # type: ignore[attr-defined]
         self.transport: Any = _DatagramTransport(host)
-        protocol.makeConnection(self.transport)
+        self._outermost = layeredDatagrams(protocol, layers)
+        self._outermost.makeConnection(self.transport)
 
     @property
     def heard(self) -> list[bytes]:
@@ -67,7 +76,7 @@ class DatagramPeer(Peer):
         @return: the reply; L{None} is no reply at all, C{b""} an empty one.
         """
         before = len(self.heard)
-        self.protocol.datagramReceived(datagram, self._from)
+        self._outermost.datagramReceived(datagram, self._from)
         replies = self.heard[before:]
         return replies[0] if replies else None
 

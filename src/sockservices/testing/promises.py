@@ -6,14 +6,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
-from typing import ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from sockservices.conversation.context import Conversation
 from sockservices.conversation.responder import Responder
-from sockservices.testing.speech import conversation, reply, speech
-from sockservices.testing.watched import Watched, brief
+from sockservices.testing.memory_exchange import MemoryExchange, conversation, datagramReply, streamReplies
+from sockservices.text.exceptions import exceptionText
 
-__all__ = ["Promises"]
+__all__ = ["Promises", "brief"]
+
+#: The most characters of a quoted value.
+MAX_CHARACTERS = 100
+
+
+def brief(value: object) -> str:
+    """
+    A value in few characters.
+    """
+    text = repr(value)
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}..."
 
 
 class Promises:
@@ -33,20 +44,42 @@ class Promises:
         failure: type[Exception] = getattr(self, "failureException", AssertionError)
         raise failure(f"{self.responder.__name__}: {promise}")
 
-    def watched(self, conversation: Conversation) -> Watched:
+    def settle(self) -> None:
         """
-        The responder of a conversation, which fails the test when it raises, or says anything but bytes.
+        Let the time pass in which a reply comes. Override it for a responder that replies later.
         """
-        return Watched(self.responder, self.broken, conversation)
+
+    @property
+    def _how(self) -> dict[str, Any]:
+        return {"settle": self.settle, "failed": self._failed}
+
+    def _failed(self, exception: BaseException, when: str) -> NoReturn:
+        self.broken(f"it returns bytes or None, and raises nothing; but {when}: {exceptionText(exception)}")
+
+    def exchange(self, conversation: Conversation) -> MemoryExchange:
+        """
+        A conversation with the responder, which fails the test when that raises, or returns anything but bytes or None.
+        """
+        return MemoryExchange(self._make, conversation, **self._how)
+
+    def _make(self, conversation: Conversation) -> Responder:
+        made = self.responder(conversation)
+        finished: object = made.finished
+        if finished is not False:
+            self.broken(f"finished is True or False, and False at first, but it is {finished!r}")
+        return made
 
     def said(self, segments: Sequence[bytes]) -> bytes:
         """
-        All that is said on a stream to a peer that sends these segments and ends.
+        All replies on a stream to a peer that sends these segments and ends.
         """
-        return b"".join(self._speech(segments))
+        return b"".join(self._replies(segments))
 
-    def _speech(self, segments: Sequence[bytes]) -> Iterator[bytes]:
-        return speech(self.watched, segments)
+    def _replies(self, segments: Sequence[bytes]) -> Iterator[bytes]:
+        return streamReplies(self.responder, segments, **self._how)
+
+    def _reply(self, message: bytes, limit: int | None = None) -> bytes:
+        return datagramReply(self.responder, message, limit, **self._how) or b""
 
     def assertSameHoweverCut(self, segments: Sequence[bytes]) -> None:
         """
@@ -66,9 +99,11 @@ class Promises:
         A datagram is answered in the words that a stream would say to it, but for the transport's name. Who talks
         without end has to be brief.
         """
-        said = (reply(self.watched, message) or b"").replace(b"udp", b"tcp")
+        said = self._reply(message).replace(b"udp", b"tcp")
         words = self.said([message]).replace(b"udp", b"tcp")
-        if self.watched(conversation()).generate() is not None:
+        exchange = self.exchange(conversation())
+        exchange.greet()
+        if exchange.generator is not None:
             words = words[: len(said)]
         if said != words:
             self.broken(
@@ -81,7 +116,7 @@ class Promises:
         A reply fits the limit, or is as long as without one, so that it is withheld rather than sent in part.
         """
         limit = max(len(message), 40)
-        said, whole = reply(self.watched, message, limit) or b"", reply(self.watched, message) or b""
+        said, whole = self._reply(message, limit), self._reply(message)
         if len(said) > limit and said != whole:
             self.broken(
                 "its reply fits conversation.limit, or is left whole, and so withheld; "
@@ -92,8 +127,8 @@ class Promises:
         """
         Of two conversations that go on at the same time, each goes as it would alone.
         """
-        alone = list(self._speech(ours)), list(self._speech(theirs))
-        turns = zip_longest(self._speech(ours), self._speech(theirs))
+        alone = list(self._replies(ours)), list(self._replies(theirs))
+        turns = zip_longest(self._replies(ours), self._replies(theirs))
         together = tuple([word for word in words if word is not None] for words in zip(*turns, strict=True))
         for segments, said, wanted in zip((ours, theirs), together, alone, strict=True):
             if said != wanted:

@@ -4,6 +4,9 @@ The far end of a connection in memory.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IAddress
 from twisted.internet.task import Clock
@@ -11,8 +14,9 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from sockservices.conversation.visit import Visit
-from sockservices.protocols.stream import StreamProtocol
+from sockservices.protocols.stream_factory import StreamFactory
 from sockservices.testing.peer import Peer
+from sockservices.transports.stream_layer import MakeStreamLayer, layered
 
 __all__ = ["StreamPeer"]
 
@@ -22,7 +26,7 @@ class _StreamTransport(StringTransport):
     Keeps what is said. Its peer takes everything at once, and closes when it is told the end.
     """
 
-    protocol: StreamProtocol
+    protocol: Any
 
     def __init__(self, clock: Clock, host: IAddress, peer: IAddress) -> None:
         super().__init__(host, peer)
@@ -55,14 +59,21 @@ class StreamPeer(Peer):
     """
 
     def __init__(
-        self, protocol: StreamProtocol, clock: Clock, visits: list[Visit], host: IAddress, peer: IAddress
+        self,
+        factory: StreamFactory,
+        clock: Clock,
+        visits: list[Visit],
+        host: IAddress,
+        peer: IAddress,
+        layers: Sequence[MakeStreamLayer] = (),
     ) -> None:
         super().__init__(clock, visits)
-        self.protocol = protocol
         self.transport = _StreamTransport(clock, host, peer)
-        self.transport.protocol = protocol
+        self.transport.protocol = self._outermost = layered(factory, layers).buildProtocol(peer)
         self._gone = False
-        protocol.makeConnection(self.transport)
+        self._outermost.makeConnection(self.transport)
+        (self.protocol,) = factory.protocols
+        clock.advance(0)
         clock.advance(0)
 
     @property
@@ -84,7 +95,7 @@ class StreamPeer(Peer):
         before = len(self.heard)
         for segment in segments:
             if segment and self.transport.connected:
-                self.protocol.dataReceived(segment)
+                self._outermost.dataReceived(segment)
         return self._since(before)
 
     def hear(self) -> bytes:
@@ -116,7 +127,7 @@ class StreamPeer(Peer):
         before = len(self.heard)
         self._gone = True
         if self.transport.connected:
-            self.protocol.readConnectionLost()
+            self._outermost.readConnectionLost()
         return self._since(before)
 
     def reset(self) -> None:

@@ -29,7 +29,7 @@ from sockservices.responders import (
     Welcome,
     Whoami,
 )
-from tests.support.contract import NOW, conversation, reply, speech
+from tests.support.contract import NOW, conversation, datagramReply, streamReplies
 
 #: Each service of this package: its class and its default port, which users have in their scripts.
 SERVICES: dict[str, tuple[type[Responder], int]] = {
@@ -121,14 +121,14 @@ class ServiceTests(SynchronousTestCase):
         Each segment gets its reply, until the responder has finished.
         """
         for responder, segments, replies in STREAMS:
-            self.assertEqual(list(speech(responder, segments)), replies, (responder, segments))
+            self.assertEqual(list(streamReplies(responder, segments)), replies, (responder, segments))
 
     def test_datagrams(self) -> None:
         """
         Each datagram gets its reply, or none.
         """
         for responder, datagram, limit, expected in DATAGRAMS:
-            self.assertEqual(reply(responder, datagram, limit), expected, (responder, datagram[:20]))
+            self.assertEqual(datagramReply(responder, datagram, limit), expected, (responder, datagram[:20]))
 
     @settings(deadline=None)
     @given(message=st.binary())
@@ -206,7 +206,7 @@ class WhoamiTests(SynchronousTestCase):
             b'{"peer": "192.0.2.7:40000", "host": "192.0.2.1:8007", "transport": "%b", "serial": 7, "server": "here"}\n'
         )
         self.assertEqual(Whoami(conversation()).greeting(), line % b"tcp")
-        self.assertEqual(reply(Whoami, b"", 40), line % b"udp")
+        self.assertEqual(datagramReply(Whoami, b"", 40), line % b"udp")
 
     def test_addresses(self) -> None:
         """

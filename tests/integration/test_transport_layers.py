@@ -1,0 +1,268 @@
+"""
+Layers between transports and protocols, each written in one file of its own, around every transport.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from sockservices import Census, Outcome, Visit, datagramService, streamService
+from sockservices.conversation.transport import Transport
+from sockservices.responders import Chargen, Echo, Upper
+from sockservices.testing import converse
+from tests.integration.layers import delay, trace
+from tests.support.loop import LoopCase
+
+#: By a transport that only the test knows.
+anyConversation: Any = converse
+
+#: More than all buffers of a connection have room for.
+LONG = os.urandom(1 << 20) * 8
+
+
+class StreamLayerTests(LoopCase):
+    """
+    Tests over TCP and Unix sockets.
+    """
+
+    def setUp(self) -> None:
+        """
+        Nothing has passed.
+        """
+        super().setUp()
+        trace.passed.clear()
+        self.visits: list[Visit] = []
+
+    def serve(self, endpoint: str, layers: list[Any], responder: Any = Echo) -> tuple[Any, socket.socket]:
+        """
+        A service, and a client of it.
+        """
+        service = streamService(
+            endpoint,
+            responder,
+            reactor=self.reactor,
+            record=self.visits.append,
+            layers=layers,
+        )
+        service.startService()
+        self.addCleanup(lambda: self.wait(service.stopService()))
+        assert service.port is not None
+        return service, self.connect(service.port.getHost())
+
+    def eachCase(self, check: Callable[[str, list[Any]], None]) -> None:
+        """
+        Check both transports, with each layer and with both.
+        """
+        slow = partial(delay.StreamDelay, clock=self.reactor)
+        cases: list[list[Any]] = [[trace.StreamTrace], [slow], [trace.StreamTrace, slow]]
+        for number, layers in enumerate(cases):
+            for endpoint in ("tcp:0", f"unix:{self.folder}/{check.__name__}{number}"):
+                check(endpoint, layers)
+
+    def sendAll(self, client: socket.socket, data: bytes, size: int = 1 << 20) -> bytes:
+        """
+        Send data, end, and read to the end, at most so many bytes in a turn of the reactor.
+        """
+        received = bytearray()
+        rest = memoryview(data)
+        ended = False
+
+        def turned() -> bool:
+            nonlocal rest, ended
+            with suppress(BlockingIOError):
+                rest = rest[client.send(rest[:65536]) :] if rest else rest
+            if not rest and not ended:
+                ended = True
+                client.shutdown(socket.SHUT_WR)
+            try:
+                piece = client.recv(size)
+            except BlockingIOError:
+                return False
+            received.extend(piece)
+            return not piece
+
+        self.until(turned)
+        return bytes(received)
+
+    def test_halfClose(self) -> None:
+        """
+        What the peer sent before its FIN is answered in full, and then comes the end.
+        """
+
+        def halfClose(endpoint: str, layers: list[Any]) -> None:
+            _, client = self.serve(endpoint, layers)
+            self.assertEqual(self.sendAll(client, LONG[:300_000]), LONG[:300_000])
+            self.until(lambda: self.visits)
+            (visit,) = self.visits
+            self.assertEqual((visit.received, visit.sent, visit.outcome), (300_000, 300_000, Outcome.DONE))
+            self.visits.clear()
+
+        self.eachCase(halfClose)
+
+    def test_slowReader(self) -> None:
+        """
+        A peer that reads slowly gets 8 MiB whole.
+        """
+
+        def slowReader(endpoint: str, layers: list[Any]) -> None:
+            _, client = self.serve(endpoint, layers)
+            self.assertTrue(self.sendAll(client, LONG, 16384) == LONG)
+
+        self.eachCase(slowReader)
+
+    def test_drain(self) -> None:
+        """
+        A stop waits for what layers hold back.
+        """
+
+        def drain(endpoint: str, layers: list[Any]) -> None:
+            service, client = self.serve(endpoint, layers)
+            client.sendall(b"before the stop")
+            self.turn(3)
+            stopped = service.stopService()
+            self.assertEqual(self.hear(client, 100), b"before the stop")
+            client.close()
+            self.wait(stopped)
+            self.assertEqual([visit.outcome for visit in self.visits], [Outcome.DRAINED])
+            self.visits.clear()
+
+        self.eachCase(drain)
+
+    def test_trace(self) -> None:
+        """
+        A layer sees every segment both ways, and the peer's end.
+        """
+        _, client = self.serve("tcp:0", [trace.StreamTrace], Upper)
+        client.sendall(b"words")
+        self.hear(client, 5)
+        client.shutdown(socket.SHUT_WR)
+        self.assertEqual(self.hear(client), b"")
+        self.assertEqual(trace.passed, [("in", b"words"), ("out", b"WORDS"), ("peer's end", b"")])
+
+    def test_delay(self) -> None:
+        """
+        A round trip takes the delay of both ways.
+        """
+        _, client = self.serve("tcp:0", [partial(delay.StreamDelay, clock=self.reactor)])
+        start = self.reactor.seconds()
+        client.sendall(b"words")
+        self.hear(client, 5)
+        self.assertGreaterEqual(self.reactor.seconds() - start, 0.2)
+
+    def test_generatedOutput(self) -> None:
+        """
+        Endless output passes, and ends with the peer's FIN.
+        """
+        _, client = self.serve("tcp:0", [trace.StreamTrace], Chargen)
+        self.assertEqual(len(self.hear(client, 300_000)), 300_000)
+        client.shutdown(socket.SHUT_WR)
+        while self.hear(client, 1 << 20):
+            pass
+        self.until(lambda: self.visits)
+        self.assertEqual(self.visits[0].outcome, Outcome.DONE)
+
+    def test_aLayerThatCannotBeMade(self) -> None:
+        """
+        A connection whose layer cannot be made is closed, and no longer counted.
+        """
+        census = Census()
+        layers: Any = [int]
+        service = streamService("tcp:0", Echo, reactor=self.reactor, census=census, layers=layers)
+        service.startService()
+        self.addCleanup(lambda: self.wait(service.stopService()))
+        assert service.port is not None
+        client = self.connect(service.port.getHost())
+        self.assertEqual(self.hear(client), b"")
+        self.assertEqual((census.connections, census.outcomes), (0, {Outcome.RESET: 1}))
+
+
+class DatagramLayerTests(LoopCase):
+    """
+    Tests over UDP and Unix datagrams.
+    """
+
+    def client(self, endpoint: str, layers: list[Any]) -> socket.socket:
+        """
+        A client of a service.
+        """
+        service = datagramService(endpoint, Upper, reactor=self.reactor, layers=layers)
+        service.startService()
+        self.addCleanup(lambda: self.wait(service.stopService()))
+        host: Any = service.port.getHost()  # type: ignore[union-attr]
+        unix = endpoint.startswith("unixgram")
+        client: socket.socket = self.keep(socket.socket(socket.AF_UNIX if unix else socket.AF_INET, socket.SOCK_DGRAM))
+        client.bind(f"{endpoint[9:]}.client" if unix else ("127.0.0.1", 0))
+        client.connect(endpoint[9:] if unix else (host.host, host.port))
+        client.setblocking(False)
+        return client
+
+    def test_everyTransport(self) -> None:
+        """
+        Each datagram passes both ways, through one layer or several; a reply may leave long after its request.
+        """
+        slow = partial(delay.DatagramDelay, clock=self.reactor)
+        cases: list[list[Any]] = [[trace.DatagramTrace], [slow], [slow, trace.DatagramTrace]]
+        for number, layers in enumerate(cases):
+            for endpoint in ("udp:0", f"unixgram:{self.folder}/{number}"):
+                trace.passed.clear()
+                client, start = self.client(endpoint, layers), self.reactor.seconds()
+                for word in (b"one", b"two"):
+                    client.send(word)
+                self.assertEqual(self.hear(client, 3) + self.hear(client, 3), b"ONETWO")
+                self.assertGreaterEqual(self.reactor.seconds() - start, 0.2 if slow in layers else 0)
+                if trace.DatagramTrace in layers:
+                    self.assertEqual(
+                        sorted(trace.passed), [("in", b"one"), ("in", b"two"), ("out", b"ONE"), ("out", b"TWO")]
+                    )
+
+
+class ConverseTests(SynchronousTestCase):
+    """
+    Tests in memory, on a clock.
+    """
+
+    def test_streams(self) -> None:
+        """
+        The same layers go around conversations in memory.
+        """
+        for transport in (Transport.TCP, Transport.UNIX):
+            trace.passed.clear()
+            clock = Clock()
+            layers = [trace.StreamTrace, partial(delay.StreamDelay, clock=clock)]
+            peer: Any = anyConversation(Upper, transport=transport, clock=clock, layers=layers)
+            self.assertEqual((peer.say(b"words"), peer.wait(0.1), peer.wait(0.1)), (b"", b"", b"WORDS"))
+            self.assertEqual(peer.end(), b"")
+            peer.wait(0.2)
+            self.assertEqual((peer.outcome, len(trace.passed)), (Outcome.DONE, 3))
+
+    def test_datagrams(self) -> None:
+        """
+        So do those for datagrams.
+        """
+        for transport in (Transport.UDP, Transport.UNIXGRAM):
+            trace.passed.clear()
+            clock = Clock()
+            layers = [trace.DatagramTrace, partial(delay.DatagramDelay, clock=clock)]
+            peer: Any = anyConversation(Upper, transport=transport, clock=clock, layers=layers)
+            self.assertIsNone(peer.say(b"words"))
+            peer.wait(0.2)
+            self.assertEqual((peer.heard, peer.outcome, len(trace.passed)), ([b"WORDS"], Outcome.DONE, 2))
+
+    def test_latePorts(self) -> None:
+        """
+        A reply that comes when the port is closed is counted as not sent.
+        """
+        clock = Clock()
+        peer = converse(type("Later", (Upper,), {"answer": lambda *_: Deferred()}), transport="udp", clock=clock)
+        peer.say(b"words")
+        peer.protocol.doStop()
+        self.assertEqual(peer.outcome, Outcome.UNSENT)
