@@ -18,7 +18,7 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from sockservices.client.request_failed import RequestFailed, fromException
+from sockservices.client.request_failed import RequestFailed, fromException, pendingFailure
 from sockservices.client.timeout import withTimeout
 from sockservices.client.verdict import Verdict
 
@@ -189,7 +189,9 @@ class ClientProtocol(Protocol):
         Record the peer's FIN.
         """
         self._canRead = False
-        self._fireReceiver(b"")
+        # For a moment, Linux reports an RST as EPOLLHUP without EPOLLIN, which Twisted takes for a FIN.
+        self._failure = pendingFailure(self.transport)
+        self._fireReceiver(Failure(self._failure) if self._failure else b"")
 
     def writeConnectionLost(self) -> None:
         """

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
+from typing import Any
 
 from twisted.internet import defer, error
 from twisted.python.failure import Failure
 
 from sockservices.client.verdict import Verdict
 
-__all__ = ["RequestFailed", "convertFailure", "fromException"]
+__all__ = ["RequestFailed", "convertFailure", "fromException", "pendingFailure"]
 
 
 class RequestFailed(Exception):  # noqa: N818 (a result, as Twisted's ConnectionLost is)
@@ -71,3 +73,17 @@ def convertFailure(failure: Failure) -> Failure:
     """
     cancelled = failure.check(defer.CancelledError, error.ConnectingCancelledError)
     return failure if cancelled else Failure(fromException(failure.value))
+
+
+def pendingFailure(transport: Any) -> RequestFailed | None:
+    """
+    Tell a reset from a FIN that a transport has reported: after a FIN, a read gives no data and no error.
+    """
+    getHandle = getattr(transport, "getHandle", None)
+    if getHandle is None:
+        return None
+    try:
+        unread = getHandle().recv(1, socket.MSG_PEEK)
+    except OSError as exception:
+        return fromException(exception)
+    return RequestFailed(*_BY_ERRNO[errno.ECONNRESET]) if unread else None

@@ -51,6 +51,22 @@ EVENTS = ["data", "receive", "wait", "cancel", "send", "pause", "resume", "finis
 EVENTS += ["readLost", "lost", "reset"]
 
 
+class SocketTransport(StringTransport):
+    """
+    A transport in memory with a real socket.
+    """
+
+    def __init__(self, connected: socket.socket) -> None:
+        super().__init__()
+        self._socket = connected
+
+    def getHandle(self) -> socket.socket:
+        """
+        Give the socket.
+        """
+        return self._socket
+
+
 class MemoryTests(SynchronousTestCase):
     """
     Tests with a transport in memory.
@@ -249,6 +265,29 @@ class MemoryTests(SynchronousTestCase):
         self.lose(ConnectionLost())
         self.assertFails(sent, Verdict.RESET)
         self.assertReceives(b"")
+
+    def test_resetReportedAsFin(self) -> None:
+        """
+        If the transport reports a FIN, and a read of its socket gives an error or data, it was a reset. A reset after
+        the FIN is none.
+        """
+        for data, fin, reset in ((b"", False, True), (b"words", False, True), (b"", True, True), (b"", True, False)):
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                handle = socket.create_connection(listener.getsockname())
+                self.addCleanup(handle.close)
+                remote, _ = listener.accept()
+            remote.send(data)
+            if fin:
+                remote.shutdown(socket.SHUT_WR)
+            closeWithReset(remote) if reset else remote.close()
+            self.setUp(SocketTransport(handle))
+            received = self.connection.receive(5)
+            self.connection.readConnectionLost()
+            if fin:
+                self.assertEqual(self.successResultOf(received), b"")
+            else:
+                self.assertFails(received, Verdict.RESET)
+                self.assertFails(self.connection.receive(5), Verdict.RESET)
 
     def test_send(self) -> None:
         """
