@@ -6,20 +6,15 @@ from __future__ import annotations
 
 import sys
 
+from sockservices.cli.exit_status import INTERRUPTED, USAGE
 from sockservices.cli.serve import serve
 
 __all__ = ["main"]
 
-#: The exit status for what cannot be understood, or done here (sysexits.h).
-USAGE = 64
-
-#: That of a command that Ctrl-C has ended: 128 and the signal's number.
-INTERRUPTED = 130
-
 
 def main() -> None:
     """
-    Serve, which needs Twisted alone; or do what else the command line asks for.
+    Run C{serve}, which needs Twisted alone, or another command, which needs the packages of the extra C{cli}.
     """
     arguments = sys.argv[1:]
     if arguments[:1] == ["serve"]:
@@ -27,14 +22,15 @@ def main() -> None:
     if arguments == ["--version"]:
         return serve(arguments)
     try:
-        from sockservices.cli.group import run
+        from sockservices.cli.commands import run
     except KeyboardInterrupt:
         raise SystemExit(INTERRUPTED) from None
-    except ModuleNotFoundError as fault:
-        missing, _, _ = (fault.name or "").partition(".")
+    except ModuleNotFoundError as error:
+        missing, _, _ = (error.name or "").partition(".")
         if missing not in ("click", "rich"):
             raise
-        print(f"sockservices: all but serve needs {missing}: pip install 'sockservices[cli]'", file=sys.stderr)
+        message = f"every command but serve needs {missing}: pip install 'sockservices[cli]'"
+        print(f"sockservices: {message}", file=sys.stderr)
         raise SystemExit(USAGE) from None
     raise SystemExit(run(arguments))
 

@@ -1,5 +1,5 @@
 """
-Completion by the shell.
+Completion of command lines in a shell.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from pathlib import Path
 
 import pytest
 
-from sockservices.cli.group import commands
+from sockservices.cli.commands import commands
 from sockservices.server.options import Options
-from tests.support.commands import PATIENCE, command
+from tests.support.commands import PATIENCE, runCommand
 from tests.support.shell import installCommands
 from tests.support.twistd import environment
 
 SHELLS = ("bash", "zsh", "fish")
 
 
-def completed(shell: str, line: str) -> list[str]:
+def completions(shell: str, line: str) -> list[str]:
     """
-    What is offered to a shell in place of the last word of a line.
+    Give the completions of the last word of a line.
     """
     *before, last = line.split(" ")
     if shell == "fish":
-        asked = {"COMP_WORDS": " ".join(before), "COMP_CWORD": last}
+        words = {"COMP_WORDS": " ".join(before), "COMP_CWORD": last}
     else:
-        asked = {"COMP_WORDS": line, "COMP_CWORD": str(len(before))}
-    done = command(variables={"_SOCKSERVICES_COMPLETE": f"{shell}_complete", **asked})
+        words = {"COMP_WORDS": line, "COMP_CWORD": str(len(before))}
+    done = runCommand(variables={"_SOCKSERVICES_COMPLETE": f"{shell}_complete", **words})
     assert done.err == ""
     lines = done.out.decode().splitlines()
     if shell == "zsh":
-        # Kind, word and what it does, a line each.
+        # Three lines each: type, word, help.
         assert set(lines[::3]) == {"plain"}
         return lines[1::3]
     assert all(line.startswith("plain,") for line in lines)
@@ -43,23 +43,25 @@ def completed(shell: str, line: str) -> list[str]:
 
 def source(shell: str, folder: Path) -> Path:
     """
-    The script for a shell, as it is printed.
+    Write the shell's completion script to a file.
     """
-    done = command(variables={"_SOCKSERVICES_COMPLETE": f"{shell}_source"})
+    done = runCommand(variables={"_SOCKSERVICES_COMPLETE": f"{shell}_source"})
     assert (done.status, done.err) == (0, "")
     script = folder / f"script.{shell}"
     script.write_bytes(done.out)
     return script
 
 
-def told(shell: list[str], words: str, folder: Path) -> str:
+def runShell(shell: list[str], script: str, folder: Path) -> str:
     """
-    What a shell prints that is told this, with the command on its path.
+    Run a script in a shell, with the command on its path.
+
+    @return: its standard output.
     """
     installCommands(folder)
     path = os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
-        [*shell, words],
+        [*shell, script],
         env=environment(PATH=path, HOME=str(folder)),
         cwd=folder,
         capture_output=True,
@@ -74,21 +76,21 @@ def told(shell: list[str], words: str, folder: Path) -> str:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_completes(shell: str) -> None:
     """
-    Commands, their options, and the server's own options are offered.
+    Subcommands, their options, and the options of C{serve} are completed.
     """
-    assert completed(shell, "sockservices ") == sorted(commands.commands)
-    assert {"--count", "--interval", "--timeout", "--help"} == set(completed(shell, "sockservices ping --"))
-    assert completed(shell, "sockservices serve --pro") == ["--proto"]
+    assert completions(shell, "sockservices ") == sorted(commands.commands)
+    assert {"--count", "--interval", "--timeout", "--help"} == set(completions(shell, "sockservices ping --"))
+    assert completions(shell, "sockservices serve --pro") == ["--proto"]
 
 
-def test_words() -> None:
+def test_prefixes() -> None:
     """
-    Words that are begun are finished. Of the server's options, each is offered, with two dashes.
+    A prefix selects the completions. A single dash completes to every option of C{serve}.
     """
-    assert completed("bash", "sockservices a") == ["ask"]
-    assert completed("bash", "sockservices ask --e") == ["--expect"]
-    assert completed("bash", "sockservices ask tcp://127.0.0.1:7 --h") == ["--hex", "--help"]
-    options = completed("bash", "sockservices serve --proto tcp -")
+    assert completions("bash", "sockservices a") == ["ask"]
+    assert completions("bash", "sockservices ask --e") == ["--expect"]
+    assert completions("bash", "sockservices ask tcp://127.0.0.1:7 --h") == ["--hex", "--help"]
+    options = completions("bash", "sockservices serve --proto tcp -")
     assert sorted(options) == sorted(f"--{name.removesuffix('=')}" for name in Options().longOpt)
     assert {"--service", "--listen", "--max-rate", "--udp-rfc-size", "--help"} < set(options)
 
@@ -96,19 +98,19 @@ def test_words() -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_source(shell: str, tmp_path: Path) -> None:
     """
-    The script for a shell is printed, and names the command.
+    The command prints a completion script for each shell.
     """
     script = source(shell, tmp_path).read_text()
     assert f"_SOCKSERVICES_COMPLETE={shell}_complete" in script
     assert "complete " in script or "compdef " in script
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
 def test_bash(tmp_path: Path) -> None:
     """
-    Bash, told the script, finishes words.
+    The script works in bash.
     """
-    words = f"""
+    script = f"""
         source {source("bash", tmp_path)}
         complete -p sockservices
         COMP_WORDS=(sockservices serve --pro) COMP_CWORD=2
@@ -118,24 +120,24 @@ def test_bash(tmp_path: Path) -> None:
         _sockservices_completion sockservices
         echo "${{COMPREPLY[@]}}"
     """
-    lines = told(["bash", "--norc", "-c"], words, tmp_path).splitlines()
+    lines = runShell(["bash", "--norc", "-c"], script, tmp_path).splitlines()
     assert lines[0].endswith("-F _sockservices_completion sockservices")
     assert lines[1:] == ["--proto", " ".join(sorted(commands.commands))]
 
 
-@pytest.mark.skipif(shutil.which("zsh") is None, reason="there is no zsh")
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
 def test_zsh(tmp_path: Path) -> None:
     """
-    Zsh, told the script, has it for the command.
+    The script registers the completion in zsh.
     """
-    words = f"autoload -U compinit; compinit -u -D; source {source('zsh', tmp_path)}; echo $_comps[sockservices]"
-    assert told(["zsh", "-f", "-c"], words, tmp_path) == "_sockservices_completion\n"
+    script = f"autoload -U compinit; compinit -u -D; source {source('zsh', tmp_path)}; echo $_comps[sockservices]"
+    assert runShell(["zsh", "-f", "-c"], script, tmp_path) == "_sockservices_completion\n"
 
 
-@pytest.mark.skipif(shutil.which("fish") is None, reason="there is no fish")
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
 def test_fish(tmp_path: Path) -> None:
     """
-    Fish, told the script, finishes words.
+    The script works in fish.
     """
-    words = f"source {source('fish', tmp_path)}; complete -C 'sockservices serve --pro'"
-    assert told(["fish", "--no-config", "-c"], words, tmp_path) == "--proto\n"
+    script = f"source {source('fish', tmp_path)}; complete -C 'sockservices serve --pro'"
+    assert runShell(["fish", "--no-config", "-c"], script, tmp_path) == "--proto\n"

@@ -1,11 +1,12 @@
 """
-The command of our own.
+The C{sockservices} command: help, C{serve}, and installations without the packages of the extra C{cli}.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import re
 import signal
 import socket
 import subprocess
@@ -18,131 +19,16 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices import __version__
 from sockservices.__main__ import main
-from sockservices.cli.group import commands
+from sockservices.cli.commands import commands
+from sockservices.cli.exit_status import exitStatus
 from sockservices.client import Verdict
 from tests.support.commands import Piped
 from tests.support.twistd import Twistd, environment
 
 COMMAND = (sys.executable, "-m", "sockservices")
 
-
-def run(*arguments: str, cwd: Path, command: Sequence[str] = COMMAND) -> tuple[int, str, str]:
-    """
-    What becomes of a command that does not serve: its status, and all that it prints.
-    """
-    done = subprocess.run(
-        [*command, *arguments], env=environment(), cwd=cwd, capture_output=True, text=True, timeout=30, check=False
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
-class WordsTests(SynchronousTestCase):
-    """
-    What does not need a server.
-    """
-
-    def main(self, *arguments: str) -> tuple[object, str, str]:
-        """
-        What becomes of a command line: its exit status, and what it prints.
-        """
-        self.patch(sys, "argv", ["sockservices", *arguments])
-        out, err = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            status = self.assertRaises(SystemExit, main).code
-        return status, out.getvalue(), err.getvalue()
-
-    def test_help(self) -> None:
-        """
-        Asked for help, it lists its commands, and all is well.
-        """
-        for word in ("--help", "-h"):
-            status, out, err = self.main(word)
-            self.assertEqual((status, err), (0, ""))
-            self.assertTrue(out.startswith("Usage: sockservices [OPTIONS] COMMAND [ARGS]..."))
-            for name in ("ask", "chat", "check", "ping", "serve"):
-                self.assertRegex(out, rf"\n  {name} +[A-Z].*\.\n")
-
-    def test_wrong(self) -> None:
-        """
-        Called with anything else than it knows, or with nothing, it says so in one line.
-        """
-        for words, wrong in (([], "Missing command"), (["start"], "'start'"), (["--proto", "tcp"], "--proto")):
-            status, out, err = self.main(*words)
-            self.assertEqual((status, out), (64, ""))
-            self.assertRegex(err, r"^sockservices: .*; sockservices --help tells more\n$")
-            self.assertIn(wrong, err)
-            self.assertEqual(err.count("\n"), 1)
-
-    def test_commandsHelp(self) -> None:
-        """
-        Each command's help says what its options are by default, and in what unit; where to ask is said alike in all.
-        """
-        places = "tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH"
-        for name in ("ask", "chat", "ping"):
-            status, out, err = self.main(name, "--help")
-            self.assertEqual((status, err), (0, ""))
-            words = " ".join(out.split())
-            self.assertIn(f"Usage: sockservices {name} [OPTIONS] URL", words)
-            self.assertIn(f"URL is {places}.", words)
-            self.assertIn(f"{places} is wanted", self.main(name, "nowhere")[2])
-            for option in commands.commands[name].params:
-                if isinstance(option, click.Option) and isinstance(option.default, float):
-                    self.assertRegex(words, rf"{option.opts[0]} SECONDS [^\[]*\[default: {option.default}\]")
-
-    def test_statuses(self) -> None:
-        """
-        The statuses that the help of ask lists are those of the verdicts.
-        """
-        words = " ".join(self.main("ask", "--help")[1].split())
-        for verdict in Verdict:
-            if verdict is not Verdict.FAILED:
-                self.assertRegex(words, rf"\b{verdict.word}( \([a-z ]+\))? {verdict.status}[,.]")
-
-
-def test_version(tmp_path: Path) -> None:
-    """
-    The version is ours, with or without the word serve.
-    """
-    for words in (["--version"], ["serve", "--version"]):
-        assert run(*words, cwd=tmp_path) == (0, f"sockservices {__version__}\n", "")
-
-
-def test_options(tmp_path: Path) -> None:
-    """
-    The server's options are listed when that is asked for.
-    """
-    status, out, err = run("serve", "--help", cwd=tmp_path)
-    assert (status, err) == (0, "")
-    assert "--service" in out
-    assert "--nodaemon" not in out
-
-
-def test_wrongOption(tmp_path: Path) -> None:
-    """
-    A wrong option is one line and status 1, as it is under twistd.
-    """
-    status, out, err = run("serve", "--proto", "sctp", cwd=tmp_path)
-    assert (status, out) == (1, "")
-    assert err == "sockservices: --proto sctp: expected tcp, udp or all\n"
-    assert run("--", "serve", "--proto", "sctp", cwd=tmp_path) == (1, "", err)
-    assert run("begin", cwd=tmp_path)[0] == 64
-
-
-def test_serves(tmp_path: Path) -> None:
-    """
-    It serves, in the foreground, until it is told to stop, and leaves nothing in its folder.
-    """
-    with Twistd("--service=echo=0", command=(*COMMAND, "serve"), cwd=tmp_path) as server:
-        with socket.create_connection(server.address("echo"), 10) as client:
-            client.sendall(b"words")
-            assert client.recv(10) == b"words"
-            assert list(tmp_path.iterdir()) == []
-        assert server.stop() == -signal.SIGTERM
-    assert list(tmp_path.iterdir()) == []
-
-
-#: The command, where these are not installed.
-WITHOUT = (
+#: The command in a process where these packages are not installed: its first argument, separated by commas.
+WITHOUT_PACKAGES = (
     sys.executable,
     "-c",
     "import sys; missing = sys.argv.pop(1); sys.modules.update(dict.fromkeys(missing.split(','))); "
@@ -150,48 +36,144 @@ WITHOUT = (
 )
 
 
-def test_withoutPackages(tmp_path: Path) -> None:
+def run(*arguments: str, command: Sequence[str] = COMMAND) -> tuple[int, str, str]:
     """
-    Without the packages that the other commands need, one line says which is missing, and how to get it.
+    Run a command that does not serve.
+
+    @return: exit status, standard output and standard error.
+    """
+    done = subprocess.run(
+        [*command, *arguments], env=environment(), capture_output=True, text=True, timeout=30, check=False
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+class HelpTests(SynchronousTestCase):
+    """
+    Tests for the help and for wrong commands, in this process.
+    """
+
+    def main(self, *arguments: str) -> tuple[object, str, str]:
+        """
+        Run a command line.
+
+        @return: exit status, standard output and standard error.
+        """
+        self.patch(sys, "argv", ["sockservices", *arguments])
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = self.assertRaises(SystemExit, main).code
+        return status, out.getvalue(), err.getvalue()
+
+    def test_commands(self) -> None:
+        """
+        The help lists the subcommands.
+        """
+        for option in ("--help", "-h"):
+            status, out, err = self.main(option)
+            self.assertEqual((status, err), (0, ""))
+            self.assertTrue(out.startswith("Usage: sockservices [OPTIONS] COMMAND [ARGS]..."))
+            for name in ("ask", "chat", "check", "ping", "serve"):
+                self.assertRegex(out, rf"\n  {name} +[A-Z].*\.\n")
+
+    def test_wrong(self) -> None:
+        """
+        A missing or unknown subcommand, or an unknown option, is one line and status 64.
+        """
+        for arguments, text in (([], "Missing command"), (["start"], "'start'"), (["--proto", "tcp"], "--proto")):
+            status, out, err = self.main(*arguments)
+            self.assertEqual((status, out), (64, ""))
+            self.assertRegex(err, r"^sockservices: .*; see sockservices --help\n$")
+            self.assertIn(text, err)
+            self.assertEqual(err.count("\n"), 1)
+
+    def test_options(self) -> None:
+        """
+        The help of each subcommand gives the forms of its URL, as its error does, and its options' units and defaults.
+        """
+        forms = "tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH"
+        for name in ("ask", "chat", "ping"):
+            status, out, err = self.main(name, "--help")
+            self.assertEqual((status, err), (0, ""))
+            text = " ".join(out.split())
+            self.assertIn(f"Usage: sockservices {name} [OPTIONS] URL", text)
+            self.assertIn(f"URL is {forms}.", text)
+            self.assertIn(f"expected {forms};", self.main(name, "nowhere")[2])
+            for option in commands.commands[name].params:
+                if isinstance(option, click.Option) and isinstance(option.default, float):
+                    self.assertRegex(text, rf"{option.opts[0]} SECONDS [^\[]*\[default: {option.default}\]")
+
+    def test_exitStatuses(self) -> None:
+        """
+        The help of C{ask} lists the exit status of each verdict that it can end with.
+        """
+        text = " ".join(self.main("ask", "--help")[1].split())
+        for verdict in set(Verdict) - {Verdict.FAILED}:
+            self.assertRegex(text, rf"\b{verdict.value}( \([a-z ]+\))? {exitStatus(verdict)}[,.]")
+
+
+def test_version() -> None:
+    """
+    The version is that of the project, for the command and for C{serve}, which needs Twisted alone.
+    """
+    for arguments in (["--version"], ["serve", "--version"]):
+        expected = (0, f"sockservices {__version__}\n", "")
+        assert run(*arguments) == expected
+        assert run("click,rich", *arguments, command=WITHOUT_PACKAGES) == expected
+
+
+def test_serveOptions() -> None:
+    """
+    C{serve} has the options of twistd's plugin and none of twistd's own; a wrong value is one line and status 1.
+    """
+    status, out, err = run("serve", "--help")
+    assert (status, err) == (0, "")
+    assert "--service" in out
+    assert "--nodaemon" not in out
+    for arguments in (["serve"], ["--", "serve"]):
+        status, out, err = run(*arguments, "--proto", "sctp")
+        assert (status, out) == (1, "")
+        assert re.fullmatch(r"sockservices: --proto sctp: .+\n", err)
+
+
+def test_serve(tmp_path: Path) -> None:
+    """
+    C{serve} stays in the foreground until SIGTERM, and creates no file. It needs Twisted alone.
+    """
+    for command in ((*COMMAND, "serve"), (*WITHOUT_PACKAGES, "click,rich", "serve")):
+        with Twistd("--service=echo=0", command=command, cwd=tmp_path) as server:
+            with socket.create_connection(server.address("echo"), 10) as client:
+                client.sendall(b"words")
+                assert client.recv(10) == b"words"
+                assert list(tmp_path.iterdir()) == []
+            assert server.stop() == -signal.SIGTERM
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_missingPackages() -> None:
+    """
+    Without click or rich, every subcommand but C{serve} prints one line that says how to install it.
     """
     for missing in ("click", "rich"):
-        for words in ([], ["--help"], ["ask", "tcp://127.0.0.1:7"], ["begin"]):
-            done = run(missing, *words, cwd=tmp_path, command=WITHOUT)
-            assert done == (64, "", f"sockservices: all but serve needs {missing}: pip install 'sockservices[cli]'\n")
+        err = f"sockservices: every command but serve needs {missing}: pip install 'sockservices[cli]'\n"
+        for arguments in ([], ["--help"], ["ask", "tcp://127.0.0.1:7"], ["begin"]):
+            assert run(missing, *arguments, command=WITHOUT_PACKAGES) == (64, "", err)
 
 
-def test_servesWithoutPackages(tmp_path: Path) -> None:
+def test_missingModule() -> None:
     """
-    To serve, Twisted is enough.
+    A missing module of the project itself is a bug, and raises.
     """
-    words = f"sockservices {__version__}\n"
-    for arguments in (["--version"], ["serve", "--version"]):
-        assert run("click,rich", *arguments, cwd=tmp_path, command=WITHOUT) == (0, words, "")
-    command = (*WITHOUT, "click,rich", "serve")
-    with (
-        Twistd("--service=echo=0", command=command, cwd=tmp_path) as server,
-        socket.create_connection(server.address("echo"), 10) as client,
-    ):
-        client.sendall(b"words")
-        assert client.recv(10) == b"words"
+    status, _, err = run("sockservices.cli.ask", "--help", command=WITHOUT_PACKAGES)
+    assert status == 1
+    assert err.startswith("Traceback")
+    assert "sockservices.cli.ask" in err
 
 
-def test_otherMissingModules() -> None:
+def test_closedOutput() -> None:
     """
-    A module of our own that is missing is a fault, and said to be one.
-    """
-    code = "import sys; sys.modules['sockservices.cli.ask'] = None; from sockservices.__main__ import main; main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=30, check=False
-    )
-    assert done.stderr.startswith("Traceback")
-    assert "sockservices.cli.ask" in done.stderr
-
-
-def test_readerGoesAway(tmp_path: Path) -> None:
-    """
-    When nobody reads the help, it ends quietly.
+    The help ends without a message when the reader closes its standard output.
     """
     with Piped("ask", "--help") as asking:
-        asking.out.close()
-        assert asking.end() == (141, "")
+        asking.stdout.close()
+        assert asking.exited() == (141, "")

@@ -1,5 +1,5 @@
 """
-The command as users run it, at a terminal or not, and far ends that do as the test says.
+The C{sockservices} command, at a terminal, with pipes or in this process, and plain servers for it.
 """
 
 from __future__ import annotations
@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -20,26 +19,29 @@ from termios import FIONREAD
 from typing import IO, Any, NamedTuple, Self
 
 import pexpect
+import pytest
 
+from tests.support.sockets import boundSocket, closeWithReset
 from tests.support.twistd import Twistd, environment
 
 __all__ = [
     "COMMAND",
     "PATIENCE",
-    "Done",
+    "Completed",
     "Piped",
-    "command",
-    "datagrams",
-    "finish",
-    "nobody",
-    "ours",
-    "reset",
-    "stream",
+    "datagramServer",
+    "ownServer",
+    "resetAfterData",
+    "runCommand",
+    "runInProcess",
+    "streamServer",
     "terminal",
-    "waiting",
+    "unreadBytes",
+    "unusedPort",
+    "waitForExit",
 ]
 
-#: Ctrl-C ends it, even where it would be ignored, since the tests themselves run in the background.
+#: The command. A shell ignores SIGINT for its background jobs, and the tests may be one: this restores Ctrl-C.
 COMMAND = (
     sys.executable,
     "-c",
@@ -47,16 +49,13 @@ COMMAND = (
     "from sockservices.__main__ import main; main()",
 )
 
-#: Seconds in which something that was asked for must have happened.
+#: Seconds to wait for an expected event.
 PATIENCE = 20.0
 
-#: What C{close()} does: it resets.
-RESETTING = struct.pack("ii", 1, 0)
 
-
-class Done(NamedTuple):
+class Completed(NamedTuple):
     """
-    A command that has ended.
+    The result of a command: exit status, standard output and standard error.
     """
 
     status: int
@@ -64,58 +63,65 @@ class Done(NamedTuple):
     err: str
 
 
-def command(*arguments: str | bytes, said: bytes = b"", variables: Mapping[str, str] | None = None) -> Done:
+def runCommand(*arguments: str | bytes, stdin: bytes = b"", variables: Mapping[str, str] | None = None) -> Completed:
     """
-    Run it, with pipes.
+    Run the command with pipes.
 
-    @param said: its standard input.
-    @param variables: what else is in its environment.
+    @param variables: additions to its environment.
     """
     done = subprocess.run(
         [*COMMAND, *arguments],
         env=environment(**variables or {}),
-        input=said,
+        input=stdin,
         capture_output=True,
         timeout=3 * PATIENCE,
         check=False,
     )
-    return Done(done.returncode, done.stdout, done.stderr.decode())
+    return Completed(done.returncode, done.stdout, done.stderr.decode())
+
+
+def runInProcess(capfd: pytest.CaptureFixture[str], *arguments: str) -> Completed:
+    """
+    Run the command in this process.
+    """
+    from sockservices.cli.commands import run
+
+    status = run(arguments)
+    out, err = capfd.readouterr()
+    return Completed(status, out.encode(), err)
 
 
 class Piped:
     """
-    A context manager: the command with its output in pipes, while it runs.
+    A context manager: the command with pipes, while it runs.
 
-    @ivar out: its standard output.
+    @ivar stdin: the write end of its standard input.
+    @ivar stdout: the read end of its standard output.
     """
 
     def __init__(self, *arguments: str) -> None:
+        pipe = subprocess.PIPE
         self.process = subprocess.Popen(
-            [*COMMAND, *arguments],
-            env=environment(),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
+            [*COMMAND, *arguments], env=environment(), stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0
         )
         assert self.process.stdin
         assert self.process.stdout
-        self.said, self.out = self.process.stdin, self.process.stdout
+        self.stdin, self.stdout = self.process.stdin, self.process.stdout
 
     def __enter__(self) -> Self:
         return self
 
     def interrupt(self) -> None:
         """
-        Do as Ctrl-C does.
+        Send SIGINT, as Ctrl-C does.
         """
         self.process.send_signal(signal.SIGINT)
 
-    def end(self) -> tuple[int, str]:
+    def exited(self) -> tuple[int, str]:
         """
         Wait for the end.
 
-        @return: the exit status, and what it had to complain of.
+        @return: the exit status, and standard error.
         """
         assert self.process.stderr
         status = self.process.wait(PATIENCE)
@@ -127,9 +133,9 @@ class Piped:
             pass
 
 
-def waiting(pipe: IO[bytes]) -> int:
+def unreadBytes(pipe: IO[bytes]) -> int:
     """
-    How many bytes wait to be read.
+    Give the number of bytes in a pipe.
     """
     return int.from_bytes(ioctl(pipe, FIONREAD, bytes(4)), sys.byteorder)
 
@@ -137,21 +143,20 @@ def waiting(pipe: IO[bytes]) -> int:
 @contextmanager
 def terminal(*arguments: str) -> Iterator[pexpect.spawn[bytes]]:
     """
-    Run any command at a terminal of its own.
+    Run a program at a pseudo-terminal.
     """
     with warnings.catch_warnings():
-        # From Python 3.12 on: it forks beside threads. All that the child does is to become another program.
+        # Python 3.12 and later warn of fork() beside threads. The child only calls exec().
         warnings.simplefilter("ignore", DeprecationWarning)
         child: pexpect.spawn[bytes] = pexpect.spawn(
             arguments[0],
             [*arguments[1:]],
-            # No readline settings of whose machine this is.
+            # Ignore the user's readline settings.
             env=environment(TERM="xterm", LC_ALL="C.UTF-8", INPUTRC=os.devnull),
             dimensions=(24, 200),
             timeout=PATIENCE,
             encoding=None,
         )
-    # Nothing here is so quick that it would have to be slowed down.
     child.delaybeforesend = None
     try:
         yield child
@@ -159,11 +164,11 @@ def terminal(*arguments: str) -> Iterator[pexpect.spawn[bytes]]:
         child.close(force=True)
 
 
-def finish(child: pexpect.spawn[bytes]) -> tuple[int | None, bytes]:
+def waitForExit(child: pexpect.spawn[bytes]) -> tuple[int | None, bytes]:
     """
-    Wait for the end.
+    Wait for the end of a program at a terminal.
 
-    @return: the exit status, and what was printed until then.
+    @return: the exit status, and the output since the last match.
     """
     child.expect_exact(pexpect.EOF)
     child.wait()
@@ -171,52 +176,50 @@ def finish(child: pexpect.spawn[bytes]) -> tuple[int | None, bytes]:
 
 
 @contextmanager
-def ours(folder: Path, *services: str) -> Iterator[Callable[[str, str], str]]:
+def ownServer(folder: Path, *services: str) -> Iterator[Callable[[str, str], str]]:
     """
-    A server of our own: each of the services on each transport.
+    Serve the project's services on each transport.
 
-    @return: the URL of a service on a transport.
+    @return: a function that gives the URL of a service on a transport.
     """
-    sockets = [
-        (service, kind, str(folder / f"{service}.{kind}")) for service in services for kind in ("unix", "unixgram")
+    listens = [
+        f"--listen={service}={kind}:{folder / service}.{kind}" for service in services for kind in ("unix", "unixgram")
     ]
-    listens = [f"--listen={service}={kind}:{path}" for service, kind, path in sockets]
     with Twistd(*(f"--service={service}=0" for service in services), "--proto=all", *listens) as server:
         yield lambda service, transport: f"{transport}://{server.listeners[service, transport][0]}"
 
 
-def _bound(kind: socket.SocketKind, path: Path | None) -> tuple[socket.socket, str]:
+def _bound(transport: str, path: Path | None) -> tuple[socket.socket, str]:
     """
-    A socket, and its URL.
+    Bind a socket.
+
+    @return: the socket, and its URL.
     """
-    bound = socket.socket(socket.AF_UNIX if path else socket.AF_INET, kind)
-    bound.bind(str(path) if path else ("127.0.0.1", 0))
-    name = {(True, True): "tcp", (True, False): "unix", (False, True): "udp", (False, False): "unixgram"}[
-        kind == socket.SOCK_STREAM, path is None
-    ]
-    return bound, f"{name}://{path or '{}:{}'.format(*bound.getsockname())}"
+    bound = boundSocket(transport, path or "")
+    return bound, f"{transport}://{path or '{}:{}'.format(*bound.getsockname())}"
 
 
 @contextmanager
-def stream(talk: Callable[[socket.socket], object], path: Path | None = None) -> Iterator[str]:
+def streamServer(serve: Callable[[socket.socket], object], path: Path | None = None) -> Iterator[str]:
     """
-    A stream server.
+    Serve streams in a thread.
 
-    @param talk: what it does in a conversation, which then ends.
-    @return: its URL.
+    @param serve: called with each connection, which is closed after it.
+    @param path: of a Unix socket; by default the server uses TCP.
+    @return: the URL.
     """
-    listener, url = _bound(socket.SOCK_STREAM, path)
+    listener, url = _bound("unix" if path else "tcp", path)
     listener.listen()
 
-    def serve() -> None:
+    def acceptAll() -> None:
         with suppress(OSError):
             while True:
-                conversation, _ = listener.accept()
-                conversation.settimeout(PATIENCE)
-                with conversation, suppress(OSError):
-                    talk(conversation)
+                connection, _ = listener.accept()
+                connection.settimeout(PATIENCE)
+                with connection, suppress(OSError):
+                    serve(connection)
 
-    with _beside(serve), listener:
+    with _inThread(acceptAll), listener:
         try:
             yield url
         finally:
@@ -225,32 +228,33 @@ def stream(talk: Callable[[socket.socket], object], path: Path | None = None) ->
 
 
 @contextmanager
-def datagrams(reply: Callable[[socket.socket, bytes, Any], object], path: Path | None = None) -> Iterator[str]:
+def datagramServer(reply: Callable[[socket.socket, bytes, Any], object], path: Path | None = None) -> Iterator[str]:
     """
-    A datagram server.
+    Serve datagrams in a thread.
 
     @param reply: called with the socket, a datagram and its source.
-    @return: its URL.
+    @param path: of a Unix socket; by default the server uses UDP.
+    @return: the URL.
     """
-    bound, url = _bound(socket.SOCK_DGRAM, path)
-    last = os.urandom(16)
+    bound, url = _bound("unixgram" if path else "udp", path)
+    stop = os.urandom(16)
 
-    def serve() -> None:
-        while (received := bound.recvfrom(2**18))[0] != last:
+    def receiveAll() -> None:
+        while (received := bound.recvfrom(2**18))[0] != stop:
             with suppress(OSError):
                 reply(bound, *received)
 
-    with bound, _beside(serve):
+    with bound, _inThread(receiveAll):
         try:
             yield url
         finally:
-            with socket.socket(bound.family, socket.SOCK_DGRAM) as telling:
-                telling.sendto(last, bound.getsockname())
+            with socket.socket(bound.family, socket.SOCK_DGRAM) as stopper:
+                stopper.sendto(stop, bound.getsockname())
 
 
 @contextmanager
-def _beside(serve: Callable[[], None]) -> Iterator[None]:
-    thread = threading.Thread(target=serve, daemon=True)
+def _inThread(function: Callable[[], None]) -> Iterator[None]:
+    thread = threading.Thread(target=function, daemon=True)
     thread.start()
     try:
         yield
@@ -260,21 +264,18 @@ def _beside(serve: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def nobody(kind: socket.SocketKind, path: Path | None = None) -> Iterator[str]:
+def unusedPort() -> Iterator[str]:
     """
-    The URL of a socket at which nobody listens, nor will anybody.
+    Give the URL of a TCP port at which nothing listens. A bound socket keeps the port unused.
     """
-    bound, url = _bound(kind, path)
+    bound, url = _bound("tcp", None)
     with bound:
-        if path or kind == socket.SOCK_DGRAM:
-            # Whoever holds a datagram socket hears by it. An address of its own is as good as a port that is taken.
-            bound.close()
-        yield url if path or kind == socket.SOCK_STREAM else f"udp://127.0.0.88:{url.rpartition(':')[2]}"
+        yield url
 
 
-def reset(conversation: socket.socket) -> None:
+def resetAfterData(connection: socket.socket) -> None:
     """
-    Cut a conversation off, when something has come.
+    Reset a connection when data has arrived.
     """
-    conversation.recv(1, socket.MSG_PEEK)
-    conversation.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESETTING)
+    connection.recv(1, socket.MSG_PEEK)
+    closeWithReset(connection)

@@ -13,7 +13,8 @@ import time
 from contextlib import suppress
 
 from sockservices.registry import names
-from tests.support.watched import Watched, readToEnd, reset, sender
+from tests.support.sockets import closeWithReset
+from tests.support.watched import Watched, readToEnd, sender
 
 __all__ = ["soak"]
 
@@ -29,7 +30,7 @@ def _stream(server: Watched, chance: random.Random) -> None:
     with socket.create_connection(server.address(service), 10) as client, suppress(ConnectionError):
         if service == "chargen" or chance.random() < 0.1:
             client.recv(chance.randrange(1, 100_000)) if service == "chargen" else client.sendall(sent)
-            reset(client)
+            closeWithReset(client)
             return
         writer = sender(client, sent)
         received = readToEnd(client)

@@ -13,7 +13,7 @@ from typing import Self
 
 from tests.support.twistd import Twistd
 
-__all__ = ["Probe", "Watched", "readToEnd", "reset", "sender"]
+__all__ = ["Probe", "Watched", "readToEnd", "sender"]
 
 
 class Watched(Twistd):
@@ -141,11 +141,3 @@ def sender(client: socket.socket, sent: bytes) -> threading.Thread:
     thread = threading.Thread(target=send)
     thread.start()
     return thread
-
-
-def reset(client: socket.socket) -> None:
-    """
-    Close so that the far end sees a reset.
-    """
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    client.close()

@@ -23,8 +23,9 @@ import pytest
 
 from sockservices.registry import names
 from tests.support.soak import soak
+from tests.support.sockets import closeWithReset
 from tests.support.twistd import Twistd, environment
-from tests.support.watched import Probe, Watched, readToEnd, reset, sender
+from tests.support.watched import Probe, Watched, readToEnd, sender
 
 MIB = 1 << 20
 
@@ -254,7 +255,7 @@ def test_resetsLeaveNothingBehind() -> None:
                 client.setblocking(False)
                 with suppress(BlockingIOError):
                     client.send(bytes(MIB))
-            reset(client)
+            closeWithReset(client)
 
 
 def test_theLimitInAllHoldsAcrossServices() -> None:

@@ -1,3 +1,3 @@
 """
-What the C{sockservices} command does beside serving: one file each.
+The subcommands of the C{sockservices} command, and what they share.
 """

@@ -1,5 +1,5 @@
 """
-C{sockservices ask}: one question, one answer.
+C{sockservices ask}: one request and its answer.
 """
 
 from __future__ import annotations
@@ -12,69 +12,92 @@ from typing import Any
 import click
 from twisted.internet.defer import Deferred
 
-from sockservices.cli.parameters import TARGET, timeout
-from sockservices.cli.running import run
-from sockservices.cli.words import Output, about
-from sockservices.client import Target, Unanswered, askDatagram, exchange
-from sockservices.client.within import within
+from sockservices.cli.errors import addTarget
+from sockservices.cli.output import Output
+from sockservices.cli.parameters import TARGET, timeoutOption
+from sockservices.cli.reactor import runInReactor
+from sockservices.client import RequestFailed, Target, askDatagram, exchange
+from sockservices.client.timeout import withTimeout
+from sockservices.text.values import quoted
 
 __all__ = ["ask"]
 
 
-@click.command(short_help="Ask a service one thing, and print its answer.")
+# ParamType is generic only from click 8.4 on.
+class _HexType(click.ParamType):  # type: ignore[type-arg]
+    """
+    Bytes in hexadecimal.
+    """
+
+    name = "bytes"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        """
+        Decode the bytes.
+        """
+        try:
+            return value if isinstance(value, bytes) else bytes.fromhex(value)
+        except ValueError:
+            self.fail(f"{quoted(value)}: expected two hexadecimal digits for each byte, such as 31", param, ctx)
+
+
+@click.command(short_help="Send one message to a service, and print the answer.")
 @click.argument("url", type=TARGET)
 @click.argument("message", required=False)
-@click.option("--hex", "octets", metavar="BYTES", help="The message in hexadecimal, such as 31 or '31 0d 0a'.")
-@click.option("--expect", metavar="TEXT", help="The answer that is right; any other is short or corrupt.")
-@timeout(10.0, "How long all of it may take, once the standard input has been read.")
-def ask(url: Target, message: str | None, octets: str | None, expect: str | None, timeout: float) -> None:
+@click.option(
+    "--hex",
+    "octets",
+    type=_HexType(),
+    metavar="BYTES",
+    help="The message in hexadecimal, such as 31 or '31 0d 0a'.",
+)
+@click.option("--expect", metavar="TEXT", help="The expected answer; any other is short or corrupt.")
+@timeoutOption(10.0, "Time limit for the whole request, after standard input has been read.")
+def ask(url: Target, message: str | None, octets: bytes | None, expect: str | None, timeout: float) -> None:
     """
-    Send a message, and print the answer as it comes.
+    Send a message, and print the answer as it arrives.
 
-    URL is tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH. Without MESSAGE and --hex, the standard
-    input is sent; at a terminal, nothing. On a stream our side is ended after the message, and the answer is read to
-    its end; a datagram has one reply.
+    URL is tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH. Without MESSAGE and --hex, send standard
+    input, or an empty message if standard input is a terminal. On a stream, send a FIN after the message, and read the
+    answer until the peer's FIN. A datagram gets one reply.
 
-    The exit status is the verdict: ok 0, refused 10, reset 11, timeout 12, eof (an end before any byte of the answer)
-    13, short (an end with a part of it) 14, corrupt 15, wrong-source 16, unreachable 17, dns 18, usage 64.
+    The exit status is the verdict: ok 0, refused 10, reset 11, timeout 12, eof (closed before the first byte of the
+    answer) 13, short (closed after part of the answer) 14, corrupt 15, wrong-source 16, unreachable 17, dns 18,
+    usage 64.
     """
-    said = _message(message, octets)
+    request = _message(message, octets)
     expected = None if expect is None else os.fsencode(expect)
     output = Output()
 
-    async def answered(reactor: Any) -> None:
+    async def printAnswer(reactor: Any) -> None:
         if not url.stream:
             try:
-                output.say(await askDatagram(url.address, said, reactor=reactor, timeout=timeout, expect=expected))
-            except Unanswered as fault:
-                output.say(fault.answer)
+                reply = await askDatagram(url.address, request, reactor=reactor, timeout=timeout, expect=expected)
+            except RequestFailed as failure:
+                output.writeData(failure.answer)
                 raise
+            output.writeData(reply)
             return
-        async with aclosing(exchange(url.endpoint(reactor), said, reactor=reactor, expect=expected)) as segments:
+        async with aclosing(exchange(url.endpoint(reactor), request, reactor=reactor, expect=expected)) as segments:
             async for segment in segments:
-                output.say(segment)
+                output.writeData(segment)
 
-    def all_(reactor: Any) -> Deferred[None]:
-        return within(Deferred.fromCoroutine(answered(reactor)), timeout, reactor, "no end of an answer")
+    def printInTime(reactor: Any) -> Deferred[None]:
+        return withTimeout(Deferred.fromCoroutine(printAnswer(reactor)), timeout, reactor, "the answer did not end")
 
     try:
-        with about(url):
-            run(all_, timeout)
+        with addTarget(url):
+            runInReactor(printInTime, timeout)
     finally:
         if sys.stdout.isatty():
             output.endLine()
 
 
-def _message(message: str | None, octets: str | None) -> bytes:
+def _message(message: str | None, octets: bytes | None) -> bytes:
+    if message is not None and octets is not None:
+        raise click.UsageError("MESSAGE and --hex: expected one of them, got both", click.get_current_context())
     if octets is not None:
-        if message is not None:
-            raise click.UsageError("MESSAGE and --hex: one of them is wanted")
-        try:
-            return bytes.fromhex(octets)
-        except ValueError:
-            raise click.BadParameter(
-                f"{octets!r}: two digits a byte are wanted, such as 31", param_hint="--hex"
-            ) from None
+        return octets
     if message is not None:
         return os.fsencode(message)
     return b"" if sys.stdin.isatty() else sys.stdin.buffer.read()

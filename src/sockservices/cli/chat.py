@@ -1,5 +1,5 @@
 """
-C{sockservices chat}: the tutorials' loop, line by line.
+C{sockservices chat}: a conversation with a service, line by line.
 """
 
 from __future__ import annotations
@@ -11,18 +11,19 @@ import click
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 
-from sockservices.cli.parameters import SECONDS, TARGET, timeout
+from sockservices.cli.errors import addTarget
+from sockservices.cli.exit_status import exitStatus
+from sockservices.cli.parameters import SECONDS, TARGET, timeoutOption
 from sockservices.cli.prompt import Prompt
-from sockservices.cli.running import LIMIT, background
-from sockservices.cli.words import about
-from sockservices.client import ClientProtocol, DatagramClient, Target, Unanswered, Verdict, connect
-from sockservices.client.within import within
+from sockservices.cli.reactor import CLOSE_TIMEOUT, backgroundReactor
+from sockservices.client import ClientProtocol, DatagramClient, RequestFailed, Target, Verdict, connect
+from sockservices.client.timeout import withTimeout
 from sockservices.testing.background_reactor import BackgroundReactor
 
 __all__ = ["chat"]
 
 
-@click.command(short_help="Talk to a service, line by line.")
+@click.command(short_help="Send lines to a service, and print the answers.")
 @click.argument("url", type=TARGET)
 @click.option(
     "--wait",
@@ -30,172 +31,175 @@ __all__ = ["chat"]
     metavar="SECONDS",
     default=1.0,
     show_default=True,
-    help="How long to wait for the answer to a line before the next is read; what comes later is shown as well.",
+    help="Time to wait for the answer to a line before reading the next. Later answers are printed too.",
 )
-@timeout(10.0, "How long to wait for a connection, for room to send, and after the last line for the peer's end.")
+@timeoutOption(10.0, "Time to wait for a connection, for the peer to read, and after the last line for its FIN.")
 def chat(url: Target, wait: float, timeout: float) -> int:
     """
-    Read lines, send each without its line end and the blanks around it, and print what comes back. Empty lines are
-    skipped.
+    Read lines, send each without its line end and surrounding blanks, and print the answers. Skip empty lines.
 
-    URL is tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH. Ctrl-D ends our side, Ctrl-C all at once.
-    Lines may be piped in, too.
+    URL is tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH. Ctrl-D sends a FIN and waits for the
+    peer's; Ctrl-C closes at once. Lines may come from a pipe.
 
-    The exit status is the verdict, as that of ask: ok 0 when the peer has said something, or we end without asking.
+    The exit status is the verdict, as that of ask. It is ok 0 if the peer has answered, or if no line was sent.
     """
-    with background() as running:
-        return _Chat(running, url, wait, timeout).run().status
+    with backgroundReactor() as background:
+        return exitStatus(_Chat(background, url, wait, timeout).run())
 
 
 class _Chat:
     """
-    A conversation in the reactor's thread, and a terminal in this one.
+    Sends lines from the main thread, and receives in the reactor's thread.
     """
 
     _verdict = Verdict.OK
-    _asked = _heard = _finished = False
-    _fault: BaseException | None = None
-    _peer: ClientProtocol | DatagramClient | None = None
+    _lineSent = _answered = _finSent = False
+    _error: BaseException | None = None
+    _client: ClientProtocol | DatagramClient | None = None
 
-    def __init__(self, running: BackgroundReactor, url: Target, wait: float, timeout: float) -> None:
-        self._running = running
+    def __init__(self, background: BackgroundReactor, url: Target, wait: float, timeout: float) -> None:
+        self._background = background
         self._url = url
         self._wait = wait
         self._timeout = timeout
         self._prompt = Prompt()
-        self._news = Event()
-        self._over = Event()
+        self._printed = Event()
+        self._ended = Event()
 
     def run(self) -> Verdict:
         """
-        Talk until one side ends.
+        Chat until one side ends.
         """
         try:
-            self._talk(self._running.call(self._open, limit=None))
+            self._sendLines(self._background.call(self._open, limit=None))
         except KeyboardInterrupt:
-            # From the user, or because the peer has ended.
-            if self._peer is None:
+            # Ctrl-C, or Prompt.close() after the peer's end.
+            if self._client is None:
                 raise
-            if not self._over.is_set():
-                self._prompt.show("")
+            if not self._ended.is_set():
+                self._prompt.printMessage("")
         finally:
-            # Its thread may be stuck, printing what nobody reads.
+            # The reactor's thread may hang in a write to a pipe that nobody reads.
             with suppress(TimeoutError):
-                self._running.call(self._close, self._peer, limit=LIMIT)
-        if self._fault is not None:
-            raise self._fault
+                self._background.call(self._close, self._client, limit=CLOSE_TIMEOUT)
+        if self._error is not None:
+            raise self._error
         return self._verdict
 
-    def _close(self, peer: ClientProtocol | DatagramClient | None) -> Deferred[None] | None:
-        if peer is None:
+    def _close(self, client: ClientProtocol | DatagramClient | None) -> Deferred[None] | None:
+        if client is None:
             return None
-        self._hearing.cancel()
-        if isinstance(peer, ClientProtocol):
-            return peer.abort()
-        peer.close()
+        self._receiving.cancel()
+        if isinstance(client, ClientProtocol):
+            return client.abort()
+        client.close()
         return None
 
     async def _open(self) -> ClientProtocol | DatagramClient:
-        reactor = self._running.reactor
-        peer: ClientProtocol | DatagramClient
-        with about(self._url):
+        reactor = self._background.reactor
+        client: ClientProtocol | DatagramClient
+        with addTarget(self._url):
             if self._url.stream:
-                peer = await connect(self._url.endpoint(reactor), reactor=reactor, timeout=self._timeout)
+                client = await connect(self._url.endpoint(reactor), reactor=reactor, timeout=self._timeout)
             else:
-                peer = DatagramClient(self._url.address, reactor=reactor)
+                client = DatagramClient(self._url.address, reactor=reactor)
                 try:
-                    await peer.open()
+                    await client.open()
                 except BaseException:
-                    peer.close()
+                    client.close()
                     raise
-        hears = self._hears(peer) if isinstance(peer, ClientProtocol) else self._replies(peer)
-        self._peer = peer
-        self._hearing = Deferred.fromCoroutine(hears).addErrback(self._failed)
-        return peer
+        if isinstance(client, ClientProtocol):
+            receiving = self._receiveStream(client)
+        else:
+            receiving = self._receiveDatagrams(client)
+        self._client = client
+        self._receiving = Deferred.fromCoroutine(receiving).addErrback(self._receivingFailed)
+        return client
 
-    def _failed(self, failure: Failure) -> None:
+    def _receivingFailed(self, failure: Failure) -> None:
         if not failure.check(CancelledError):
-            # Such as that nobody reads what we print.
-            self._fault = failure.value
+            # Such as a BrokenPipeError from standard output.
+            self._error = failure.value
             self._end("")
 
-    async def _hears(self, peer: ClientProtocol) -> None:
+    async def _receiveStream(self, connection: ClientProtocol) -> None:
         """
-        What a stream says, to its end.
+        Print the peer's data until its FIN.
         """
-        remark = ""
+        message = ""
         try:
-            async for segment in peer:
-                self._told(segment)
-            if not self._finished:
-                remark = "the peer has ended the conversation"
-                self._verdict = Verdict.OK if self._heard else Verdict.EOF
-            elif self._asked and not self._heard:
-                self._verdict, remark = Verdict.EOF, "eof: the peer has ended without an answer"
-        except Unanswered as fault:
-            self._verdict, remark = fault.verdict, f"{fault}"
-        self._end(remark)
+            async for segment in connection:
+                self._print(segment)
+            if not self._finSent:
+                message = "the peer closed the connection"
+                self._verdict = Verdict.OK if self._answered else Verdict.EOF
+            elif self._lineSent and not self._answered:
+                self._verdict, message = Verdict.EOF, "eof: the peer closed without an answer"
+        except RequestFailed as failure:
+            self._verdict, message = failure.verdict, str(failure)
+        self._end(message)
 
-    def _end(self, remark: str) -> None:
-        self._over.set()
-        self._news.set()
-        self._prompt.close(remark)
-
-    async def _replies(self, peer: DatagramClient) -> None:
+    async def _receiveDatagrams(self, client: DatagramClient) -> None:
         """
-        What comes by datagrams. A refusal is no end: the service may come up again.
+        Print the peer's datagrams. Go on after a refusal: the service may start again.
         """
         while True:
             try:
-                self._told(await peer.receive())
+                self._print(await client.receive())
                 self._verdict = Verdict.OK
-            except Unanswered as fault:
-                self._verdict = fault.verdict
-                self._prompt.show(f"{fault}")
-                self._news.set()
+            except RequestFailed as failure:
+                self._verdict = failure.verdict
+                self._prompt.printMessage(str(failure))
+                self._printed.set()
 
-    def _told(self, said: bytes) -> None:
-        self._heard = True
-        self._prompt.tell(said, whole=not self._url.stream)
-        self._news.set()
+    def _end(self, message: str) -> None:
+        self._ended.set()
+        self._printed.set()
+        self._prompt.close(message)
 
-    def _talk(self, peer: ClientProtocol | DatagramClient) -> None:
-        while not self._over.is_set():
-            line = self._prompt.read()
+    def _print(self, data: bytes) -> None:
+        self._answered = True
+        self._prompt.printData(data, complete=not self._url.stream)
+        self._printed.set()
+
+    def _sendLines(self, client: ClientProtocol | DatagramClient) -> None:
+        while not self._ended.is_set():
+            line = self._prompt.readLine()
             if line is None:
                 break
             if line:
-                self._asked = True
-                self._news.clear()
-                self._send(peer, line)
-                self._news.wait(self._wait)
-        if isinstance(peer, ClientProtocol) and not self._over.is_set():
-            self._finished = True
-            self._running.call(peer.finish)
-            if not self._over.wait(self._timeout):
+                self._lineSent = True
+                self._printed.clear()
+                self._send(client, line)
+                self._printed.wait(self._wait)
+        if isinstance(client, ClientProtocol) and not self._ended.is_set():
+            self._finSent = True
+            self._background.call(client.finish)
+            if not self._ended.wait(self._timeout):
                 self._verdict = Verdict.TIMEOUT
-                self._prompt.show(f"timeout: the peer has not ended within {self._timeout:g} s")
-        elif self._asked and not self._heard and self._verdict is Verdict.OK:
-            stray = getattr(peer, "stray", "")
-            self._verdict = Verdict.WRONG_SOURCE if stray else Verdict.TIMEOUT
-            self._prompt.show(f"wrong-source: a reply came from {stray}" if stray else "timeout: no reply")
+                self._prompt.printMessage(f"timeout: the peer did not close within {self._timeout:g} s")
+        elif self._lineSent and not self._answered and self._verdict is Verdict.OK:
+            source = getattr(client, "lastWrongSource", "")
+            self._verdict = Verdict.WRONG_SOURCE if source else Verdict.TIMEOUT
+            self._prompt.printMessage(f"wrong-source: a reply came from {source}" if source else "timeout: no reply")
 
-    def _send(self, peer: ClientProtocol | DatagramClient, line: bytes) -> None:
+    def _send(self, client: ClientProtocol | DatagramClient, line: bytes) -> None:
         """
-        Send a line. What goes wrong is told by the side that hears, or here.
+        Send a line. A lost connection is reported by L{_receiveStream}, everything else here.
         """
         try:
-            self._running.call(self._sent, peer, line, limit=None)
-        except Unanswered as fault:
+            self._background.call(self._sendInReactor, client, line, limit=None)
+        except RequestFailed as failure:
             if not self._url.stream:
-                self._verdict = fault.verdict
-                self._prompt.show(f"{fault}")
-            elif fault.verdict is Verdict.TIMEOUT:
-                with about(self._url):
+                self._verdict = failure.verdict
+                self._prompt.printMessage(str(failure))
+            elif failure.verdict is Verdict.TIMEOUT:
+                with addTarget(self._url):
                     raise
 
-    async def _sent(self, peer: ClientProtocol | DatagramClient, line: bytes) -> None:
-        if isinstance(peer, ClientProtocol):
-            await within(peer.send(line), self._timeout, self._running.reactor, "nothing is read")
+    async def _sendInReactor(self, client: ClientProtocol | DatagramClient, line: bytes) -> None:
+        if isinstance(client, ClientProtocol):
+            reactor = self._background.reactor
+            await withTimeout(client.send(line), self._timeout, reactor, "the peer did not read")
         else:
-            peer.send(line)
+            client.send(line)

@@ -1,5 +1,5 @@
 """
-C{sockservices check}: whether a host's services do as their RFCs say.
+C{sockservices check}: the conformance of a host's services to their RFCs.
 """
 
 from __future__ import annotations
@@ -17,45 +17,47 @@ from rich.table import Table
 from rich.text import Text
 
 from sockservices import conformance
-from sockservices.cli.parameters import timeout
-from sockservices.cli.running import background
-from sockservices.cli.words import about
-from sockservices.client import Unanswered, Verdict
+from sockservices.cli.errors import addTarget
+from sockservices.cli.exit_status import exitStatus
+from sockservices.cli.parameters import timeoutOption
+from sockservices.cli.reactor import backgroundReactor
+from sockservices.client import RequestFailed, Verdict
 from sockservices.conformance import PORTS, RFC_PORTS, Result, Row, Timing
+from sockservices.text.values import quoted
 
-__all__ = ["check"]
+__all__ = ["check", "reasonNotOffered"]
 
 STYLES = {Result.PASS: "green", Result.FAIL: "bold red", Result.LIMITED: "yellow", Result.NOT_OFFERED: "dim"}
 
 
-# ParamType is not generic before click 8.4.
-class _Host(click.ParamType):  # type: ignore[type-arg]
+# ParamType is generic only from click 8.4 on.
+class _HostType(click.ParamType):  # type: ignore[type-arg]
     """
-    A name or an address, and no more.
+    A host name or an IP address.
     """
 
     name = "host"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """
-        Tell a URL, or a port, from a host.
+        Reject URLs and ports.
         """
         host = str(value)
         if not re.fullmatch(r"[\w.-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%\S+)?", host):
-            self.fail(f"{host!r}: a name or an IP address is wanted; ports go into --ports", param, ctx)
+            self.fail(f"{quoted(host)}: expected a host name or an IP address; ports go into --ports", param, ctx)
         return host
 
 
-class _Ports(click.ParamType):  # type: ignore[type-arg]
+class _PortsType(click.ParamType):  # type: ignore[type-arg]
     """
-    Where the services are: C{rfc}, or C{echo=7007,time=7037}.
+    The ports of the services: C{rfc}, or C{echo=7007,time=7037}.
     """
 
     name = "ports"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Mapping[str, int]:
         """
-        Read it.
+        Parse the ports.
         """
         if value == "rfc":
             return RFC_PORTS
@@ -63,50 +65,50 @@ class _Ports(click.ParamType):  # type: ignore[type-arg]
             ports: Mapping[str, int] = value
             return ports
         try:
-            return _ports(value)
-        except ValueError as fault:
-            self.fail(str(fault), param, ctx)
+            return _parsePorts(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
-def _ports(words: str) -> Mapping[str, int]:
+def _parsePorts(text: str) -> Mapping[str, int]:
     ports = {}
-    for word in words.split(","):
-        name, equals, port = word.strip().partition("=")
+    for item in text.split(","):
+        name, equals, port = item.strip().partition("=")
         if not equals:
-            raise ValueError(f"{word!r}: rfc or NAME=PORT,... is wanted")
+            raise ValueError(f"{quoted(item)}: expected rfc or NAME=PORT,...")
         if name not in PORTS:
-            raise ValueError(f"no service {name!r}; there are {', '.join(sorted(PORTS))}")
+            raise ValueError(f"{quoted(item)}: expected one of these services: {', '.join(sorted(PORTS))}")
         if name in ports:
-            raise ValueError(f"{name!r}: one port is wanted, there are two")
+            raise ValueError(f"{quoted(item)}: expected one port for {name}, got two")
         if not (port.isdecimal() and 0 < int(port[:6]) < 65536):
-            raise ValueError(f"{word!r}: a port from 1 to 65535 is wanted")
+            raise ValueError(f"{quoted(item)}: expected a port from 1 to 65535")
         ports[name] = int(port)
     return ports
 
 
-@click.command(short_help="Check whether a host's services do as their RFCs say.")
-@click.argument("host", type=_Host())
+@click.command(short_help="Check a host's services for conformance to their RFCs.")
+@click.argument("host", type=_HostType())
 @click.option(
     "--ports",
-    type=_Ports(),
+    type=_PortsType(),
     metavar="rfc|NAME=PORT,...",
     default=PORTS,
-    help="Where its services are, TCP and UDP: at the RFCs' own ports, or those named, and no others. By default, "
-    "where servers of this project have them.",
+    help="Ports of the services, the same for TCP and UDP: those of the RFCs, or the given services alone. By default, "
+    "the default ports of this project's server.",
 )
-@click.option("--json", "asJson", is_flag=True, help="Print the rows as JSON: an array of objects.")
-@timeout(2.0, "How long to wait for a connection, for a reply, and for an answer to go on.")
+@click.option("--json", "asJson", is_flag=True, help="Print the rows as a JSON array of objects.")
+@timeoutOption(2.0, "Time to wait for a connection, for a reply, and for the next part of an answer.")
 def check(host: str, ports: Mapping[str, int], asJson: bool, timeout: float) -> int:
     """
-    Ask a host's services for all that their RFCs, or the tutorials, say of them: one row for each sentence.
+    Check a host's services against every statement of their RFCs, or of the tutorials: one row for each statement.
 
-    A row is pass, fail (with what was seen and what was expected), limited (no reply where a rule on sizes
-    withholds it), or not offered. No more than 10 datagrams are sent in a second.
+    The result of a row is pass, fail (with the observed and the expected behaviour), limited (no reply because of a
+    limit on reply sizes), or not offered. The check sends at most 10 datagrams in a second.
 
-    The exit status is 0 when no row is fail, else 2; refused 10, timeout 12, unreachable 17, when no service is
-    offered at all; dns 18, usage 64.
+    The exit status is 0 if no row fails, else 2; if the host offers none of the services, refused 10, timeout 12 or
+    unreachable 17; dns 18, usage 64.
     """
-    rows = _rows(host.strip("[]"), ports, Timing(timeout))
+    rows = _check(host.strip("[]"), ports, Timing(timeout))
     if asJson:
         click.echo(json.dumps([row._asdict() | {"result": row.result.value} for row in rows], indent=2))
     else:
@@ -114,60 +116,59 @@ def check(host: str, ports: Mapping[str, int], asJson: bool, timeout: float) -> 
         with console.capture() as table:
             console.print(_table(rows))
         for line in table.get().splitlines():
-            # In a pipe, there are no blanks up to the right margin.
+            # rich pads each line with blanks to the right margin.
             click.echo(line.rstrip())
         counts = Counter(row.result for row in rows)
         console.print(f"{host}: {', '.join(f'{counts[result]} {result.value}' for result in Result)}", markup=False)
     if all(row.result is Result.NOT_OFFERED for row in rows):
-        with about(host):
-            raise Unanswered(_absence(rows), "none of these services is offered")
+        with addTarget(host):
+            raise RequestFailed(reasonNotOffered(rows), "the host offers none of these services")
     failed = any(row.result is Result.FAIL for row in rows)
-    return (Verdict.FAILED if failed else Verdict.OK).status
+    return exitStatus(Verdict.FAILED if failed else Verdict.OK)
 
 
-def _rows(host: str, ports: Mapping[str, int], timing: Timing) -> list[Row]:
+def _check(host: str, ports: Mapping[str, int], timing: Timing) -> list[Row]:
     """
-    Check, with a bar on a terminal.
+    Check the host, with a progress bar if standard error is a terminal.
     """
     console = Console(stderr=True)
     columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
     bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with bar, background() as running:
+    with bar, backgroundReactor() as background:
         task = bar.add_task(f"checking {host}", total=conformance.countCases(ports))
 
-        def told(row: Row) -> None:
-            absent = row.result is Result.NOT_OFFERED
-            bar.advance(task, conformance.countCases([row.service], row.transport) if absent else 1)
+        def advanceBar(row: Row) -> None:
+            # One row stands for all cases of a service that is not offered.
+            notOffered = row.result is Result.NOT_OFFERED
+            bar.advance(task, conformance.countCases([row.service], row.transport) if notOffered else 1)
 
-        rows: list[Row] = running.call(
-            lambda: conformance.check(host, ports, reactor=running.reactor, onRow=told, timing=timing), limit=None
+        reactor = background.reactor
+        rows: list[Row] = background.call(
+            lambda: conformance.check(host, ports, reactor=reactor, onRow=advanceBar, timing=timing), limit=None
         )
     return rows
 
 
 def _table(rows: Sequence[Row]) -> Table:
-    """
-    For people.
-    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("service", "over", "port"):
         table.add_column(heading, no_wrap=True)
     table.add_column("what it does")
     table.add_column("result", no_wrap=True)
     for row in rows:
-        absent = row.result is Result.NOT_OFFERED
-        says = Text.assemble(row.sentence, (f" ({row.seen if absent else row.source})", "dim"))
+        notOffered = row.result is Result.NOT_OFFERED
+        statement = Text.assemble(row.sentence, (f" ({row.seen if notOffered else row.source})", "dim"))
         if row.expected:
-            says.append(f"\n  seen: {row.seen}\n  expected: {row.expected}", STYLES[row.result])
-        words = (row.service, row.transport, str(row.port), says, Text(row.result.value, STYLES[row.result]))
-        table.add_row(*words, style="dim" if absent else None)
+            statement.append(f"\n  seen: {row.seen}\n  expected: {row.expected}", STYLES[row.result])
+        result = Text(row.result.value, STYLES[row.result])
+        table.add_row(row.service, row.transport, str(row.port), statement, result, style="dim" if notOffered else None)
     return table
 
 
-def _absence(rows: Sequence[Row]) -> Verdict:
+def reasonNotOffered(rows: Sequence[Row]) -> Verdict:
     """
-    Why there is nothing: the reason that tells most of the host.
+    Choose one of the rows' reasons: refused and unreachable say more about the host than a timeout.
     """
     seen = {row.seen for row in rows}
     reasons: list[Verdict] = [Verdict.REFUSED, Verdict.UNREACHABLE, *Verdict]
-    return next(reason for reason in reasons if reason.word in seen)
+    return next(reason for reason in reasons if reason.value in seen)

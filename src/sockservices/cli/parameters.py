@@ -1,5 +1,5 @@
 """
-What the commands have in common on their command lines.
+The types of the commands' options and arguments, and the option C{--timeout}.
 """
 
 from __future__ import annotations
@@ -12,71 +12,77 @@ import click
 
 from sockservices.client import Target, target
 from sockservices.conversation.policy import MAX_LIMIT
+from sockservices.text.values import quoted
 
-__all__ = ["COUNT", "INTERVAL", "SECONDS", "TARGET", "timeout"]
+__all__ = ["COUNT", "INTERVAL", "SECONDS", "TARGET", "timeoutOption"]
 
 
-# Not generic before click 8.4.
-class _Target(click.ParamType):  # type: ignore[type-arg]
+# ParamType is generic only from click 8.4 on.
+class _TargetType(click.ParamType):  # type: ignore[type-arg]
     """
-    A URL of a service.
+    The URL of a service.
     """
 
     name = "url"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Target:
         """
-        Read it.
+        Parse the URL.
         """
         if isinstance(value, Target):
             return value
         try:
             return target(value)
-        except ValueError as fault:
-            self.fail(str(fault), param, ctx)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
-TARGET = _Target()
+TARGET = _TargetType()
 
 
-class _Number(click.ParamType):  # type: ignore[type-arg]
+class _NumberType(click.ParamType):  # type: ignore[type-arg]
     """
-    A number within limits. Those of click would let C{nan} pass, and times that no clock has.
+    A number in a range. The ranges of click accept C{nan}, and numbers of seconds that no timer takes.
     """
 
     name = "number"
 
-    def __init__(self, kind: type[int] | type[float], wanted: str, least: float = 0.0) -> None:
+    def __init__(self, kind: type[int] | type[float], expected: str, minimum: float = 0.0) -> None:
+        """
+        @param expected: the description of the range, without its maximum.
+        """
         self._kind = kind
-        self._wanted = wanted
-        self._least = least
+        self._expected = f"expected {expected} {MAX_LIMIT}"
+        self._minimum = minimum
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """
-        Read it.
+        Parse the number.
         """
         try:
             number = self._kind(value)
         except ValueError:
             number = self._kind(-1)
-        if not self._least <= number <= MAX_LIMIT:
-            self.fail(f"{value!r}: {self._wanted}, up to {MAX_LIMIT}, is wanted", param, ctx)
+        if not self._minimum <= number <= MAX_LIMIT:
+            self.fail(f"{quoted(str(value))}: {self._expected}", param, ctx)
         return number
 
 
-COUNT = _Number(int, "a whole number from 1", 1)
+COUNT = _NumberType(int, "a whole number from 1 to", 1)
 
-INTERVAL = _Number(float, "a number of seconds from 0")
+INTERVAL = _NumberType(float, "a number of seconds from 0 to")
 
-#: A time that is no instant.
-SECONDS = _Number(float, "a number of seconds above 0", ulp(0.0))
+SECONDS = _NumberType(float, "a number of seconds above 0, up to", ulp(0.0))
 
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def timeout(default: float, text: str) -> Callable[[F], F]:
+def timeoutOption(default: float, text: str) -> Callable[[F], F]:
     """
-    The option C{--timeout}.
+    Add the option C{--timeout} to a command.
+
+    @param default: seconds.
+    @param text: its help.
     """
     return click.option("--timeout", type=SECONDS, metavar="SECONDS", default=default, show_default=True, help=text)

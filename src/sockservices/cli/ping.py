@@ -1,5 +1,5 @@
 """
-C{sockservices ping}: probes, and what becomes of them.
+C{sockservices ping}: repeated probes of an echo service.
 """
 
 from __future__ import annotations
@@ -14,95 +14,104 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from sockservices.cli.parameters import COUNT, INTERVAL, TARGET, timeout
-from sockservices.cli.running import background
-from sockservices.client import Target
+from sockservices.cli.exit_status import exitStatus
+from sockservices.cli.parameters import COUNT, INTERVAL, TARGET, timeoutOption
+from sockservices.cli.reactor import backgroundReactor
+from sockservices.client import Target, Verdict
 from sockservices.client.ping import ping as probe
-from sockservices.client.tally import Tally
+from sockservices.client.ping_statistics import PingStatistics
 
-__all__ = ["drawn", "figures", "ping", "times"]
+__all__ = ["counts", "ping", "roundTripTimes", "sparkline"]
 
-#: How many of the last times are drawn.
-DRAWN = 40
+#: The number of round-trip times in the sparkline.
+SPARKLINE_WIDTH = 40
 
-BARS = "▁▂▃▄▅▆▇█"
+SPARKLINE_BARS = "▁▂▃▄▅▆▇█"
 
 
-def figures(tally: Tally) -> str:
+def counts(statistics: PingStatistics) -> str:
     """
-    The counts as a line.
+    Give the counts as one line.
     """
     return (
-        f"{tally.sent} sent, {tally.returned} returned, {tally.lost} lost, {tally.corrupt} corrupt, "
-        f"{tally.duplicated} duplicated, {tally.reordered} reordered, {tally.strays} from the wrong address"
+        f"{statistics.sent} sent, {statistics.returned} returned, {statistics.lost} lost, "
+        f"{statistics.corrupt} corrupt, {statistics.duplicated} duplicated, {statistics.reordered} reordered, "
+        f"{statistics.wrongSourceCount} from the wrong address"
     )
 
 
-def times(tally: Tally) -> str:
+def roundTripTimes(statistics: PingStatistics) -> str:
     """
-    The times as a line, in milliseconds.
+    Give the minimum, median and 99th percentile of the round-trip times as one line, in milliseconds.
     """
-    if not tally.times:
-        return "no times: none has returned"
-    # One value is all of its quantiles; statistics wants two.
-    cuts = quantiles([*tally.times] * (1 + (len(tally.times) == 1)), n=100, method="inclusive")
-    least, middle, most = (f"{seconds * 1000:.3f} ms" for seconds in (min(tally.times), cuts[49], cuts[98]))
-    return f"{least} min, {middle} median, {most} p99"
+    times = statistics.roundTripTimes
+    if not times:
+        return "no round-trip times: no probe returned"
+    # quantiles() needs two values.
+    cuts = quantiles([*times] * (1 + (len(times) == 1)), n=100, method="inclusive")
+    minimum, median, p99 = (f"{seconds * 1000:.3f} ms" for seconds in (min(times), cuts[49], cuts[98]))
+    return f"{minimum} min, {median} median, {p99} p99"
 
 
-def drawn(tally: Tally) -> str:
+def sparkline(statistics: PingStatistics) -> str:
     """
-    The last times as bars, the longest of them the highest.
+    Draw the most recent round-trip times as bars, relative to the longest of them.
     """
-    last = tally.times[-DRAWN:]
-    longest = max(last, default=0.0) or 1.0
-    return "".join(BARS[int(seconds / longest * (len(BARS) - 1))] for seconds in last)
+    recent = statistics.roundTripTimes[-SPARKLINE_WIDTH:]
+    longest = max(recent, default=0.0) or 1.0
+    return "".join(SPARKLINE_BARS[int(seconds / longest * (len(SPARKLINE_BARS) - 1))] for seconds in recent)
 
 
-@click.command(short_help="Probe an echo service, and count what returns.")
+@click.command(short_help="Send probes to an echo service, and count the replies.")
 @click.argument("url", type=TARGET)
-@click.option("--count", type=COUNT, metavar="N", help="How many probes; without it, until Ctrl-C.")
+@click.option("--count", type=COUNT, metavar="N", help="Number of probes; by default, no end until Ctrl-C.")
 @click.option(
     "--interval",
     type=INTERVAL,
     metavar="SECONDS",
     default=1.0,
     show_default=True,
-    help="From one probe to the next.",
+    help="Time from one probe to the next.",
 )
-@timeout(2.0, "How long to wait for a connection, and at the end for probes that are still out.")
+@timeoutOption(2.0, "Time to wait for a connection, and after the last probe for outstanding replies.")
 def ping(url: Target, count: int | None, interval: float, timeout: float) -> int:
     """
-    Send probes of 64 bytes, each different, to a service that gives them back: echo, or upper.
+    Send distinct probes of 64 bytes to a service that returns them (echo or upper), and compare each reply with its
+    probe.
 
-    URL is tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH. Every reply is compared with what was
-    sent. Over a stream all probes go through one conversation; after a fault, through another one.
+    URL is tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH. Over a stream, all probes use one
+    connection; after a failure, a new one.
 
-    The exit status is the verdict: ok 0 when every probe has returned as it was, and nothing else has come but copies;
-    when one was lost, the last fault's (refused 10, reset 11, timeout 12, eof 13, short 14, unreachable 17, dns 18);
-    else corrupt 15, wrong-source 16, or timeout 12.
+    The exit status is the verdict: ok 0 if every probe returned unchanged, and every other reply was a copy; if a
+    probe was lost, that of the last failure (refused 10, reset 11, timeout 12, eof 13, short 14, unreachable 17,
+    dns 18); else corrupt 15, wrong-source 16, or timeout 12.
     """
-    tally = Tally(SystemRandom())
+    statistics = PingStatistics(SystemRandom())
     console = Console(highlight=False, markup=False, emoji=False)
-
-    def line() -> Text:
-        latest = f"{tally.times[-1] * 1000:.3f} ms" if tally.times else ""
-        fault = f"({tally.fault})" if tally.lost and tally.fault is not None else ""
-        return Text(f"{tally.returned} of {tally.sent} returned {drawn(tally)} {latest} {fault}", no_wrap=True)
-
-    live: Any = Live(get_renderable=line, console=console, transient=True) if console.is_terminal else nullcontext()
-    with live, background() as running:
+    live: Any = nullcontext()
+    if console.is_terminal:
+        live = Live(get_renderable=lambda: _progressLine(statistics), console=console, transient=True)
+    with live, backgroundReactor() as background:
+        reactor = background.reactor
         try:
-            running.call(
-                lambda: probe(url, tally, reactor=running.reactor, count=count, interval=interval, timeout=timeout),
+            background.call(
+                lambda: probe(url, statistics, reactor=reactor, count=count, interval=interval, timeout=timeout),
                 limit=None,
             )
         except KeyboardInterrupt:
-            running.call(lambda: tally.withdraw(running.reactor.seconds() - timeout))
-    console.print(f"{url}: {figures(tally)}", soft_wrap=True)
-    console.print(times(tally), soft_wrap=True)
-    verdict = tally.verdict
-    if verdict.status:
-        told = tally.fault is not None and tally.fault.verdict is verdict
-        click.echo(f"sockservices ping: {url}: {tally.fault if told else verdict.word}", err=True)
-    return verdict.status
+            background.call(lambda: statistics.discardSentAfter(reactor.seconds() - timeout))
+    console.print(f"{url}: {counts(statistics)}", soft_wrap=True)
+    console.print(roundTripTimes(statistics), soft_wrap=True)
+    verdict, failure = statistics.verdict, statistics.lastFailure
+    if verdict is not Verdict.OK:
+        described = failure is not None and failure.verdict is verdict
+        click.echo(f"sockservices ping: {url}: {failure if described else verdict.value}", err=True)
+    return exitStatus(verdict)
+
+
+def _progressLine(statistics: PingStatistics) -> Text:
+    times, failure = statistics.roundTripTimes, statistics.lastFailure
+    latest = f"{times[-1] * 1000:.3f} ms" if times else ""
+    reason = f"({failure})" if statistics.lost and failure is not None else ""
+    progress = f"{statistics.returned} of {statistics.sent} returned {sparkline(statistics)} {latest} {reason}"
+    return Text(progress, no_wrap=True)

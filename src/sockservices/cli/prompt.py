@@ -1,5 +1,5 @@
 """
-A terminal, or a pipe, that lines are read from while others are written.
+Reading lines from a terminal or a pipe while another thread prints.
 """
 
 from __future__ import annotations
@@ -13,43 +13,47 @@ from contextlib import contextmanager, suppress
 from threading import RLock, main_thread
 from types import FrameType
 
-from sockservices.cli.words import Output
+from sockservices.cli.output import Output
 
 __all__ = ["Prompt"]
 
 PROMPT = ">>: "
 
-#: Ends the wait for a line. Not that of Ctrl-C, which is ignored where a shell has started us in the background.
-WAKING = signal.SIGUSR1
+#: ECMA-48: carriage return, then EL (erase in line) to the end of the line.
+ERASE_LINE = "\r\x1b[K"
+
+#: Interrupts the main thread's read. SIGINT would not do: a shell ignores it for its background jobs.
+WAKE_SIGNAL = signal.SIGUSR1
 
 
 class Prompt:
     """
-    Asks for lines in the main thread, with a prompt if this is a terminal. Other threads may write meanwhile.
+    Reads lines in the main thread, with a prompt if standard input and output are a terminal. Another thread may print
+    at the same time: on a terminal, its output appears above the line being edited.
     """
 
     def __init__(self) -> None:
         self._terminal = sys.stdin.isatty() and sys.stdout.isatty()
         self._lock = RLock()
-        self._lines: list[str] = []
-        self._output = Output(self._lines.append) if self._terminal else Output()
+        self._pending: list[str] = []
+        self._output = Output(self._pending.append) if self._terminal else Output()
         self._reading = False
         self._closed = False
-        self._typed: Callable[[], str] = str
+        self._lineBuffer: Callable[[], str] = str
         if self._terminal:
             with suppress(ImportError):
-                # input() then edits lines, and remembers them.
+                # The import alone gives input() line editing and a history.
                 from readline import get_line_buffer
 
-                self._typed = get_line_buffer
-        signal.signal(WAKING, self._wake)
+                self._lineBuffer = get_line_buffer
+        signal.signal(WAKE_SIGNAL, self._interruptRead)
 
-    def read(self) -> bytes | None:
+    def readLine(self) -> bytes | None:
         """
         Read a line.
 
-        @return: the line, stripped; L{None} when there are no more.
-        @raise KeyboardInterrupt: by the user, or by L{close}.
+        @return: the line without surrounding white space; L{None} at the end of the input.
+        @raise KeyboardInterrupt: on Ctrl-C, or when L{close} interrupts the read.
         """
         with self._lock:
             if self._closed:
@@ -68,67 +72,67 @@ class Prompt:
         finally:
             self._reading = False
 
-    def close(self, remark: str) -> None:
+    def close(self, message: str) -> None:
         """
-        Show a last remark: no line will be wanted any more.
+        Print a last message, and interrupt a L{readLine} in progress.
         """
         with self._lock:
             self._closed = True
             if not (self._reading and self._terminal):
                 self._output.endLine()
                 self._flush()
-            if remark:
-                self.show(remark)
+            if message:
+                self.printMessage(message)
         while self._reading:
-            # Not once: what comes before the main thread waits for input does not wake it, but is only noted.
-            signal.pthread_kill(main_thread().ident or 0, WAKING)
+            # A signal that arrives just before the blocking read does not interrupt it, so send it until one does.
+            signal.pthread_kill(main_thread().ident or 0, WAKE_SIGNAL)
             time.sleep(0.02)
 
-    def _wake(self, number: int, frame: FrameType | None) -> None:
+    def _interruptRead(self, number: int, frame: FrameType | None) -> None:
         if self._reading and self._closed:
             self._reading = False
             raise KeyboardInterrupt
 
-    def tell(self, said: bytes, whole: bool) -> None:
+    def printData(self, data: bytes, complete: bool) -> None:
         """
-        Show what the peer has said, above the line that is being typed.
+        Print data of the peer.
 
-        @param whole: whether that was all, so that what follows is on a line of its own.
+        @param complete: whether the data is a whole message, which gets a line of its own.
         """
-        with self._lock, self._above():
-            self._output.say(said, whole)
-            if whole:
+        with self._lock, self._abovePrompt():
+            self._output.writeData(data, complete)
+            if complete:
                 self._output.endLine()
 
-    def show(self, remark: str) -> None:
+    def printMessage(self, message: str) -> None:
         """
-        Show a remark of our own.
+        Print a message of the command: on the terminal, or else on standard error.
         """
         if not self._terminal:
-            if remark:
-                print(f"sockservices chat: {remark}", file=sys.stderr)
+            if message:
+                print(f"sockservices chat: {message}", file=sys.stderr)
             return
-        with self._lock, self._above():
+        with self._lock, self._abovePrompt():
             self._output.endLine()
-            self._lines.append(remark + "\n")
+            self._pending.append(message + "\n")
 
     @contextmanager
-    def _above(self) -> Iterator[None]:
+    def _abovePrompt(self) -> Iterator[None]:
         """
-        Where a line is being typed, move it down, with its prompt.
+        Erase the line being edited, and print it again below the output.
         """
-        typing = self._reading and self._terminal
-        if typing:
-            self._lines.append("\r\x1b[K")
+        editing = self._reading and self._terminal
+        if editing:
+            self._pending.append(ERASE_LINE)
         yield
-        if typing:
+        if editing:
             self._output.endLine()
-            self._lines.append("" if self._closed else PROMPT + self._typed())
+            self._pending.append("" if self._closed else PROMPT + self._lineBuffer())
         self._flush()
 
     def _flush(self) -> None:
-        # All at once: the other thread may be about to show its prompt.
-        if self._lines:
-            sys.stdout.write("".join(self._lines))
+        # One write: the main thread may print its prompt between two.
+        if self._pending:
+            sys.stdout.write("".join(self._pending))
             sys.stdout.flush()
-            self._lines.clear()
+            self._pending.clear()

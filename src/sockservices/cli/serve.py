@@ -1,5 +1,5 @@
 """
-The C{sockservices serve} command: C{twistd sockservices} without twistd's own words. It needs Twisted alone.
+C{sockservices serve}: the same server as C{twistd sockservices}, without twistd's options. It needs Twisted alone.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ __all__ = ["serve"]
 
 def serve(arguments: list[str]) -> None:
     """
-    Serve in the foreground, without a pid file, until the process is told to stop.
+    Serve in the foreground, without a pid file, until a signal stops the process.
     """
     from twisted.scripts.twistd import run
 

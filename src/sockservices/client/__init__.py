@@ -1,18 +1,20 @@
 """
-The other end: asking a service, on any transport, with a plain verdict when no good answer comes.
+Client library: send a request to a service over TCP, UDP or Unix sockets, and get its answer or a verdict.
 """
 
 from sockservices.client.ask import ask, askDatagram, exchange
+from sockservices.client.connect import ClientFactory, connect
 from sockservices.client.datagram import DatagramClient
-from sockservices.client.factory import ClientFactory, connect
 from sockservices.client.protocol import ClientProtocol
+from sockservices.client.request_failed import RequestFailed
 from sockservices.client.target import Target, target
-from sockservices.client.verdict import Unanswered, Verdict
+from sockservices.client.verdict import Verdict
 
 __all__ = [
     "ClientFactory",
     "ClientProtocol",
     "DatagramClient",
+    "RequestFailed",
     "Target",
     "Unanswered",
     "Verdict",
@@ -22,3 +24,6 @@ __all__ = [
     "exchange",
     "target",
 ]
+
+#: The name of L{RequestFailed} in version 0.1.0.
+Unanswered = RequestFailed

@@ -1,5 +1,5 @@
 """
-One question and its answer, on a stream or by datagrams.
+One request and its answer, over a stream or as datagrams.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IStreamClientEndpoint
 from twisted.python.failure import Failure
 
+from sockservices.client.connect import connect
 from sockservices.client.datagram import DatagramClient
-from sockservices.client.factory import connect
-from sockservices.client.verdict import Unanswered, Verdict
-from sockservices.client.within import within
+from sockservices.client.request_failed import RequestFailed
+from sockservices.client.timeout import withTimeout
+from sockservices.client.verdict import Verdict
 
 __all__ = ["ask", "askDatagram", "exchange"]
 
-#: The most bytes of an answer that are kept, unless told otherwise: some services talk without end.
-MOST = 2**24
+#: The default maximum length of an answer, in bytes. C{chargen}, for one, never ends its answer.
+MAX_ANSWER = 2**24
 
 
 def ask(
@@ -30,64 +31,64 @@ def ask(
     reactor: Any,
     timeout: float | None = 10.0,
     expect: bytes | None = None,
-    most: int = MOST,
+    most: int = MAX_ANSWER,
 ) -> Deferred[bytes]:
     """
-    Connect, send a message, end our side, and read to the end of the other.
+    Connect, send a message, send a FIN, and read the answer until the peer's FIN.
 
     @param endpoint: any stream client endpoint, such as C{clientFromString(reactor, "tcp:127.0.0.1:8007")}.
-    @param reactor: the clock.
-    @param timeout: the seconds in which all of this must be over; L{None} is no limit.
-    @param expect: the answer that is expected; by default any of at least one byte.
-    @param most: the bytes that an answer may have.
-    @return: the answer; fails with L{Unanswered}.
+    @param reactor: the clock of the timeout.
+    @param timeout: seconds for the whole request; L{None} for no timeout.
+    @param expect: the expected answer; by default, any answer of at least one byte is good.
+    @param most: the maximum length of the answer in bytes.
+    @return: fires with the answer; fails with L{RequestFailed}.
     """
     answer = bytearray()
 
-    async def gather() -> bytes:
+    async def collect() -> bytes:
         async with aclosing(exchange(endpoint, message, reactor=reactor, expect=expect)) as segments:
             async for segment in segments:
                 answer.extend(segment)
                 if len(answer) > most:
-                    raise Unanswered(Verdict.CORRUPT, f"the answer is longer than {most} bytes")
+                    raise RequestFailed(Verdict.CORRUPT, f"the answer is longer than {most} bytes")
         return bytes(answer)
 
-    def remember(failure: Failure) -> Failure:
-        if isinstance(failure.value, Unanswered):
+    def addAnswer(failure: Failure) -> Failure:
+        if isinstance(failure.value, RequestFailed):
             failure.value.answer = bytes(answer)
         return failure
 
-    asked = Deferred.fromCoroutine(gather())
-    return within(asked, timeout, reactor, "no end of an answer").addErrback(remember)
+    request = Deferred.fromCoroutine(collect())
+    return withTimeout(request, timeout, reactor, "the answer did not end").addErrback(addAnswer)
 
 
 async def exchange(
     endpoint: IStreamClientEndpoint, message: bytes = b"", *, reactor: Any, expect: bytes | None = None
 ) -> AsyncGenerator[bytes, None]:
     """
-    Ask, and have the answer as it comes, however long it is. When no more is wanted, C{aclose()} cuts it off.
+    Send a request, and yield the segments of its answer as they arrive. C{aclose()} aborts the connection.
 
-    @return: the segments of the answer.
-    @raise Unanswered: in place of the end of a good answer.
-    @see: L{ask} for the parameters.
+    The parameters are those of L{ask}.
+
+    @raise RequestFailed: at the end of the answer, unless the answer is good.
     """
-    conversation = await connect(endpoint, reactor=reactor)
+    connection = await connect(endpoint, reactor=reactor)
     try:
-        # A fault will be heard.
-        conversation.send(message).addErrback(lambda _: None)
-        conversation.finish()
-        heard = 0
-        async for segment in conversation:
+        # receive() reports the same failure.
+        connection.send(message).addErrback(lambda _: None)
+        connection.finish()
+        received = 0
+        async for segment in connection:
             yield segment
             if expect is not None:
-                _compare(segment, expect[heard : heard + len(segment)], heard)
-            heard += len(segment)
-        if heard < len(expect if expect is not None else b"?"):
-            raise _ended(heard, expect)
-        if conversation.finished:
-            await conversation.end()
+                _compare(segment, expect[received : received + len(segment)], received)
+            received += len(segment)
+        if received < len(expect if expect is not None else b"?"):
+            raise _incompleteAnswer(received, expect)
+        if connection.finished:
+            await connection.end()
     finally:
-        await conversation.abort()
+        await connection.abort()
 
 
 def askDatagram(
@@ -99,45 +100,52 @@ def askDatagram(
     expect: bytes | None = None,
 ) -> Deferred[bytes]:
     """
-    Send one datagram, and wait for one reply from where it was sent to.
+    Send one datagram, and wait for one reply from the address that it was sent to.
+
+    Networks lose datagrams, so one timeout does not prove that the service is down.
 
     @param address: host and port, or the path of a Unix socket (C{@name} in the abstract namespace).
-    @param reactor: reads, and is the clock.
-    @param timeout: the seconds to wait; L{None} is no limit.
-    @param expect: the reply that is expected; by default any, an empty one too.
-    @return: the reply; fails with L{Unanswered}. A datagram may be lost, so a timeout may be chance.
+    @param reactor: reads from the socket, and is the clock of the timeout.
+    @param timeout: seconds to wait for the reply; L{None} for no timeout.
+    @param expect: the expected reply; by default, any reply is good, an empty one included.
+    @return: fires with the reply; fails with L{RequestFailed}.
     """
     client = DatagramClient(address, reactor=reactor)
 
-    async def gather() -> bytes:
+    async def collect() -> bytes:
         await client.open()
         client.send(message)
         reply = await client.receive()
         if expect is not None:
             _compare(reply, expect[: len(reply)], 0, reply)
             if len(reply) < len(expect):
-                raise _ended(len(reply), expect, reply)
+                raise _incompleteAnswer(len(reply), expect, reply)
         return reply
 
     def close(result: Any) -> Any:
         client.close()
-        late = isinstance(result, Failure) and isinstance(result.value, Unanswered) and result.value
-        if late and late.verdict is Verdict.TIMEOUT and client.strays:
-            return Failure(Unanswered(Verdict.WRONG_SOURCE, f"a reply came from {client.stray}"))
+        failed = isinstance(result, Failure) and isinstance(result.value, RequestFailed) and result.value
+        if failed and failed.verdict is Verdict.TIMEOUT and client.wrongSourceCount:
+            return Failure(RequestFailed(Verdict.WRONG_SOURCE, f"a reply came from {client.lastWrongSource}"))
         return result
 
-    asked = Deferred.fromCoroutine(gather())
-    return within(asked, timeout, reactor, "no reply").addBoth(close)
+    request = Deferred.fromCoroutine(collect())
+    return withTimeout(request, timeout, reactor, "no reply").addBoth(close)
 
 
-def _compare(said: bytes, expected: bytes, heard: int, answer: bytes = b"") -> None:
-    if said != expected:
-        same = next((i for i, (ours, theirs) in enumerate(zip(said, expected, strict=False)) if ours != theirs), None)
-        at = heard + (len(expected) if same is None else same)
-        raise Unanswered(Verdict.CORRUPT, f"not the answer expected, from byte {at} on", answer)
+def _compare(received: bytes, expected: bytes, offset: int, answer: bytes = b"") -> None:
+    """
+    @param offset: the position of the received bytes in the whole answer.
+    @raise RequestFailed: if the bytes differ.
+    """
+    if received != expected:
+        pairs = enumerate(zip(received, expected, strict=False))
+        difference = next((at for at, (ours, theirs) in pairs if ours != theirs), len(expected))
+        description = f"the answer differs from the expected one at byte {offset + difference}"
+        raise RequestFailed(Verdict.CORRUPT, description, answer)
 
 
-def _ended(heard: int, expect: bytes | None, answer: bytes = b"") -> Unanswered:
-    if not heard:
-        return Unanswered(Verdict.EOF, "the peer ended without an answer")
-    return Unanswered(Verdict.SHORT, f"{heard} bytes of {len(expect or b'')} came", answer)
+def _incompleteAnswer(received: int, expect: bytes | None, answer: bytes = b"") -> RequestFailed:
+    if not received:
+        return RequestFailed(Verdict.EOF, "the peer closed without an answer")
+    return RequestFailed(Verdict.SHORT, f"received {received} of {len(expect or b'')} bytes", answer)

@@ -1,5 +1,5 @@
 """
-A stream conversation as its client has it: to be awaited, word by word.
+A stream connection for a client, with awaitable sends and receives.
 """
 
 from __future__ import annotations
@@ -18,21 +18,22 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from sockservices.client.verdict import Unanswered, Verdict, unanswered
-from sockservices.client.within import within
+from sockservices.client.request_failed import RequestFailed, fromException, pendingFailure
+from sockservices.client.timeout import withTimeout
+from sockservices.client.verdict import Verdict
 
 __all__ = ["ClientProtocol"]
 
-#: How many bytes wait to be received before the peer has to wait too.
-MOST = 65536
+#: The number of unread bytes in the receive buffer at which the protocol pauses the transport.
+RECEIVE_HIGH_WATER = 65536
 
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
 class ClientProtocol(Protocol):
     """
-    One conversation, from its client's side. What comes waits, within bounds, until it is asked for.
+    One connection. Received data waits in a bounded buffer for L{receive}.
 
-    @ivar finished: whether our side has ended, with all that was sent handed over.
+    @ivar finished: whether the transport has sent our data and our FIN.
     """
 
     transport: Any
@@ -43,18 +44,18 @@ class ClientProtocol(Protocol):
         @param clock: an L{IReactorTime<twisted.internet.interfaces.IReactorTime>} for the timeouts.
         """
         self._clock = clock
-        self._heard = bytearray()
+        self._received = bytearray()
         self._receiver: Deferred[bytes] | None = None
         self._senders: list[Deferred[None]] = []
-        self._enders: list[Deferred[None]] = []
-        self._reading = self._writing = True
+        self._closers: list[Deferred[None]] = []
+        self._canRead = self._canWrite = True
         self._connected = False
-        self._paused = self._full = self._ending = False
-        self._fault: Unanswered | None = None
+        self._readingPaused = self._writingPaused = self._closing = False
+        self._failure: RequestFailed | None = None
 
     def connectionMade(self) -> None:
         """
-        Be told when the transport has enough to send.
+        Register as the transport's producer, to learn when its write buffer is full.
         """
         self._connected = True
         self.transport.registerProducer(self, True)
@@ -63,174 +64,176 @@ class ClientProtocol(Protocol):
         """
         Send bytes.
 
-        @return: fires when there is room for more; fails with L{Unanswered} when the connection is cut off before.
+        @return: fires when the transport takes more data; fails with L{RequestFailed} if the connection is lost first.
         """
-        if not (self._connected and self._writing):
-            return fail(self._fault or Unanswered(Verdict.EOF, "the conversation has ended"))
+        if not (self._connected and self._canWrite):
+            return fail(self._failure or RequestFailed(Verdict.EOF, "the connection is closed"))
         self.transport.write(data)
-        if not self._full:
+        if not self._writingPaused:
             return succeed(None)
-        sent: Deferred[None] = Deferred(self._senders.remove)
-        self._senders.append(sent)
-        return sent
+        sender: Deferred[None] = Deferred(self._senders.remove)
+        self._senders.append(sender)
+        return sender
 
     def receive(self, timeout: float | None = None) -> Deferred[bytes]:
         """
-        Receive what has come, or else what comes next: one byte or more, as the network cuts them.
+        Receive the buffered data, or else the next segment: at least one byte. Only one call may wait at a time.
 
-        @param timeout: the seconds to wait for it; L{None} waits as long as it takes.
-        @return: fires with bytes, C{b""} when the peer has ended its side; fails with L{Unanswered} when the connection
-            was cut off, or after the timeout, after which the conversation goes on.
+        @param timeout: seconds to wait; L{None} for no timeout. The connection stays open after a timeout.
+        @return: fires with bytes, or with C{b""} after the peer's FIN; fails with L{RequestFailed} after a timeout or a
+            lost connection.
         """
-        assert self._receiver is None, "one receives already"
-        if self._heard:
-            said = bytes(self._heard)
-            self._heard.clear()
-            self._readOn()
-            return succeed(said)
-        if not self._reading:
-            return fail(self._fault) if self._fault else succeed(b"")
-        self._receiver = Deferred(self._giveUp)
-        return within(self._receiver, timeout, self._clock, "nothing was said")
+        assert self._receiver is None, "another receive() is waiting"
+        if self._received:
+            data = bytes(self._received)
+            self._received.clear()
+            self._resumeReading()
+            return succeed(data)
+        if not self._canRead:
+            return fail(self._failure) if self._failure else succeed(b"")
+        self._receiver = Deferred(self._cancelReceive)
+        return withTimeout(self._receiver, timeout, self._clock, "no data")
 
-    def _readOn(self) -> None:
-        if self._paused and self._reading:
+    def _resumeReading(self) -> None:
+        if self._readingPaused and self._canRead:
             self.transport.resumeProducing()
-        self._paused = False
+        self._readingPaused = False
 
-    def _giveUp(self, _: Deferred[bytes]) -> None:
+    def _cancelReceive(self, _: Deferred[bytes]) -> None:
         self._receiver = None
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         """
-        All that comes, until the peer ends its side.
+        Iterate over the received data until the peer's FIN.
         """
         return self
 
     async def __anext__(self) -> bytes:
         """
-        What comes next.
+        Receive the next data.
         """
-        said = await self.receive()
-        if not said:
+        data = await self.receive()
+        if not data:
             raise StopAsyncIteration
-        return said
+        return data
 
     def finish(self) -> None:
         """
-        End our side, when all is sent, and go on receiving. TLS has no such thing: there, both sides end with one.
+        Send a FIN after the data sent so far, and go on receiving. Over TLS, which has no half-close, do nothing.
         """
-        half = getattr(self.transport, "loseWriteConnection", None)
-        ours = self._connected and self._writing
-        if ours and half is not None and not ISSLTransport.providedBy(self.transport):
+        halfClose = getattr(self.transport, "loseWriteConnection", None)
+        open_ = self._connected and self._canWrite
+        if open_ and halfClose is not None and not ISSLTransport.providedBy(self.transport):
             self._stopWriting()
-            half()
+            halfClose()
 
     def end(self) -> Deferred[None]:
         """
-        End both sides, when all is sent.
+        Close the connection after the data sent so far.
 
-        @return: fires when the connection is gone.
+        @return: fires when the connection is closed.
         """
-        return self._gone("loseConnection")
+        return self._close("loseConnection")
 
     def abort(self) -> Deferred[None]:
         """
-        Cut the connection off.
+        Reset the connection.
 
-        @return: fires when it is gone.
+        @return: fires when the connection is closed.
         """
-        return self._gone("abortConnection")
+        return self._close("abortConnection")
 
-    def _gone(self, way: str) -> Deferred[None]:
+    def _close(self, method: str) -> Deferred[None]:
         if not self._connected:
             return succeed(None)
-        self._ending = True
-        if self._writing:
+        self._closing = True
+        if self._canWrite:
             self._stopWriting()
-        # Over TLS there is no end without the peer's.
-        self._readOn()
-        gone: Deferred[None] = Deferred(self._enders.remove)
-        # Before the call: the connection may be gone when it returns.
-        self._enders.append(gone)
-        getattr(self.transport, way)()
-        return gone
+        # A TLS connection closes only after it has read the peer's close_notify.
+        self._resumeReading()
+        closer: Deferred[None] = Deferred(self._closers.remove)
+        # The transport may call connectionLost before its method returns.
+        self._closers.append(closer)
+        getattr(self.transport, method)()
+        return closer
 
     def _stopWriting(self) -> None:
-        self._writing = False
+        self._canWrite = False
         if self._connected:
-            # Or Twisted would wait for us to have no more to send.
+            # Twisted does not close while a producer is registered.
             self.transport.unregisterProducer()
         self.resumeProducing()
 
     def dataReceived(self, data: bytes) -> None:
         """
-        Give it to who receives, or keep it.
+        Pass the data to a waiting L{receive}, or buffer it.
         """
-        if self._ending:
-            # Over TLS something may still come.
+        if self._closing:
+            # A TLS connection delivers data until the peer's close_notify.
             return
         if self._receiver is not None:
-            self._received(data)
+            self._fireReceiver(data)
             return
-        self._heard += data
-        if len(self._heard) >= MOST:
-            self._paused = True
+        self._received += data
+        if len(self._received) >= RECEIVE_HIGH_WATER:
+            self._readingPaused = True
             self.transport.pauseProducing()
 
-    def _received(self, result: bytes | Failure) -> None:
+    def _fireReceiver(self, result: bytes | Failure) -> None:
         receiver, self._receiver = self._receiver, None
         if receiver is not None:
             receiver.callback(result)
 
     def readConnectionLost(self) -> None:
         """
-        The peer has ended its side.
+        Record the peer's FIN.
         """
-        self._reading = False
-        self._received(b"")
+        self._canRead = False
+        # For a moment, Linux reports an RST as EPOLLHUP without EPOLLIN, which Twisted takes for a FIN.
+        self._failure = pendingFailure(self.transport)
+        self._fireReceiver(Failure(self._failure) if self._failure else b"")
 
     def writeConnectionLost(self) -> None:
         """
-        Our side has ended, and all was sent.
+        Record that the transport has sent our data and our FIN.
         """
         self.finished = True
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
-        The connection is gone: at its end, or before.
+        Fire all waiting Deferreds.
         """
         self._connected = False
-        fault = None if reason.check(ConnectionDone) else unanswered(reason.value)
-        if self._reading:
-            # After the peer's end, nothing is missing of what it has said.
-            self._fault = fault
-        self._reading = False
-        self._received(Failure(self._fault) if self._fault else b"")
-        self._sent(Failure(fault) if fault else None)
-        enders, self._enders = self._enders, []
-        for ended in enders:
-            ended.callback(None)
+        failure = None if reason.check(ConnectionDone) else fromException(reason.value)
+        if self._canRead:
+            # A reset after the peer's FIN loses no received data.
+            self._failure = failure
+        self._canRead = False
+        self._fireReceiver(Failure(self._failure) if self._failure else b"")
+        self._fireSenders(Failure(failure) if failure else None)
+        closers, self._closers = self._closers, []
+        for closer in closers:
+            closer.callback(None)
 
     def pauseProducing(self) -> None:
         """
-        The transport has enough to send.
+        Make L{send} wait: the transport's write buffer is full.
         """
-        self._full = True
+        self._writingPaused = True
 
     def resumeProducing(self) -> None:
         """
-        The transport takes more.
+        Fire the waiting L{send} calls: the transport takes more data.
         """
-        self._full = False
-        self._sent(None)
+        self._writingPaused = False
+        self._fireSenders(None)
 
-    def _sent(self, result: Failure | None) -> None:
+    def _fireSenders(self, result: Failure | None) -> None:
         senders, self._senders = self._senders, []
-        for sent in senders:
-            sent.callback(result)
+        for sender in senders:
+            sender.callback(result)
 
     def stopProducing(self) -> None:
         """
-        The transport takes no more; that it is gone is told apart.
+        Do nothing: L{connectionLost} follows.
         """

@@ -1,5 +1,6 @@
 """
-Where to ask, as a URL: C{tcp://127.0.0.1:8007}, C{udp://[::1]:8007}, C{unix:///run/echo.sock}, C{unixgram://@echo}.
+The address of a service as a URL: C{tcp://127.0.0.1:8007}, C{udp://[::1]:8007}, C{unix:///run/echo.sock},
+C{unixgram://@echo}.
 """
 
 from __future__ import annotations
@@ -18,18 +19,19 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 
 from sockservices.conversation.transport import Transport
 from sockservices.text.addresses import hostPort
+from sockservices.text.values import quoted
 from sockservices.transports.bindings import UnixBinding
 
 __all__ = ["Target", "target"]
 
-WANTED = "tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH is wanted"
+EXPECTED_URL = "expected tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH"
 
 
 class Target(NamedTuple):
     """
-    Where to ask.
+    The address of a service. C{str()} gives its URL.
 
-    @ivar transport: C{"tcp"}, C{"udp"}, C{"unix"} or C{"unixgram"}.
+    @ivar transport: a L{Transport<sockservices.conversation.transport.Transport>}, or its value, such as C{"tcp"}.
     @ivar address: host and port, or the path of a Unix socket (C{@name} in the abstract namespace).
     """
 
@@ -39,55 +41,57 @@ class Target(NamedTuple):
     @property
     def stream(self) -> bool:
         """
-        Whether there are conversations there, and not datagrams.
+        Whether the transport is a stream, and not datagrams.
         """
-        return self.transport in ("tcp", "unix")
+        return Transport(self.transport).isStream
 
     def endpoint(self, reactor: Any) -> IStreamClientEndpoint:
         """
-        The way to a stream.
+        Make the client endpoint of a stream target.
         """
         if isinstance(self.address, str):
             path = self.address
             return UNIXClientEndpoint(reactor, "\0" + path[1:] if path.startswith("@") else path)
         host, port = self.address
-        version = _version(host)
+        version = _ipVersion(host)
         if version is None:
             return HostnameEndpoint(reactor, host, port)
         return (TCP4ClientEndpoint if version == 4 else TCP6ClientEndpoint)(reactor, host, port)
 
     def __str__(self) -> str:
-        where = self.address if isinstance(self.address, str) else hostPort(*self.address)
-        return f"{self.transport}://{where}"
+        authority = self.address if isinstance(self.address, str) else hostPort(*self.address)
+        return f"{self.transport}://{authority}"
 
 
 def target(url: str) -> Target:
     """
-    Read a URL.
+    Parse a URL.
 
-    @raise ValueError: in one line that says what would be right.
+    @raise ValueError: with one line that gives the URL and what was expected.
     """
-    transport, separator, where = url.partition("://")
-    if not separator or transport not in ("tcp", "udp", "unix", "unixgram"):
-        raise ValueError(f"{url!r}: {WANTED}")
+    scheme, separator, address = url.partition("://")
+    if not separator or scheme not in [*Transport]:
+        raise ValueError(f"{quoted(url)}: {EXPECTED_URL}")
+    transport = Transport(scheme)
     try:
-        if transport in ("unix", "unixgram"):
-            return Target(transport, UnixBinding(Transport(transport), where).path)
-        return Target(transport, _hostPort(where))
-    except ValueError as fault:
-        raise ValueError(f"{url!r}: {fault}") from None
+        if transport.isInet:
+            return Target(transport, _parseHostPort(address))
+        return Target(transport, UnixBinding(transport, address).path)
+    except ValueError as error:
+        raise ValueError(f"{quoted(url)}: {error}") from None
 
 
-def _hostPort(where: str) -> tuple[str, int]:
-    said = re.fullmatch(r"(?:\[([^\]]+)\]|([^:/\[\]\s]+)):([^:/]*)/?", where)
-    if said is None or not where.isprintable() or _version(said[1] or "::") != 6:
-        raise ValueError("HOST:PORT is wanted, and an IPv6 address in brackets")
-    if not re.fullmatch("[0-9]{1,5}", said[3]) or not 0 < int(said[3]) < 65536:
-        raise ValueError(f"port {said[3]!r}: 1 to 65535 is wanted")
-    return said[1] or said[2], int(said[3])
+def _parseHostPort(address: str) -> tuple[str, int]:
+    match = re.fullmatch(r"(?:\[([^\]]+)\]|([^:/\[\]\s]+)):([^:/]*)/?", address)
+    if match is None or not address.isprintable() or _ipVersion(match[1] or "::") != 6:
+        raise ValueError("expected HOST:PORT; put an IPv6 address in brackets")
+    bracketed, plain, port = match.groups()
+    if not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+        raise ValueError(f"port {quoted(port)}: expected 1 to 65535")
+    return bracketed or plain, int(port)
 
 
-def _version(host: str) -> int | None:
+def _ipVersion(host: str) -> int | None:
     try:
         return ip_address(host.partition("%")[0]).version
     except ValueError:

@@ -37,5 +37,5 @@ class NotOffered(Exception):  # noqa: N818 (the service is missing, nothing is w
     """
 
     def __init__(self, verdict: Verdict) -> None:
-        super().__init__(verdict.word)
+        super().__init__(verdict.value)
         self.verdict = verdict

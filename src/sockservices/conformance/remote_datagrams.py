@@ -83,9 +83,9 @@ class RemoteDatagrams:
                 if reply is not None:
                     self.responded = True
                     return Response(reply, localAddress=hostPort(*client.host), time=self._now())
-        if client.strays:
+        if client.wrongSourceCount:
             self.responded = True
-            raise Deviation(f"a reply from {client.stray}", f"a reply from {hostPort(*self._address)}")
+            raise Deviation(f"a reply from {client.lastWrongSource}", f"a reply from {hostPort(*self._address)}")
         return None
 
     async def _receive(self, client: DatagramClient, timeout: float) -> bytes | None:

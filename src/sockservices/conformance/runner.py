@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, FirstError, gatherResults
 
-from sockservices.client.names import resolve
+from sockservices.client.resolver import resolve
 from sockservices.conformance.cases import SUITES
 from sockservices.conformance.ports import PORTS
 from sockservices.conformance.remote_datagrams import RemoteDatagrams

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from sockservices.client import ClientProtocol, Unanswered, Verdict
-from sockservices.client.within import within
+from sockservices.client.timeout import withTimeout
 from sockservices.conformance.response import End, Response
 from sockservices.conformance.timing import Timing
 from sockservices.text.addresses import hostPort
@@ -82,5 +82,7 @@ class Session:
         """
         if self._eofReceived:
             with suppress(Unanswered):
-                await within(self._protocol.end(), self._timing.quietPeriod, self._reactor, "connection not closed")
+                await withTimeout(
+                    self._protocol.end(), self._timing.quietPeriod, self._reactor, "connection not closed"
+                )
         await self._protocol.abort()

@@ -69,7 +69,7 @@ class SuiteRun:
         except NotOffered as error:
             self.hostIsUp |= error.verdict is Verdict.REFUSED
             if self.rows:
-                return row._replace(result=Result.FAIL, seen=error.verdict.word, expected="still offered")
+                return row._replace(result=Result.FAIL, seen=error.verdict.value, expected="still offered")
             return self._notOffered(error.verdict)
         except Deviation as error:
             result = Result.LIMITED if isinstance(error, ReplyWithheld) else Result.FAIL
@@ -77,7 +77,7 @@ class SuiteRun:
         return row
 
     def _notOffered(self, verdict: Verdict) -> Row:
-        return self._template._replace(result=Result.NOT_OFFERED, seen=verdict.word)
+        return self._template._replace(result=Result.NOT_OFFERED, seen=verdict.value)
 
     def report(self) -> None:
         """

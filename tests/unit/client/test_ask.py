@@ -1,5 +1,5 @@
 """
-One question and its answer, on a stream.
+Requests and answers over streams.
 """
 
 from __future__ import annotations
@@ -21,332 +21,269 @@ from sockservices.conversation.transport import Transport
 from sockservices.registry import find, names
 from sockservices.transports.bindings import InetBinding, UnixBinding
 from sockservices.transports.endpoints import StreamEndpoint
-from tests.unit.client.test_verdict import SHORTLY, FarCase
+from tests.support.client import SHORT_TIMEOUT, ClientCase
 
-TCP, UDP, UNIX, UNIXGRAM = Transport
+#: Ten megabytes, with every byte value: more than all socket buffers hold.
+LARGE = bytes(range(256)) * 40_000
 
-#: Ten megabytes of all bytes.
-MUCH = bytes(range(256)) * 40_000
+#: The longest read of a Twisted transport, in bytes.
+MAX_READ = 131072
 
 
-class ServiceTests(FarCase):
+class ServiceTests(ClientCase):
     """
-    Asking our own services.
+    Requests to the project's own services.
     """
 
-    def served(self, name: str, transport: str = "tcp") -> IStreamClientEndpoint:
+    def serve(self, name: str, transport: str = "tcp") -> IStreamClientEndpoint:
         """
-        Serve one, and say the way there. When the test is over, it has lost nobody.
+        Serve one service, and give the client endpoint to it. After the test, all its connections are closed.
         """
         self.visits: list[Visit] = []
         factory = StreamFactory(find(name), record=self.visits.append, clock=self.reactor)
         path = str(self.folder / f"{name}.sock")
-        binding = InetBinding(TCP, 0) if transport == "tcp" else UnixBinding(UNIX, path)
+        binding = InetBinding(Transport.TCP, 0) if transport == "tcp" else UnixBinding(Transport.UNIX, path)
         port: Any = self.wait(StreamEndpoint(self.reactor, binding).listen(factory))
         self.addCleanup(lambda: self.wait(port.stopListening()))
         self.addCleanup(lambda: self.until(lambda: not factory.protocols))
-        where = ("127.0.0.1", port.getHost().port) if transport == "tcp" else path
-        return Target(transport, where).endpoint(self.reactor)
+        address = ("127.0.0.1", port.getHost().port) if transport == "tcp" else path
+        return Target(transport, address).endpoint(self.reactor)
 
     def test_everyService(self) -> None:
         """
-        All of them answer, and end, but the one that only listens, and the one that may have nothing to say.
+        Every service answers and closes, except C{discard}, and C{users}, whose answer may be empty.
         """
         for name in sorted({*names()} - {"discard", "users"}):
             for transport in ("tcp", "unix"):
-                self.assertTrue(self.wait(ask(self.served(name, transport), b"1", reactor=self.reactor)), name)
+                self.assertTrue(self.wait(ask(self.serve(name, transport), b"1", reactor=self.reactor)), name)
 
-    def test_discard(self) -> None:
+    def test_empty(self) -> None:
         """
-        That nothing is said can be what is expected.
+        An empty answer is good only if it is expected. The message may be empty too: the FIN makes C{welcome} answer.
         """
-        endpoint = self.served("discard")
+        self.assertEqual(self.wait(ask(self.serve("welcome"), reactor=self.reactor)), b"please go out!")
+        endpoint = self.serve("discard")
         self.assertEqual(self.wait(ask(endpoint, b"words", reactor=self.reactor, expect=b"")), b"")
-        self.unanswered(ask(endpoint, b"words", reactor=self.reactor), Verdict.EOF)
+        self.assertFails(ask(endpoint, b"words", reactor=self.reactor), Verdict.EOF)
+        self.assertFails(ask(self.serve("echo"), reactor=self.reactor), Verdict.EOF)
 
-    def test_noMessage(self) -> None:
+    def test_largeMessageAndAnswer(self) -> None:
         """
-        Nothing can be asked, too.
-        """
-        self.assertEqual(self.wait(ask(self.served("welcome"), reactor=self.reactor)), b"please go out!")
-        self.unanswered(ask(self.served("echo"), reactor=self.reactor), Verdict.EOF)
-
-    def test_muchBothWays(self) -> None:
-        """
-        A long message, and an answer as long that comes meanwhile: neither waits for the other.
+        Sending and receiving go on at the same time, and the connection ends cleanly.
         """
         for transport in ("tcp", "unix"):
-            endpoint = self.served("echo", transport)
-            self.assertTrue(self.wait(ask(endpoint, MUCH, reactor=self.reactor, expect=MUCH)) == MUCH)
+            endpoint = self.serve("echo", transport)
+            self.assertTrue(self.wait(ask(endpoint, LARGE, reactor=self.reactor, expect=LARGE)) == LARGE)
             self.until(lambda: self.visits)
-            self.assertEqual(self.visits[0].outcome, Outcome.DONE, "it was ended, not cut off")
+            self.assertEqual(self.visits[0].outcome, Outcome.DONE)
 
-    def test_manyAtOnce(self) -> None:
+    def test_concurrentRequests(self) -> None:
         """
-        As many as one likes can be asked at the same time.
+        Many requests may run at the same time.
         """
-        endpoint = self.served("upper")
-        asked = [ask(endpoint, b"words%d" % number, reactor=self.reactor) for number in range(50)]
-        self.assertEqual(self.wait(gatherResults(asked)), [b"WORDS%d" % number for number in range(50)])
+        endpoint = self.serve("upper")
+        answers = [ask(endpoint, b"words%d" % number, reactor=self.reactor) for number in range(50)]
+        self.assertEqual(self.wait(gatherResults(answers)), [b"WORDS%d" % number for number in range(50)])
 
-    def test_awaited(self) -> None:
+    def test_maximumLength(self) -> None:
         """
-        It can be awaited.
+        An answer longer than the maximum fails, with no more than one read beyond the maximum in memory.
         """
-        endpoint = self.served("upper")
-
-        async def twice() -> bytes:
-            once = await ask(endpoint, b"words", reactor=self.reactor)
-            return once + await ask(endpoint, b"more", reactor=self.reactor)
-
-        self.assertEqual(self.wait(Deferred.fromCoroutine(twice())), b"WORDSMORE")
-
-    def test_most(self) -> None:
-        """
-        No more of an answer is kept than one read beyond what was allowed.
-        """
-        fault = self.unanswered(ask(self.served("chargen"), reactor=self.reactor, most=1000), Verdict.CORRUPT)
-        self.assertEqual(str(fault), "corrupt: the answer is longer than 1000 bytes")
-        self.assertTrue(1000 < len(fault.answer) <= 1000 + 131072)
-        self.assertTrue(fault.answer.startswith(b" !\"#$%&'()*"))
-        line = self.wait(ask(self.served("daytime"), reactor=self.reactor, most=26))
-        self.assertEqual(len(line), 26, "as much as was allowed")
-        self.unanswered(ask(self.served("daytime"), reactor=self.reactor, most=25), Verdict.CORRUPT)
+        failure = self.assertFails(ask(self.serve("chargen"), reactor=self.reactor, most=1000), Verdict.CORRUPT)
+        self.assertEqual(str(failure), "corrupt: the answer is longer than 1000 bytes")
+        self.assertTrue(1000 < len(failure.answer) <= 1000 + MAX_READ)
+        self.assertTrue(failure.answer.startswith(b" !\"#$%&'()*"))
+        self.assertEqual(len(self.wait(ask(self.serve("daytime"), reactor=self.reactor, most=26))), 26)
+        self.assertFails(ask(self.serve("daytime"), reactor=self.reactor, most=25), Verdict.CORRUPT)
 
 
-class AskTests(FarCase):
+class AskTests(ClientCase):
     """
-    Asking plain sockets.
+    Requests to plain sockets.
     """
 
-    def asked(self, message: bytes = b"words", **how: Any) -> tuple[Deferred[bytes], socket.socket]:
+    def request(self, message: bytes = b"words", **options: Any) -> tuple[Deferred[bytes], socket.socket]:
         """
-        Ask, and be asked.
+        Send a request, and accept its connection.
         """
-        place, listening = self.listening()
-        return self.ask(place, message, **how), self.accepted(listening)
+        target, listener = self.listening()
+        return self.ask(target, message, **options), self.accepted(listener)
 
-    def next(self, segments: Any) -> Any:
+    def exchange(self, message: bytes = b"words", **options: Any) -> tuple[Any, socket.socket]:
         """
-        What comes next.
+        Begin an exchange, and answer with its first segment, C{one}.
         """
-        return self.wait(Deferred.fromCoroutine(anext(segments)))
+        target, listener = self.listening()
+        segments = exchange(target.endpoint(self.reactor), message, reactor=self.reactor, **options)
+        first = Deferred.fromCoroutine(anext(segments))
+        remote = self.accepted(listener)
+        remote.send(b"one")
+        self.assertEqual(self.wait(first), b"one")
+        return segments, remote
 
-    def pour(self, far: socket.socket) -> None:
+    def sendUntilClosed(self, remote: socket.socket) -> None:
         """
-        Talk without end, until nobody hears it.
+        Send data until the client closes.
         """
 
-        def deaf() -> bool:
+        def closed() -> bool:
             try:
                 while True:
-                    far.send(MUCH)
+                    remote.send(LARGE)
             except BlockingIOError:
                 return False
             except ConnectionError:
                 return True
 
-        self.until(deaf)
+        self.until(closed)
 
-    def close(self, segments: Any) -> None:
+    def test_answerAfterFin(self) -> None:
         """
-        Want no more.
+        The server may wait for our FIN before it answers; the request ends only with the server's FIN.
         """
-        self.wait(Deferred.fromCoroutine(segments.aclose()))
-
-    def test_answerAfterTheEnd(self) -> None:
-        """
-        A peer may wait for our end before it says anything.
-        """
-        asked, far = self.asked()
-        self.assertEqual(self.hear(far, 10), b"words")
+        answer, remote = self.request()
+        self.assertEqual(self.hear(remote, 10), b"words")
         self.turn(5)
-        self.assertNoResult(asked)
-        far.send(b"WORDS")
+        self.assertNoResult(answer)
+        remote.send(b"WORDS")
         self.turn(5)
-        self.assertNoResult(asked)
-        far.close()
-        self.assertEqual(self.wait(asked), b"WORDS")
+        self.assertNoResult(answer)
+        remote.close()
+        self.assertEqual(self.wait(answer), b"WORDS")
 
-    def test_answerBeforeTheEnd(self) -> None:
+    def test_answerBeforeEndOfMessage(self) -> None:
         """
-        A peer that has answered and ended before it was told all has answered; what it would not hear is not sent.
+        A server that sends a FIN before it has read the message has answered. The rest of the message is not sent.
         """
-        asked, far = self.asked(MUCH)
-        far.send(b"enough")
-        far.shutdown(socket.SHUT_WR)
-        self.assertEqual(self.wait(asked), b"enough")
-        self.assertRaises(ConnectionResetError, self.hear, far, len(MUCH))
+        answer, remote = self.request(LARGE)
+        remote.send(b"enough")
+        remote.shutdown(socket.SHUT_WR)
+        self.assertEqual(self.wait(answer), b"enough")
+        self.assertRaises(ConnectionResetError, self.hear, remote, len(LARGE))
 
-    def test_closedBeforeTheEnd(self) -> None:
+    def test_closeBeforeEndOfMessage(self) -> None:
         """
-        One that closes without hearing us out resets, whatever it has said: so much for its answer.
+        A server that closes with unread data resets the connection, so its answer may be incomplete.
         """
-        asked, far = self.asked(MUCH)
+        answer, remote = self.request(LARGE)
         self.turn(5)
-        far.send(b"enough")
-        far.close()
-        self.assertEqual(self.unanswered(asked, Verdict.RESET).answer, b"enough")
+        remote.send(b"enough")
+        remote.close()
+        self.assertEqual(self.assertFails(answer, Verdict.RESET).answer, b"enough")
 
-    def test_cleanEnd(self) -> None:
+    def test_cleanClose(self) -> None:
         """
-        The peer sees our message, and a clean end after it.
+        After the answer, the server can still read the whole message and a FIN.
         """
-        asked, far = self.asked()
-        far.send(b"WORDS")
-        far.shutdown(socket.SHUT_WR)
-        self.assertEqual(self.wait(asked), b"WORDS")
-        self.assertEqual(self.hear(far, 10), b"words")
+        target, listener = self.listening()
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        for message in (b"words", LARGE[:100_000]):
+            answer = self.ask(target, message)
+            remote = self.accepted(listener)
+            self.turn(20)
+            remote.send(b"WORDS")
+            remote.shutdown(socket.SHUT_WR)
+            self.assertEqual(self.wait(answer), b"WORDS")
+            self.assertTrue(self.hear(remote, len(LARGE)) == message)
 
-    def test_cleanEndLater(self) -> None:
+    def test_failureAborts(self) -> None:
         """
-        Nor is anything taken away that it has yet to read.
+        A wrong byte, the timeout and a cancellation abort the connection.
         """
-        place, listening = self.listening()
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        words = MUCH[:100_000]
-        asked = self.ask(place, words)
-        far = self.accepted(listening)
-        self.turn(20)
-        far.send(b"WORDS")
-        far.shutdown(socket.SHUT_WR)
-        self.assertEqual(self.wait(asked), b"WORDS")
-        self.assertTrue(self.hear(far, len(MUCH)) == words)
-
-    def test_corruptIsCutOff(self) -> None:
-        """
-        After the first wrong byte nothing is waited for.
-        """
-        asked, far = self.asked(MUCH, expect=b"WORDS")
-        far.send(b"words")
-        self.unanswered(asked, Verdict.CORRUPT)
-        self.assertRaises(ConnectionResetError, self.hear, far, len(MUCH))
-
-    def test_timeoutIsCutOff(self) -> None:
-        """
-        After the timeout too.
-        """
-        asked, far = self.asked(MUCH, timeout=SHORTLY)
-        self.unanswered(asked, Verdict.TIMEOUT)
-        self.assertRaises(ConnectionResetError, self.hear, far, len(MUCH))
-
-    def test_cancel(self) -> None:
-        """
-        Who cancels is told that, and no verdict; the connection is cut off, and nothing is left.
-        """
-        asked, far = self.asked(MUCH)
-        far.send(b"WO")
-        self.turn(5)
-        asked.cancel()
-        self.assertRaises(CancelledError, self.wait, asked)
-        self.assertRaises(ConnectionResetError, self.hear, far, len(MUCH))
-
-    def test_cancelTwice(self) -> None:
-        """
-        Nor is it different when it is cancelled once more.
-        """
-        asked, _ = self.asked()
-        asked.cancel()
-        asked.cancel()
-        self.assertRaises(CancelledError, self.wait, asked)
+        for options, verdict in (
+            ({"expect": b"WORDS"}, Verdict.CORRUPT),
+            ({"timeout": SHORT_TIMEOUT}, Verdict.TIMEOUT),
+            ({}, None),
+        ):
+            answer, remote = self.request(LARGE, **options)
+            remote.send(b"words")
+            self.turn(5)
+            if verdict is None:
+                answer.cancel()
+                answer.cancel()
+                self.assertRaises(CancelledError, self.wait, answer)
+            else:
+                self.assertFails(answer, verdict)
+            self.assertRaises(ConnectionResetError, self.hear, remote, len(LARGE))
 
     def test_cancelWhileConnecting(self) -> None:
         """
-        Nothing is left of a connection that was only begun.
+        A cancelled connection attempt leaves nothing behind.
         """
-        place, listening = self.bound("tcp")
-        listening.listen(0)
-        self.far(socket.create_connection(listening.getsockname()))
-        asked = self.ask(place)
+        answer = self.ask(self.withFullQueue("tcp")[0])
         self.turn(5)
-        asked.cancel()
-        self.assertRaises((CancelledError, ConnectingCancelledError), self.wait, asked)
+        answer.cancel()
+        self.assertRaises((CancelledError, ConnectingCancelledError), self.wait, answer)
 
-    def test_mostByDefault(self) -> None:
+    def test_defaultMaximumLength(self) -> None:
         """
-        There is an end to what is kept, even where nobody has thought of one.
+        By default an answer has at most 16 MiB.
         """
-        asked, far = self.asked(timeout=None)
-        self.pour(far)
-        fault = self.unanswered(asked, Verdict.CORRUPT)
-        self.assertTrue(2**24 < len(fault.answer) <= 2**24 + 131072)
+        answer, remote = self.request(timeout=None)
+        self.sendUntilClosed(remote)
+        failure = self.assertFails(answer, Verdict.CORRUPT)
+        self.assertTrue(2**24 < len(failure.answer) <= 2**24 + MAX_READ)
 
-    def test_talkWithoutEnd(self) -> None:
+    def test_endlessExchange(self) -> None:
         """
-        A talk without end can be heard as long as one likes, in little memory.
+        An exchange has no maximum length, and yields segments of bounded length.
         """
-        place, listening = self.listening()
+        target, listener = self.listening()
 
-        async def listen() -> int:
-            heard = 0
-            async with contextlib.aclosing(exchange(place.endpoint(self.reactor), reactor=self.reactor)) as segments:
+        async def receive() -> int:
+            received = 0
+            async with contextlib.aclosing(exchange(target.endpoint(self.reactor), reactor=self.reactor)) as segments:
                 async for segment in segments:
-                    self.assertLessEqual(len(segment), 131072)
-                    heard += len(segment)
-                    if heard > 2**24:
+                    self.assertLessEqual(len(segment), MAX_READ)
+                    received += len(segment)
+                    if received > 2**24:
                         break
-            return heard
+            return received
 
-        listened = Deferred.fromCoroutine(listen())
-        self.pour(self.accepted(listening))
-        self.assertGreater(self.wait(listened), 2**24)
+        received = Deferred.fromCoroutine(receive())
+        self.sendUntilClosed(self.accepted(listener))
+        self.assertGreater(self.wait(received), 2**24)
 
     def test_exchange(self) -> None:
         """
-        The answer as it comes, and then its end.
+        An exchange yields segments as they arrive, and ends with the server's FIN: with a failure if the answer is
+        short.
         """
-        place, listening = self.listening()
-        segments = exchange(place.endpoint(self.reactor), b"words", reactor=self.reactor, expect=b"onetwo")
-        first = Deferred.fromCoroutine(anext(segments))
-        far = self.accepted(listening)
-        far.send(b"one")
-        self.assertEqual(self.wait(first), b"one")
-        far.send(b"two")
-        self.assertEqual(self.next(segments), b"two")
-        self.assertEqual(self.hear(far, 10), b"words")
-        far.close()
-        self.assertRaises(StopAsyncIteration, self.next, segments)
+        for rest in (b"two", b""):
+            segments, remote = self.exchange(expect=b"onetwo")
+            if rest:
+                remote.send(rest)
+                self.assertEqual(self.wait(Deferred.fromCoroutine(anext(segments))), rest)
+            self.assertEqual(self.hear(remote, 10), b"words")
+            remote.close()
+            end = Deferred.fromCoroutine(anext(segments))
+            if rest:
+                self.assertRaises(StopAsyncIteration, self.wait, end)
+            else:
+                self.assertFails(end, Verdict.SHORT)
 
-    def test_exchangeFails(self) -> None:
+    def test_closeExchange(self) -> None:
         """
-        In place of the end there may be a verdict.
+        Closing an exchange early aborts its connection.
         """
-        place, listening = self.listening()
-        segments = exchange(place.endpoint(self.reactor), b"words", reactor=self.reactor, expect=b"onetwo")
-        first = Deferred.fromCoroutine(anext(segments))
-        far = self.accepted(listening)
-        far.send(b"one")
-        self.assertEqual(self.wait(first), b"one")
-        self.assertEqual(self.hear(far, 10), b"words")
-        far.close()
-        self.unanswered(Deferred.fromCoroutine(anext(segments)), Verdict.SHORT)
+        segments, remote = self.exchange(LARGE)
+        self.wait(Deferred.fromCoroutine(segments.aclose()))
+        self.assertRaises(ConnectionResetError, self.hear, remote, len(LARGE))
 
-    def test_exchangeClosed(self) -> None:
+    def test_closeUnstartedExchange(self) -> None:
         """
-        Who wants no more cuts it off.
+        An exchange connects when its first segment is requested, and not before.
         """
-        place, listening = self.listening()
-        segments = exchange(place.endpoint(self.reactor), MUCH, reactor=self.reactor)
-        first = Deferred.fromCoroutine(anext(segments))
-        far = self.accepted(listening)
-        far.send(b"one")
-        self.assertEqual(self.wait(first), b"one")
-        self.close(segments)
-        self.assertRaises(ConnectionResetError, self.hear, far, len(MUCH))
-
-    def test_exchangeNotBegun(self) -> None:
-        """
-        Who asks for nothing does not even connect.
-        """
-        place, listening = self.listening()
-        self.close(exchange(place.endpoint(self.reactor), b"words", reactor=self.reactor))
+        target, listener = self.listening()
+        segments: Any = exchange(target.endpoint(self.reactor), b"words", reactor=self.reactor)
+        self.wait(Deferred.fromCoroutine(segments.aclose()))
         self.turn(5)
-        self.assertRaises(BlockingIOError, listening.accept)
+        self.assertRaises(BlockingIOError, listener.accept)
 
 
-class PropertyTests(FarCase):
+class PropertyTests(ClientCase):
     """
-    Any answer to any expectation.
+    Any answer, compared with any expectation.
     """
 
     def setUp(self) -> None:
@@ -354,42 +291,38 @@ class PropertyTests(FarCase):
         Listen.
         """
         super().setUp()
-        self.place, self.door = self.listening()
+        self.target, self.listener = self.listening()
 
-    #: What is said, and what is expected: much the same, more or less, or anything.
+    #: Answers and expectations: unrelated, equal, or one a prefix of the other.
     PAIRS = st.one_of(
         st.tuples(st.binary(max_size=30), st.none() | st.binary(max_size=30)),
         st.binary(max_size=30).map(lambda words: (words, words)),
-        st.tuples(st.binary(max_size=20), st.binary(min_size=1, max_size=10)).map(
-            lambda two: (two[0], two[0] + two[1])
-        ),
-        st.tuples(st.binary(max_size=20), st.binary(min_size=1, max_size=10)).map(
-            lambda two: (two[0] + two[1], two[0])
-        ),
+        st.builds(lambda a, b: (a, a + b), st.binary(max_size=20), st.binary(min_size=1, max_size=10)),
+        st.builds(lambda a, b: (a + b, a), st.binary(max_size=20), st.binary(min_size=1, max_size=10)),
     )
 
     @settings(deadline=None, max_examples=150)
     @given(pair=PAIRS, cuts=st.sets(st.integers(0, 30), max_size=4), message=st.binary(max_size=10))
-    def test_verdict(self, pair: tuple[bytes, bytes | None], cuts: set[int], message: bytes) -> None:
+    def test_segmentation(self, pair: tuple[bytes, bytes | None], cuts: set[int], message: bytes) -> None:
         """
-        However an answer is cut, the verdict is what it is as a whole.
+        The verdict does not depend on how the network divides the answer into segments.
         """
-        said, expect = pair
-        asked = self.ask(self.place, message, expect=expect)
-        far = self.accepted(self.door)
-        for start, end in pairwise(sorted({0, len(said), *(cut for cut in cuts if cut < len(said))})):
-            # Known to be wrong, it may be cut off before it is over.
+        sent, expect = pair
+        answer = self.ask(self.target, message, expect=expect)
+        remote = self.accepted(self.listener)
+        for start, end in pairwise(sorted({0, len(sent), *(cut for cut in cuts if cut < len(sent))})):
+            # The client aborts at the first wrong byte.
             with contextlib.suppress(ConnectionError):
-                far.send(said[start:end])
+                remote.send(sent[start:end])
             self.turn(2)
-        if expect is not None and not expect.startswith(said):
-            fault = self.unanswered(asked, Verdict.CORRUPT)
-            self.assertTrue(said.startswith(fault.answer) and not expect.startswith(fault.answer), fault.answer)
+        if expect is not None and not expect.startswith(sent):
+            failure = self.assertFails(answer, Verdict.CORRUPT)
+            self.assertTrue(sent.startswith(failure.answer) and not expect.startswith(failure.answer), failure.answer)
             return
-        self.assertEqual(self.hear(far, 100), message)
-        far.close()
-        if said == expect or (said and expect is None):
-            self.assertEqual(self.wait(asked), said)
+        self.assertEqual(self.hear(remote, 100), message)
+        remote.close()
+        if sent == expect or (sent and expect is None):
+            self.assertEqual(self.wait(answer), sent)
         else:
-            fault = self.unanswered(asked, Verdict.SHORT if said else Verdict.EOF)
-            self.assertEqual(fault.answer, said)
+            failure = self.assertFails(answer, Verdict.SHORT if sent else Verdict.EOF)
+            self.assertEqual(failure.answer, sent)

@@ -1,5 +1,5 @@
 """
-Datagrams from their client's side.
+Requests and replies over datagrams, and the datagram client.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ import os
 import socket
 from typing import Any
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReadDescriptor, IResolutionReceiver
@@ -17,342 +15,304 @@ from twisted.internet.pollreactor import PollReactor
 from twisted.internet.selectreactor import SelectReactor
 
 from sockservices import DatagramResponder
-from sockservices.client import DatagramClient, Target, Unanswered, Verdict, askDatagram
+from sockservices.client import DatagramClient, RequestFailed, Target, Verdict, askDatagram
 from sockservices.conversation.transport import Transport
 from sockservices.responders import Echo
 from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
 from sockservices.transports.endpoints import DatagramEndpoint
+from tests.support.client import SHORT_TIMEOUT, ClientCase, EmptyResolver
 from tests.support.loop import descriptors
-from tests.unit.client.test_verdict import SHORTLY, FarCase, Resolver
 
-TCP, UDP, UNIX, UNIXGRAM = Transport
+#: The longest UDP payload over IPv4: 65,535 bytes less an IP header of 20 and a UDP header of 8 (RFC 791, RFC 768).
+MAX_UDP4 = 65507
 
-#: The longest datagram over IPv4, which has 16 bits for the length of all of it.
-LONGEST = 65507
+#: The longest UDP payload over IPv6, whose length field does not count the IP header (RFC 8200 section 3).
+MAX_UDP6 = 65527
 
 
-class Slow(Resolver):
+class SlowResolver(EmptyResolver):
     """
-    Finds names when the test says so.
+    A resolver that completes when the test says so.
     """
 
     receiver: Any = None
 
     def resolveHostName(self, resolutionReceiver: Any, hostName: str, *_: Any, **__: Any) -> Any:
         """
-        Begin.
+        Keep the receiver.
         """
         IResolutionReceiver(resolutionReceiver).resolutionBegan(self)
         self.receiver = resolutionReceiver
         return self
 
-    def found(self, *addresses: IPv4Address | IPv6Address) -> None:
+    def complete(self, *addresses: IPv4Address | IPv6Address) -> None:
         """
-        Find these, and no more.
+        Complete with these addresses.
         """
         for address in addresses:
             self.receiver.addressResolved(address)
         self.receiver.resolutionComplete()
 
 
-class DatagramCase(FarCase):
+class DatagramCase(ClientCase):
     """
-    A test with clients.
+    A test with datagram clients.
     """
 
-    def opened(self, place: Target) -> DatagramClient:
+    def opened(self, target: Target) -> DatagramClient:
         """
-        One that is open.
+        Open a client.
         """
-        client = DatagramClient(place.address, reactor=self.reactor)
+        client = DatagramClient(target.address, reactor=self.reactor)
         self.addCleanup(client.close)
         self.wait(Deferred.fromCoroutine(client.open()))
         return client
 
-    def refusing(self) -> Target:
+    def exchanged(self, remote: socket.socket, client: DatagramClient) -> Any:
         """
-        Where nobody is: no one could be given that port of 127.0.0.1 unasked.
-        """
-        _, held = self.bound("udp", "127.0.0.2")
-        return Target("udp", ("127.0.0.1", held.getsockname()[1]))
+        Send a datagram from the client.
 
-    def places(self) -> list[tuple[Target, socket.socket]]:
+        @return: the client's address.
         """
-        Who has an address, one of each kind.
+        client.send(b"words")
+        datagram, source = self.receivedDatagram(remote)
+        self.assertEqual(datagram, b"words")
+        return source
+
+    def rebound(self, target: Target) -> socket.socket:
+        """
+        Bind a new socket to an address that has none.
+        """
+        remote = self.remote(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        remote.bind(target.address)
+        return remote
+
+    def everyKind(self) -> list[tuple[Target, socket.socket]]:
+        """
+        Bind a socket of each kind.
         """
         name = f"@sockservices-test-{os.getpid()}"
-        abstract = self.far(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        abstract = self.remote(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         abstract.bind(f"\0{name[1:]}")
-        return [
-            self.bound("udp"),
-            self.bound("udp", "::1"),
-            self.bound("unixgram"),
-            (Target("unixgram", name), abstract),
-        ]
+        others = [self.bound("udp"), self.bound("udp", "::1"), self.bound("unixgram")]
+        return [*others, (Target("unixgram", name), abstract)]
 
 
-class AskTests(DatagramCase):
+class AskDatagramTests(DatagramCase):
     """
-    One datagram, and one reply.
+    Tests for L{askDatagram}.
     """
 
     def test_sizes(self) -> None:
         """
-        Whole datagrams, of no byte or of as many as there can be, both ways.
+        Datagrams from the shortest to the longest arrive whole, both ways.
         """
-        for place, far in self.places():
-            for size in (0, 1, 1473, LONGEST):
-                words = os.urandom(size)
-                asked = askDatagram(place.address, words, reactor=self.reactor)
-                datagram, source = self.heardDatagram(far)
-                self.assertTrue(datagram == words)
-                far.sendto(words[::-1], source)
-                self.assertTrue(self.wait(asked) == words[::-1])
+        for number, (target, remote) in enumerate(self.everyKind()):
+            for size in (0, 1, 1473, MAX_UDP6 if number == 1 else MAX_UDP4):
+                message = os.urandom(size)
+                reply = askDatagram(target.address, message, reactor=self.reactor)
+                datagram, source = self.receivedDatagram(remote)
+                self.assertTrue(datagram == message)
+                remote.sendto(message[::-1], source)
+                self.assertTrue(self.wait(reply) == message[::-1])
+        tooLong = askDatagram(self.bound("udp", "::1")[0].address, bytes(MAX_UDP6 + 1), reactor=self.reactor)
+        self.assertFails(tooLong, Verdict.USAGE)
 
-    def test_longestOfIPv6(self) -> None:
+    def test_ownEchoService(self) -> None:
         """
-        IPv6 does not count its own header.
+        The project's echo service answers on every kind of datagram socket.
         """
-        place, far = self.bound("udp", "::1")
-        words = os.urandom(65527)
-        asked = askDatagram(place.address, words, reactor=self.reactor)
-        datagram, source = self.heardDatagram(far)
-        far.sendto(datagram, source)
-        self.assertTrue(self.wait(asked) == words)
-        self.unanswered(askDatagram(place.address, words + b"!", reactor=self.reactor), Verdict.USAGE)
-
-    def test_ourServices(self) -> None:
-        """
-        Our own echo answers over all that it is served on.
-        """
-        path = str(self.folder / "echo")
         name = f"@sockservices-echo-{os.getpid()}"
-        bindings: list[Binding] = [InetBinding(UDP, 0), InetBinding(UDP, 0, "::1")]
-        for binding in (*bindings, UnixBinding(UNIXGRAM, path), UnixBinding(UNIXGRAM, name)):
+        bindings: list[Binding] = [InetBinding(Transport.UDP, 0), InetBinding(Transport.UDP, 0, "::1")]
+        bindings += [UnixBinding(Transport.UNIXGRAM, path) for path in (str(self.folder / "echo"), name)]
+        for binding in bindings:
             protocol = DatagramResponder(Echo, clock=self.reactor)
             port: Any = self.wait(DatagramEndpoint(self.reactor, binding).listen(protocol))
             host = port.getHost()
             address = binding.path if isinstance(binding, UnixBinding) else (host.host, host.port)
-            words = os.urandom(LONGEST)
-            self.assertTrue(self.wait(askDatagram(address, words, reactor=self.reactor, expect=words)) == words)
+            message = os.urandom(MAX_UDP4)
+            self.assertTrue(self.wait(askDatagram(address, message, reactor=self.reactor, expect=message)) == message)
             self.wait(port.stopListening())
 
-    def test_strayFirst(self) -> None:
+    def test_wrongSourceFirst(self) -> None:
         """
-        What comes from elsewhere is not the reply, nor does it keep the reply from coming.
+        Datagrams from a wrong source do not end the wait for the reply, nor change its verdict.
         """
-        for where in ("127.0.0.1", "::1"):
-            place, far = self.bound("udp", where)
-            _, another = self.bound("udp", where)
-            asked = askDatagram(place.address, b"words", reactor=self.reactor)
-            _, source = self.heardDatagram(far)
-            for _ in range(3):
-                another.sendto(b"stray", source)
-            self.turn(3)
-            self.assertNoResult(asked)
-            far.sendto(b"reply", source)
-            self.assertEqual(self.wait(asked), b"reply")
-
-    def test_strayAndCorrupt(self) -> None:
-        """
-        A wrong reply is one, whatever else has come.
-        """
-        place, far = self.bound("udp")
-        _, another = self.bound("udp")
-        asked = askDatagram(place.address, b"words", reactor=self.reactor, expect=b"WORDS")
-        _, source = self.heardDatagram(far)
-        another.sendto(b"WORDS", source)
-        self.turn(3)
-        far.sendto(b"words", source)
-        self.unanswered(asked, Verdict.CORRUPT)
-
-    def test_strayAndRefusal(self) -> None:
-        """
-        A refusal is one, whatever else has come.
-        """
-        place, far = self.bound("udp")
-        _, another = self.bound("udp")
-        client = self.opened(place)
-        client.send(b"words")
-        _, source = self.heardDatagram(far)
-        another.sendto(b"stray", source)
-        received = client.receive()
-        self.until(lambda: client.strays)
-        far.close()
-        client.send(b"more")
-        self.unanswered(received, Verdict.REFUSED)
+        for host in ("127.0.0.1", "::1"):
+            for sent, verdict in ((b"WORDS", Verdict.OK), (b"words", Verdict.CORRUPT)):
+                target, remote = self.bound("udp", host)
+                _, other = self.bound("udp", host)
+                reply = askDatagram(target.address, b"words", reactor=self.reactor, expect=b"WORDS")
+                _, source = self.receivedDatagram(remote)
+                for _ in range(3):
+                    other.sendto(b"WORDS", source)
+                self.turn(3)
+                self.assertNoResult(reply)
+                remote.sendto(sent, source)
+                if verdict is Verdict.OK:
+                    self.assertEqual(self.wait(reply), sent)
+                else:
+                    self.assertFails(reply, verdict)
 
     def test_cancel(self) -> None:
         """
-        Who cancels is told that, and no verdict; nothing is left.
+        A cancellation stays a L{CancelledError}, and closes the sockets.
         """
-        for place, far in self.places():
-            asked = askDatagram(place.address, b"words", reactor=self.reactor)
-            self.heardDatagram(far)
-            asked.cancel()
-            self.assertRaises(CancelledError, self.wait, asked)
+        for target, remote in self.everyKind():
+            reply = askDatagram(target.address, b"words", reactor=self.reactor)
+            self.receivedDatagram(remote)
+            reply.cancel()
+            self.assertRaises(CancelledError, self.wait, reply)
             self.assertQuiet()
 
-    def test_quietAfterEach(self) -> None:
+    def test_closesSockets(self) -> None:
         """
-        Whatever comes of it, its sockets are closed and nothing is left in the reactor.
+        Every failure closes the sockets, and leaves nothing in the reactor.
         """
-        place, far = self.bound("udp")
+        target, remote = self.bound("udp")
         before = descriptors()
-        outcomes: list[Any] = [
-            askDatagram(place.address, reactor=self.reactor, timeout=SHORTLY),
-            askDatagram(place.address, bytes(LONGEST + 1), reactor=self.reactor),
+        for request in (
+            askDatagram(target.address, reactor=self.reactor, timeout=SHORT_TIMEOUT),
+            askDatagram(target.address, bytes(MAX_UDP4 + 1), reactor=self.reactor),
             askDatagram(("127.255.255.255", 8007), reactor=self.reactor),
             askDatagram(str(self.folder / "none"), reactor=self.reactor),
             askDatagram("x" * 200, reactor=self.reactor),
-        ]
-        for outcome in outcomes:
-            self.assertRaises(Unanswered, self.wait, outcome)
-        for reply, expect in ((b"WORDS", b"WORDS"), (b"words", b"WORDS"), (b"", b"WORDS")):
-            asked = askDatagram(place.address, b"words", reactor=self.reactor, expect=expect)
-            while (heard := self.heardDatagram(far))[0] != b"words":
-                pass
-            far.sendto(reply, heard[1])
-            self.wait(asked.addErrback(lambda failure: failure.trap(Unanswered)))
+        ):
+            self.assertRaises(RequestFailed, self.wait, request)
+        # The datagram of the request that timed out.
+        self.receivedDatagram(remote)
+        for sent, expect in ((b"WORDS", b"WORDS"), (b"words", b"WORDS"), (b"", b"WORDS")):
+            reply = askDatagram(target.address, b"words", reactor=self.reactor, expect=expect)
+            remote.sendto(sent, self.receivedDatagram(remote)[1])
+            self.wait(reply.addErrback(lambda failure: failure.trap(RequestFailed)))
         self.assertQuiet()
         self.assertEqual(descriptors(), before)
-
-    @settings(deadline=None, max_examples=100)
-    @given(reply=st.binary(max_size=20), expect=st.none() | st.binary(max_size=20), same=st.booleans())
-    def test_anyReply(self, reply: bytes, expect: bytes | None, same: bool) -> None:
-        """
-        The verdict on any reply to any expectation.
-        """
-        expect = reply if same else expect
-        place, far = self.bound("udp")
-        asked = askDatagram(place.address, reactor=self.reactor, expect=expect)
-        far.sendto(reply, self.heardDatagram(far)[1])
-        if expect is None or reply == expect:
-            self.assertEqual(self.wait(asked), reply)
-        elif expect.startswith(reply):
-            self.assertEqual(self.unanswered(asked, Verdict.SHORT if reply else Verdict.EOF).answer, reply)
-        else:
-            self.assertEqual(self.unanswered(asked, Verdict.CORRUPT).answer, reply)
 
 
 class NameTests(DatagramCase):
     """
-    Hosts that are given by name.
+    Tests for host names.
     """
 
     def setUp(self) -> None:
         """
-        A resolver that waits.
+        Install the resolver.
         """
         super().setUp()
-        self.resolver = Slow()
+        self.resolver = SlowResolver()
         self.reactor.installNameResolver(self.resolver)
 
-    def test_first(self) -> None:
+    def askHost(self, host: str, target: Target) -> Deferred[bytes]:
         """
-        The first address that a name has is asked, but one of IPv4 before any of IPv6: most servers are there.
+        Send a request to a host, on the port of a target.
         """
-        place, far = self.bound("udp")
-        asked = askDatagram(("a.name", place.address[1]), reactor=self.reactor)  # type: ignore[arg-type]
-        self.resolver.found(IPv6Address("UDP", "::1", 0), IPv4Address("UDP", "127.0.0.1", 0))
-        far.sendto(b"WORDS", self.heardDatagram(far)[1])
-        self.assertEqual(self.wait(asked), b"WORDS")
+        return askDatagram((host, int(target.address[1])), reactor=self.reactor)
 
-    def test_addressesAreNotLookedUp(self) -> None:
+    def test_prefersIPv4(self) -> None:
         """
-        An address needs nobody to find it.
+        Of several addresses, the client uses the first IPv4 address.
+        """
+        target, remote = self.bound("udp")
+        reply = self.askHost("a.name", target)
+        self.resolver.complete(
+            IPv6Address("UDP", "::1", 0), IPv4Address("UDP", "127.0.0.1", 0), IPv4Address("UDP", "127.0.0.3", 0)
+        )
+        remote.sendto(b"WORDS", self.receivedDatagram(remote)[1])
+        self.assertEqual(self.wait(reply), b"WORDS")
+
+    def test_addresses(self) -> None:
+        """
+        IP addresses are not resolved.
         """
         for host in ("127.0.0.1", "::1"):
-            place, far = self.bound("udp", host)
-            asked = askDatagram((host, place.address[1]), reactor=self.reactor)  # type: ignore[arg-type]
-            far.sendto(b"WORDS", self.heardDatagram(far)[1])
-            self.assertEqual(self.wait(asked), b"WORDS")
+            target, remote = self.bound("udp", host)
+            reply = self.askHost(host, target)
+            remote.sendto(b"WORDS", self.receivedDatagram(remote)[1])
+            self.assertEqual(self.wait(reply), b"WORDS")
         self.assertIs(self.resolver.receiver, None)
 
-    def test_givenUp(self) -> None:
+    def test_slowResolver(self) -> None:
         """
-        Who looks it up too slowly is not waited for; when the address comes after all, nothing happens.
+        The timeout and a cancellation apply to name resolution too. A late address is ignored.
         """
-        asked = askDatagram(("a.name", 8007), reactor=self.reactor, timeout=SHORTLY)
-        self.unanswered(asked, Verdict.TIMEOUT)
-        self.resolver.found(IPv4Address("UDP", "127.0.0.1", 0))
-        asked = askDatagram(("a.name", 8007), reactor=self.reactor)
-        asked.cancel()
-        self.assertRaises(CancelledError, self.wait, asked)
-        self.resolver.found(IPv4Address("UDP", "127.0.0.1", 0))
+        reply = askDatagram(("a.name", 8007), reactor=self.reactor, timeout=SHORT_TIMEOUT)
+        self.assertFails(reply, Verdict.TIMEOUT)
+        self.resolver.complete(IPv4Address("UDP", "127.0.0.1", 0))
+        reply = askDatagram(("a.name", 8007), reactor=self.reactor)
+        reply.cancel()
+        self.assertRaises(CancelledError, self.wait, reply)
+        self.resolver.complete(IPv4Address("UDP", "127.0.0.1", 0))
         self.assertQuiet()
 
 
-class ClientTests(DatagramCase):
+class DatagramClientTests(DatagramCase):
     """
-    Many datagrams, on the reactor that is this system's own.
+    Tests for L{DatagramClient}, on an epoll reactor.
     """
 
     def test_interface(self) -> None:
         """
-        What the reactor watches is what it wants.
+        The reactor watches one socket for the peer and one for wrong sources.
         """
         client = self.opened(self.bound("udp")[0])
         client.receive().addErrback(lambda failure: failure.trap(CancelledError))
         readers = set(self.reactor.getReaders()) - self.reactor._internalReaders
-        self.assertEqual(len(readers), 2, "one for the peer, one for strays")
+        self.assertEqual(len(readers), 2)
         for reader in readers:
             self.assertTrue(IReadDescriptor.providedBy(reader) and reader.logPrefix())
 
-    def test_conversation(self) -> None:
+    def test_sendAndReceive(self) -> None:
         """
-        As many as one likes, in any order; what comes waits until it is asked for.
+        Datagrams wait in the kernel, in order, until they are received.
         """
-        for place, far in self.places():
-            client = self.opened(place)
-            for word in (b"one", b"two"):
-                client.send(word)
-            (one, source), (two, _) = self.heardDatagram(far), self.heardDatagram(far)
+        for target, remote in self.everyKind():
+            client = self.opened(target)
+            for message in (b"one", b"two"):
+                client.send(message)
+            (one, source), (two, _) = self.receivedDatagram(remote), self.receivedDatagram(remote)
             self.assertEqual((one, two), (b"one", b"two"))
-            for word in (b"ONE", b"", b"TWO"):
-                far.sendto(word, source)
+            for message in (b"ONE", b"", b"TWO"):
+                remote.sendto(message, source)
             self.assertQuiet()
             self.assertEqual([self.wait(client.receive()) for _ in range(3)], [b"ONE", b"", b"TWO"])
 
-    def test_receivesInAnAnswer(self) -> None:
+    def test_receiveInCallback(self) -> None:
         """
-        Who is given one may ask for the next at once.
+        A callback of one receive may start the next.
         """
-        place, far = self.bound("udp")
-        client = self.opened(place)
-        heard: list[bytes] = []
+        target, remote = self.bound("udp")
+        client = self.opened(target)
+        received: list[bytes] = []
 
-        def again(said: bytes) -> None:
-            heard.append(said)
-            client.receive().addCallbacks(again, lambda failure: failure.trap(CancelledError))
+        def receiveNext(datagram: bytes) -> None:
+            received.append(datagram)
+            client.receive().addCallbacks(receiveNext, lambda failure: failure.trap(CancelledError))
 
-        client.receive().addCallback(again)
-        client.send(b"words")
-        _, source = self.heardDatagram(far)
-        for word in (b"one", b"two", b"three"):
-            far.sendto(word, source)
-        self.until(lambda: len(heard) == 3)
-        self.assertEqual(heard, [b"one", b"two", b"three"])
+        client.receive().addCallback(receiveNext)
+        source = self.exchanged(remote, client)
+        for message in (b"one", b"two", b"three"):
+            remote.sendto(message, source)
+        self.until(lambda: len(received) == 3)
+        self.assertEqual(received, [b"one", b"two", b"three"])
 
-    def test_timeout(self) -> None:
+    def test_timeoutAndCancel(self) -> None:
         """
-        After a timeout one may go on; so after a cancellation.
+        After a timeout or a cancellation, the client can receive again.
         """
-        place, far = self.bound("udp")
-        client = self.opened(place)
-        client.send(b"words")
-        _, source = self.heardDatagram(far)
-        self.unanswered(client.receive(SHORTLY), Verdict.TIMEOUT)
+        target, remote = self.bound("udp")
+        client = self.opened(target)
+        source = self.exchanged(remote, client)
+        self.assertFails(client.receive(SHORT_TIMEOUT), Verdict.TIMEOUT)
         received = client.receive(10)
         received.cancel()
         self.failureResultOf(received, CancelledError)
         self.assertQuiet()
-        far.sendto(b"late", source)
+        remote.sendto(b"late", source)
         self.assertEqual(self.wait(client.receive(10)), b"late")
 
-    def test_oneReceives(self) -> None:
+    def test_oneReceiver(self) -> None:
         """
-        Two at once could not know who gets what.
+        Two receives at the same time are an error of the caller.
         """
         client = self.opened(self.bound("udp")[0])
         client.receive().addErrback(lambda failure: failure.trap(CancelledError))
@@ -360,121 +320,120 @@ class ClientTests(DatagramCase):
 
     def test_refused(self) -> None:
         """
-        A refusal is heard at once, by who receives or else by who sends next; after that, there may be somebody.
+        A refusal fails a waiting receive, or else the next send or receive. After it, the client works again.
         """
-        client = self.opened(self.refusing())
+        target = self.refusing()
+        client = self.opened(target)
         received = client.receive()
         client.send(b"words")
-        self.unanswered(received, Verdict.REFUSED)
+        self.assertFails(received, Verdict.REFUSED)
         client.send(b"words")
-        fault = self.assertRaises(Unanswered, client.send, b"words")
-        assert isinstance(fault, Unanswered)
-        self.assertIs(fault.verdict, Verdict.REFUSED)
-        place = self.refusing()
-        client = self.opened(place)
+        failure = self.assertRaises(RequestFailed, client.send, b"words")
+        assert isinstance(failure, RequestFailed)
+        self.assertIs(failure.verdict, Verdict.REFUSED)
         client.send(b"words")
-        self.unanswered(client.receive(), Verdict.REFUSED)
-        far = self.far(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        far.bind(place.address)
-        client.send(b"words")
-        far.sendto(b"WORDS", self.heardDatagram(far)[1])
+        self.assertFails(client.receive(), Verdict.REFUSED)
+        remote = self.rebound(target)
+        remote.sendto(b"WORDS", self.exchanged(remote, client))
         self.assertEqual(self.wait(client.receive()), b"WORDS")
 
-    def test_refusalHeardElsewhere(self) -> None:
+    def test_refusedAfterWrongSource(self) -> None:
         """
-        Who receives goes on when the refusal that woke it was heard by who sends.
+        A refusal is reported although a datagram from a wrong source came before it.
         """
-        places = [self.refusing(), self.refusing()]
-        clients = [self.opened(place) for place in places]
+        target, remote = self.bound("udp")
+        _, other = self.bound("udp")
+        client = self.opened(target)
+        other.sendto(b"words", self.exchanged(remote, client))
+        received = client.receive()
+        self.until(lambda: client.wrongSourceCount)
+        remote.close()
+        client.send(b"more")
+        self.assertFails(received, Verdict.REFUSED)
+
+    def test_refusalTakenBySend(self) -> None:
+        """
+        A receive goes on when a send takes the error that made the socket readable.
+        """
+        targets = [self.refusing(), self.refusing()]
+        clients = [self.opened(target) for target in targets]
         woken: list[int] = []
 
-        def sendOther(_: object, number: int) -> None:
+        def sendFromOther(_: object, number: int) -> None:
             woken.append(number)
-            self.assertRaises(Unanswered, clients[1 - number].send, b"more")
+            self.assertRaises(RequestFailed, clients[1 - number].send, b"more")
 
         received = [client.receive() for client in clients]
         for number in (0, 1):
-            # One of them is woken first, and takes what the other was to be woken for.
-            received[number].addErrback(sendOther, number)
+            # The reactor reports both sockets in one turn. The first takes the error of the second.
+            received[number].addErrback(sendFromOther, number)
             clients[number].send(b"words")
         self.turn(2)
         (first,) = woken
-        other = 1 - first
-        far = self.far(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        far.bind(places[other].address)
-        self.assertNoResult(received[other])
-        clients[other].send(b"words")
-        far.sendto(b"WORDS", self.heardDatagram(far)[1])
-        self.assertEqual(self.wait(received[other]), b"WORDS")
+        second = 1 - first
+        remote = self.rebound(targets[second])
+        self.assertNoResult(received[second])
+        remote.sendto(b"WORDS", self.exchanged(remote, clients[second]))
+        self.assertEqual(self.wait(received[second]), b"WORDS")
 
-    def test_strays(self) -> None:
+    def test_wrongSource(self) -> None:
         """
-        What comes from elsewhere is counted while something is awaited, with where it came from.
+        During a receive, datagrams from wrong sources are counted, and the last source is kept.
         """
-        place, far = self.bound("udp")
-        other, another = self.bound("udp")
-        client = self.opened(place)
-        client.send(b"words")
-        _, source = self.heardDatagram(far)
+        target, remote = self.bound("udp")
+        otherTarget, other = self.bound("udp")
+        client = self.opened(target)
+        source = self.exchanged(remote, client)
         received = client.receive()
         for number in (1, 2):
-            another.sendto(b"stray", source)
+            other.sendto(b"words", source)
             self.turn(2)
-            self.assertEqual(client.strays, number)
-        self.assertEqual(client.stray, str(other)[6:])
-        far.sendto(b"reply", source)
+            self.assertEqual(client.wrongSourceCount, number)
+        self.assertEqual(client.lastWrongSource, str(otherTarget)[6:])
+        remote.sendto(b"reply", source)
         self.assertEqual(self.wait(received), b"reply")
 
-    def test_unixHasNoStrays(self) -> None:
+    def test_unixRejectsOtherSenders(self) -> None:
         """
-        A connected Unix socket hears nobody else: the kernel tells them so.
+        The kernel lets nobody but the peer send to a connected Unix socket.
         """
-        place, far = self.bound("unixgram")
-        _, another = self.bound("unixgram")
-        client = self.opened(place)
-        client.send(b"words")
-        _, source = self.heardDatagram(far)
-        self.assertRaises(PermissionError, another.sendto, b"stray", source)
+        target, remote = self.bound("unixgram")
+        _, other = self.bound("unixgram")
+        source = self.exchanged(remote, self.opened(target))
+        self.assertRaises(PermissionError, other.sendto, b"words", source)
 
-    def test_ownPort(self) -> None:
+    def test_distinctPorts(self) -> None:
         """
-        No two have one port: each would get what is the other's.
+        No two clients share a port, although their sockets set SO_REUSEADDR.
         """
-        place, far = self.bound("udp")
-        sources = set()
-        for _ in range(400):
-            client = self.opened(place)
-            client.send(b"words")
-            sources.add(self.heardDatagram(far)[1])
-        self.assertEqual(len(sources), 400)
+        target, remote = self.bound("udp")
+        self.assertEqual(len({self.exchanged(remote, self.opened(target)) for _ in range(400)}), 400)
 
     def test_host(self) -> None:
         """
-        It knows where it sends from.
+        The client knows its local address.
         """
-        for place, far in self.places()[:2]:
-            client = self.opened(place)
-            client.send(b"words")
-            self.assertEqual(client.host, self.heardDatagram(far)[1][:2])
+        for target, remote in self.everyKind()[:2]:
+            client = self.opened(target)
+            self.assertEqual(client.host, self.exchanged(remote, client)[:2])
 
     def test_fullQueue(self) -> None:
         """
-        What the kernel has no room for is lost, as it may be anywhere on its way.
+        A full queue loses datagrams without an error.
         """
-        place, far = self.bound("unixgram")
-        client = self.opened(place)
+        target, remote = self.bound("unixgram")
+        client = self.opened(target)
         for _ in range(10_000):
             client.send(b"words")
-        self.assertEqual(self.heardDatagram(far)[0], b"words")
+        self.assertEqual(self.receivedDatagram(remote)[0], b"words")
 
     def test_close(self) -> None:
         """
-        It can be closed at any time, and more than once. Who waits is told.
+        A client may be closed before it is open, and twice. Closing cancels a waiting receive.
         """
-        place, _ = self.bound("udp")
-        client = DatagramClient(place.address, reactor=self.reactor)
-        client.close()
-        client = self.opened(place)
+        target, _ = self.bound("udp")
+        DatagramClient(target.address, reactor=self.reactor).close()
+        client = self.opened(target)
         received = client.receive(10)
         client.close()
         client.close()
@@ -482,30 +441,30 @@ class ClientTests(DatagramCase):
         self.assertQuiet()
 
 
-class PollTests(ClientTests):
+class PollTests(DatagramClientTests):
     """
-    On another reactor.
+    The same tests on a poll reactor.
     """
 
     def makeReactor(self) -> Any:
         """
-        One that no other test has seen.
+        Make the reactor.
         """
         return PollReactor()
 
 
-class SelectTests(ClientTests):
+class SelectTests(DatagramClientTests):
     """
-    On the reactor that is everywhere.
+    The same tests on a select reactor.
     """
 
     def makeReactor(self) -> Any:
         """
-        One that no other test has seen.
+        Make the reactor.
         """
         return SelectReactor()
 
-    def test_ownPort(self) -> None:
+    def test_distinctPorts(self) -> None:
         """
-        C{select()} knows no descriptor beyond 1023.
+        Skip: C{select()} takes no descriptor above 1023.
         """

@@ -1,14 +1,13 @@
 """
-Probing, over real sockets, by a clock that goes when it is told to.
+Pings over real sockets, with a clock that the test advances.
 """
 
 from __future__ import annotations
 
 import socket
-import struct
 from collections.abc import Callable
 from random import Random
-from typing import Any
+from typing import ClassVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectingCancelledError
@@ -16,91 +15,111 @@ from twisted.internet.task import Clock
 
 from sockservices.client import Target, Verdict
 from sockservices.client.ping import ping
-from sockservices.client.tally import SIZE, Tally
-from tests.support.loop import LoopCase
-
-#: What close() does: it resets.
-RESETTING = struct.pack("ii", 1, 0)
+from sockservices.client.ping_statistics import PROBE_SIZE, PingStatistics
+from tests.support.client import ClientCase
+from tests.support.sockets import closeWithReset
 
 
-class PingCase(LoopCase):
+class PingCase(ClientCase):
     """
-    A test against a far end of plain sockets.
+    A ping of a server of plain sockets.
 
-    @ivar clock: all that is waited for by time.
-    @ivar target: the far end.
+    @ivar clock: the reactor's clock.
+    @ivar target: the server's address.
     """
 
     target: Target
 
     def setUp(self) -> None:
         """
-        Make the clock, and the tally.
+        Replace the reactor's clock.
         """
         super().setUp()
         self.clock = Clock()
         self.reactor.seconds = self.clock.seconds
         self.reactor.callLater = self.clock.callLater
-        self.tally = Tally(Random(1))
+        self.statistics = PingStatistics(Random(1))
 
-    def bound(self, transport: str) -> Any:
+    def serve(self, transport: str) -> socket.socket:
         """
-        The far end's socket.
+        Bind the server's socket, and make it listen on a stream. Start new statistics.
         """
-        unix = transport.startswith("unix")
-        kind = socket.SOCK_STREAM if transport in ("tcp", "unix") else socket.SOCK_DGRAM
-        opened = self.keep(socket.socket(socket.AF_UNIX if unix else socket.AF_INET, kind))
-        # An address that nobody else uses, so that the port stays free while it is closed.
-        opened.bind(str(self.folder / "far") if unix else ("127.0.0.86", 0))
-        opened.setblocking(False)
-        if kind == socket.SOCK_STREAM:
-            opened.listen()
-        self.target = Target(transport, opened.getsockname())
-        return opened
+        # No other test uses this address, so that the port stays free while the server is down.
+        self.target, server = self.bound(transport, "127.0.0.86")
+        if self.target.stream:
+            server.listen()
+        self.statistics = PingStatistics(Random(1))
+        return server
+
+    def restart(self) -> socket.socket:
+        """
+        Bind the server's socket again.
+        """
+        stream = self.target.stream
+        server = self.remote(socket.socket(socket.AF_INET, socket.SOCK_STREAM if stream else socket.SOCK_DGRAM))
+        server.bind(self.target.address)
+        if stream:
+            server.listen()
+        return server
 
     def ping(self, count: int | None, interval: float = 1.0, timeout: float = 2.0) -> Deferred[None]:
         """
-        Begin.
+        Start a ping.
         """
         return Deferred.fromCoroutine(
-            ping(self.target, self.tally, reactor=self.reactor, count=count, interval=interval, timeout=timeout)
+            ping(self.target, self.statistics, reactor=self.reactor, count=count, interval=interval, timeout=timeout)
         )
 
     def until(self, condition: Callable[[], object]) -> None:
         """
-        Turn the reactor until a condition holds. What is called at once is.
+        Turn the reactor until a condition holds, and run the calls that are due on the clock.
         """
 
-        def met() -> object:
+        def holds() -> object:
             self.clock.advance(0)
             return condition()
 
-        super().until(met)
+        super().until(holds)
 
-    def untilSent(self, number: int) -> None:
+    def untilSent(self, count: int) -> None:
         """
-        Wait until so many have been sent.
+        Wait until so many probes were sent.
         """
-        self.until(lambda: self.tally.sent == number)
+        self.until(lambda: self.statistics.sent == count)
 
-    def assertDone(self, pinging: Deferred[None], **numbers: int) -> None:
+    def untilReturned(self, count: int) -> None:
         """
-        It comes to its end, has counted this, and leaves nothing.
+        Wait until so many probes have returned.
+        """
+        self.until(lambda: self.statistics.returned == count)
+
+    def assertCounts(self, verdict: Verdict, **expected: int) -> None:
+        """
+        Require a verdict, and these counts; all others are 0.
+        """
+        names = ("sent", "returned", "lost", "corrupt", "duplicated", "reordered", "wrongSourceCount")
+        counts = {name: count for name in names if (count := getattr(self.statistics, name))}
+        self.assertEqual((counts, self.statistics.verdict), (expected, verdict))
+
+    def assertDone(self, pinging: Deferred[None], verdict: Verdict, **expected: int) -> None:
+        """
+        Wait for the end of the ping, and require counts, a verdict, and that nothing is left in the reactor.
         """
         self.wait(pinging)
-        self.assertCount(**numbers)
-        self.assertNothingLeft()
+        self.assertCounts(verdict, **expected)
+        self.assertIdle()
 
-    def assertCount(self, **numbers: int) -> None:
+    def assertCancels(self, pinging: Deferred[None]) -> None:
         """
-        It has counted this, and nothing else.
+        Cancel the ping, and require that nothing is left in the reactor.
         """
-        words = ("sent", "returned", "lost", "corrupt", "duplicated", "reordered", "strays")
-        self.assertEqual({word: count for word in words if (count := getattr(self.tally, word))}, numbers)
+        pinging.cancel()
+        self.assertRaises((CancelledError, ConnectingCancelledError), self.wait, pinging)
+        self.assertIdle()
 
-    def assertNothingLeft(self) -> None:
+    def assertIdle(self) -> None:
         """
-        Nothing is in the reactor, and nothing waits for a time.
+        Require that nothing is left in the reactor, nor on the clock.
         """
         self.turn(3)
         self.assertQuiet()
@@ -112,379 +131,314 @@ class DatagramTests(PingCase):
     Each probe is a datagram.
     """
 
-    def heard(self, far: Any) -> tuple[bytes, Any]:
+    def echo(self, server: socket.socket, copies: int = 1) -> None:
         """
-        The probe that comes next, and where from.
+        Return the next probe.
         """
-        received: list[tuple[bytes, Any]] = []
-
-        def comes() -> object:
-            try:
-                received.append(far.recvfrom(1000))
-            except BlockingIOError:
-                return False
-            return True
-
-        self.until(comes)
-        return received[0]
-
-    def returned(self, number: int) -> None:
-        """
-        Wait until so many have returned.
-        """
-        self.until(lambda: self.tally.returned == number)
+        probe, source = self.receivedDatagram(server)
+        for _ in range(copies):
+            server.sendto(probe, source)
 
     def test_echo(self) -> None:
         """
-        A probe goes out every second, and each returns; after the last, none is waited for.
+        One probe leaves in each interval; the ping ends with the last reply.
         """
         for transport in ("udp", "unixgram"):
-            self.tally = Tally(Random(1))
-            far = self.bound(transport)
+            server = self.serve(transport)
             pinging = self.ping(3)
             for number in (1, 2, 3):
-                probe, source = self.heard(far)
-                self.assertEqual(len(probe), SIZE)
+                probe, source = self.receivedDatagram(server)
+                self.assertEqual(len(probe), PROBE_SIZE)
                 self.clock.advance(0.25)
-                far.sendto(probe, source)
-                self.returned(number)
+                server.sendto(probe, source)
+                self.untilReturned(number)
                 if number < 3:
                     self.clock.advance(0.5)
                     self.turn(3)
-                    self.assertEqual(self.tally.sent, number)
+                    self.assertEqual(self.statistics.sent, number)
                     self.clock.advance(0.25)
-            self.assertDone(pinging, sent=3, returned=3)
-            self.assertEqual(list(self.tally.times), [0.25] * 3)
+            self.assertDone(pinging, Verdict.OK, sent=3, returned=3)
+            self.assertEqual(list(self.statistics.roundTripTimes), [0.25] * 3)
 
     def test_lost(self) -> None:
         """
-        What does not return is waited for, after the last was sent, as long as was said.
+        After the last probe, the ping waits for outstanding replies until the timeout.
         """
-        far = self.bound("udp")
+        server = self.serve("udp")
         pinging = self.ping(2, timeout=2.0)
-        self.heard(far)
+        self.receivedDatagram(server)
         self.clock.advance(1)
-        probe, source = self.heard(far)
-        far.sendto(probe, source)
-        self.returned(1)
+        self.echo(server)
+        self.untilReturned(1)
         self.clock.advance(1.75)
         self.turn(3)
         self.assertFalse(pinging.called)
         self.clock.advance(0.25)
-        self.assertDone(pinging, sent=2, returned=1, lost=1)
-        self.assertIs(self.tally.verdict, Verdict.TIMEOUT)
+        self.assertDone(pinging, Verdict.TIMEOUT, sent=2, returned=1, lost=1)
 
-    def test_late(self) -> None:
+    def test_lateReply(self) -> None:
         """
-        What returns while it is waited for is the end of that.
+        A late reply ends the wait.
         """
-        far = self.bound("udp")
+        server = self.serve("udp")
         pinging = self.ping(2)
-        first, _ = self.heard(far)
+        first, source = self.receivedDatagram(server)
         self.clock.advance(1)
-        second, source = self.heard(far)
-        far.sendto(second, source)
-        self.returned(1)
+        self.echo(server)
+        self.untilReturned(1)
         self.clock.advance(0.5)
-        far.sendto(first, source)
-        self.assertDone(pinging, sent=2, returned=2, reordered=1)
-        self.assertEqual(list(self.tally.times), [0.0, 1.5])
+        server.sendto(first, source)
+        self.assertDone(pinging, Verdict.OK, sent=2, returned=2, reordered=1)
+        self.assertEqual(list(self.statistics.roundTripTimes), [0.0, 1.5])
 
-    def test_strange(self) -> None:
+    def test_otherReplies(self) -> None:
         """
-        What comes twice, spoilt, or from elsewhere is counted apart.
+        Copies, corrupt replies and replies from a wrong source are counted separately.
         """
-        far = self.bound("udp")
-        other = self.keep(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        other.bind(("127.0.0.86", 0))
+        server = self.serve("udp")
+        _, other = self.bound("udp", "127.0.0.86")
         pinging = self.ping(3)
-        probe, source = self.heard(far)
-        far.sendto(probe, source)
-        far.sendto(probe, source)
-        self.until(lambda: self.tally.duplicated)
+        self.echo(server, copies=2)
+        self.until(lambda: self.statistics.duplicated)
         self.clock.advance(1)
-        probe, source = self.heard(far)
-        far.sendto(probe + b"!", source)
-        self.until(lambda: self.tally.corrupt)
+        probe, source = self.receivedDatagram(server)
+        server.sendto(probe + b"!", source)
+        self.until(lambda: self.statistics.corrupt)
         self.clock.advance(1)
-        probe, source = self.heard(far)
+        probe, source = self.receivedDatagram(server)
         other.sendto(probe, source)
-        # Both are there: which is read first does not matter.
-        far.sendto(b"", source)
-        self.until(lambda: self.tally.corrupt == 2)
+        # The reactor may read these two in any order.
+        server.sendto(b"", source)
+        self.until(lambda: self.statistics.corrupt == 2)
         self.turn(3)
         self.clock.advance(2)
-        self.assertDone(pinging, sent=3, returned=1, duplicated=1, corrupt=2, lost=1, strays=1)
-        self.assertIs(self.tally.verdict, Verdict.CORRUPT)
+        self.assertDone(
+            pinging, Verdict.CORRUPT, sent=3, returned=1, duplicated=1, corrupt=2, lost=1, wrongSourceCount=1
+        )
 
     def test_wrongSource(self) -> None:
         """
-        A service that replies from elsewhere is told from one that does not reply.
+        A server that replies from another address has a verdict of its own.
         """
-        far = self.bound("udp")
-        other = self.keep(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        other.bind(("127.0.0.86", 0))
+        server = self.serve("udp")
+        _, other = self.bound("udp", "127.0.0.86")
         pinging = self.ping(1)
-        probe, source = self.heard(far)
-        other.sendto(probe, source)
+        other.sendto(*self.receivedDatagram(server))
         self.turn(3)
         self.clock.advance(2)
-        self.assertDone(pinging, sent=1, lost=1, strays=1)
-        self.assertIs(self.tally.verdict, Verdict.WRONG_SOURCE)
+        self.assertDone(pinging, Verdict.WRONG_SOURCE, sent=1, lost=1, wrongSourceCount=1)
 
-    def test_comesUpAgain(self) -> None:
+    def test_restartedServer(self) -> None:
         """
-        A refusal is no end: when the service is there again, probes return. That of the lost one is the verdict.
+        After a refusal the ping goes on, and probes return from a restarted server. The verdict is the failure of the
+        lost probe.
         """
-        far = self.bound("udp")
-        far.close()
+        self.serve("udp").close()
         pinging = self.ping(2)
-        self.until(lambda: self.tally.fault)
-        again = self.keep(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        again.bind(self.target.address)
-        again.setblocking(False)
+        self.until(lambda: self.statistics.lastFailure)
+        server = self.restart()
         self.clock.advance(1)
-        again.sendto(*self.heard(again))
-        self.returned(1)
+        self.echo(server)
+        self.untilReturned(1)
         self.clock.advance(2)
-        self.assertDone(pinging, sent=2, returned=1, lost=1)
-        self.assertIs(self.tally.verdict, Verdict.REFUSED)
+        self.assertDone(pinging, Verdict.REFUSED, sent=2, returned=1, lost=1)
 
-    def test_noWay(self) -> None:
+    def test_missingSocket(self) -> None:
         """
-        Where there is no socket, each probe is lost at once; when there is one, they go there.
+        Without a socket each probe is lost at once, and the ping does not wait for it. A new socket gets the next
+        probes.
         """
-        self.target = Target("unixgram", str(self.folder / "far"))
+        path = str(self.folder / "server")
+        self.target = Target("unixgram", path)
         pinging = self.ping(2)
-        self.until(lambda: self.tally.sent)
-        self.assertCount(sent=1, lost=1)
-        far = self.bound("unixgram")
+        self.until(lambda: self.statistics.sent)
+        self.assertCounts(Verdict.UNREACHABLE, sent=1, lost=1)
+        server = self.remote(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        server.bind(path)
         self.clock.advance(1)
-        far.sendto(*self.heard(far))
-        # The one that could not be sent is not waited for.
-        self.assertDone(pinging, sent=2, returned=1, lost=1)
-        self.assertIs(self.tally.verdict, Verdict.UNREACHABLE)
+        self.echo(server)
+        self.assertDone(pinging, Verdict.UNREACHABLE, sent=2, returned=1, lost=1)
 
-    def test_refusedAtTheEnd(self) -> None:
+    def test_lastProbeRefused(self) -> None:
         """
-        A refusal of the last is not waited upon.
+        A refusal of the last probe ends the ping.
         """
-        self.bound("udp").close()
-        self.assertDone(self.ping(1), sent=1, lost=1)
-        self.assertIs(self.tally.verdict, Verdict.REFUSED)
+        self.serve("udp").close()
+        self.assertDone(self.ping(1), Verdict.REFUSED, sent=1, lost=1)
 
-    def test_endless(self) -> None:
+    def test_cancel(self) -> None:
         """
-        Without a count it goes on until it is cancelled, and then leaves nothing.
+        Without a count the ping goes on until it is cancelled.
         """
-        far = self.bound("udp")
+        server = self.serve("udp")
         pinging = self.ping(None)
         for number in range(1, 6):
-            far.sendto(*self.heard(far))
-            self.returned(number)
+            self.echo(server)
+            self.untilReturned(number)
             self.clock.advance(1)
-        pinging.cancel()
-        with self.assertRaises(CancelledError):
-            self.wait(pinging)
-        self.assertNothingLeft()
+        self.assertCancels(pinging)
 
 
 class StreamTests(PingCase):
     """
-    All probes go through one conversation.
+    All probes use one connection.
     """
 
-    def accepted(self, listening: Any) -> Any:
-        """
-        The conversation that comes next.
-        """
-        taken: list[socket.socket] = []
+    #: How a server may close after it has read a probe: the bytes of the probe that it returns, and the verdict.
+    CLOSES: ClassVar = [(0, Verdict.EOF), (PROBE_SIZE - 1, Verdict.SHORT), (1, Verdict.RESET)]
 
-        def comes() -> object:
-            try:
-                taken.append(self.keep(listening.accept()[0]))
-            except BlockingIOError:
-                return False
-            return True
-
-        self.until(comes)
-        taken[0].setblocking(False)
-        return taken[0]
-
-    def answered(self, far: Any, returned: int) -> None:
+    def echo(self, connection: socket.socket, count: int) -> None:
         """
-        Give a probe back, in two parts, and wait until that has been seen.
+        Return the next probe in two segments, and wait until so many have returned.
         """
-        probe = self.hear(far, SIZE)
-        far.sendall(probe[:20])
+        probe = self.hear(connection, PROBE_SIZE)
+        connection.sendall(probe[:20])
         self.turn(3)
-        self.assertEqual(self.tally.returned, returned - 1)
-        far.sendall(probe[20:])
-        self.until(lambda: self.tally.returned == returned)
+        self.assertEqual(self.statistics.returned, count - 1)
+        connection.sendall(probe[20:])
+        self.untilReturned(count)
 
     def test_echo(self) -> None:
         """
-        Every second one goes, and each returns, however it is cut; then the conversation is ended, cleanly.
+        One probe leaves in each interval, and returns however the network divides it. The ping closes cleanly.
         """
         for transport in ("tcp", "unix"):
-            self.tally = Tally(Random(1))
-            listening = self.bound(transport)
+            listener = self.serve(transport)
             pinging = self.ping(3)
-            far = self.accepted(listening)
+            connection = self.accepted(listener)
             for number in (1, 2):
-                self.answered(far, number)
+                self.echo(connection, number)
                 self.clock.advance(1)
-            probe = self.hear(far, SIZE)
-            far.sendall(probe)
-            self.assertDone(pinging, sent=3, returned=3)
-            self.assertEqual(self.hear(far), b"")
-            self.assertEqual(list(self.tally.times), [0.0] * 3)
+            connection.sendall(self.hear(connection, PROBE_SIZE))
+            self.assertDone(pinging, Verdict.OK, sent=3, returned=3)
+            self.assertEqual(self.hear(connection), b"")
+            self.assertEqual(list(self.statistics.roundTripTimes), [0.0] * 3)
 
     def test_interval(self) -> None:
         """
-        The interval is from one probe to the next, however long it takes to send one.
+        The interval includes the time to connect.
         """
-        listening = self.bound("tcp")
+        listener = self.serve("tcp")
         pinging = self.ping(2)
-        # It connects meanwhile.
         self.clock.advance(0.75)
-        far = self.accepted(listening)
-        self.answered(far, 1)
+        connection = self.accepted(listener)
+        self.echo(connection, 1)
         self.clock.advance(0.25)
-        self.answered(far, 2)
-        self.assertDone(pinging, sent=2, returned=2)
+        self.echo(connection, 2)
+        self.assertDone(pinging, Verdict.OK, sent=2, returned=2)
 
-    def test_together(self) -> None:
+    def test_repliesInOneSegment(self) -> None:
         """
-        Probes that return in one segment are told apart.
+        One segment may hold several replies.
         """
-        listening = self.bound("tcp")
+        listener = self.serve("tcp")
         pinging = self.ping(3)
-        far = self.accepted(listening)
-        for sent in (1, 2):
-            self.untilSent(sent)
+        connection = self.accepted(listener)
+        for number in (1, 2):
+            self.untilSent(number)
             self.clock.advance(1)
-        far.sendall(self.hear(far, 3 * SIZE))
-        self.assertDone(pinging, sent=3, returned=3)
+        connection.sendall(self.hear(connection, 3 * PROBE_SIZE))
+        self.assertDone(pinging, Verdict.OK, sent=3, returned=3)
 
-    def test_faults(self) -> None:
+    def test_reconnect(self) -> None:
         """
-        A conversation that ends costs what was out; the next probe goes through another one.
+        A closed connection loses the outstanding probe; the next probe opens another connection.
         """
-        faults: list[tuple[int, bool, Verdict]] = [
-            (0, False, Verdict.EOF),
-            (SIZE - 1, False, Verdict.SHORT),
-            (1, True, Verdict.RESET),
-        ]
-        for length, resets, verdict in faults:
-            self.tally = Tally(Random(1))
-            listening = self.bound("tcp")
+        for returned, verdict in self.CLOSES:
+            listener = self.serve("tcp")
             pinging = self.ping(2)
-            far = self.accepted(listening)
-            probe = self.hear(far, SIZE)
-            far.sendall(probe[:length])
-            # Read before the reset, which would else overtake it.
+            connection = self.accepted(listener)
+            connection.sendall(self.hear(connection, PROBE_SIZE)[:returned])
+            # A reset discards data that the client has not read.
             self.turn(3)
-            if resets:
-                far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESETTING)
-            far.close()
-            self.until(lambda: self.tally.fault)
-            self.assertIs(self.tally.verdict, verdict)
+            if verdict is Verdict.RESET:
+                closeWithReset(connection)
+            else:
+                connection.close()
+            self.until(lambda: self.statistics.lastFailure)
+            self.assertIs(self.statistics.verdict, verdict)
             self.clock.advance(1)
-            self.answered(self.accepted(listening), 1)
+            self.echo(self.accepted(listener), 1)
             self.clock.advance(2)
-            self.assertDone(pinging, sent=2, returned=1, lost=1)
-            self.assertIs(self.tally.verdict, verdict)
+            self.assertDone(pinging, verdict, sent=2, returned=1, lost=1)
 
-    def test_endAtTheEnd(self) -> None:
+    def test_closeAfterLastProbe(self) -> None:
         """
-        When the peer ends after the last, that is no fault of it; when it owes one, that is not waited for.
+        If the server closes after the last probe, the ping ends, and fails only if a reply is missing.
         """
-        for owed, verdict in ((0, Verdict.OK), (1, Verdict.EOF)):
-            self.tally = Tally(Random(1))
-            listening = self.bound("unix")
+        for replies, verdict in ((1, Verdict.OK), (0, Verdict.EOF)):
+            listener = self.serve("unix")
             pinging = self.ping(1)
-            far = self.accepted(listening)
-            probe = self.hear(far, SIZE)
-            far.sendall(b"" if owed else probe)
-            far.close()
-            self.wait(pinging)
-            self.assertNothingLeft()
-            self.assertIs(self.tally.verdict, verdict)
-            (self.folder / "far").unlink()
+            connection = self.accepted(listener)
+            connection.sendall(self.hear(connection, PROBE_SIZE) * replies)
+            connection.close()
+            counts = {"returned": 1} if replies else {"lost": 1}
+            self.assertDone(pinging, verdict, sent=1, **counts)
+
+    def test_stoppedServer(self) -> None:
+        """
+        Without a connection the ping does not wait for replies that are outstanding.
+        """
+        listener = self.serve("tcp")
+        pinging = self.ping(2)
+        connection = self.accepted(listener)
+        self.hear(connection, PROBE_SIZE)
+        listener.close()
+        connection.close()
+        self.until(lambda: self.statistics.lastFailure)
+        self.clock.advance(1)
+        self.assertDone(pinging, Verdict.REFUSED, sent=2, lost=2)
 
     def test_corrupt(self) -> None:
         """
-        What is something else is counted so, and ends the conversation: nobody knows where the next probe begins. There
-        is another one for those that follow.
+        A corrupt reply closes the connection, because the boundaries of the next replies are unknown.
         """
-        listening = self.bound("tcp")
+        listener = self.serve("tcp")
         pinging = self.ping(2)
-        far = self.accepted(listening)
-        far.sendall(self.hear(far, SIZE)[1:] + b"?")
-        self.until(lambda: self.tally.corrupt)
+        connection = self.accepted(listener)
+        connection.sendall(self.hear(connection, PROBE_SIZE)[1:] + b"?")
+        self.until(lambda: self.statistics.corrupt)
         self.clock.advance(1)
-        far = self.accepted(listening)
-        far.sendall(self.hear(far, SIZE))
-        self.until(lambda: self.tally.returned)
+        self.echo(self.accepted(listener), 1)
         self.clock.advance(2)
-        self.assertDone(pinging, sent=2, returned=1, lost=1, corrupt=1)
-        self.assertIs(self.tally.verdict, Verdict.CORRUPT)
+        self.assertDone(pinging, Verdict.CORRUPT, sent=2, returned=1, lost=1, corrupt=1)
 
     def test_lost(self) -> None:
         """
-        A peer that takes all and says nothing is waited for as long as was said, and then cut off.
+        After the timeout the ping aborts a connection with outstanding replies.
         """
-        listening = self.bound("tcp")
+        listener = self.serve("tcp")
         pinging = self.ping(1)
-        far = self.accepted(listening)
-        self.hear(far, SIZE)
+        connection = self.accepted(listener)
+        self.hear(connection, PROBE_SIZE)
         self.turn(3)
         self.clock.advance(2)
-        self.assertDone(pinging, sent=1, lost=1)
-        self.assertIs(self.tally.verdict, Verdict.TIMEOUT)
-        with self.assertRaises(ConnectionResetError):
-            self.hear(far)
+        self.assertDone(pinging, Verdict.TIMEOUT, sent=1, lost=1)
+        self.assertRaises(ConnectionResetError, self.hear, connection)
 
-    def test_comesUpAgain(self) -> None:
+    def test_restartedServer(self) -> None:
         """
-        Refused, a probe is lost, and the next one tries again.
+        After a refused connection, the next probe connects again.
         """
-        self.bound("tcp").close()
+        self.serve("tcp").close()
         pinging = self.ping(2)
-        self.until(lambda: self.tally.fault)
-        self.assertCount(sent=1, lost=1)
-        again = self.keep(socket.socket())
-        again.bind(self.target.address)
-        again.listen()
-        again.setblocking(False)
+        self.until(lambda: self.statistics.lastFailure)
+        self.assertCounts(Verdict.REFUSED, sent=1, lost=1)
+        listener = self.restart()
         self.clock.advance(1)
-        self.answered(self.accepted(again), 1)
-        self.assertDone(pinging, sent=2, returned=1, lost=1)
-        self.assertIs(self.tally.verdict, Verdict.REFUSED)
+        self.echo(self.accepted(listener), 1)
+        self.assertDone(pinging, Verdict.REFUSED, sent=2, returned=1, lost=1)
 
-    def test_endless(self) -> None:
+    def test_cancel(self) -> None:
         """
-        Without a count it goes on until it is cancelled, and then leaves nothing.
+        Without a count the ping goes on until it is cancelled, while it is connected or before.
         """
-        listening = self.bound("tcp")
+        listener = self.serve("tcp")
         pinging = self.ping(None)
-        far = self.accepted(listening)
+        connection = self.accepted(listener)
         for number in range(1, 6):
-            self.answered(far, number)
+            self.echo(connection, number)
             self.clock.advance(1)
-        pinging.cancel()
-        with self.assertRaises(CancelledError):
-            self.wait(pinging)
-        self.assertNothingLeft()
-
-    def test_cancelledWhileConnecting(self) -> None:
-        """
-        Cancelled before there is a connection, it leaves nothing either.
-        """
-        self.bound("tcp")
-        pinging = self.ping(None)
-        pinging.cancel()
-        with self.assertRaises((CancelledError, ConnectingCancelledError)):
-            self.wait(pinging)
-        self.assertNothingLeft()
+        self.assertCancels(pinging)
+        self.serve("tcp")
+        self.assertCancels(self.ping(None))

@@ -1,5 +1,5 @@
 """
-Conversations from their client's side.
+Stream connections: in memory, and over TCP, Unix sockets and TLS.
 """
 
 from __future__ import annotations
@@ -25,14 +25,13 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from sockservices import Responder, StreamFactory
-from sockservices.client import ClientFactory, ClientProtocol, Target, Unanswered, Verdict, ask, connect
+from sockservices.client import ClientFactory, ClientProtocol, RequestFailed, Target, Verdict, ask, connect
 from sockservices.conversation.transport import Transport
 from sockservices.responders import Daytime, Echo, Upper, Welcome
 from sockservices.transports.bindings import InetBinding
 from sockservices.transports.endpoints import StreamEndpoint
-from tests.unit.client.test_verdict import RESETTING, FarCase
-
-TCP, UDP, UNIX, UNIXGRAM = Transport
+from tests.support.client import ClientCase
+from tests.support.sockets import closeWithReset
 
 tls: ModuleType | None
 try:
@@ -41,669 +40,578 @@ try:
 except ImportError:
     tls = None
 
-#: More than any kernel takes before the peer reads.
-MUCH = 1 << 23
+#: Bytes: more than all socket buffers hold.
+LARGE = 1 << 23
 
-#: The most that waits to be received: what may wait before the peer has to, and one read more.
-BOUND = 131072
+#: Bytes: the receive buffer's high-water mark and one read more.
+MAX_BUFFERED = 131072
 
-#: What may happen in a conversation.
+#: The names of events in a connection.
 EVENTS = ["data", "receive", "wait", "cancel", "send", "pause", "resume", "finish", "end", "abort"]
 EVENTS += ["readLost", "lost", "reset"]
 
 
-def lost(reason: Exception) -> Failure:
+class SocketTransport(StringTransport):
     """
-    How a transport says that the connection is gone.
+    A transport in memory with a real socket.
     """
-    return Failure(reason)
+
+    def __init__(self, connected: socket.socket) -> None:
+        super().__init__()
+        self._socket = connected
+
+    def getHandle(self) -> socket.socket:
+        """
+        Give the socket.
+        """
+        return self._socket
 
 
 class MemoryTests(SynchronousTestCase):
     """
-    In memory, on a clock that the test moves.
+    Tests with a transport in memory.
     """
 
-    def setUp(self) -> None:
+    def setUp(self, transport: StringTransport | None = None) -> None:
         """
-        Connect one.
+        Connect a protocol.
         """
         self.clock = Clock()
-        self.transport = StringTransport()
-        self.conversation = ClientFactory(self.clock).buildProtocol(None)
-        self.conversation.makeConnection(self.transport)
+        self.transport = transport or StringTransport()
+        self.connection = ClientFactory(self.clock).buildProtocol(None)
+        self.connection.makeConnection(self.transport)
 
     def tearDown(self) -> None:
         """
-        No timer is left.
+        Require that no timer is left.
         """
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
-    def fails(self, deferred: Deferred[Any], verdict: Verdict) -> str:
+    @property
+    def producer(self) -> Any:
+        """
+        The producer that the protocol has registered.
+        """
+        return self.transport.producer
+
+    def lose(self, reason: Exception) -> None:
+        """
+        Lose the connection.
+        """
+        self.connection.connectionLost(Failure(reason))
+
+    def assertReceives(self, data: bytes) -> None:
+        """
+        Require that a receive fires at once.
+        """
+        self.assertEqual(self.successResultOf(self.connection.receive(5)), data)
+
+    def assertFails(self, deferred: Deferred[Any], verdict: Verdict) -> str:
         """
         Require a verdict.
 
-        @return: it, and what happened.
+        @return: the text of the failure.
         """
-        fault = self.failureResultOf(deferred, Unanswered).value
-        self.assertIs(fault.verdict, verdict)
-        return str(fault)
+        failure = self.failureResultOf(deferred, RequestFailed).value
+        self.assertIs(failure.verdict, verdict)
+        return str(failure)
 
     def test_interfaces(self) -> None:
         """
-        It provides what transports look for.
+        The protocol provides the interfaces that transports look for.
         """
         for interface in (IHalfCloseableProtocol, IPushProducer):
-            verifyObject(interface, self.conversation)
+            verifyObject(interface, self.connection)
 
-    def test_factory(self) -> None:
+    def test_factoryProtocol(self) -> None:
         """
-        A factory may make other ones.
+        A factory may make a subclass.
         """
 
-        class Other(ClientProtocol):
+        class Subclass(ClientProtocol):
             pass
 
         factory = ClientFactory(self.clock)
-        factory.protocol = Other
-        self.assertIsInstance(factory.buildProtocol(None), Other)
+        factory.protocol = Subclass
+        self.assertIsInstance(factory.buildProtocol(None), Subclass)
 
-    def test_receivesWhatHasCome(self) -> None:
+    def test_receive(self) -> None:
         """
-        All that has come, in one piece; not twice.
+        A receive gives all buffered data once, or else waits for the next segment.
         """
-        for word in (b"one", b"two"):
-            self.conversation.dataReceived(word)
-        self.assertEqual(self.successResultOf(self.conversation.receive()), b"onetwo")
-        self.assertNoResult(self.conversation.receive())
-
-    def test_receivesWhatComes(self) -> None:
-        """
-        What comes next, if nothing has: at once, however little it is.
-        """
-        received = self.conversation.receive()
+        for data in (b"one", b"two"):
+            self.connection.dataReceived(data)
+        self.assertReceives(b"onetwo")
+        received = self.connection.receive()
         self.assertNoResult(received)
-        self.conversation.dataReceived(b"o")
-        self.assertEqual(self.successResultOf(received), b"o")
-        self.conversation.dataReceived(b"ne")
-        self.assertEqual(self.successResultOf(self.conversation.receive()), b"ne")
+        self.connection.dataReceived(b"t")
+        self.assertEqual(self.successResultOf(received), b"t")
+        self.connection.dataReceived(b"hree")
+        self.assertReceives(b"hree")
 
-    def test_oneReceives(self) -> None:
+    def test_oneReceiver(self) -> None:
         """
-        Two at once could not know who gets what.
+        Two receives at the same time are an error of the caller.
         """
-        self.conversation.receive()
-        self.assertRaises(AssertionError, self.conversation.receive)
+        self.connection.receive()
+        self.assertRaises(AssertionError, self.connection.receive)
 
-    def test_receiveTimesOut(self) -> None:
+    def test_timeoutAndCancel(self) -> None:
         """
-        After the timeout the conversation goes on, and nothing is lost.
+        After a timeout or a cancellation the connection stays open, and no data is lost.
         """
-        received = self.conversation.receive(5)
+        received = self.connection.receive(5)
         self.clock.advance(4.9)
         self.assertNoResult(received)
         self.clock.advance(0.1)
-        self.assertEqual(self.fails(received, Verdict.TIMEOUT), "timeout: nothing was said within 5 s")
-        self.conversation.dataReceived(b"late")
-        self.assertEqual(self.successResultOf(self.conversation.receive(5)), b"late")
-        received = self.conversation.receive(5)
-        self.conversation.dataReceived(b"in time")
+        self.assertEqual(self.assertFails(received, Verdict.TIMEOUT), "timeout: no data within 5 s")
+        self.connection.dataReceived(b"late")
+        self.assertReceives(b"late")
+        received = self.connection.receive(5)
+        received.cancel()
+        self.failureResultOf(received, CancelledError)
+        self.connection.dataReceived(b"later")
+        self.assertReceives(b"later")
+        received = self.connection.receive(5)
+        self.connection.dataReceived(b"in time")
         self.assertEqual(self.successResultOf(received), b"in time")
         self.assertEqual(self.transport.disconnecting, False)
 
-    def test_receiveIsCancelled(self) -> None:
+    def test_receiveInCallback(self) -> None:
         """
-        Who does not want to wait any longer cancels; nothing is lost.
+        A callback of a receive may send, and start the next receive.
         """
-        received = self.conversation.receive(5)
-        received.cancel()
-        self.failureResultOf(received, CancelledError)
-        self.conversation.dataReceived(b"late")
-        self.assertEqual(self.successResultOf(self.conversation.receive()), b"late")
+        received: list[bytes] = []
 
-    def test_receivesInAnAnswer(self) -> None:
-        """
-        Who is given something may receive and send at once, from there.
-        """
-        heard: list[bytes] = []
+        def receiveNext(data: bytes) -> None:
+            received.append(data)
+            self.connection.send(data.upper())
+            self.connection.receive().addCallback(receiveNext)
 
-        def again(said: bytes) -> None:
-            heard.append(said)
-            self.conversation.send(said.upper())
-            self.conversation.receive().addCallback(again)
+        self.connection.receive().addCallback(receiveNext)
+        for data in (b"one", b"two"):
+            self.connection.dataReceived(data)
+        self.assertEqual((received, self.transport.value()), ([b"one", b"two"], b"ONETWO"))
 
-        self.conversation.receive().addCallback(again)
-        for word in (b"one", b"two"):
-            self.conversation.dataReceived(word)
-        self.assertEqual((heard, self.transport.value()), ([b"one", b"two"], b"ONETWO"))
-
-    def test_pausesThePeer(self) -> None:
+    def test_pausesReading(self) -> None:
         """
-        When 64 KiB wait to be received the peer has to wait, until they are.
+        With 64 KiB in the buffer the protocol pauses the transport, until a receive empties the buffer.
         """
-        self.conversation.dataReceived(bytes(65535))
+        self.connection.dataReceived(bytes(65535))
         self.assertEqual(self.transport.producerState, "producing")
-        self.conversation.dataReceived(b"!")
+        self.connection.dataReceived(b"!")
         self.assertEqual(self.transport.producerState, "paused")
-        self.assertEqual(self.successResultOf(self.conversation.receive()), bytes(65535) + b"!")
+        self.assertReceives(bytes(65535) + b"!")
         self.assertEqual(self.transport.producerState, "producing")
+
+    def test_pausedAtFin(self) -> None:
+        """
+        After the peer's FIN the protocol does not resume the transport: it would report the FIN again.
+        """
+        self.connection.dataReceived(bytes(65536))
+        self.connection.readConnectionLost()
+        self.assertReceives(bytes(65536))
+        self.assertEqual(self.transport.producerState, "paused")
 
     def test_manySegments(self) -> None:
         """
-        What waits costs the same, in however many segments it came.
+        Buffering takes linear time: 65,536 segments of one byte take less than 5 s.
         """
-        began = time.process_time()
+        startedAt = time.process_time()
         for _ in range(65536):
-            self.conversation.dataReceived(b"?")
-        self.assertLess(time.process_time() - began, 5)
+            self.connection.dataReceived(b"?")
+        self.assertLess(time.process_time() - startedAt, 5)
         self.assertEqual(self.transport.producerState, "paused")
-        self.assertEqual(self.successResultOf(self.conversation.receive()), b"?" * 65536)
+        self.assertReceives(b"?" * 65536)
 
-    def test_receivesAfterTheEnd(self) -> None:
+    def test_receiveAfterEnd(self) -> None:
         """
-        What has come before the end is received first. Then, there is the end, as often as it is asked for.
+        Buffered data comes first, then the FIN or the reset, again and again.
         """
-        for told in (lambda one: one.readConnectionLost(), lambda one: one.connectionLost(lost(ConnectionDone()))):
+        for reason in (None, ConnectionDone(), ConnectionLost()):
             self.setUp()
-            self.conversation.dataReceived(b"last words")
-            told(self.conversation)
-            self.assertEqual(self.successResultOf(self.conversation.receive()), b"last words")
+            self.connection.dataReceived(b"last words")
+            if reason is None:
+                self.connection.readConnectionLost()
+            else:
+                self.lose(reason)
+            self.assertReceives(b"last words")
             for _ in range(2):
-                self.assertEqual(self.successResultOf(self.conversation.receive(5)), b"")
-
-    def test_receivesAfterAReset(self) -> None:
-        """
-        What has come before a reset is received first.
-        """
-        self.conversation.dataReceived(b"last words")
-        self.conversation.connectionLost(lost(ConnectionLost()))
-        self.assertEqual(self.successResultOf(self.conversation.receive()), b"last words")
-        for _ in range(2):
-            self.assertEqual(
-                self.fails(self.conversation.receive(5), Verdict.RESET), "reset: the peer cut the connection off"
-            )
+                if isinstance(reason, ConnectionLost):
+                    text = self.assertFails(self.connection.receive(5), Verdict.RESET)
+                    self.assertEqual(text, "reset: the peer reset the connection")
+                else:
+                    self.assertReceives(b"")
 
     def test_endWhileReceiving(self) -> None:
         """
-        Who waits learns of the end, or of the reset.
+        A waiting receive fires at the FIN, and fails at a reset.
         """
-        received = self.conversation.receive(5)
-        self.conversation.readConnectionLost()
+        received = self.connection.receive(5)
+        self.connection.readConnectionLost()
         self.assertEqual(self.successResultOf(received), b"")
         self.setUp()
-        received = self.conversation.receive(5)
-        self.conversation.connectionLost(lost(ConnectionLost()))
-        self.fails(received, Verdict.RESET)
+        received = self.connection.receive(5)
+        self.lose(ConnectionLost())
+        self.assertFails(received, Verdict.RESET)
 
-    def test_resetAfterTheEnd(self) -> None:
+    def test_resetAfterFin(self) -> None:
         """
-        A reset after the peer's end takes nothing away of what it had said.
+        A reset after the peer's FIN fails a waiting send, and no receive.
         """
-        self.conversation.readConnectionLost()
-        self.conversation.connectionLost(lost(ConnectionLost()))
-        self.assertEqual(self.successResultOf(self.conversation.receive()), b"")
+        self.connection.readConnectionLost()
+        self.producer.pauseProducing()
+        sent = self.connection.send(b"words")
+        self.lose(ConnectionLost())
+        self.assertFails(sent, Verdict.RESET)
+        self.assertReceives(b"")
 
-    def test_resetOfWhatIsSentAfterTheEnd(self) -> None:
+    def test_resetReportedAsFin(self) -> None:
         """
-        But what still waited to be sent is lost, and who sent it is told.
+        If the transport reports a FIN, and a read of its socket gives an error or data, it was a reset. A reset after
+        the FIN is none.
         """
-        self.conversation.readConnectionLost()
-        producer: Any = self.transport.producer
-        producer.pauseProducing()
-        sent = self.conversation.send(b"words")
-        self.conversation.connectionLost(lost(ConnectionLost()))
-        self.assertIs(self.failureResultOf(sent, Unanswered).value.verdict, Verdict.RESET)
+        for data, fin, reset in ((b"", False, True), (b"words", False, True), (b"", True, True), (b"", True, False)):
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                handle = socket.create_connection(listener.getsockname())
+                self.addCleanup(handle.close)
+                remote, _ = listener.accept()
+            remote.send(data)
+            if fin:
+                remote.shutdown(socket.SHUT_WR)
+            closeWithReset(remote) if reset else remote.close()
+            self.setUp(SocketTransport(handle))
+            received = self.connection.receive(5)
+            self.connection.readConnectionLost()
+            if fin:
+                self.assertEqual(self.successResultOf(received), b"")
+            else:
+                self.assertFails(received, Verdict.RESET)
+                self.assertFails(self.connection.receive(5), Verdict.RESET)
 
     def test_send(self) -> None:
         """
-        While the transport takes more there is room for more.
+        A send waits while the transport's write buffer is full, and may be cancelled.
         """
-        self.successResultOf(self.conversation.send(b"one"))
-        producer: Any = self.transport.producer
-        producer.pauseProducing()
-        waiting = [self.conversation.send(b"two") for _ in range(3)]
+        self.successResultOf(self.connection.send(b"one"))
+        self.producer.pauseProducing()
+        waiting = [self.connection.send(b"two") for _ in range(3)]
         waiting[1].cancel()
         self.failureResultOf(waiting[1], CancelledError)
         for sent in (waiting[0], waiting[2]):
             self.assertNoResult(sent)
         self.assertEqual(self.transport.value(), b"onetwotwotwo")
-        producer.resumeProducing()
-        for sent in (waiting[0], waiting[2], self.conversation.send(b"three")):
+        self.producer.resumeProducing()
+        for sent in (waiting[0], waiting[2], self.connection.send(b"three")):
             self.successResultOf(sent)
 
-    def test_sendAfterTheEnd(self) -> None:
+    def test_sendAfterEnd(self) -> None:
         """
-        Nothing can be sent after our end, nor when the connection is gone.
+        A send fails after end(), and after the connection is lost.
         """
-        self.conversation.end()
-        self.fails(self.conversation.send(b"more"), Verdict.EOF)
+        self.connection.end()
+        self.assertEqual(self.assertFails(self.connection.send(b"more"), Verdict.EOF), "eof: the connection is closed")
         for reason, verdict in ((ConnectionDone(), Verdict.EOF), (ConnectionLost(), Verdict.RESET)):
             self.setUp()
-            self.conversation.connectionLost(lost(reason))
-            self.fails(self.conversation.send(b"more"), verdict)
+            self.lose(reason)
+            self.assertFails(self.connection.send(b"more"), verdict)
             self.assertEqual(self.transport.value(), b"")
 
     def test_notConnected(self) -> None:
         """
-        Before there is a connection nothing can be sent, and there is nothing to end.
+        Before the connection is made, a send fails, and there is nothing to close.
         """
-        conversation = ClientProtocol(self.clock)
-        self.fails(conversation.send(b"more"), Verdict.EOF)
-        conversation.finish()
-        self.successResultOf(conversation.end())
-        self.successResultOf(conversation.abort())
+        connection = ClientProtocol(self.clock)
+        self.assertFails(connection.send(b"more"), Verdict.EOF)
+        connection.finish()
+        self.successResultOf(connection.end())
+        self.successResultOf(connection.abort())
 
-    def test_ways(self) -> None:
+    def test_close(self) -> None:
         """
-        There is one way to end, and one to cut off; both are waited for, by any number.
+        end() and abort() fire when the connection is lost, however often they are called.
         """
-        for way, flag in (("end", "disconnecting"), ("abort", "disconnected")):
+        for method, flag in (("end", "disconnecting"), ("abort", "disconnected")):
             self.setUp()
-            gone = [getattr(self.conversation, way)() for _ in range(3)]
-            gone[1].cancel()
-            self.failureResultOf(gone[1], CancelledError)
+            closed = [getattr(self.connection, method)() for _ in range(3)]
+            closed[1].cancel()
+            self.failureResultOf(closed[1], CancelledError)
             self.assertTrue(getattr(self.transport, flag))
-            for each in (gone[0], gone[2]):
+            for each in (closed[0], closed[2]):
                 self.assertNoResult(each)
-            self.conversation.connectionLost(lost(ConnectionDone()))
-            for each in (gone[0], gone[2], self.conversation.end(), self.conversation.abort()):
+            self.lose(ConnectionDone())
+            for each in (closed[0], closed[2], self.connection.end(), self.connection.abort()):
                 self.successResultOf(each)
 
     def test_endAfterAbort(self) -> None:
         """
-        Who has cut it off may end it too, and can send no more.
+        After abort(), end() and finish() change nothing, and a send fails.
         """
-        gone = self.conversation.abort(), self.conversation.end()
-        self.conversation.finish()
-        self.fails(self.conversation.send(b"more"), Verdict.EOF)
-        self.conversation.connectionLost(lost(ConnectionAborted()))
-        for each in gone:
+        closed = self.connection.abort(), self.connection.end()
+        self.connection.finish()
+        self.assertFails(self.connection.send(b"more"), Verdict.EOF)
+        self.lose(ConnectionAborted())
+        for each in closed:
             self.successResultOf(each)
 
-    def test_connectTimesOut(self) -> None:
+    def test_connectTimeout(self) -> None:
         """
-        There is a limit on how long it takes to connect, beside the endpoint's own.
+        connect() has a timeout besides that of the endpoint.
         """
 
         @implementer(IStreamClientEndpoint)
-        class Slow:
+        class Waiting:
             def connect(self, _: object) -> Deferred[Any]:
                 return Deferred()
 
-        connecting = connect(Slow(), reactor=self.clock, timeout=5)
+        connecting = connect(Waiting(), reactor=self.clock, timeout=5)
         self.clock.advance(4.9)
         self.assertNoResult(connecting)
         self.clock.advance(0.1)
-        self.assertEqual(self.fails(connecting, Verdict.TIMEOUT), "timeout: no connection within 5 s")
+        self.assertEqual(self.assertFails(connecting, Verdict.TIMEOUT), "timeout: no connection within 5 s")
 
     @settings(deadline=None, max_examples=200)
-    @given(
-        events=st.lists(
-            st.sampled_from(EVENTS),
-            max_size=20,
-        )
-    )
+    @given(events=st.lists(st.sampled_from(EVENTS), max_size=20))
     def test_anyOrder(self, events: list[str]) -> None:
         """
-        In whatever order things happen, nothing raises, what is received is what came before our end, in order, and
-        when the connection is gone nobody is left waiting.
+        Whatever the order of events, nothing raises, the data up to our own end is received in order, and no Deferred
+        waits after the connection is lost.
         """
         self.setUp()
-        conversation: Any = self.conversation
-        everything: list[Deferred[Any]] = []
+        connection: Any = self.connection
+        deferreds: list[Deferred[Any]] = []
         received: list[bytes] = []
-        said = b""
-        read = gone = ended = False
+        expected = b""
+        finReceived = lost = closing = False
         for number, event in enumerate([*events, "lost"]):
-            producer: Any = self.transport.producer
-            if event == "data" and not (read or gone):
-                said += b"" if ended else b"%d" % number
-                conversation.dataReceived(b"%d" % number)
-            elif event == "receive" and all(each.called for each in everything if hasattr(each, "receives")):
-                waiting: Any = conversation.receive(5)
+            producer = self.producer
+            if event == "data" and not (finReceived or lost):
+                expected += b"" if closing else b"%d" % number
+                connection.dataReceived(b"%d" % number)
+            elif event == "receive" and all(each.called for each in deferreds if hasattr(each, "receives")):
+                waiting: Any = connection.receive(5)
                 waiting.receives = True
-                everything.append(waiting.addCallback(received.append))
+                deferreds.append(waiting.addCallback(received.append))
             elif event == "wait":
                 self.clock.advance(3)
-            elif event == "cancel" and everything:
-                everything[-1].cancel()
+            elif event == "cancel" and deferreds:
+                deferreds[-1].cancel()
             elif event in ("end", "abort"):
-                ended = True
-                everything.append(getattr(conversation, event)())
+                closing = True
+                deferreds.append(getattr(connection, event)())
             elif event == "send":
-                everything.append(conversation.send(b"words"))
+                deferreds.append(connection.send(b"words"))
             elif event in ("pause", "resume") and producer is not None:
                 getattr(producer, f"{event}Producing")()
             elif event == "finish":
-                conversation.finish()
-            elif event == "readLost" and not (read or gone):
-                read = True
-                conversation.readConnectionLost()
-            elif event in ("lost", "reset") and not gone:
-                gone = True
-                conversation.connectionLost(lost(ConnectionDone() if event == "lost" else ConnectionLost()))
-        for each in everything:
-            self.assertTrue(each.called, "nobody waits any longer")
-            each.addErrback(lambda failure: failure.trap(Unanswered, CancelledError))
+                connection.finish()
+            elif event == "readLost" and not (finReceived or lost):
+                finReceived = True
+                connection.readConnectionLost()
+            elif event in ("lost", "reset") and not lost:
+                lost = True
+                self.lose(ConnectionDone() if event == "lost" else ConnectionLost())
+        for each in deferreds:
+            self.assertTrue(each.called)
+            each.addErrback(lambda failure: failure.trap(RequestFailed, CancelledError))
         while not received or received[-1]:
-            rest = conversation.receive()
+            rest = connection.receive()
             rest.addCallback(received.append).addErrback(lambda _: received.append(b""))
             self.assertTrue(rest.called)
-        self.assertEqual(b"".join(received), said)
+        self.assertEqual(b"".join(received), expected)
 
 
-class ConversationCase(FarCase):
+class SocketTests(ClientCase):
     """
-    A test of a conversation over a real connection.
+    Tests over TCP and Unix sockets.
     """
 
     def connected(self, transport: str = "tcp") -> tuple[ClientProtocol, socket.socket]:
         """
-        Both ends of one.
+        Connect a client and a plain socket.
         """
-        place, listening = self.listening(transport)
-        conversation = self.wait(connect(place.endpoint(self.reactor), reactor=self.reactor))
-        far = self.accepted(listening)
-        self.addCleanup(lambda: self.wait(conversation.abort()))
-        return conversation, far
+        target, listener = self.listening(transport)
+        connection = self.wait(connect(target.endpoint(self.reactor), reactor=self.reactor))
+        remote = self.accepted(listener)
+        self.addCleanup(lambda: self.wait(connection.abort()))
+        return connection, remote
 
-    def untilFinished(self, conversation: ClientProtocol) -> None:
+    def untilFinished(self, connection: ClientProtocol) -> None:
         """
-        Wait until all that was sent is handed over, and our end.
+        Wait until the transport has sent all data and the FIN.
         """
-        self.until(lambda: conversation.finished)
-
-    def reset(self, far: socket.socket) -> None:
-        """
-        Cut it off, from the far end.
-        """
-        far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESETTING)
-        far.close()
-
-    def sendAll(self, far: socket.socket, words: bytes) -> None:
-        """
-        Send as the kernel takes it.
-        """
-        left = memoryview(words)
-
-        def sent() -> bool:
-            nonlocal left
-            try:
-                left = left[far.send(left) :]
-            except BlockingIOError:
-                return False
-            return not left
-
-        self.until(sent)
-
-
-class ConversationTests(ConversationCase):
-    """
-    Over real connections.
-    """
-
-    def test_talks(self) -> None:
-        """
-        Both sides talk, in any order, over TCP and Unix sockets.
-        """
-        for transport in ("tcp", "unix"):
-            conversation, far = self.connected(transport)
-            far.send(b"welcome")
-            self.assertEqual(self.wait(conversation.receive()), b"welcome")
-            self.wait(conversation.send(b"words"))
-            self.assertEqual(self.hear(far, 5), b"words")
-            received = conversation.receive()
-            far.send(b"WORDS")
-            self.assertEqual(self.wait(received), b"WORDS")
-
-    def test_factory(self) -> None:
-        """
-        Its factory works with the reactor itself, too.
-        """
-        _, listening = self.listening()
-        made: list[ClientProtocol] = []
-
-        class Noting(ClientProtocol):
-            def connectionMade(self) -> None:
-                super().connectionMade()
-                made.append(self)
-
-        factory = ClientFactory(self.reactor)
-        factory.protocol = Noting
-        self.reactor.connectTCP(*listening.getsockname(), factory)
-        self.until(lambda: made)
-        self.accepted(listening).send(b"words")
-        self.assertEqual(self.wait(made[0].receive()), b"words")
-        self.wait(made[0].end())
+        self.until(lambda: connection.finished)
 
     def test_boundedMemory(self) -> None:
         """
-        While nobody receives, no more than 128 KiB are taken from the peer; and then nothing is missing.
+        Without a receive the client takes a bounded amount of data from the peer. Later receives lose none of it.
         """
-        conversation, far = self.connected()
-        words = bytes(range(256)) * (MUCH // 256)
+        connection, remote = self.connected()
+        data = bytes(range(256)) * (LARGE // 256)
         sent = 0
         for _ in range(100):
-            while sent < MUCH:
+            while sent < LARGE:
                 try:
-                    sent += far.send(words[sent : sent + 65536])
+                    sent += remote.send(data[sent : sent + 65536])
                 except BlockingIOError:
                     break
             self.turn()
-        self.assertLess(sent, MUCH, "the far end has to wait")
-        heard = b""
-        while len(heard) < sent:
-            said = self.wait(conversation.receive())
-            self.assertLessEqual(len(said), BOUND)
-            heard += said
-        self.assertTrue(heard == words[:sent])
+        self.assertLess(sent, LARGE)
+        received = b""
+        while len(received) < sent:
+            segment = self.wait(connection.receive())
+            self.assertLessEqual(len(segment), MAX_BUFFERED)
+            received += segment
+        self.assertTrue(received == data[:sent])
 
     def test_backPressure(self) -> None:
         """
-        There is no room for more while the peer does not read, and there is when it has.
+        A send waits while the peer does not read.
         """
-        conversation, far = self.connected()
-        self.successResultOf(conversation.send(b"little"))
-        sent = conversation.send(bytes(MUCH))
+        connection, remote = self.connected()
+        self.successResultOf(connection.send(b"little"))
+        sent = connection.send(bytes(LARGE))
         self.turn(50)
         self.assertNoResult(sent)
-        self.assertEqual(len(self.hear(far, MUCH + 6)), MUCH + 6)
+        self.assertEqual(len(self.hear(remote, LARGE + 6)), LARGE + 6)
         self.wait(sent)
 
     def test_finish(self) -> None:
         """
-        The peer sees our end after all that was sent; it may still say what it likes.
+        The peer gets our FIN after all data, and can still send.
         """
         for transport in ("tcp", "unix"):
-            conversation, far = self.connected(transport)
-            conversation.send(bytes(MUCH))
-            conversation.finish()
-            conversation.finish()
+            connection, remote = self.connected(transport)
+            connection.send(bytes(LARGE))
+            connection.finish()
+            connection.finish()
             self.turn(5)
-            self.assertFalse(conversation.finished, "not all is handed over")
-            self.assertEqual(len(self.hear(far, MUCH + 1)), MUCH)
-            self.untilFinished(conversation)
-            far.send(b"after")
-            self.assertEqual(self.wait(conversation.receive()), b"after")
-            far.close()
-            self.assertEqual(self.wait(conversation.receive()), b"")
-            self.failureResultOf(conversation.send(b"more"), Unanswered)
+            self.assertFalse(connection.finished)
+            self.assertEqual(len(self.hear(remote, LARGE + 1)), LARGE)
+            self.untilFinished(connection)
+            remote.send(b"after")
+            self.assertEqual(self.wait(connection.receive()), b"after")
+            self.assertFails(connection.send(b"more"), Verdict.EOF)
+            remote.close()
+            self.assertEqual(self.wait(connection.receive()), b"")
 
-    def test_finishAtTheEnd(self) -> None:
+    def test_finishAfterEnd(self) -> None:
         """
-        It does no harm when the peer has ended, or the connection is gone.
+        finish() after the peer's FIN sends the data and our FIN; after a reset it does nothing.
         """
-        conversation, far = self.connected()
-        far.shutdown(socket.SHUT_WR)
-        self.assertEqual(self.wait(conversation.receive()), b"")
-        self.wait(conversation.send(b"still heard"))
-        conversation.finish()
-        self.assertEqual(self.hear(far, 100), b"still heard")
-        conversation, far = self.connected()
-        self.reset(far)
-        self.assertRaises(Unanswered, self.wait, conversation.receive())
-        conversation.finish()
+        connection, remote = self.connected()
+        remote.shutdown(socket.SHUT_WR)
+        self.assertEqual(self.wait(connection.receive()), b"")
+        self.wait(connection.send(b"words"))
+        connection.finish()
+        self.assertEqual(self.hear(remote, 100), b"words")
+        connection, remote = self.connected()
+        closeWithReset(remote)
+        self.assertFails(connection.receive(), Verdict.RESET)
+        connection.finish()
         self.turn(3)
-        self.assertFalse(conversation.finished)
+        self.assertFalse(connection.finished)
 
     def test_end(self) -> None:
         """
-        The peer gets all that was sent, and then the end.
+        end() sends all data before it closes, after finish() too.
         """
-        conversation, far = self.connected()
-        conversation.send(bytes(MUCH))
-        gone = [conversation.end() for _ in range(2)]
+        connection, remote = self.connected()
+        connection.send(bytes(LARGE))
+        closed = [connection.end() for _ in range(2)]
         self.turn(5)
-        for each in gone:
+        for each in closed:
             self.assertNoResult(each)
-        self.assertEqual(len(self.hear(far, MUCH + 1)), MUCH)
-        for each in [*gone, conversation.end(), conversation.abort()]:
+        self.assertEqual(len(self.hear(remote, LARGE + 1)), LARGE)
+        for each in [*closed, connection.end(), connection.abort()]:
             self.wait(each)
-        self.assertEqual(self.wait(conversation.receive()), b"")
-
-    def test_endAfterFinish(self) -> None:
-        """
-        Who has finished, ends the rest.
-        """
-        conversation, far = self.connected()
-        conversation.send(b"words")
-        conversation.finish()
-        self.untilFinished(conversation)
-        self.wait(conversation.end())
-        self.assertEqual(self.hear(far, 10), b"words")
+        self.assertEqual(self.wait(connection.receive()), b"")
+        finished, remote = self.connected()
+        finished.send(b"words")
+        finished.finish()
+        self.untilFinished(finished)
+        self.wait(finished.end())
+        self.assertEqual(self.hear(remote, 10), b"words")
 
     def test_abort(self) -> None:
         """
-        The peer is cut off: before, during or after the end of our side.
+        abort() resets the connection, after finish() and end() too. A waiting receive fails.
         """
         for before in ("", "finish", "end"):
-            conversation, far = self.connected()
-            conversation.send(bytes(MUCH))
+            connection, remote = self.connected()
+            received = connection.receive()
+            connection.send(bytes(LARGE))
             if before:
-                getattr(conversation, before)()
+                getattr(connection, before)()
             self.turn(3)
-            for gone in [conversation.abort() for _ in range(2)]:
-                self.wait(gone)
-            self.wait(conversation.abort())
-            self.assertRaises(ConnectionResetError, self.hear, far, MUCH + 1)
+            for closed in [connection.abort() for _ in range(2)]:
+                self.wait(closed)
+            self.wait(connection.abort())
+            failure = self.assertFails(received, Verdict.RESET)
+            self.assertEqual(str(failure), "reset: this side aborted the connection")
+            self.assertRaises(ConnectionResetError, self.hear, remote, LARGE + 1)
 
-    def test_abortWhileReceiving(self) -> None:
+    def test_reset(self) -> None:
         """
-        Who receives meanwhile gets no answer, nor its clean end.
+        A reset fails a waiting send and everything after it, but data received before it is not lost.
         """
-        conversation, _ = self.connected()
-        received = conversation.receive()
-        self.wait(conversation.abort())
-        self.assertEqual(str(self.unanswered(received, Verdict.RESET)), "reset: the connection was cut off from here")
-
-    def test_resetWhileReceiving(self) -> None:
-        """
-        What the peer said before it cut the connection off is received, and then that it did.
-        """
-        conversation, far = self.connected()
-        received = conversation.receive()
-        far.send(b"last")
-        self.assertEqual(self.wait(received), b"last")
-        far.send(b"words")
+        connection, remote = self.connected()
+        sent = connection.send(bytes(LARGE))
+        remote.send(b"words")
         self.turn(5)
-        self.reset(far)
-        self.until(lambda: conversation.transport.disconnected)
-        self.assertEqual(self.wait(conversation.receive()), b"words")
+        closeWithReset(remote)
+        self.assertFails(sent, Verdict.RESET)
+        self.assertFails(connection.send(b"more"), Verdict.RESET)
+        self.assertEqual(self.wait(connection.receive()), b"words")
         for _ in range(2):
-            self.unanswered(conversation.receive(), Verdict.RESET)
+            self.assertFails(connection.receive(), Verdict.RESET)
 
-    def test_resetWhileSending(self) -> None:
+    def test_iteration(self) -> None:
         """
-        Who waits for room is told, and cannot send more.
+        Iteration yields all data until the FIN, and raises at a reset.
         """
-        conversation, far = self.connected()
-        sent = conversation.send(bytes(MUCH))
-        self.turn(5)
-        self.reset(far)
-        self.unanswered(sent, Verdict.RESET)
-        self.unanswered(conversation.send(b"more"), Verdict.RESET)
-        self.unanswered(conversation.receive(), Verdict.RESET)
+        for resets in (False, True):
+            connection, remote = self.connected()
+            received = b""
 
-    def test_timeout(self) -> None:
-        """
-        The conversation goes on after a timeout.
-        """
-        conversation, far = self.connected()
-        self.unanswered(conversation.receive(0.05), Verdict.TIMEOUT)
-        far.send(b"late")
-        self.assertEqual(self.wait(conversation.receive(10)), b"late")
+            async def receiveAll(connection: ClientProtocol = connection) -> None:
+                nonlocal received
+                async for segment in connection:
+                    received += segment
 
-    def test_all(self) -> None:
-        """
-        All that is said can be walked through, to the end, or to a reset.
-        """
-        for verdict in (None, Verdict.RESET):
-            conversation, far = self.connected()
-            heard = b""
-
-            async def listen(conversation: ClientProtocol = conversation) -> None:
-                nonlocal heard
-                async for said in conversation:
-                    heard += said
-
-            listening = Deferred.fromCoroutine(listen())
-            for word in (b"one", b"two", b"three"):
-                far.send(word)
+            iteration = Deferred.fromCoroutine(receiveAll())
+            for data in (b"one", b"two", b"three"):
+                remote.send(data)
                 self.turn(3)
-            if verdict is None:
-                far.close()
-                self.wait(listening)
+            if resets:
+                closeWithReset(remote)
+                self.assertFails(iteration, Verdict.RESET)
             else:
-                self.reset(far)
-                self.unanswered(listening, verdict)
-            self.assertEqual(heard, b"onetwothree")
+                remote.close()
+                self.wait(iteration)
+            self.assertEqual(received, b"onetwothree")
 
-
-class ConnectTests(FarCase):
-    """
-    Beginning a conversation.
-    """
-
-    def pending(self) -> Target:
+    def test_connectFailures(self) -> None:
         """
-        Where nobody accepts, and the queue is full.
+        connect() fails with a verdict; a cancellation stays what it is. Neither leaves anything behind.
         """
-        place, listening = self.bound("tcp")
-        listening.listen(0)
-        self.far(socket.create_connection(listening.getsockname()))
-        return place
-
-    def test_cancel(self) -> None:
-        """
-        Who cancels is told that, and no verdict; nothing is left.
-        """
-        place = self.pending()
-        connecting = connect(place.endpoint(self.reactor), reactor=self.reactor, timeout=10)
+        refused, _ = self.bound("tcp")
+        self.assertFails(connect(refused.endpoint(self.reactor), reactor=self.reactor), Verdict.REFUSED)
+        pending, _ = self.withFullQueue("tcp")
+        connecting = connect(pending.endpoint(self.reactor), reactor=self.reactor, timeout=0.05)
+        failure = self.assertFails(connecting, Verdict.TIMEOUT)
+        self.assertEqual(str(failure), "timeout: no connection within 0.05 s")
+        connecting = connect(pending.endpoint(self.reactor), reactor=self.reactor, timeout=10)
         self.turn(5)
         self.assertNoResult(connecting)
         connecting.cancel()
         self.assertRaises((CancelledError, ConnectingCancelledError), self.wait, connecting)
 
-    def test_timeout(self) -> None:
-        """
-        Nor is anything left after the timeout.
-        """
-        place = self.pending()
-        connecting = connect(place.endpoint(self.reactor), reactor=self.reactor, timeout=0.05)
-        self.assertEqual(str(self.unanswered(connecting, Verdict.TIMEOUT)), "timeout: no connection within 0.05 s")
-
-    def test_refused(self) -> None:
-        """
-        The verdict is that of the endpoint.
-        """
-        place, _ = self.bound("tcp")
-        self.unanswered(connect(place.endpoint(self.reactor), reactor=self.reactor), Verdict.REFUSED)
-
 
 @implementer(IStreamClientEndpoint)
-class Secured:
+class TLSEndpoint:
     """
-    An endpoint that wraps another in TLS, all of it on a reactor of the test's.
+    Wraps the connections of another endpoint in TLS, on the test's reactor.
     """
 
     def __init__(self, plain: IStreamClientEndpoint, options: Any, reactor: Any) -> None:
@@ -718,139 +626,133 @@ class Secured:
         return connecting.addCallback(lambda wrapper: wrapper.wrappedProtocol)
 
 
-class TLSTests(ConversationCase):
+class TLSTests(ClientCase):
     """
-    Over TLS, which has no half-close.
+    Tests over TLS, which has no half-close.
     """
 
     if tls is None:
-        skip = "there is no TLS"
+        skip = "pyOpenSSL is not installed"
 
-    def server(self, factory: Any) -> tuple[Target, Any]:
+    def serve(self, factory: Any, options: Any = None) -> TLSEndpoint:
         """
-        A port behind TLS, and how a client trusts it.
+        Listen with TLS.
+
+        @param options: those of the client; by default, it verifies no certificate.
         """
         assert tls is not None
         pem = str(Path(twisted.test.__file__).with_name("server.pem"))
         context = ssl.DefaultOpenSSLContextFactory(pem, pem)
         wrapped = tls.TLSMemoryBIOFactory(context, False, factory, self.reactor)
-        port = self.wait(StreamEndpoint(self.reactor, InetBinding(TCP, 0)).listen(wrapped))
+        port = self.wait(StreamEndpoint(self.reactor, InetBinding(Transport.TCP, 0)).listen(wrapped))
         self.addCleanup(lambda: self.wait(port.stopListening()))
-        return Target("tcp", ("127.0.0.1", port.getHost().port)), ssl.CertificateOptions()
+        plain = Target("tcp", ("127.0.0.1", port.getHost().port)).endpoint(self.reactor)
+        return TLSEndpoint(plain, options or ssl.CertificateOptions(), self.reactor)
 
-    def secured(self, responder: type[Responder]) -> Secured:
+    def serveResponder(self, responder: type[Responder], options: Any = None) -> TLSEndpoint:
         """
-        The way to one of our own services, behind TLS.
+        Serve one of the project's services with TLS. After the test, all its connections are closed.
         """
         factory = StreamFactory(responder, record=lambda _: None, clock=self.reactor)
-        place, options = self.server(factory)
-
-        def ended() -> None:
-            self.until(lambda: not factory.protocols)
-
-        self.addCleanup(ended)
-        return Secured(place.endpoint(self.reactor), options, self.reactor)
+        endpoint = self.serve(factory, options)
+        self.addCleanup(lambda: self.until(lambda: not factory.protocols))
+        return endpoint
 
     def test_ask(self) -> None:
         """
-        A service that hangs up can be asked: its end is the answer's, and it is a clean one.
+        A service that closes after its answer can be asked.
         """
-        line = self.wait(ask(self.secured(Daytime), reactor=self.reactor))
+        line = self.wait(ask(self.serveResponder(Daytime), reactor=self.reactor))
         self.assertEqual((len(line), line[-2:]), (26, b"\r\n"))
-        for message, answer in ((b"1", b"welcome to server!"), (b"2", b"please go out!")):
-            asked = ask(self.secured(Welcome), message, reactor=self.reactor, expect=answer)
-            self.assertEqual(self.wait(asked), answer)
+        for message, expect in ((b"1", b"welcome to server!"), (b"2", b"please go out!")):
+            answer = ask(self.serveResponder(Welcome), message, reactor=self.reactor, expect=expect)
+            self.assertEqual(self.wait(answer), expect)
 
-    def test_noEnd(self) -> None:
+    def test_noHalfClose(self) -> None:
         """
-        One that waits for our end cannot: its answer comes, but no end of it.
+        A service that waits for our FIN gets none, so the request times out with the answer.
         """
-        asked = ask(self.secured(Upper), b"words", reactor=self.reactor, timeout=0.5)
-        self.assertEqual(self.unanswered(asked, Verdict.TIMEOUT).answer, b"WORDS")
+        answer = ask(self.serveResponder(Upper), b"words", reactor=self.reactor, timeout=0.5)
+        self.assertEqual(self.assertFails(answer, Verdict.TIMEOUT).answer, b"WORDS")
 
-    def test_conversation(self) -> None:
+    def test_connection(self) -> None:
         """
-        A long conversation, with much said in both directions; finishing is nothing, and ending is the end.
+        finish() does nothing, large data passes both ways, and end() closes cleanly.
         """
-        conversation = self.wait(connect(self.secured(Echo), reactor=self.reactor))
-        words = bytes(range(256)) * 4096
-        conversation.send(words)
-        conversation.finish()
-        heard = b""
-        while len(heard) < len(words):
-            heard += self.wait(conversation.receive())
-        self.assertTrue(heard == words)
-        self.wait(conversation.send(b"more"))
-        self.assertEqual(self.wait(conversation.receive()), b"more")
-        self.assertFalse(conversation.finished)
-        for gone in (conversation.end(), conversation.end()):
-            self.wait(gone)
-        self.assertEqual(self.wait(conversation.receive()), b"")
+        connection = self.wait(connect(self.serveResponder(Echo), reactor=self.reactor))
+        data = bytes(range(256)) * 4096
+        connection.send(data)
+        connection.finish()
+        received = b""
+        while len(received) < len(data):
+            received += self.wait(connection.receive())
+        self.assertTrue(received == data)
+        self.wait(connection.send(b"more"))
+        self.assertEqual(self.wait(connection.receive()), b"more")
+        self.assertFalse(connection.finished)
+        for closed in (connection.end(), connection.end()):
+            self.wait(closed)
+        self.assertEqual(self.wait(connection.receive()), b"")
 
     def test_abort(self) -> None:
         """
-        Cutting off needs no agreement.
+        abort() does not wait for the peer's close_notify.
         """
-        conversation = self.wait(connect(self.secured(Echo), reactor=self.reactor))
-        conversation.send(b"words")
-        self.assertEqual(self.wait(conversation.receive()), b"words")
-        for gone in (conversation.abort(), conversation.abort()):
-            self.wait(gone)
+        connection = self.wait(connect(self.serveResponder(Echo), reactor=self.reactor))
+        connection.send(b"words")
+        self.assertEqual(self.wait(connection.receive()), b"words")
+        for closed in (connection.abort(), connection.abort()):
+            self.wait(closed)
 
-    def test_endUnheard(self) -> None:
+    def test_endDropsData(self) -> None:
         """
-        Nor does an end need anyone who receives: what still comes is dropped.
+        end() reads and drops data up to the peer's close_notify. Data buffered before it is kept.
         """
 
-        class Talking(Protocol):
+        class Sending(Protocol):
             transport: Any
 
             def connectionMade(self) -> None:
-                self.transport.write(bytes(MUCH))
+                self.transport.write(bytes(LARGE))
 
-        place, options = self.server(Factory.forProtocol(Talking))
-        secured = Secured(place.endpoint(self.reactor), options, self.reactor)
-        conversation = self.wait(connect(secured, reactor=self.reactor))
+        connection = self.wait(connect(self.serve(Factory.forProtocol(Sending)), reactor=self.reactor))
         self.turn(50)
-        self.wait(conversation.end())
-        waited = len(self.wait(conversation.receive()))
-        self.assertTrue(65536 <= waited <= BOUND, waited)
-        self.assertEqual(self.wait(conversation.receive()), b"")
+        self.wait(connection.end())
+        buffered = len(self.wait(connection.receive()))
+        self.assertTrue(65536 <= buffered <= MAX_BUFFERED, buffered)
+        self.assertEqual(self.wait(connection.receive()), b"")
 
-    def test_cutOff(self) -> None:
+    def test_truncation(self) -> None:
         """
-        An answer that ends without TLS's own end may have been cut by anyone: it is no answer.
+        A FIN without a close_notify may come from an attacker (RFC 8446 section 6.1): the request fails.
         """
 
-        class Cut(Protocol):
+        class Truncating(Protocol):
             transport: Any
 
             def dataReceived(self, data: bytes) -> None:
                 self.transport.write(data)
                 self.transport.transport.loseConnection()
 
-        place, options = self.server(Factory.forProtocol(Cut))
-        asked = ask(Secured(place.endpoint(self.reactor), options, self.reactor), b"words", reactor=self.reactor)
-        self.unanswered(asked, Verdict.RESET)
+        endpoint = self.serve(Factory.forProtocol(Truncating))
+        self.assertFails(ask(endpoint, b"words", reactor=self.reactor), Verdict.RESET)
 
-    def test_notTrusted(self) -> None:
+    def test_untrusted(self) -> None:
         """
-        A peer that cannot show who it is gives no answer, and one line says why.
+        A certificate that does not verify makes the server unreachable.
         """
         assert tls is not None
-        place, _ = self.server(StreamFactory(Daytime, record=lambda _: None, clock=self.reactor))
-        strict = ssl.optionsForClientTLS("localhost")
-        secured = Secured(place.endpoint(self.reactor), strict, self.reactor)
-        fault = self.unanswered(ask(secured, reactor=self.reactor), Verdict.UNREACHABLE)
-        self.assertIn("certificate verify failed", str(fault))
+        endpoint = self.serveResponder(Daytime, ssl.optionsForClientTLS("localhost"))
+        failure = self.assertFails(ask(endpoint, reactor=self.reactor), Verdict.UNREACHABLE)
+        self.assertIn("certificate verify failed", str(failure))
 
-    def test_plain(self) -> None:
+    def test_serverWithoutTLS(self) -> None:
         """
-        Nor does a peer that knows no TLS.
+        A server that does not answer with TLS is unreachable.
         """
         assert tls is not None
-        place, listening = self.listening()
-        secured = Secured(place.endpoint(self.reactor), ssl.CertificateOptions(), self.reactor)
-        asked = ask(secured, reactor=self.reactor)
-        self.accepted(listening).send(b"welcome to server!\r\n")
-        self.unanswered(asked, Verdict.UNREACHABLE)
+        target, listener = self.listening()
+        endpoint = TLSEndpoint(target.endpoint(self.reactor), ssl.CertificateOptions(), self.reactor)
+        answer = ask(endpoint, reactor=self.reactor)
+        self.accepted(listener).send(b"welcome to server!\r\n")
+        self.assertFails(answer, Verdict.UNREACHABLE)

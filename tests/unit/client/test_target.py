@@ -1,5 +1,5 @@
 """
-Where to ask, as URLs.
+Targets and their URLs.
 """
 
 from __future__ import annotations
@@ -13,120 +13,122 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices.client import Target, target
+from sockservices.conversation.transport import Transport
+from sockservices.text.values import quoted
+from sockservices.transports.bindings import UnixBinding
 
-#: Much that looks like a URL, and much that does not.
-TEXTS = st.one_of(
-    st.text(),
-    st.builds("{}://{}".format, st.sampled_from(["tcp", "udp", "unix", "unixgram", "TCP", ""]), st.text()),
-    st.from_regex(r"(tcp|udp)://(\[[0-9a-f:%.\w ]*\]|[^:]*):[0-9]{0,6}/?", fullmatch=True),
-    st.from_regex(r"(unix|unixgram)://@?/?.{0,120}", fullmatch=True),
+URLS = "expected tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH"
+HOST_PORT = "expected HOST:PORT; put an IPv6 address in brackets"
+
+#: Valid and invalid URLs, with the transport and address, or with the error message.
+VALID: tuple[tuple[str, str, object], ...] = (
+    ("tcp://127.0.0.1:8007", "tcp", ("127.0.0.1", 8007)),
+    ("udp://127.0.0.1:1", "udp", ("127.0.0.1", 1)),
+    ("tcp://[::1]:65535", "tcp", ("::1", 65535)),
+    ("udp://[fe80::1%eth0]:8007", "udp", ("fe80::1%eth0", 8007)),
+    ("tcp://[::ffff:192.0.2.1]:8007", "tcp", ("::ffff:192.0.2.1", 8007)),
+    ("tcp://localhost:08007", "tcp", ("localhost", 8007)),
+    ("tcp://localhost:8007/", "tcp", ("localhost", 8007)),
+    ("udp://b\xfccher.example:8007", "udp", ("b\xfccher.example", 8007)),
+    ("tcp://_under_score.example.:8007", "tcp", ("_under_score.example.", 8007)),
+    ("unix:///run/echo.sock", "unix", "/run/echo.sock"),
+    ("unix://relative/echo sock:8007", "unix", "relative/echo sock:8007"),
+    ("unix:///not/\udce9/text", "unix", "/not/\udce9/text"),
+    ("unixgram://@echo", "unixgram", "@echo"),
+    ("unix:///" + "x" * 106, "unix", "/" + "x" * 106),
+)
+INVALID = (
+    *((url, URLS) for url in ("", "127.0.0.1:8007", "tcp:127.0.0.1:8007", "TCP://127.0.0.1:8007", "http://a:8007")),
+    *(
+        (f"tcp://{address}", HOST_PORT)
+        for address in (
+            *("", "127.0.0.1", ":8007", "::1:8007", "[::1]", "[]:8007", "[::1:8007", "[127.0.0.1]:8007"),
+            *("[a name]:8007", "a name:8007", "a\0name:8007", "a\nname:8007", "not\udce9text:8007", "a:8007/path"),
+        )
+    ),
+    *(
+        (f"udp://127.0.0.1:{port}", f"port {quoted(port)}: expected 1 to 65535")
+        for port in ("", "0", "65536", "-1", "echo", "\u0667", "9" * 5000)
+    ),
 )
 
 
 class TargetTests(SynchronousTestCase):
     """
-    URLs.
+    Tests for L{Target} and L{target}.
     """
 
-    def test_good(self) -> None:
+    def test_valid(self) -> None:
         """
-        Host and port, an IPv6 address in brackets, a path, or a name in the abstract namespace.
+        A URL has host and port, an IPv6 address in brackets, a path, or a name in the abstract namespace.
         """
-        for url, transport, address in (
-            ("tcp://127.0.0.1:8007", "tcp", ("127.0.0.1", 8007)),
-            ("udp://127.0.0.1:1", "udp", ("127.0.0.1", 1)),
-            ("tcp://[::1]:65535", "tcp", ("::1", 65535)),
-            ("udp://[fe80::1%eth0]:8007", "udp", ("fe80::1%eth0", 8007)),
-            ("tcp://[::ffff:192.0.2.1]:8007", "tcp", ("::ffff:192.0.2.1", 8007)),
-            ("tcp://localhost:08007", "tcp", ("localhost", 8007)),
-            ("tcp://localhost:8007/", "tcp", ("localhost", 8007)),
-            ("udp://b\xfccher.example:8007", "udp", ("b\xfccher.example", 8007)),
-            ("tcp://_under_score.example.:8007", "tcp", ("_under_score.example.", 8007)),
-            ("unix:///run/echo.sock", "unix", "/run/echo.sock"),
-            ("unix://beside/echo sock:8007", "unix", "beside/echo sock:8007"),
-            ("unix:///not/\udce9/text", "unix", "/not/\udce9/text"),
-            ("unixgram://@echo", "unixgram", "@echo"),
-            ("unix:///" + "x" * 106, "unix", "/" + "x" * 106),
-        ):
-            place = target(url)
-            self.assertEqual((place.transport, place.address), (transport, address), url)
-            self.assertEqual(place.stream, transport in ("tcp", "unix"))
+        for url, transport, address in VALID:
+            parsed = target(url)
+            self.assertEqual((parsed.transport, parsed.address), (transport, address), url)
+            self.assertEqual(parsed.stream, transport in ("tcp", "unix"))
 
-    def test_bad(self) -> None:
+    def test_invalid(self) -> None:
         """
-        Anything else is told so, in one line with what was given.
+        The error gives the URL and what was expected.
         """
-        for url, wanted in (
-            ("", "tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH is wanted"),
-            ("127.0.0.1:8007", "tcp://HOST:PORT"),
-            ("tcp:127.0.0.1:8007", "tcp://HOST:PORT"),
-            ("TCP://127.0.0.1:8007", "tcp://HOST:PORT"),
-            ("http://127.0.0.1:8007", "tcp://HOST:PORT"),
-            ("tcp://", "HOST:PORT is wanted"),
-            ("tcp://127.0.0.1", "HOST:PORT is wanted"),
-            ("tcp://:8007", "HOST:PORT is wanted"),
-            ("tcp://::1:8007", "an IPv6 address in brackets"),
-            ("tcp://[::1]", "HOST:PORT is wanted"),
-            ("tcp://[]:8007", "HOST:PORT is wanted"),
-            ("tcp://[::1:8007", "HOST:PORT is wanted"),
-            ("tcp://[127.0.0.1]:8007", "an IPv6 address in brackets"),
-            ("tcp://[a name]:8007", "an IPv6 address in brackets"),
-            ("tcp://a name:8007", "HOST:PORT is wanted"),
-            ("tcp://a\0name:8007", "HOST:PORT is wanted"),
-            ("tcp://a\nname:8007", "HOST:PORT is wanted"),
-            ("tcp://not\udce9text:8007", "HOST:PORT is wanted"),
-            ("tcp://127.0.0.1:8007/path", "HOST:PORT is wanted"),
-            ("tcp://127.0.0.1:", "port '': 1 to 65535 is wanted"),
-            ("udp://127.0.0.1:0", "port '0': 1 to 65535 is wanted"),
-            ("tcp://127.0.0.1:65536", "port '65536': 1 to 65535 is wanted"),
-            ("tcp://127.0.0.1:-1", "port '-1': 1 to 65535 is wanted"),
-            ("tcp://127.0.0.1:echo", "port 'echo': 1 to 65535 is wanted"),
-            ("tcp://127.0.0.1:\u0667", "1 to 65535 is wanted"),
-            ("tcp://127.0.0.1:" + "9" * 5000, "1 to 65535 is wanted"),
-            ("unix://", "expected the path of a socket"),
-            ("unixgram:///a\0b", "expected the path of a socket"),
-            ("unix:///" + "x" * 107, "at most 107 bytes, not 108"),
-            ("unix:///\ud800", "surrogates not allowed"),
-        ):
-            fault = self.assertRaises(ValueError, target, url)
-            self.assertTrue(str(fault).startswith(f"{url!r}: ") and str(fault).isprintable(), str(fault))
-            self.assertIn(wanted, str(fault))
+        for url, description in INVALID:
+            error = self.assertRaises(ValueError, target, url)
+            self.assertEqual(str(error), f"{quoted(url)}: {description}")
+
+    def test_invalidPath(self) -> None:
+        """
+        The paths of Unix sockets have the limits, and the errors, of the server's bindings.
+        """
+        for path in ("", "/a\0b", "/" + "x" * 107, "/\ud800"):
+            for transport in (Transport.UNIX, Transport.UNIXGRAM):
+                expected = self.assertRaises(ValueError, UnixBinding, transport, path)
+                url = f"{transport}://{path}"
+                error = self.assertRaises(ValueError, target, url)
+                self.assertEqual(str(error), f"{quoted(url)}: {expected}")
+                self.assertTrue(str(error).isprintable())
 
     @settings(deadline=None, max_examples=500)
-    @given(url=TEXTS)
+    @given(
+        url=st.one_of(
+            st.text(),
+            st.builds("{}://{}".format, st.sampled_from(["tcp", "udp", "unix", "unixgram", "TCP", ""]), st.text()),
+            st.from_regex(r"(tcp|udp)://(\[[0-9a-f:%.\w ]*\]|[^:]*):[0-9]{0,6}/?", fullmatch=True),
+            st.from_regex(r"(unix|unixgram)://@?/?.{0,120}", fullmatch=True),
+        )
+    )
     def test_anyText(self, url: str) -> None:
         """
-        Any text is a good URL or is told so in one line; and a good one can be written as one again.
+        Any text is either rejected with one line, or parsed to a target whose own URL gives the same target.
         """
         try:
-            place = target(url)
-        except ValueError as fault:
-            self.assertTrue(str(fault).startswith(f"{url!r}: ") and len(str(fault).splitlines()) == 1, str(fault))
+            parsed = target(url)
+        except ValueError as error:
+            self.assertTrue(str(error).startswith(f"{quoted(url)}: ") and len(str(error).splitlines()) == 1, str(error))
         else:
-            self.assertEqual(target(str(place)), place)
-            self.assertEqual(str(target(str(place))), str(place))
-            if place.stream:
-                place.endpoint(MemoryReactorClock())
+            self.assertEqual(target(str(parsed)), parsed)
+            self.assertEqual(str(target(str(parsed))), str(parsed))
+            if parsed.stream:
+                parsed.endpoint(MemoryReactorClock())
 
     @settings(deadline=None, max_examples=200)
     @given(address=st.ip_addresses().map(str), port=st.integers(1, 65535), transport=st.sampled_from(["tcp", "udp"]))
     def test_anyAddress(self, address: str, port: int, transport: str) -> None:
         """
-        Any IP address and port is a place, and so written that it can be read.
+        The URL of any IP address and port gives the same target.
         """
-        place = Target(transport, (address, port))
-        self.assertEqual(target(str(place)), place)
+        original = Target(transport, (address, port))
+        self.assertEqual(target(str(original)), original)
 
     def test_text(self) -> None:
         """
-        As text it is the URL.
+        The text of a target is its URL.
         """
         for url in ("tcp://127.0.0.1:8007", "udp://[::1]:8007", "unix:///run/echo.sock", "unixgram://@echo"):
             self.assertEqual(str(target(url)), url)
 
-    def test_endpoints(self) -> None:
+    def test_endpoint(self) -> None:
         """
-        The way there is one of Twisted's: only names have to be looked up.
+        Only host names get an endpoint that resolves names.
         """
         for url, kind in (
             ("tcp://127.0.0.1:8007", TCP4ClientEndpoint),
@@ -137,9 +139,9 @@ class TargetTests(SynchronousTestCase):
         ):
             self.assertIsInstance(target(url).endpoint(MemoryReactorClock()), kind)
 
-    def test_unixEndpoints(self) -> None:
+    def test_unixEndpoint(self) -> None:
         """
-        Names in the abstract namespace begin with a NUL for the kernel.
+        The kernel's name for C{@name} begins with a NUL (unix(7)).
         """
         for url, path in (("unix:///run/echo.sock", "/run/echo.sock"), ("unix://@echo", "\0echo")):
             reactor = MemoryReactorClock()

@@ -1,5 +1,5 @@
 """
-Beginning a conversation.
+Opening a stream connection.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from twisted.internet.interfaces import IAddress, IStreamClientEndpoint
 from twisted.internet.protocol import ClientFactory as TwistedClientFactory
 
 from sockservices.client.protocol import ClientProtocol
-from sockservices.client.verdict import judged
-from sockservices.client.within import within
+from sockservices.client.request_failed import convertFailure
+from sockservices.client.timeout import withTimeout
 
 __all__ = ["ClientFactory", "connect"]
 
 
 class ClientFactory(TwistedClientFactory):
     """
-    Makes the client's side of conversations.
+    Makes one L{ClientProtocol} for each connection.
     """
 
     protocol = ClientProtocol
@@ -33,18 +33,18 @@ class ClientFactory(TwistedClientFactory):
 
     def buildProtocol(self, addr: IAddress | None) -> ClientProtocol:
         """
-        A protocol for one conversation.
+        Make the protocol of one connection.
         """
         return self.protocol(self._clock)
 
 
 def connect(endpoint: IStreamClientEndpoint, *, reactor: Any, timeout: float | None = None) -> Deferred[ClientProtocol]:
     """
-    Begin a conversation.
+    Open a connection.
 
-    @param reactor: the clock.
-    @param timeout: the seconds in which there must be a connection; L{None} leaves that to the endpoint.
-    @return: fails with L{Unanswered}.
+    @param reactor: the clock of the timeouts.
+    @param timeout: seconds to wait for the connection; L{None} for the endpoint's own timeout.
+    @return: fires with the connected protocol; fails with L{RequestFailed}.
     """
     connecting: Deferred[Any] = endpoint.connect(ClientFactory(reactor))
-    return within(connecting, timeout, reactor, "no connection").addErrback(judged)
+    return withTimeout(connecting, timeout, reactor, "no connection").addErrback(convertFailure)

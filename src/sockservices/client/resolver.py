@@ -1,5 +1,5 @@
 """
-The address of a name.
+Name resolution: one IP address for a host name.
 """
 
 from __future__ import annotations
@@ -11,36 +11,38 @@ from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import IAddress, IHostResolution, IResolutionReceiver
 from zope.interface import implementer
 
-from sockservices.client.verdict import Unanswered, Verdict
+from sockservices.client.request_failed import RequestFailed
+from sockservices.client.verdict import Verdict
 
 __all__ = ["resolve"]
 
 
 def resolve(host: str, reactor: Any) -> Deferred[str]:
     """
-    Look a name up; an IP address is its own. Of several addresses the first of IPv4 is taken, if there is one: where
-    C{localhost} has two, most servers are there.
+    Resolve a host name to its first IPv4 address, or else to its first IPv6 address. An IP address resolves to itself.
+
+    IPv4 comes first because C{localhost} often has both, and most servers listen on C{127.0.0.1} alone.
 
     @param reactor: an L{IReactorPluggableNameResolver<twisted.internet.interfaces.IReactorPluggableNameResolver>}.
-    @return: an IP address; fails with L{Unanswered}.
+    @return: fires with an IP address; fails with L{RequestFailed}.
     """
-    found = _Found(host)
+    receiver = _FirstAddress(host)
     try:
         socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
     except OSError:
-        reactor.nameResolver.resolveHostName(found, host, transportSemantics="UDP")
+        reactor.nameResolver.resolveHostName(receiver, host, transportSemantics="UDP")
     except UnicodeError:
-        # No name can look like that: Twisted's resolver would log it, and never end.
-        found.resolutionComplete()
+        # Twisted's resolver logs a name that IDNA cannot encode, and never completes.
+        receiver.resolutionComplete()
     else:
         return succeed(host)
-    return found.address
+    return receiver.address
 
 
 @implementer(IResolutionReceiver)
-class _Found:
+class _FirstAddress:
     """
-    Takes one of the addresses that a name has.
+    Collects the addresses of a host name, and chooses one.
     """
 
     def __init__(self, host: str) -> None:
@@ -50,20 +52,20 @@ class _Found:
 
     def resolutionBegan(self, resolutionInProgress: IHostResolution) -> None:
         """
-        Nothing to see yet.
+        Do nothing: no address is known yet.
         """
 
     def addressResolved(self, address: IAddress) -> None:
         """
-        Keep it.
+        Add an address.
         """
         self._addresses.append(address.host)  # type: ignore[attr-defined]
 
     def resolutionComplete(self) -> None:
         """
-        There are no more.
+        Fire with the chosen address, or fail if there is none.
         """
         if self._addresses:
             self.address.callback(min(self._addresses, key=lambda address: ":" in address))
         else:
-            self.address.errback(Unanswered(Verdict.DNS, f"the name {self._host!r} does not resolve"))
+            self.address.errback(RequestFailed(Verdict.DNS, f"the host name {self._host!r} does not resolve"))

@@ -1,5 +1,5 @@
 """
-The commands together: what they are called with, and how they end.
+The C{sockservices} command group: its subcommands, its error messages and its exit statuses.
 """
 
 from __future__ import annotations
@@ -16,28 +16,24 @@ from sockservices import __version__
 from sockservices.cli.ask import ask
 from sockservices.cli.chat import chat
 from sockservices.cli.check import check
+from sockservices.cli.errors import usageMessage
+from sockservices.cli.exit_status import INTERRUPTED, OUTPUT_CLOSED, OUTPUT_FAILED, USAGE, exitStatus
 from sockservices.cli.ping import ping
 from sockservices.cli.serve import serve
-from sockservices.client import Unanswered, Verdict
+from sockservices.client import RequestFailed
 from sockservices.server.options import Options
 
 __all__ = ["commands", "run"]
 
-#: The exit status of a command that Ctrl-C ended, and of one whose output nobody reads: 128 and the signal's number.
-INTERRUPTED, UNREAD = 130, 141
-
-#: That of one whose output cannot be written (sysexits.h).
-UNWRITTEN = 74
-
 
 class _Serve(click.Command):
     """
-    The server: its options are those of twistd's plugin, which it parses by itself.
+    The C{serve} command. The twistd plugin parses its options.
     """
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """
-        The server's options.
+        Complete the plugin's options.
         """
         options = [name for name in Options().longOpt if name.startswith(incomplete.lstrip("-"))]
         return [CompletionItem(f"--{name.rstrip('=')}") for name in options]
@@ -47,7 +43,7 @@ class _Serve(click.Command):
 @click.version_option(__version__, message="sockservices %(version)s")
 def commands() -> None:
     """
-    The small services of every socket tutorial and every inetd: a server, and the other end.
+    The small services of every socket tutorial and every inetd: a server, and clients for it.
     """
 
 
@@ -69,39 +65,38 @@ for command in (ask, chat, check, ping):
 
 def run(arguments: Sequence[str]) -> int:
     """
-    Do what a command line asks for. What goes wrong is one line.
+    Run a command line. Print each error as one line on standard error.
 
     @return: the exit status.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            # Closed by who started us.
+            # The parent process has closed the descriptor.
             setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
     if isinstance(sys.stdout, TextIOWrapper):
-        # No word of a peer, or of ours, that this terminal cannot show.
+        # A peer may send characters that the terminal's encoding lacks.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = commands.main(list(arguments), "sockservices", standalone_mode=False)
         sys.stdout.flush()
-    except click.ClickException as fault:
-        context = getattr(fault, "ctx", None)
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
         name = context.command_path if context is not None else "sockservices"
-        text = " ".join(fault.format_message().split()).rstrip(".")
-        print(f"{name}: {text}; {name} --help tells more", file=sys.stderr)
-        return Verdict.USAGE.status
-    except Unanswered as fault:
-        print(f"sockservices: {fault}", file=sys.stderr)
-        return fault.verdict.status
+        print(f"{name}: {usageMessage(error)}; see {name} --help", file=sys.stderr)
+        return USAGE
+    except RequestFailed as failure:
+        print(f"sockservices: {failure}", file=sys.stderr)
+        return exitStatus(failure.verdict)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except (OSError, SystemExit) as ended:
-        # Nobody reads what we print; click then exits by itself, and with 1. It exits too when a shell has asked it.
-        if isinstance(ended, SystemExit) and ended.code != 1:
+    except (OSError, SystemExit) as error:
+        # click turns EPIPE into SystemExit(1). Shell completion ends with SystemExit too, but with status 0.
+        if isinstance(error, SystemExit) and error.code != 1:
             raise
-        # Or Python would try again to print the rest.
+        # Python flushes standard output at exit, which would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(ended, (BrokenPipeError, SystemExit)):
-            return UNREAD
-        print(f"sockservices: {ended}", file=sys.stderr)
-        return UNWRITTEN
+        if isinstance(error, (BrokenPipeError, SystemExit)):
+            return OUTPUT_CLOSED
+        print(f"sockservices: {error}", file=sys.stderr)
+        return OUTPUT_FAILED
     return status or 0

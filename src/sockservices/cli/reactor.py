@@ -1,0 +1,66 @@
+"""
+The reactor of a command. It runs in a thread of its own, so that the main thread can block on the terminal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from threading import Thread
+from typing import Any
+
+from twisted.python.threadpool import ThreadPool
+
+from sockservices.client import RequestFailed, Verdict
+from sockservices.testing.background_reactor import BackgroundReactor
+
+__all__ = ["CLOSE_TIMEOUT", "backgroundReactor", "runInReactor"]
+
+#: Seconds to wait at the end of a command for open connections to close.
+CLOSE_TIMEOUT = 2.0
+
+
+class _ResolverThreads(ThreadPool):
+    """
+    Daemon threads for name resolution: the process exits without waiting for a slow name server.
+    """
+
+    threadFactory: Any = staticmethod(partial(Thread, daemon=True))
+
+
+@contextmanager
+def backgroundReactor() -> Iterator[BackgroundReactor]:
+    """
+    Run a reactor in a background thread.
+    """
+    background = BackgroundReactor()
+    try:
+        background.start()
+        background.call(_useResolverThreads, background.reactor)
+        yield background
+    finally:
+        # The thread hangs if it writes to a pipe that nobody reads. It is a daemon thread and ends with the process.
+        with suppress(TimeoutError):
+            background.stop(CLOSE_TIMEOUT)
+
+
+def _useResolverThreads(reactor: Any) -> None:
+    reactor.threadpool = _ResolverThreads(0, 2, "resolver")
+    reactor.threadpool.start()
+
+
+def runInReactor(function: Callable[[Any], Any], timeout: float) -> Any:
+    """
+    Call a function with a reactor, in the reactor's thread, and wait for the result of its Deferred.
+
+    @param timeout: the function's own timeout in seconds.
+    @raise RequestFailed: if the function exceeds its own timeout, because its thread hangs in a write to standard
+        output.
+    """
+    with backgroundReactor() as background:
+        try:
+            return background.call(function, background.reactor, limit=timeout + CLOSE_TIMEOUT)
+        except TimeoutError:
+            description = f"standard output was not read within {timeout:g} s"
+            raise RequestFailed(Verdict.TIMEOUT, description) from None

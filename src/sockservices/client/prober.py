@@ -1,0 +1,186 @@
+"""
+Sending one probe after the other to a target, and counting the replies.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import CancelledError, Deferred
+
+from sockservices.client.connect import connect
+from sockservices.client.datagram import DatagramClient
+from sockservices.client.ping_statistics import PROBE_SIZE, PingStatistics
+from sockservices.client.protocol import ClientProtocol
+from sockservices.client.request_failed import RequestFailed
+from sockservices.client.target import Target
+from sockservices.client.timeout import withTimeout
+from sockservices.client.verdict import Verdict
+
+__all__ = ["DatagramProber", "StreamProber"]
+
+
+class _Prober:
+    """
+    Sends probes to one target. Subclasses are one for each kind of socket.
+    """
+
+    def __init__(self, target: Target, statistics: PingStatistics, reactor: Any, timeout: float) -> None:
+        self._target = target
+        self._statistics = statistics
+        self._reactor = reactor
+        self._timeout = timeout
+        self._allReturned: Deferred[None] | None = None
+        self._receiving: Deferred[None] | None = None
+        self._closed = False
+
+    async def probe(self) -> None:
+        """
+        Send one probe.
+        """
+        try:
+            await self._open()
+        except RequestFailed as failure:
+            self._statistics.countUnsent(failure)
+        else:
+            try:
+                await self._send(self._statistics.makeProbe(self._reactor.seconds()))
+            except RequestFailed as failure:
+                self._statistics.lastFailure = failure
+
+    def allReturned(self) -> Deferred[None]:
+        """
+        Wait for the outstanding replies.
+
+        @return: fires when no reply is outstanding, or after a failure.
+        """
+        self._allReturned = Deferred()
+        self._checkAllReturned()
+        return self._allReturned
+
+    def _checkAllReturned(self, failure: RequestFailed | None = None) -> None:
+        if self._closed:
+            # close() itself causes a failure.
+            return
+        if failure is not None:
+            self._statistics.lastFailure = failure
+        waiting = self._allReturned
+        complete = not self._statistics.outstanding or self._receiving is None or failure is not None
+        if waiting is not None and not waiting.called and complete:
+            waiting.callback(None)
+
+    def _startReceiving(self, receiving: Any) -> None:
+        self._receiving = Deferred.fromCoroutine(receiving).addErrback(lambda failure: failure.trap(CancelledError))
+
+    def _stopReceiving(self) -> None:
+        self._closed = True
+        receiving, self._receiving = self._receiving, None
+        if receiving is not None:
+            receiving.cancel()
+
+    async def _open(self) -> None:
+        raise NotImplementedError
+
+    async def _send(self, probe: bytes) -> None:
+        raise NotImplementedError
+
+    async def close(self) -> None:
+        """
+        Close the socket.
+        """
+        raise NotImplementedError
+
+
+class DatagramProber(_Prober):
+    """
+    Sends each probe as a datagram.
+    """
+
+    _client: DatagramClient | None = None
+
+    async def _open(self) -> None:
+        if self._client is None:
+            client = DatagramClient(self._target.address, reactor=self._reactor)
+            try:
+                await client.open()
+            except RequestFailed:
+                client.close()
+                raise
+            self._client = client
+            self._startReceiving(self._receiveReplies(client))
+
+    async def _receiveReplies(self, client: DatagramClient) -> None:
+        while True:
+            try:
+                self._statistics.countReply(await client.receive(), self._reactor.seconds())
+            except RequestFailed as failure:
+                self._checkAllReturned(failure)
+            else:
+                self._checkAllReturned()
+
+    async def _send(self, probe: bytes) -> None:
+        assert self._client is not None
+        self._client.send(probe)
+
+    def _checkAllReturned(self, failure: RequestFailed | None = None) -> None:
+        if self._client is not None:
+            self._statistics.wrongSourceCount = self._client.wrongSourceCount
+        super()._checkAllReturned(failure)
+
+    async def close(self) -> None:
+        """
+        Close the socket.
+        """
+        self._stopReceiving()
+        if self._client is not None:
+            self._statistics.wrongSourceCount = self._client.wrongSourceCount
+            self._client.close()
+
+
+class StreamProber(_Prober):
+    """
+    Sends all probes over one connection. After a lost connection, the next probe opens another.
+    """
+
+    _connection: ClientProtocol | None = None
+
+    async def _open(self) -> None:
+        if self._connection is None:
+            endpoint = self._target.endpoint(self._reactor)
+            connection = await connect(endpoint, reactor=self._reactor, timeout=self._timeout)
+            self._connection = connection
+            self._startReceiving(self._receiveReplies(connection))
+
+    async def _receiveReplies(self, connection: ClientProtocol) -> None:
+        unparsed = b""
+        try:
+            async for segment in connection:
+                unparsed += segment
+                while len(unparsed) >= PROBE_SIZE:
+                    corruptBefore = self._statistics.corrupt
+                    self._statistics.countReply(unparsed[:PROBE_SIZE], self._reactor.seconds())
+                    if self._statistics.corrupt > corruptBefore:
+                        # If bytes are missing, the boundaries between the later replies are unknown.
+                        raise RequestFailed(Verdict.CORRUPT, "a reply differs from its probe")
+                    unparsed = unparsed[PROBE_SIZE:]
+                self._checkAllReturned()
+            if unparsed:
+                raise RequestFailed(Verdict.SHORT, f"the peer closed after {len(unparsed)} of {PROBE_SIZE} bytes")
+            raise RequestFailed(Verdict.EOF, "the peer closed the connection")
+        except RequestFailed as failure:
+            self._connection = self._receiving = None
+            await connection.abort()
+            self._checkAllReturned(failure)
+
+    async def _send(self, probe: bytes) -> None:
+        if self._connection is not None:
+            sent = self._connection.send(probe)
+            await withTimeout(sent, self._timeout, self._reactor, "the peer did not read")
+
+    async def close(self) -> None:
+        """
+        Close the connection, or abort it if probes are lost.
+        """
+        self._stopReceiving()
+        if self._connection is not None:
+            await self._connection.abort() if self._statistics.lost else await self._connection.end()

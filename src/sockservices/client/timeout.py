@@ -1,0 +1,31 @@
+"""
+Timeouts that fail with a verdict.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from sockservices.client.request_failed import RequestFailed
+from sockservices.client.verdict import Verdict
+
+__all__ = ["withTimeout"]
+
+T = TypeVar("T")
+
+
+def withTimeout(deferred: Deferred[T], seconds: float | None, clock: Any, description: str) -> Deferred[T]:
+    """
+    Cancel a Deferred that does not fire in time. It then fails with L{RequestFailed} and L{Verdict.TIMEOUT}.
+
+    @param seconds: the timeout; L{None} for no timeout.
+    @param clock: an L{IReactorTime<twisted.internet.interfaces.IReactorTime>}.
+    @param description: what did not happen, such as C{"no reply"}.
+    """
+    if seconds is not None:
+        timedOut = RequestFailed(Verdict.TIMEOUT, f"{description} within {seconds:g} s")
+        deferred.addTimeout(max(0.0, seconds), clock, lambda *_: Failure(timedOut))
+    return deferred
