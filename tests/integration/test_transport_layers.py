@@ -4,10 +4,10 @@ Layers between transports and protocols, each written in one file of its own, ar
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -78,7 +78,7 @@ class StreamLayerTests(LoopCase):
 
         def turned() -> bool:
             nonlocal rest, ended
-            with suppress(BlockingIOError):
+            with contextlib.suppress(BlockingIOError):
                 rest = rest[client.send(rest[:65536]) :] if rest else rest
             if not rest and not ended:
                 ended = True
