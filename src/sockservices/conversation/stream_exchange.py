@@ -154,11 +154,9 @@ class StreamExchange(Exchange):
             self._checkBy(now)
         return given
 
-    # The ways out.
-
     def finSent(self, now: float) -> None:
         """
-        All is written, and our FIN is out. Input is still read for a moment.
+        Our FIN is out. Input is still read for a moment.
         """
         if self.phase is Phase.CLOSING:
             self.phase, self.changed = Phase.LINGERING, True
@@ -171,7 +169,6 @@ class StreamExchange(Exchange):
 
         @param clean: whether it was closed, and not reset.
         @param unsent: returns how many bytes were written that can no longer be sent.
-        @return: how the conversation ended.
         """
         if self.outcome is None:
             self.outcome = Outcome.DONE if clean else Outcome.RESET
@@ -181,8 +178,7 @@ class StreamExchange(Exchange):
         if self.phase is Phase.OPEN:
             self._stop()
         self.phase = Phase.CLOSED
-        # The conversation refers to the protocol: nothing of this waits for the garbage collector.
-        self._responder = None
+        self._responder = None  # It refers to the protocol, by its conversation: a cycle would wait for the collector.
         return self.outcome
 
     # Time.
@@ -207,7 +203,7 @@ class StreamExchange(Exchange):
         """
         Data is pending for the peer: track how much of it the peer takes.
 
-        @param unacked: returns how many bytes the peer's kernel has not acknowledged. It costs a system call.
+        @param unacked: returns how many bytes are not acknowledged, by a system call.
         """
         if not self._timeouts.tracking:
             self._checkBy(self._timeouts.trackProgress(now, self.sent - unacked()))
@@ -220,8 +216,7 @@ class StreamExchange(Exchange):
 
     def drain(self) -> None:
         """
-        The server stops: end when no data is pending and the peer is quiet. Endless output ends here. The caller
-        calls L{check} next.
+        The server stops: end when no data is pending and the peer is quiet. Call L{check} next.
         """
         self._timeouts.draining = True
         if self.generator is not None:
@@ -232,7 +227,7 @@ class StreamExchange(Exchange):
         End what has timed out, or set the time of the next check.
 
         @param unacked: how many bytes the peer's kernel has not acknowledged.
-        @param paused: whether the transport takes no more because the peer does not read.
+        @param paused: whether the transport's buffer is full.
         """
         self._checkScheduled = False
         self.nextCheck = math.inf

@@ -13,17 +13,15 @@ from twisted.python.failure import Failure
 
 from sockservices.admission.census import Census
 from sockservices.admission.datagram_rules import dropReason, inode, unixDropReason
-from sockservices.conversation.context import Conversation
-from sockservices.conversation.environment import Environment
 from sockservices.conversation.exchange import Exchange
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.phase import Phase
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import MakeResponder, serviceName
-from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
 from sockservices.monitoring.drop_log import DropLog
 from sockservices.monitoring.recorders import Record, recordVisit
+from sockservices.protocols.datagram_conversation import DatagramConversation, transportOf
 from sockservices.protocols.later import deferredOf
 from sockservices.protocols.timer import globalClock
 from sockservices.text.exceptions import exceptionText
@@ -46,40 +44,6 @@ MAX_UDP_REPLY = 65507
 
 #: The most datagrams of one listener whose replies come later; another is dropped.
 MAX_AWAITED = 1024
-
-
-def _transportOf(peer: Any) -> Transport:
-    return Transport.UDP if isinstance(peer, tuple) else Transport.UNIXGRAM
-
-
-class _Conversation(Conversation):
-    """
-    One that is used for every datagram in turn. What few responders ask for is worked out on demand.
-
-    @ivar source: the peer, as an L{IReplyRoute<sockservices.transports.interfaces.IReplyRoute>} names it.
-    """
-
-    __slots__ = ("source",)
-
-    source: Any
-
-    def __init__(self, environment: Environment, host: IAddress | None) -> None:
-        self._environment = environment
-        self.host = host
-
-    @property
-    def transport(self) -> str:  # type: ignore[override]
-        """
-        C{"udp"} or C{"unixgram"}.
-        """
-        return _transportOf(self.source)
-
-    @property
-    def peer(self) -> IAddress | None:  # type: ignore[override]
-        """
-        The remote address.
-        """
-        return peerAddress(self.source)
 
 
 class _Request(NamedTuple):
@@ -124,7 +88,7 @@ class DatagramResponder(RequestProtocol):
         self._clock = clock
         self._host: IAddress | None = None
         self._exchange = Exchange(responder)
-        self._conversation = _Conversation(self.census.environment, None)
+        self._conversation = DatagramConversation(self.census.environment, None)
         self._awaited: set[Deferred[Any]] = set()
         self._port: int | None = None
         self._inode: tuple[int, int] | None = None
@@ -200,7 +164,7 @@ class DatagramResponder(RequestProtocol):
             # It is awaiting a reply, has ended, or was aborted: the next datagram has another.
             self._exchange = Exchange(self.responder)
             if exchange.awaiting is not None:
-                self._conversation = _Conversation(self.census.environment, self._host)
+                self._conversation = DatagramConversation(self.census.environment, self._host)
                 self._wait(exchange, reply, _Request(serial, peer, received, 0), route, limit)
                 return
             if exchange.phase is Phase.ABORTED:
@@ -270,13 +234,11 @@ class DatagramResponder(RequestProtocol):
 
         deferred.addCallbacks(resume, fail)
 
-    # What became of it.
-
     def _count(self, outcome: Outcome, request: _Request) -> None:
         self.census.outcomes[outcome] += 1
         if self.record is not None:
             service, peer = serviceName(self.responder), peerAddress(request.peer)
-            transport = _transportOf(request.peer)
+            transport = transportOf(request.peer)
             visit = Visit(service, transport, peer, request.serial, 0.0, request.received, request.sent, outcome)
             recordVisit(self.record, visit)
 
@@ -284,5 +246,5 @@ class DatagramResponder(RequestProtocol):
         if self._dropLog is None:
             self._dropLog = DropLog(serviceName(self.responder), self.clock.seconds)
         text = "" if cause is None else exceptionText(cause)
-        self._dropLog(outcome, _transportOf(request.peer), peerAddress(request.peer), text)
+        self._dropLog(outcome, transportOf(request.peer), peerAddress(request.peer), text)
         self._count(outcome, request)

@@ -7,26 +7,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from twisted.internet.address import UNIXAddress
-from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol, IPullProducer, IPushProducer
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.logger import Logger
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from sockservices.conversation.context import Conversation
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.phase import Phase
 from sockservices.conversation.stream_exchange import StreamExchange
 from sockservices.conversation.timeouts import Timeouts
 from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
-from sockservices.protocols.later import deferredOf
+from sockservices.monitoring.exception_log import logException
+from sockservices.protocols.back_pressure import BackPressure
+from sockservices.protocols.later_replies import LaterReplies
+from sockservices.protocols.stream_conversation import StreamConversation
 from sockservices.protocols.timer import Timer
-from sockservices.text.addresses import addressText
-from sockservices.text.exceptions import exceptionText
 from sockservices.transports.interfaces import IStreamTransport
 from sockservices.transports.twisted_transport import TwistedTransport
 
@@ -35,36 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["StreamProtocol"]
 
-log = Logger("sockservices")
 
-
-class _Conversation(Conversation):
-    """
-    The conversation of a connection. The local address is looked up on demand.
-    """
-
-    __slots__ = ("_protocol",)
-
-    def __init__(self, protocol: StreamProtocol) -> None:
-        self._protocol = protocol
-        self._environment = protocol.factory.census.environment
-        self.transport = protocol.transportName
-        self.peer = protocol.peer
-        self.serial = protocol.serial
-        self.limit = None
-
-    @property
-    def host(self) -> IAddress:  # type: ignore[override]
-        """
-        The local address.
-        """
-        transport: Any = self._protocol.transport
-        host: IAddress = transport.getHost()
-        return host
-
-
-@implementer(IHalfCloseableProtocol, IPushProducer, IPullProducer)
-class StreamProtocol(Protocol):
+@implementer(IHalfCloseableProtocol)
+class StreamProtocol(BackPressure, LaterReplies, Protocol):
     """
     One conversation over one connection: passes what the transport brings to an exchange, and what that returns to the
     transport.
@@ -86,9 +57,6 @@ class StreamProtocol(Protocol):
     lost = False
     serial = 0
     _phase = Phase.OPEN  # the last phase that was acted upon
-    _paused = False  # the transport has enough to write
-    _producing = False  # registered as the transport's producer
-    _waiting: Deferred[Any] | None = None  # for a reply that comes later
 
     def __init__(self, factory: StreamFactory, peer: IAddress) -> None:
         """
@@ -130,7 +98,7 @@ class StreamProtocol(Protocol):
 
     def _begin(self) -> None:
         self.serial = self.factory.census.nextSerial()
-        greeting = self._exchange.open(_Conversation(self))
+        greeting = self._exchange.open(StreamConversation(self))
         if greeting:
             self._transport.write(greeting)
         self._produce()
@@ -178,78 +146,6 @@ class StreamProtocol(Protocol):
         if exchange.nextCheck < self._timer.at:
             self._timer.by(exchange.nextCheck)
 
-    # Back-pressure.
-
-    def _produce(self) -> None:
-        exchange = self._exchange
-        if exchange.awaiting is None and exchange.phase is Phase.OPEN and not self._producing:
-            self._producing = True
-            self._transport.registerProducer(self, exchange.generator is None)
-
-    def pauseProducing(self) -> None:
-        """
-        The peer does not read: stop reading from it.
-        """
-        self._paused = True
-        self._transport.pauseProducing()
-        self._trackProgress()
-
-    def resumeProducing(self) -> None:
-        """
-        The peer has taken what was buffered: read on, or generate more.
-        """
-        exchange = self._exchange
-        self._paused = False
-        if exchange.generator is not None:
-            output = exchange.generate(self._seconds())
-            if output:
-                self._transport.write(output)
-            if exchange.phase is Phase.OPEN:
-                self._trackProgress()
-        elif exchange.phase is Phase.OPEN and self._waiting is None:
-            exchange.progressed(self._seconds())
-            self._transport.resumeProducing()
-        if exchange.changed:
-            self._follow()
-
-    def _trackProgress(self) -> None:
-        exchange = self._exchange
-        exchange.trackProgress(self._seconds(), self._transport.unackedBytes)
-        self._timer.by(exchange.nextCheck)
-
-    def stopProducing(self) -> None:
-        """
-        The connection is gone: L{connectionLost} follows.
-        """
-
-    # Replies that come later.
-
-    def _wait(self, reply: Any) -> None:
-        """
-        Read nothing more until a reply has come.
-        """
-        self._transport.pauseProducing()
-        self._waiting = deferred = deferredOf(reply)
-        deferred.addCallbacks(self._resume, self._fail)
-
-    def _resume(self, reply: Any) -> None:
-        self._waiting = None
-        replies = self._exchange.resume(reply, self._seconds())
-        if replies:
-            self._transport.write(replies)
-        self._produce()
-        if self._phase is self._exchange.phase is Phase.OPEN and self._exchange.awaiting is None and not self._paused:
-            self._transport.resumeProducing()
-        if self._exchange.changed:
-            self._follow()
-
-    def _fail(self, failure: Failure) -> None:
-        self._waiting = None
-        exception = failure.value
-        if self._exchange.awaiting is not None and exception is not None:
-            self._exchange.fail(exception)
-            self._follow()
-
     # The ways out.
 
     def _close(self) -> None:
@@ -292,13 +188,7 @@ class StreamProtocol(Protocol):
         exchange = self._exchange
         self._transport.abortConnection()
         if exchange.exception is not None:
-            log.error(
-                "{service} raised {fault}; conversation {serial} with {peer} is reset",
-                service=exchange.service,
-                fault=exceptionText(exchange.exception),
-                serial=self.serial,
-                peer=addressText(self.peer) or "-",
-            )
+            logException(exchange.service, exchange.exception, self.serial, self.peer)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
@@ -306,25 +196,14 @@ class StreamProtocol(Protocol):
         """
         self.lost = True
         self._timer.cancel()
-        exchange, transport = self._exchange, self._transport
-        unsent = int if transport is None else transport.unackedBytes
-        service = exchange.service
+        exchange, service = self._exchange, self._exchange.service
+        unsent = int if self._transport is None else self._transport.unackedBytes
         # Not by Failure.check(), which compares names.
         outcome = exchange.lost(isinstance(reason.value, ConnectionDone), unsent)
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            waiting.cancel()
-        visit = Visit(
-            service,
-            self.transportName,
-            self.peer,
-            self.serial,
-            self._seconds() - self._startedAt,
-            exchange.received,
-            exchange.sent,
-            outcome,
-        )
-        self.factory.ended(self, visit)
+        self._cancelReply()
+        seconds = self._seconds() - self._startedAt
+        transport, peer, received, sent = self.transportName, self.peer, exchange.received, exchange.sent
+        self.factory.ended(self, Visit(service, transport, peer, self.serial, seconds, received, sent, outcome))
 
     # Time.
 

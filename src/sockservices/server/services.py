@@ -20,7 +20,7 @@ from sockservices.server.listener import DatagramService, StreamService
 from sockservices.transports.bindings import parse
 from sockservices.transports.datagram_layer import MakeDatagramLayer, layeredDatagrams
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
-from sockservices.transports.stream_layer import MakeStreamLayer, layered
+from sockservices.transports.layered_factory import MakeStreamLayer, layered
 
 __all__ = ["datagramService", "streamService"]
 

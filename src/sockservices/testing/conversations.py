@@ -23,7 +23,7 @@ from sockservices.testing.datagram_peer import DatagramPeer
 from sockservices.testing.memory_exchange import NOW, fixedEnvironment
 from sockservices.testing.stream_peer import StreamPeer
 from sockservices.transports.datagram_layer import MakeDatagramLayer
-from sockservices.transports.stream_layer import MakeStreamLayer
+from sockservices.transports.layered_factory import MakeStreamLayer
 
 __all__ = ["converse"]
 

@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from sockservices.conversation.visit import Visit
 from sockservices.protocols.stream_factory import StreamFactory
 from sockservices.testing.peer import Peer
-from sockservices.transports.stream_layer import MakeStreamLayer, layered
+from sockservices.transports.layered_factory import MakeStreamLayer, layered
 
 __all__ = ["StreamPeer"]
 

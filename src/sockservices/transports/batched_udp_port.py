@@ -11,7 +11,8 @@ from typing import Any
 
 from twisted.internet.protocol import AbstractDatagramProtocol
 
-from sockservices.transports.datagram_port import PortRoute, UDPPort, destinationOf, peerName
+from sockservices.transports.datagram_port import PortRoute, UDPPort
+from sockservices.transports.pktinfo import destinationOf, peerName
 from sockservices.transports.recvmmsg import MAX_BATCH, NAME_SIZES, BatchReceiver, controlMessages
 from sockservices.transports.reply_route import SEND_ERRORS
 from sockservices.transports.sockets import BoundSocket

@@ -8,17 +8,18 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from twisted.internet import tcp, unix
+from twisted.internet import tcp
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IAddress, IFileDescriptorReceiver, IProtocol
+from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from zope.interface import implementer
 
 from sockservices.transports.interfaces import IStreamTransport
+from sockservices.transports.lazy_addresses import LazyAddresses
 from sockservices.transports.poll_group import REASONS, PollGroup
 from sockservices.transports.unacked import unackedBytes, userspaceBytes
 
-__all__ = ["Connection", "UnixConnection"]
+__all__ = ["Connection"]
 
 #: The most bytes that a connection buffers in user space, those that have just been read included.
 MAX_BUFFER = 131072
@@ -29,7 +30,7 @@ MIN_READ, MAX_READ = 4096, 98304
 
 
 @implementer(IStreamTransport)
-class Connection(tcp.Server):
+class Connection(LazyAddresses, tcp.Server):
     """
     A TCP connection.
 
@@ -66,37 +67,6 @@ class Connection(tcp.Server):
         self._readSize = MIN_READ
         self.connected = 1
         self.startReading()
-
-    # Names and addresses, made on demand.
-
-    @property
-    def hostname(self) -> Any:  # type: ignore[override]
-        """
-        The peer's IP address, or the name of its Unix socket.
-        """
-        return getattr(self._peer, "host", None) or getattr(self._peer, "name", None)
-
-    def getPeer(self) -> Any:
-        """
-        The peer's address.
-        """
-        return self._peer
-
-    def getHost(self) -> Any:
-        """
-        The local address.
-        """
-        return self.server.address(self.socket.getsockname())
-
-    def logPrefix(self) -> str:
-        """
-        The prefix of log lines.
-        """
-        return f"{self._getLogPrefix(getattr(self, 'protocol', None))},{self.sessionno},{self.hostname}"
-
-    def __repr__(self) -> str:
-        protocol = getattr(self, "protocol", None)
-        return f"<{type(protocol).__name__} #{self.sessionno} of {self._peer}>"
 
     def userspaceBytes(self) -> int:
         """
@@ -266,30 +236,3 @@ class Connection(tcp.Server):
                 self.connectionLost(REASONS[ConnectionDone])
             else:
                 self.startWriting()
-
-
-class UnixConnection(Connection, unix.Server):
-    """
-    A Unix-stream connection. Descriptors can be sent. For a protocol that does not take any, the kernel drops those
-    that the peer sends, which costs less than to receive and close them one by one.
-    """
-
-    def __init__(self, connection: socket.socket, protocol: IProtocol, peer: IAddress, port: Any, serial: int) -> None:
-        self._sendmsgQueue: list[int] = []
-        self._receives = IFileDescriptorReceiver.providedBy(protocol)
-        super().__init__(connection, protocol, peer, port, serial)
-
-    def doRead(self) -> Any:
-        """
-        Read once.
-        """
-        return unix.Server.doRead(self) if self._receives else super().doRead()
-
-    def write(self, data: bytes) -> None:
-        """
-        Write; buffered when descriptors go along.
-        """
-        if self._sendmsgQueue:
-            unix.Server.write(self, data)
-        else:
-            super().write(data)

@@ -5,9 +5,7 @@ A port over a datagram socket: UDP, and Unix datagrams.
 from __future__ import annotations
 
 import socket
-import struct
-import sys
-from typing import Any, TypeAlias
+from typing import Any
 
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import AbstractDatagramProtocol
@@ -17,16 +15,20 @@ from zope.interface import implementer
 from sockservices.text.exceptions import exceptionText
 from sockservices.transports.interfaces import IReplyRoute, IRequestProtocol
 from sockservices.transports.listening_port import Port
+from sockservices.transports.pktinfo import (
+    ANCILLARY_SIZE,
+    IP_PKTINFO,
+    Pktinfo,
+    destinationOf,
+    onlyDestination,
+    peerName,
+)
 from sockservices.transports.reply_route import SEND_ERRORS
 from sockservices.transports.sockets import BoundSocket
 
-__all__ = ["DatagramPort", "Pktinfo", "PortRoute", "UDPPort", "destinationOf", "onlyDestination", "peerName"]
+__all__ = ["DatagramPort", "PortRoute", "UDPPort"]
 
 log = Logger("sockservices")
-
-#: The control message that chooses the address a reply leaves from: level, kind and bytes. With L{None} the system
-#: chooses.
-Pktinfo: TypeAlias = tuple[int, int, bytes] | None
 
 #: Datagrams read in one turn of the reactor, counted one by one: empty ones are cheap to send too.
 MOST = 64
@@ -159,75 +161,6 @@ class DatagramPort(Port):
         self._send(datagram, peer, None if self._route is None else self._route.pktinfo)
 
 
-#: struct in_pktinfo (ip(7)): interface, the local address to reply from, the address in the datagram.
-_PKTINFO4 = struct.Struct("=I4s4s")
-
-#: struct in6_pktinfo (ipv6(7)): the address in the datagram, interface.
-_PKTINFO6 = struct.Struct("=16sI")
-
-#: What the kernel says of a datagram beside its bytes: either of the two.
-_ANCILLARY = socket.CMSG_SPACE(_PKTINFO6.size) + socket.CMSG_SPACE(_PKTINFO4.size)
-
-#: Not in the socket module before Python 3.14. Elsewhere than on Linux, the system chooses where replies leave.
-IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8) if sys.platform == "linux" else 0
-
-
-#: The limited broadcast address (RFC 919).
-EVERYBODY = b"\xff\xff\xff\xff"
-
-
-def peerName(host: str, port: int, scope: int) -> tuple[str, int]:
-    """
-    A peer. One that is link-local (RFC 4007) is another host on every link.
-
-    @param scope: the number of the link, or 0.
-    """
-    return f"{host}%{scope}" if scope else host, port
-
-
-def destinationOf(
-    ancillary: list[tuple[int, int, bytes]], scoped: bool, only: str | None = None
-) -> tuple[str | None, tuple[int, int, bytes] | None]:
-    """
-    Where a datagram was sent to, and what the kernel is to be told to have the reply leave from there.
-
-    @param ancillary: the control messages of the datagram.
-    @param scoped: whether it came from a link-local address, and is to be answered on that link.
-    @param only: where it was sent to if they do not say.
-    """
-    destination, pktinfo = only, None
-    for level, kind, data in ancillary:
-        if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
-            _, local, target = _PKTINFO4.unpack(data)
-            # Not an address of this host: whatever its form, a broadcast to one of our networks, or multicast.
-            destination = socket.inet_ntop(socket.AF_INET, target if target == local else EVERYBODY)
-            return destination, (level, kind, _PKTINFO4.pack(0, local, bytes(4)))
-        if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
-            target, interface = _PKTINFO6.unpack(data)
-            destination = socket.inet_ntop(socket.AF_INET6, target)
-            pktinfo = level, kind, _PKTINFO6.pack(target, interface if scoped else 0)
-    return destination, pktinfo
-
-
-def onlyDestination(bound: socket.socket) -> str | None:
-    """
-    The only IP address that datagrams to this socket can have been sent to: the one that it is bound to, unless that
-    stands for many.
-    """
-    host = bound.getsockname()[0].partition("%")[0]
-    if host in ("0.0.0.0", "::", "::ffff:0.0.0.0"):
-        return None
-    with socket.socket(bound.family, socket.SOCK_DGRAM) as other:
-        try:
-            # Nothing is sent. A broadcast address takes a permission (SO_BROADCAST) that this socket does not have.
-            other.connect((host, 9))
-        except PermissionError:
-            return None
-        except OSError:
-            pass  # A link-local address, that is one only with its link, for one.
-    return str(host)
-
-
 class UDPPort(DatagramPort):
     """
     Replies leave from the address that was asked, on a wildcard socket too (RFC 1122 4.1.3.5), as long as they are
@@ -259,7 +192,7 @@ class UDPPort(DatagramPort):
         return super().address(name[:2])
 
     def _receive(self) -> tuple[bytes, Any]:
-        datagram, ancillary, _, peer = self.socket.recvmsg(self.maxPacketSize, _ANCILLARY)
+        datagram, ancillary, _, peer = self.socket.recvmsg(self.maxPacketSize, ANCILLARY_SIZE)
         scope = peer[3] if len(peer) > 2 else 0
         destination, pktinfo = destinationOf(ancillary, bool(scope), self._only)
         return datagram, PortRoute(self, peerName(peer[0], peer[1], scope), destination, pktinfo)

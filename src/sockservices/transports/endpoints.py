@@ -19,11 +19,11 @@ from sockservices.transports.batched_udp_port import BatchedUDPPort
 from sockservices.transports.bindings import Binding
 from sockservices.transports.datagram_port import DatagramPort, UDPPort
 from sockservices.transports.interfaces import IRequestProtocol
+from sockservices.transports.layered_factory import layered
 from sockservices.transports.listening_port import Port
 from sockservices.transports.proxy_layer import ProxyLayer
 from sockservices.transports.recvmmsg import recvmmsg
 from sockservices.transports.sockets import BoundSocket, OpenError, openSockets
-from sockservices.transports.stream_layer import layered
 from sockservices.transports.stream_port import StreamPort
 
 __all__ = ["DatagramEndpoint", "StreamEndpoint"]

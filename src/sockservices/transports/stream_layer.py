@@ -5,14 +5,12 @@ a subclass overrides what it changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Iterable
+from typing import Any
 
-from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import (
     IAddress,
     IHalfCloseableProtocol,
-    IProtocolFactory,
     IPullProducer,
     IPushProducer,
 )
@@ -24,7 +22,7 @@ from zope.interface import implementer
 from sockservices.transports.interfaces import IStreamTransport
 from sockservices.transports.twisted_transport import TwistedTransport
 
-__all__ = ["MakeStreamLayer", "StreamLayer", "layered"]
+__all__ = ["StreamLayer"]
 
 
 @implementer(IPushProducer, IPullProducer)
@@ -226,46 +224,3 @@ class StreamLayer:
         """
         host: IAddress = self.transport.getHost()
         return host
-
-
-#: Makes a layer around a protocol; a L{StreamLayer} subclass does.
-MakeStreamLayer: TypeAlias = Callable[[Any], StreamLayer]
-
-
-@implementer(IProtocolFactory)
-class _LayeredFactory:
-    """
-    A factory whose protocols have layers around them.
-    """
-
-    noisy = False
-
-    def __init__(self, factory: Any, layers: Sequence[MakeStreamLayer]) -> None:
-        self._factory = factory
-        self._layers = layers
-        self.doStart, self.doStop = factory.doStart, factory.doStop
-
-    def buildProtocol(self, addr: IAddress) -> Any:
-        """
-        Build a protocol, and the layers around it. A refused connection gets none.
-        """
-        protocol = self._factory.buildProtocol(addr)
-        if protocol is None:
-            return None
-        try:
-            for make in reversed(self._layers):
-                protocol = make(protocol)
-        except BaseException:
-            # It was admitted, and must be released.
-            protocol.connectionLost(Failure(ConnectionAborted()))
-            raise
-        return protocol
-
-
-def layered(factory: IProtocolFactory, layers: Sequence[MakeStreamLayer]) -> Any:
-    """
-    A factory whose connections pass through layers.
-
-    @param layers: the outermost first, which is next to the transport.
-    """
-    return _LayeredFactory(factory, layers) if layers else factory

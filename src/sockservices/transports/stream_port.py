@@ -19,10 +19,11 @@ from twisted.python.failure import Failure
 from sockservices.text.addresses import addressText
 from sockservices.text.exceptions import exceptionText
 from sockservices.text.log_interval import LogInterval
-from sockservices.transports.connection import Connection, UnixConnection
+from sockservices.transports.connection import Connection
 from sockservices.transports.listening_port import Port
 from sockservices.transports.poll_group import PollGroup
 from sockservices.transports.sockets import BoundSocket
+from sockservices.transports.unix_connection import UnixConnection
 
 __all__ = ["StreamPort"]
 

@@ -148,6 +148,26 @@ class LaterStreamTests(StreamCase):
         peer.turn()
         self.assertEqual((peer.read(), peer.sawEnd, self.outcomes), (b"ONE", True, [Outcome.DONE]))
 
+    def test_lastReply(self) -> None:
+        """
+        Behind a last reply that comes later the peer's input is read to its end, so that no reset destroys the reply.
+        """
+
+        def answer(responder: Responder, message: bytes) -> Deferred[bytes]:
+            responder.finished = True
+            self.replies.append(Deferred())
+            return self.replies[-1]
+
+        self.replies = []
+        peer = self.peer(type("Last", (Upper,), {"answer": answer}))
+        peer.say(b"one", b"two")
+        self.replies[0].callback(b"ONE")
+        peer.turn()
+        peer.say(b"three")
+        peer.end()
+        self.assertEqual((peer.read(), peer.unread, peer.sawEnd), (b"ONE", 0, True))
+        self.assertEqual(self.outcomes, [Outcome.FINISHED])
+
     def test_drain(self) -> None:
         """
         A stop waits for the reply.

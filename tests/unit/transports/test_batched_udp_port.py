@@ -27,9 +27,10 @@ from sockservices.conversation.transport import Transport
 from sockservices.responders import Discard, Echo
 from sockservices.transports.batched_udp_port import MAX_ROUTES, SEGMENT, BatchedUDPPort
 from sockservices.transports.bindings import InetBinding, UnixBinding
-from sockservices.transports.datagram_port import IP_PKTINFO, DatagramPort, UDPPort
+from sockservices.transports.datagram_port import DatagramPort, UDPPort
 from sockservices.transports.endpoints import DatagramEndpoint
 from sockservices.transports.interfaces import IRequestProtocol
+from sockservices.transports.pktinfo import IP_PKTINFO
 from sockservices.transports.recvmmsg import recvmmsg
 from sockservices.transports.sockets import BoundSocket, openSockets
 from tests.support.loop import descriptors

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from sockservices.transports.datagram_port import IP_PKTINFO
+from sockservices.transports.pktinfo import IP_PKTINFO
 from sockservices.transports.recvmmsg import MAX_BATCH, BatchReceiver, controlMessages, recvmmsg
 
 #: Not in the socket module.

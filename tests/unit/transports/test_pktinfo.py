@@ -9,7 +9,7 @@ import struct
 
 import pytest
 
-from sockservices.transports.datagram_port import IP_PKTINFO, destinationOf, onlyDestination, peerName
+from sockservices.transports.pktinfo import IP_PKTINFO, destinationOf, onlyDestination, peerName
 from sockservices.transports.recvmmsg import recvmmsg
 
 #: A control message that no listener asks for: a time stamp.

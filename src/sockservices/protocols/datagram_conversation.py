@@ -1,0 +1,55 @@
+"""
+The conversation of a datagram and its reply, as responders see it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.interfaces import IAddress
+
+from sockservices.conversation.context import Conversation
+from sockservices.conversation.environment import Environment
+from sockservices.conversation.transport import Transport
+from sockservices.transports.reply_route import peerAddress
+
+__all__ = ["DatagramConversation", "transportOf"]
+
+
+def transportOf(peer: Any) -> Transport:
+    """
+    The transport of a datagram.
+
+    @param peer: its source, as an L{IReplyRoute<sockservices.transports.interfaces.IReplyRoute>} names it.
+    """
+    return Transport.UDP if isinstance(peer, tuple) else Transport.UNIXGRAM
+
+
+class DatagramConversation(Conversation):
+    """
+    One that is used for every datagram in turn. What few responders ask for is worked out on demand.
+
+    @ivar source: the peer, as an L{IReplyRoute<sockservices.transports.interfaces.IReplyRoute>} names it.
+    """
+
+    __slots__ = ("source",)
+
+    source: Any
+
+    def __init__(self, environment: Environment, host: IAddress | None) -> None:
+        self._environment = environment
+        self.host = host
+
+    @property
+    def transport(self) -> str:  # type: ignore[override]
+        """
+        C{"udp"} or C{"unixgram"}.
+        """
+        return transportOf(self.source)
+
+    @property
+    def peer(self) -> IAddress | None:  # type: ignore[override]
+        """
+        The remote address.
+        """
+        return peerAddress(self.source)

@@ -1,0 +1,61 @@
+"""
+What a stream protocol does while a reply is awaited.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from sockservices.conversation.stream_exchange import StreamExchange
+from sockservices.protocols.later import deferredOf
+
+__all__ = ["LaterReplies"]
+
+
+class LaterReplies:
+    """
+    The part of L{StreamProtocol<sockservices.protocols.stream.StreamProtocol>} for replies that come later: until one
+    has come, nothing more is read.
+    """
+
+    _exchange: StreamExchange
+    _transport: Any
+    _seconds: Any
+    _paused: bool
+    _produce: Any
+    _follow: Any
+
+    _waiting: Deferred[Any] | None = None
+
+    def _wait(self, reply: Any) -> None:
+        self._transport.pauseProducing()
+        self._waiting = deferred = deferredOf(reply)
+        deferred.addCallbacks(self._resume, self._fail)
+
+    def _resume(self, reply: Any) -> None:
+        self._waiting = None
+        exchange = self._exchange
+        replies = exchange.resume(reply, self._seconds())
+        if replies:
+            self._transport.write(replies)
+        self._produce()
+        if exchange.awaiting is None and not (self._paused or exchange.ended):
+            # In every phase: while the connection closes, the peer's FIN must be read.
+            self._transport.resumeProducing()
+        if exchange.changed:
+            self._follow()
+
+    def _fail(self, failure: Failure) -> None:
+        self._waiting = None
+        exception = failure.value
+        if self._exchange.awaiting is not None and exception is not None:
+            self._exchange.fail(exception)
+            self._follow()
+
+    def _cancelReply(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            waiting.cancel()

@@ -1,0 +1,41 @@
+"""
+The conversation of a connection, as responders see it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet.interfaces import IAddress
+
+from sockservices.conversation.context import Conversation
+
+if TYPE_CHECKING:
+    from sockservices.protocols.stream import StreamProtocol
+
+__all__ = ["StreamConversation"]
+
+
+class StreamConversation(Conversation):
+    """
+    The local address is looked up on demand: it costs a system call.
+    """
+
+    __slots__ = ("_protocol",)
+
+    def __init__(self, protocol: StreamProtocol) -> None:
+        self._protocol = protocol
+        self._environment = protocol.factory.census.environment
+        self.transport = protocol.transportName
+        self.peer = protocol.peer
+        self.serial = protocol.serial
+        self.limit = None
+
+    @property
+    def host(self) -> IAddress:  # type: ignore[override]
+        """
+        The local address.
+        """
+        transport: Any = self._protocol.transport
+        host: IAddress = transport.getHost()
+        return host
