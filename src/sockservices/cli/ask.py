@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 
 from sockservices.cli.errors import addTarget
 from sockservices.cli.output import Output
@@ -69,7 +70,7 @@ def ask(url: Target, message: str | None, octets: bytes | None, expect: str | No
     expected = None if expect is None else os.fsencode(expect)
     output = Output()
 
-    async def printAnswer(reactor: Any) -> None:
+    async def printAnswer(reactor: IReactorTime) -> None:
         if not url.stream:
             try:
                 reply = await askDatagram(url.address, request, reactor=reactor, timeout=timeout, expect=expected)
@@ -82,7 +83,7 @@ def ask(url: Target, message: str | None, octets: bytes | None, expect: str | No
             async for segment in segments:
                 output.writeData(segment)
 
-    def printInTime(reactor: Any) -> Deferred[None]:
+    def printInTime(reactor: IReactorTime) -> Deferred[None]:
         return withTimeout(Deferred.fromCoroutine(printAnswer(reactor)), timeout, reactor, "the answer did not end")
 
     try:

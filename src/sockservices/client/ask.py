@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from twisted.python.failure import Failure
 
 from sockservices.client.connect import connect
@@ -28,7 +28,7 @@ def ask(
     endpoint: IStreamClientEndpoint,
     message: bytes = b"",
     *,
-    reactor: Any,
+    reactor: IReactorTime,
     timeout: float | None = 10.0,
     expect: bytes | None = None,
     most: int = MAX_ANSWER,
@@ -63,7 +63,7 @@ def ask(
 
 
 async def exchange(
-    endpoint: IStreamClientEndpoint, message: bytes = b"", *, reactor: Any, expect: bytes | None = None
+    endpoint: IStreamClientEndpoint, message: bytes = b"", *, reactor: IReactorTime, expect: bytes | None = None
 ) -> AsyncGenerator[bytes, None]:
     """
     Send a request, and yield the segments of its answer as they arrive. C{aclose()} aborts the connection.
@@ -95,7 +95,7 @@ def askDatagram(
     address: tuple[str, int] | str,
     message: bytes = b"",
     *,
-    reactor: Any,
+    reactor: IReactorTime,
     timeout: float | None = 5.0,
     expect: bytes | None = None,
 ) -> Deferred[bytes]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IAddress, IStreamClientEndpoint
+from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEndpoint
 from twisted.internet.protocol import ClientFactory as TwistedClientFactory
 
 from sockservices.client.protocol import ClientProtocol
@@ -25,7 +25,7 @@ class ClientFactory(TwistedClientFactory):
     protocol = ClientProtocol
     noisy = False
 
-    def __init__(self, clock: Any) -> None:
+    def __init__(self, clock: IReactorTime) -> None:
         """
         @param clock: an L{IReactorTime<twisted.internet.interfaces.IReactorTime>} for the timeouts.
         """
@@ -38,7 +38,9 @@ class ClientFactory(TwistedClientFactory):
         return self.protocol(self._clock)
 
 
-def connect(endpoint: IStreamClientEndpoint, *, reactor: Any, timeout: float | None = None) -> Deferred[ClientProtocol]:
+def connect(
+    endpoint: IStreamClientEndpoint, *, reactor: IReactorTime, timeout: float | None = None
+) -> Deferred[ClientProtocol]:
     """
     Open a connection.
 

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorFDSet, IReactorTime
 from twisted.python.failure import Failure
 
 from sockservices.client.request_failed import RequestFailed, fromException
@@ -38,7 +39,7 @@ class DatagramClient:
     @ivar lastWrongSource: the address of the last of them, as C{host:port}.
     """
 
-    def __init__(self, address: tuple[str, int] | str, *, reactor: Any) -> None:
+    def __init__(self, address: tuple[str, int] | str, *, reactor: IReactorTime) -> None:
         """
         @param address: host and port, or the path of a Unix socket (C{@name} in the abstract namespace).
         @param reactor: reads from the sockets, resolves names, and is the clock of the timeouts.
@@ -132,11 +133,11 @@ class DatagramClient:
 
     def _startReading(self) -> None:
         for reader in self._readers:
-            self._reactor.addReader(reader)
+            IReactorFDSet(self._reactor).addReader(reader)
 
     def _stopReading(self) -> Deferred[bytes] | None:
         for reader in self._readers:
-            self._reactor.removeReader(reader)
+            IReactorFDSet(self._reactor).removeReader(reader)
         receiver, self._receiver = self._receiver, None
         return receiver
 

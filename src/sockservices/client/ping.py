@@ -5,8 +5,8 @@ Repeated probes of an echo service.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from sockservices.client.ping_statistics import PingStatistics
@@ -22,7 +22,7 @@ async def ping(
     target: Target,
     statistics: PingStatistics,
     *,
-    reactor: Any,
+    reactor: IReactorTime,
     count: int | None,
     interval: float = 1.0,
     timeout: float = 2.0,

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
 
 from sockservices.client.connect import connect
 from sockservices.client.datagram import DatagramClient
@@ -25,7 +26,7 @@ class _Prober:
     Sends probes to one target. Subclasses are one for each kind of socket.
     """
 
-    def __init__(self, target: Target, statistics: PingStatistics, reactor: Any, timeout: float) -> None:
+    def __init__(self, target: Target, statistics: PingStatistics, reactor: IReactorTime, timeout: float) -> None:
         self._target = target
         self._statistics = statistics
         self._reactor = reactor

@@ -12,6 +12,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import (
     IHalfCloseableProtocol,
     IPushProducer,
+    IReactorTime,
     ISSLTransport,
 )
 from twisted.internet.protocol import Protocol, connectionDone
@@ -39,7 +40,7 @@ class ClientProtocol(Protocol):
     transport: Any
     finished = False
 
-    def __init__(self, clock: Any) -> None:
+    def __init__(self, clock: IReactorTime) -> None:
         """
         @param clock: an L{IReactorTime<twisted.internet.interfaces.IReactorTime>} for the timeouts.
         """

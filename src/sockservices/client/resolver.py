@@ -5,10 +5,15 @@ Name resolution: one IP address for a host name.
 from __future__ import annotations
 
 import socket
-from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
-from twisted.internet.interfaces import IAddress, IHostResolution, IResolutionReceiver
+from twisted.internet.interfaces import (
+    IAddress,
+    IHostResolution,
+    IReactorPluggableNameResolver,
+    IReactorTime,
+    IResolutionReceiver,
+)
 from zope.interface import implementer
 
 from sockservices.client.request_failed import RequestFailed
@@ -17,7 +22,7 @@ from sockservices.client.verdict import Verdict
 __all__ = ["resolve"]
 
 
-def resolve(host: str, reactor: Any) -> Deferred[str]:
+def resolve(host: str, reactor: IReactorTime) -> Deferred[str]:
     """
     Resolve a host name to its first IPv4 address, or else to its first IPv6 address. An IP address resolves to itself.
 
@@ -30,7 +35,7 @@ def resolve(host: str, reactor: Any) -> Deferred[str]:
     try:
         socket.getaddrinfo(host, None, flags=socket.AI_NUMERICHOST)
     except OSError:
-        reactor.nameResolver.resolveHostName(receiver, host, transportSemantics="UDP")
+        IReactorPluggableNameResolver(reactor).nameResolver.resolveHostName(receiver, host, transportSemantics="UDP")
     except UnicodeError:
         # Twisted's resolver logs a name that IDNA cannot encode, and never completes.
         receiver.resolutionComplete()

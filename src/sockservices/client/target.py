@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import ip_address
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from twisted.internet.endpoints import (
     HostnameEndpoint,
@@ -15,7 +15,7 @@ from twisted.internet.endpoints import (
     TCP6ClientEndpoint,
     UNIXClientEndpoint,
 )
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
 from sockservices.conversation.transport import Transport
 from sockservices.text.addresses import hostPort
@@ -45,7 +45,7 @@ class Target(NamedTuple):
         """
         return Transport(self.transport).isStream
 
-    def endpoint(self, reactor: Any) -> IStreamClientEndpoint:
+    def endpoint(self, reactor: IReactorTime) -> IStreamClientEndpoint:
         """
         Make the client endpoint of a stream target.
         """

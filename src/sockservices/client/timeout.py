@@ -4,9 +4,10 @@ Timeouts that fail with a verdict.
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from sockservices.client.request_failed import RequestFailed
@@ -17,7 +18,7 @@ __all__ = ["withTimeout"]
 T = TypeVar("T")
 
 
-def withTimeout(deferred: Deferred[T], seconds: float | None, clock: Any, description: str) -> Deferred[T]:
+def withTimeout(deferred: Deferred[T], seconds: float | None, clock: IReactorTime, description: str) -> Deferred[T]:
     """
     Cancel a Deferred that does not fire in time. It then fails with L{RequestFailed} and L{Verdict.TIMEOUT}.
 

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
 
 from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.interfaces import IReactorTime
 
 from sockservices.client import DatagramClient, Unanswered, Verdict
 from sockservices.conformance.exceptions import Deviation, NotOffered
@@ -37,7 +37,7 @@ class RemoteDatagrams:
         self,
         address: tuple[str, int],
         *,
-        reactor: Any,
+        reactor: IReactorTime,
         throttle: Throttle,
         timing: Timing,
         now: Callable[[], float],

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
 
 from sockservices.client import Target, Unanswered, connect
 from sockservices.conformance.exceptions import NotOffered
@@ -29,7 +30,7 @@ class RemoteStream:
         self,
         address: tuple[str, int],
         *,
-        reactor: Any,
+        reactor: IReactorTime,
         throttle: Throttle,
         timing: Timing,
         now: Callable[[], float],

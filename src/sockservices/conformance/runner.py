@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, FirstError, gatherResults
+from twisted.internet.interfaces import IReactorTime
 
 from sockservices.client.resolver import resolve
 from sockservices.conformance.cases import SUITES
@@ -47,7 +48,7 @@ def check(
     host: str,
     ports: Mapping[str, int] = PORTS,
     *,
-    reactor: Any,
+    reactor: IReactorTime,
     onRow: Callable[[Row], object] | None = None,
     timing: Timing = Timing(),  # noqa: B008 (it is frozen)
     now: Callable[[], float] = time.time,
@@ -74,7 +75,7 @@ def check(
 async def _check(
     host: str,
     ports: Mapping[str, int],
-    reactor: Any,
+    reactor: IReactorTime,
     onRow: Callable[[Row], object],
     timing: Timing,
     now: Callable[[], float],

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+
+from twisted.internet.interfaces import IReactorTime
 
 from sockservices.client import ClientProtocol, Unanswered, Verdict
 from sockservices.client.timeout import withTimeout
@@ -28,7 +29,9 @@ class Session:
     One connection to a service.
     """
 
-    def __init__(self, protocol: ClientProtocol, reactor: Any, timing: Timing, now: Callable[[], float]) -> None:
+    def __init__(
+        self, protocol: ClientProtocol, reactor: IReactorTime, timing: Timing, now: Callable[[], float]
+    ) -> None:
         self._protocol = protocol
         self._reactor = reactor
         self._timing = timing

@@ -4,9 +4,8 @@ A minimum interval between the requests to one host.
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 __all__ = ["Throttle"]
@@ -17,7 +16,7 @@ class Throttle:
     Spaces out the requests that share it.
     """
 
-    def __init__(self, clock: Any, interval: float) -> None:
+    def __init__(self, clock: IReactorTime, interval: float) -> None:
         """
         @param clock: an L{IReactorTime<twisted.internet.interfaces.IReactorTime>}.
         @param interval: the minimum time between two requests, in seconds.

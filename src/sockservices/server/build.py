@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from twisted.internet.interfaces import IReactorTime
+
 from sockservices.admission.census import Census
 from sockservices.conversation.responder import serviceName
 from sockservices.monitoring.recorders import VisitLog
@@ -18,6 +20,7 @@ from sockservices.server.services import datagramService, streamService
 from sockservices.server.supervisor import Supervisor
 from sockservices.transports.bindings import SystemdBinding
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
+from sockservices.transports.reactor import Reactor
 from sockservices.transports.sockets import openSockets
 
 __all__ = ["ListenError", "buildServer"]
@@ -29,7 +32,7 @@ class ListenError(Exception):
     """
 
 
-def buildServer(config: ServerConfig, reactor: Any, census: Census | None = None) -> Supervisor:
+def buildServer(config: ServerConfig, reactor: Reactor, census: Census | None = None) -> Supervisor:
     """
     Build a server. Every socket is open when this returns: before a fork, and with all privileges of the process.
 
@@ -38,7 +41,7 @@ def buildServer(config: ServerConfig, reactor: Any, census: Census | None = None
     @raise ListenError: when a listener cannot listen. Then no socket is left open.
     """
     census = Census() if census is None else census
-    visitLog = VisitLog(reactor, reactor.seconds)
+    visitLog = VisitLog(IReactorTime(reactor), reactor.seconds)
     services: list[ListenerService] = []
     for listener in config.listeners:
         try:
@@ -65,7 +68,9 @@ def _rejectWildcard(listener: ListenerConfig, service: ListenerService) -> None:
             raise ValueError("expected :interface=ADDRESS; without it every interface would be listened on")
 
 
-def _services(listener: ListenerConfig, reactor: Any, census: Census, visitLog: VisitLog) -> Iterator[ListenerService]:
+def _services(
+    listener: ListenerConfig, reactor: Reactor, census: Census, visitLog: VisitLog
+) -> Iterator[ListenerService]:
     """
     The services of a listener: one, or as many as the service manager has sockets of its name.
     """

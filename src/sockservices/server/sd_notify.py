@@ -8,8 +8,8 @@ import os
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
 __all__ = ["SystemdNotifier"]
@@ -23,7 +23,7 @@ class SystemdNotifier:
     Sends one datagram for each change of state to C{NOTIFY_SOCKET}, and the keep-alive of C{WATCHDOG_USEC}.
     """
 
-    def __init__(self, reactor: Any, environ: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, reactor: IReactorTime, environ: Mapping[str, str] = os.environ) -> None:
         address = environ.get("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
         self._keepAlive = LoopingCall(self.send, "WATCHDOG=1")

@@ -5,10 +5,9 @@ What an application embeds: a responder served at an endpoint.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IStreamServerEndpoint
+from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
 
 from sockservices.admission.census import Census
 from sockservices.conversation.policy import Policy
@@ -21,6 +20,7 @@ from sockservices.transports.bindings import parse
 from sockservices.transports.datagram_layer import MakeDatagramLayer, layeredDatagrams
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 from sockservices.transports.layered_factory import MakeStreamLayer, layered
+from sockservices.transports.reactor import Reactor
 
 __all__ = ["datagramService", "streamService"]
 
@@ -29,7 +29,7 @@ def streamService(
     endpoint: str | IStreamServerEndpoint,
     responder: MakeResponder,
     *,
-    reactor: Any,
+    reactor: Reactor,
     policy: Policy = Policy(),  # noqa: B008 (it is frozen)
     record: Record | None = None,
     census: Census | None = None,
@@ -60,14 +60,14 @@ def streamService(
             endpoint = StreamEndpoint(reactor, binding)
     visitLog = None
     if record is None:
-        record = visitLog = VisitLog(reactor)
-    factory = StreamFactory(responder, policy, record, reactor, census)
+        record = visitLog = VisitLog(IReactorTime(reactor))
+    factory = StreamFactory(responder, policy, record, IReactorTime(reactor), census)
     if not isinstance(endpoint, StreamEndpoint):
         factory.wrapped = True
     return StreamService(endpoint, factory, layered(factory, layers), visitLog)
 
 
-def _twistedEndpoint(reactor: Any, text: str) -> IStreamServerEndpoint:
+def _twistedEndpoint(reactor: Reactor, text: str) -> IStreamServerEndpoint:
     """
     An endpoint of Twisted's.
 
@@ -85,7 +85,7 @@ def datagramService(
     endpoint: str | DatagramEndpoint,
     responder: MakeResponder,
     *,
-    reactor: Any,
+    reactor: Reactor,
     policy: Policy = Policy(),  # noqa: B008 (it is frozen)
     record: Record | None = None,
     census: Census | None = None,
@@ -106,5 +106,5 @@ def datagramService(
         if binding is None or not binding.datagrams:
             raise ValueError(f"{endpoint!r}: expected udp:PORT, unixgram:PATH or systemd:NAME")
         endpoint = DatagramEndpoint(reactor, binding)
-    protocol = DatagramResponder(responder, policy, record, reactor, census)
+    protocol = DatagramResponder(responder, policy, record, IReactorTime(reactor), census)
     return DatagramService(endpoint, protocol, layeredDatagrams(protocol, layers))

@@ -9,12 +9,14 @@ from typing import Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import ILogObserver, Logger
 from twisted.python.log import ILogObserver as ILegacyObserver
 
 from sockservices.monitoring.recorders import VisitLog
 from sockservices.server.listener import ListenerService
 from sockservices.server.sd_notify import SystemdNotifier
+from sockservices.transports.reactor import Reactor
 
 __all__ = ["Supervisor"]
 
@@ -34,7 +36,7 @@ class Supervisor(MultiService):
     observer: Any = None
     groups: list[int] | None = None
 
-    def __init__(self, reactor: Any, listeners: list[ListenerService], visitLog: VisitLog) -> None:
+    def __init__(self, reactor: Reactor, listeners: list[ListenerService], visitLog: VisitLog) -> None:
         """
         @param listeners: they become its children.
         @param visitLog: logs its last summary when the server has stopped.
@@ -43,7 +45,7 @@ class Supervisor(MultiService):
         self._reactor = reactor
         self._listeners = listeners
         self._visitLog = visitLog
-        self._notify = SystemdNotifier(reactor)
+        self._notify = SystemdNotifier(IReactorTime(reactor))
         for listener in listeners:
             listener.setServiceParent(self)
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from twisted.internet.protocol import AbstractDatagramProtocol
 
 from sockservices.transports.datagram_port import PortRoute, UDPPort
 from sockservices.transports.pktinfo import destinationOf, peerName
+from sockservices.transports.reactor import Reactor
 from sockservices.transports.recvmmsg import MAX_BATCH, NAME_SIZES, BatchReceiver, controlMessages
 from sockservices.transports.reply_route import SEND_ERRORS
 from sockservices.transports.sockets import BoundSocket
@@ -133,7 +133,7 @@ class BatchedUDPPort(UDPPort):
     _receiver: BatchReceiver | None = None
     _batch: Iterator[tuple[bytes, bytes, bytes]] = iter(())
 
-    def __init__(self, opened: BoundSocket, protocol: AbstractDatagramProtocol, reactor: Any) -> None:
+    def __init__(self, opened: BoundSocket, protocol: AbstractDatagramProtocol, reactor: Reactor) -> None:
         super().__init__(opened, protocol, reactor)
         self._runs: list[_SegmentRun] = []
         self._routes = _RouteCache(self._newRoute)

@@ -23,6 +23,7 @@ from sockservices.transports.pktinfo import (
     onlyDestination,
     peerName,
 )
+from sockservices.transports.reactor import Reactor
 from sockservices.transports.reply_route import SEND_ERRORS
 from sockservices.transports.sockets import BoundSocket
 
@@ -72,7 +73,7 @@ class DatagramPort(Port):
     errors = 0
     _route: Any = None
 
-    def __init__(self, opened: BoundSocket, protocol: AbstractDatagramProtocol, reactor: Any) -> None:
+    def __init__(self, opened: BoundSocket, protocol: AbstractDatagramProtocol, reactor: Reactor) -> None:
         super().__init__(opened, protocol, reactor)
         self.protocol: Any = protocol
         self._received = protocol.requestReceived if IRequestProtocol.providedBy(protocol) else self._receivedPlain

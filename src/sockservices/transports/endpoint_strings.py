@@ -4,8 +4,6 @@ Parsers of endpoint strings for the fast transports: C{fasttcp:8007} in place of
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.internet.interfaces import IStreamServerEndpointStringParser
 from twisted.plugin import IPlugin
 from zope.interface import implementer
@@ -13,6 +11,7 @@ from zope.interface import implementer
 from sockservices.conversation.transport import Transport
 from sockservices.transports.bindings import InetBinding, UnixBinding, portNumber
 from sockservices.transports.endpoints import StreamEndpoint
+from sockservices.transports.reactor import Reactor
 
 __all__ = ["FastTCP", "FastUNIX"]
 
@@ -25,7 +24,7 @@ class FastTCP:
 
     prefix = "fasttcp"
 
-    def parseStreamServer(self, reactor: Any, port: str, interface: str = "0.0.0.0") -> StreamEndpoint:  # type: ignore[override]
+    def parseStreamServer(self, reactor: Reactor, port: str, interface: str = "0.0.0.0") -> StreamEndpoint:  # type: ignore[override]
         """
         Make an endpoint for TCP.
 
@@ -44,7 +43,7 @@ class FastUNIX:
 
     prefix = "fastunix"
 
-    def parseStreamServer(self, reactor: Any, address: str, mode: str = "666") -> StreamEndpoint:  # type: ignore[override]
+    def parseStreamServer(self, reactor: Reactor, address: str, mode: str = "666") -> StreamEndpoint:  # type: ignore[override]
         """
         Make an endpoint for Unix stream sockets. Unlike C{unix:} it makes no lock file.
 

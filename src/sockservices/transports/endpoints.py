@@ -6,10 +6,9 @@ from __future__ import annotations
 
 import socket
 from functools import partial
-from typing import Any
 
 from twisted.internet.defer import Deferred, execute
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime, IStreamServerEndpoint
 from twisted.internet.posixbase import PosixReactorBase
 from twisted.internet.protocol import AbstractDatagramProtocol
 from zope.interface import implementer
@@ -22,6 +21,7 @@ from sockservices.transports.interfaces import IRequestProtocol
 from sockservices.transports.layered_factory import layered
 from sockservices.transports.listening_port import Port
 from sockservices.transports.proxy_layer import ProxyLayer
+from sockservices.transports.reactor import Reactor
 from sockservices.transports.recvmmsg import recvmmsg
 from sockservices.transports.sockets import BoundSocket, OpenError, openSockets
 from sockservices.transports.stream_port import StreamPort
@@ -37,7 +37,7 @@ class _Endpoint:
     reactor is asked to listen.
     """
 
-    def __init__(self, reactor: Any, binding: Binding, opened: BoundSocket | None = None) -> None:
+    def __init__(self, reactor: Reactor, binding: Binding, opened: BoundSocket | None = None) -> None:
         self._reactor = reactor
         self._binding = binding
         self._opened = opened
@@ -84,7 +84,9 @@ class StreamEndpoint(_Endpoint):
     Listens for TCP or Unix-stream connections.
     """
 
-    def __init__(self, reactor: Any, binding: Binding, opened: BoundSocket | None = None, plain: bool = False) -> None:
+    def __init__(
+        self, reactor: Reactor, binding: Binding, opened: BoundSocket | None = None, plain: bool = False
+    ) -> None:
         """
         @param opened: the socket, if it is open already.
         @param plain: have Twisted's own transports.
@@ -103,7 +105,7 @@ class StreamEndpoint(_Endpoint):
     def _listen(self, factory: IProtocolFactory) -> IListeningPort:
         binding, reactor = self._binding, self._reactor
         if binding.proxyHeader:
-            factory = layered(factory, [partial(ProxyLayer, clock=reactor, interval=LogInterval())])
+            factory = layered(factory, [partial(ProxyLayer, clock=IReactorTime(reactor), interval=LogInterval())])
         bound = self._claimSocket()
         if bound is None:
             return binding.listen(reactor, factory)

@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sockservices.text.addresses import addressText
+from sockservices.transports.reactor import Reactor
 from sockservices.transports.sockets import BoundSocket
 
 __all__ = ["Port"]
@@ -38,7 +39,7 @@ class Port:
     connected = False
     _stopping = False
 
-    def __init__(self, opened: BoundSocket, served: Any, reactor: Any) -> None:
+    def __init__(self, opened: BoundSocket, served: Any, reactor: Reactor) -> None:
         """
         @param served: the factory of connections, or the protocol of datagrams.
         """

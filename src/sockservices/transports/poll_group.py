@@ -15,6 +15,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from sockservices.transports.reactor import Reactor
+
 __all__ = ["REASONS", "PollGroup"]
 
 log = Logger("sockservices")
@@ -40,7 +42,7 @@ class PollGroup:
     that are always ready delay no timer.
     """
 
-    def __init__(self, reactor: Any) -> None:
+    def __init__(self, reactor: Reactor) -> None:
         self._reactor = reactor
         self._epoll: select.epoll | None = None
         self._readers: dict[int, Any] = {}

@@ -22,6 +22,7 @@ from sockservices.text.log_interval import LogInterval
 from sockservices.transports.connection import Connection
 from sockservices.transports.listening_port import Port
 from sockservices.transports.poll_group import PollGroup
+from sockservices.transports.reactor import Reactor
 from sockservices.transports.sockets import BoundSocket
 from sockservices.transports.unix_connection import UnixConnection
 
@@ -74,7 +75,7 @@ class StreamPort(Port):
     _realPortNumber = 0  # for the repr of Twisted's connections
     _pausing: IDelayedCall | None = None
 
-    def __init__(self, opened: BoundSocket, factory: IProtocolFactory, reactor: Any, plain: bool = False) -> None:
+    def __init__(self, opened: BoundSocket, factory: IProtocolFactory, reactor: Reactor, plain: bool = False) -> None:
         """
         @param plain: have Twisted's own transports for the connections, each of them watched by the reactor itself. So
             it is, too, where there is no epoll.
