@@ -486,6 +486,32 @@ def test_aClockThatIsSetEndsNothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_steadySlowReadersAreKept() -> None:
+    """
+    Clients that send 4 MB, end their side and read 2, 5 or 10 kB/s with default buffers are not reset, however rarely
+    their kernels acknowledge; when they read the rest, they have every byte. All limits have their defaults.
+    """
+    sent = os.urandom(4_000_000)
+    received: dict[int, bytes] = {}
+    with Watched("--service", "echo=0") as server:
+
+        def read(number: int) -> None:
+            rate = (2_000, 5_000, 10_000)[number]
+            with connect(server.address("echo")) as client:
+                thread = sender(client, sent)
+                pieces = []
+                for _ in range(700):
+                    pieces.append(client.recv(rate // 10))
+                    time.sleep(0.1)
+                pieces.append(readToEnd(client))
+                thread.join()
+                received[rate] = b"".join(pieces)
+
+        together(read, 3)
+    assert {rate: data == sent for rate, data in received.items()} == {2_000: True, 5_000: True, 10_000: True}
+
+
+@pytest.mark.slow
 def test_tenThousandIdleConnections() -> None:
     """
     Ten thousand connections that say nothing: none refused, at most 20 KiB each, no processor time, all freed (T06).

@@ -60,10 +60,10 @@ class Policy:
     )
     idleTimeout: float = _limit(300.0, "seconds", "without data in either direction until a connection is closed")
     stallTimeout: float = _limit(
-        30.0, "seconds", "without an acknowledgement of pending data until a connection is reset"
+        60.0, "seconds", "without an acknowledgement of pending data until a connection is reset"
     )
     closeGrace: float = _limit(
-        5.0, "seconds", "without an acknowledgement of the last data until a closing connection is reset"
+        5.0, "seconds", "until a closing connection whose peer has all data, but does not end, is reset"
     )
     drain: float = _limit(10.0, "seconds", "for open conversations to end at shutdown; 0 ends them at once")
     udpRate: int | None = _limit(

@@ -18,7 +18,7 @@ DEFAULTS = {
     "maxPerSource": None,
     "maxRate": None,
     "idleTimeout": 300.0,
-    "stallTimeout": 30.0,
+    "stallTimeout": 60.0,
     "closeGrace": 5.0,
     "drain": 10.0,
     "udpRate": None,

@@ -954,7 +954,7 @@ class InvariantTests(StreamCase):
             for segments in ((), (bytes(65536), bytes(65536))):
                 peer = self.peer(responder, room=5)
                 peer.say(*segments)
-                self.wait(332)
+                self.wait(362)
                 self.assertEqual(len(self.visits), 1, responder.name)
                 self.visits.clear()
                 self.census.outcomes.clear()
