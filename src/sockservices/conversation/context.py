@@ -1,5 +1,5 @@
 """
-What a responder may know of the conversation it is part of. No I/O, no clock of its own.
+What a responder knows of its conversation.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ __all__ = ["Conversation"]
 
 class Conversation:
     """
-    What a responder may know of the conversation it is part of: one connection, or one datagram and its reply.
+    One connection, or one datagram and its reply.
 
-    To be read only, and only until the answer is given: on datagrams one object may serve many.
+    Read its attributes only until the reply is returned: on datagrams one object serves many conversations.
 
     @ivar transport: C{"tcp"}, C{"udp"}, C{"unix"} or C{"unixgram"}.
     @ivar peer: the remote address, or L{None} where it has none.
     @ivar host: the local address.
     @ivar serial: the conversation's number in this server.
-    @ivar limit: how many bytes an answer may have, or L{None} where any number will do.
+    @ivar limit: the most bytes that a reply may have; L{None} is no limit.
     """
 
     __slots__ = ("_environment", "host", "limit", "peer", "serial", "transport")
@@ -56,7 +56,7 @@ class Conversation:
     @property
     def random(self) -> Random:
         """
-        The source of chance, shared by all conversations.
+        The source of random numbers, shared by all conversations.
         """
         return self._environment.random
 

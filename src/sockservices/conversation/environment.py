@@ -1,5 +1,5 @@
 """
-What a responder may know of the machine: all of it can be replaced in a test.
+What responders know of the machine. Tests replace it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ __all__ = ["Environment", "World"]
 @dataclass(frozen=True)
 class Environment:
     """
-    The time, chance and machine that responders see.
+    The time, random numbers and machine that responders use.
 
     @ivar server: the name of this server, by default the host's name.
     @ivar now: the time in seconds since 1970-01-01 00:00 UTC, by the wall clock.
-    @ivar random: the source of chance.
+    @ivar random: the source of random numbers.
     @ivar users: the names of the active users, one for each of their sessions.
     """
 

@@ -24,7 +24,7 @@ class Exchange:
 
     @ivar phase: where the conversation is.
     @ivar outcome: how it ended, or L{None} while it is open.
-    @ivar exception: what the responder raised, if it did. That aborts the conversation.
+    @ivar exception: the exception that the responder raised, or L{None}. It aborts the conversation.
     @ivar awaiting: the awaitable of a reply that comes later, or L{None}.
     @ivar generator: the responder's endless output on a stream, or L{None}.
     @ivar changed: set when the phase, C{awaiting} or the time of the next check changes; the caller clears it.
@@ -58,7 +58,7 @@ class Exchange:
         self._queue: Sequence[bytes] = ()  # messages that came while a reply is awaited
         self._whenFinished = Outcome.FINISHED  # the outcome when the responder has finished
         self._rejectLateData = False  # the peer may take an end that looks clean for an answer to what it just sent
-        self._checkScheduled = True  # nobody needs to check whether the peer takes a reply
+        self._checkScheduled = True  # a check that sees whether the peer takes a reply is due, or not needed
         self._lastReceivedAt = 0.0
         self.awaiting: Any = None
         self.generator: Iterator[bytes] | None = None
@@ -189,7 +189,7 @@ class Exchange:
 
     def fail(self, exception: BaseException) -> None:
         """
-        The responder raised. Even SystemExit ends no more than the conversation that raised it.
+        Abort because the responder raised. Even SystemExit ends only the conversation that raised it.
         """
         self.exception = exception
         self.abort(Outcome.ERROR)
@@ -207,7 +207,7 @@ class Exchange:
 
     def abort(self, outcome: Outcome) -> None:
         """
-        Cut the conversation off, by a reset: so the peer can tell that it did not get everything.
+        Reset the connection: the peer sees that it did not get everything.
         """
         if self.phase is not Phase.ABORTED:
             self.outcome = outcome

@@ -1,5 +1,5 @@
 """
-The rule of one service. No I/O, no clock of its own.
+The base class of services.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ __all__ = ["MakeResponder", "Responder", "serviceName"]
 
 class Responder:
     """
-    The rule of one service. Made anew for every conversation, so what it keeps on C{self} is its own.
+    One service: computes replies from messages, without I/O and without a clock of its own.
 
-    @cvar name: the word for the service on the command line.
+    Every conversation has a new instance, so attributes of C{self} belong to one conversation.
+
+    @cvar name: the name of the service on the command line.
     @cvar port: its default port.
-    @cvar message: what one message is on a stream. C{"bytes"}: the answer does not depend on how the input is cut.
-        C{"segment"}: every read is one message, as in the simplest tutorials.
-    @cvar deadline: the seconds in which the first message must arrive, or L{None} for no such limit.
-    @ivar finished: set it, and the conversation ends after the words just said.
+    @cvar message: what one message is on a stream. C{"bytes"}: the replies do not depend on how the input is cut.
+        C{"segment"}: the result of each read is one message, as in the simplest tutorials.
+    @cvar deadline: seconds until the first message must have arrived; L{None} is no limit.
+    @ivar finished: set it to L{True} to end the conversation after the current reply.
     """
 
     name: ClassVar[str]
@@ -35,23 +37,27 @@ class Responder:
 
     def greeting(self) -> bytes | None:
         """
-        What is said first, before the peer has sent a byte. On datagrams it opens the reply.
+        Return the data to send before the peer has sent a byte. On datagrams it is the beginning of the reply.
+
+        @return: bytes; L{None} sends nothing.
         """
         return None
 
     def answer(self, message: bytes) -> bytes | None:
         """
-        What is said to a message: a segment of a stream, or a whole datagram.
+        Return the reply to a message.
 
-        A responder with a L{deadline} whose peer ends without having sent a byte is asked for its answer to C{b""}.
-
-        @return: the answer; L{None} says nothing, C{b""} is an empty datagram (on a stream it says nothing as well).
+        @param message: a segment of a stream, or a whole datagram. On a stream, a responder with a L{deadline} gets
+            C{b""} when the peer ends its side without having sent a byte.
+        @return: bytes. L{None} sends nothing; C{b""} sends an empty datagram, and nothing on a stream.
         """
         return None
 
     def generate(self) -> Iterator[bytes] | None:
         """
-        Endless talk on a stream, paced by the peer's reading. What the peer sends meanwhile is read and dropped.
+        Return endless output for a stream. It is sent as fast as the peer reads; input is read and dropped.
+
+        @return: an iterator of bytes; L{None} if the service answers messages.
         """
         return None
 
@@ -62,7 +68,7 @@ MakeResponder: TypeAlias = Callable[[Conversation], Responder]
 
 def serviceName(responder: Responder | MakeResponder) -> str:
     """
-    The name of the service that a responder is of, or that responders are made for; C{-} where only they would know.
+    The name of a service; C{-} for a callable that makes responders and has no C{name}.
     """
     name: str = getattr(responder, "name", "-")
     return name

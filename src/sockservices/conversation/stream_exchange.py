@@ -97,7 +97,7 @@ class StreamExchange(Exchange):
 
     def end(self) -> bytes | None:
         """
-        The peer's FIN. What it is still owed is sent, then the connection is closed.
+        The peer's FIN: end after the pending data is sent.
 
         @return: the reply to C{b""}, if the responder expected a first message and none came.
         """

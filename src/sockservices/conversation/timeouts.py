@@ -22,8 +22,8 @@ CHECKS = 10
 MAX_CHECK_INTERVAL = 1.0
 
 
-#: A peer that has once let so much of the stall timeout pass between two acknowledgements gets more time: its next gap
-#: may be longer. A full receive window reopens in steps of up to half of the receive buffer (RFC 9293 3.8.6.2.2).
+#: A stalled peer gets at least so many times the longest gap between two of its earlier acknowledgements. A full
+#: receive window reopens in large steps (RFC 9293 3.8.6.2.2), so a slow reader acknowledges rarely.
 GAP_FACTOR = 2
 
 #: The longest time in seconds that a peer gets by its earlier gaps.

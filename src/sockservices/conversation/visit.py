@@ -1,5 +1,5 @@
 """
-What is remembered of a conversation once it is over.
+The record of a finished conversation.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ class Visit(NamedTuple):
     @ivar peer: the remote address, or L{None} where it has none.
     @ivar serial: the conversation's number, unique within the server's L{Census<sockservices.admission.census.Census>}.
     @ivar seconds: how long it lasted, in seconds.
-    @ivar received: bytes that came from the peer.
-    @ivar sent: bytes handed to the transport.
+    @ivar received: the number of bytes that came from the peer.
+    @ivar sent: the number of bytes that were written to the transport.
     @ivar outcome: how it ended.
     """
 

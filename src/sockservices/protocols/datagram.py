@@ -48,7 +48,7 @@ MAX_AWAITED = 1024
 
 class _Request(NamedTuple):
     """
-    A datagram whose reply is on its way: the token by which the transport tells what became of it.
+    What is recorded of a datagram. It is also the token by which the transport reports on the reply.
     """
 
     serial: int
@@ -107,7 +107,7 @@ class DatagramResponder(RequestProtocol):
         """
         Count the transport's port among the server's own, and have datagrams read whole.
         """
-        # One byte more than is answered, so that a datagram that was cut can be told from one that fits.
+        # One byte more than is answered: so a datagram that was cut is longer than one that fits.
         self.transport.maxPacketSize = min(self.policy.udpMax or MAX_DATAGRAM, MAX_DATAGRAM) + 1
         getHost = getattr(self.transport, "getHost", None)
         self._host = host = None if getHost is None else getHost()

@@ -119,7 +119,7 @@ class StreamProtocol(BackPressure, LaterReplies, Protocol):
 
     def readConnectionLost(self) -> None:
         """
-        The peer's FIN: what it is still owed is sent, then the connection is closed.
+        The peer's FIN: send the pending data, then close.
         """
         reply = self._exchange.end()
         if reply:

@@ -1,5 +1,5 @@
 """
-One timer for many deadlines.
+One delayed call for all timeouts of a connection.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Timer:
 
     def cancel(self) -> None:
         """
-        Never fire again, and let go of what would have been called.
+        Never fire again, and drop the reference to the function.
         """
         if self._delayed is not None:
             self._delayed.cancel()
@@ -59,7 +59,7 @@ class Timer:
 
 def globalClock() -> IReactorTime:
     """
-    The global reactor, which is installed by looking at it: so not before it is needed.
+    The global reactor. Importing it installs it, so this is called only when it is needed.
     """
     from twisted.internet import reactor
 

@@ -14,6 +14,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sockservices.conversation.responder import serviceName
+from sockservices.conversation.transport import Transport
 from sockservices.monitoring.recorders import VisitLog
 from sockservices.protocols.stream_factory import StreamFactory
 from sockservices.text.addresses import addressText
@@ -28,11 +29,11 @@ class ListenerService(Service):
     """
     One listener.
 
-    @cvar words: the words for its transport, over IP and over a Unix socket.
-    @ivar port: the L{IListeningPort} while it listens; its C{getHost()} tells the real port number.
+    @cvar transports: its transport over IP, and over a Unix socket.
+    @ivar port: the L{IListeningPort} while it listens; its C{getHost()} has the real port number.
     """
 
-    words: ClassVar[tuple[str, str]]
+    transports: ClassVar[tuple[Transport, Transport]]
     port: IListeningPort | None = None
     _listening: Deferred[None] | None = None
 
@@ -49,7 +50,7 @@ class ListenerService(Service):
         """
         Open the socket before the service starts: while privileged, and before a fork.
 
-        @raise Exception: when it cannot be opened, whatever the endpoint fails with.
+        @raise Exception: what the endpoint fails with.
         """
         if isinstance(self._endpoint, (StreamEndpoint, DatagramEndpoint)):
             self._endpoint.open()
@@ -67,8 +68,8 @@ class ListenerService(Service):
 
     def _listen(self) -> None:
         """
-        Listen, and raise here and now when that fails: a service that only logs it would run on, deaf. Only an endpoint
-        that takes its time can fail later, and then there is only the log.
+        Listen, or raise: Twisted's own service would log the failure and run without a listener. An endpoint that fails
+        later has its failure logged.
         """
         if self._listening is not None:
             return
@@ -90,14 +91,14 @@ class ListenerService(Service):
 
     def privilegedStartService(self) -> None:
         """
-        Listen, with the privileges that are still there.
+        Listen, before privileges are dropped.
         """
         super().privilegedStartService()
         self._listen()
 
     def startService(self) -> None:
         """
-        Listen, if that has not been done.
+        Listen, unless it listens already.
         """
         super().startService()
         self._listen()
@@ -110,7 +111,7 @@ class ListenerService(Service):
             )
 
     def _listener(self, host: Any) -> str:
-        return f"{self.words[isinstance(host, UNIXAddress)]}:{addressText(host)}"
+        return f"{self.transports[isinstance(host, UNIXAddress)]}:{addressText(host)}"
 
     def stopService(self) -> Deferred[None]:
         """
@@ -135,13 +136,13 @@ class ListenerService(Service):
     @property
     def connections(self) -> int:
         """
-        How many connections are open: none, where there are none.
+        The number of open connections.
         """
         return 0
 
     def cut(self) -> None:
         """
-        End all conversations now, if any last.
+        Reset all connections now.
         """
 
 
@@ -150,7 +151,7 @@ class DatagramService(ListenerService):
     One listener for datagrams.
     """
 
-    words = ("udp", "unixgram")
+    transports = (Transport.UDP, Transport.UNIXGRAM)
 
 
 class StreamService(ListenerService):
@@ -158,13 +159,13 @@ class StreamService(ListenerService):
     One listener for connections.
     """
 
-    words = ("tcp", "unix")
+    transports = (Transport.TCP, Transport.UNIX)
 
     def __init__(
         self, endpoint: IStreamServerEndpoint, factory: StreamFactory, layered: Any, visitLog: VisitLog | None = None
     ) -> None:
         """
-        @param visitLog: leaves nothing untold when the service has stopped.
+        @param visitLog: logs its last summary when the service has stopped.
         """
         super().__init__(endpoint, factory, layered)
         self._visitLog = visitLog
@@ -172,13 +173,13 @@ class StreamService(ListenerService):
     @property
     def connections(self) -> int:
         """
-        How many connections are open.
+        The number of open connections.
         """
         return len(self._served.protocols)
 
     def cut(self) -> None:
         """
-        End all conversations now, by a reset.
+        Reset all connections now.
         """
         self._served.cut()
 

@@ -1,5 +1,5 @@
 """
-What an application embeds: a responder served at an endpoint.
+Services for applications: a responder served at an endpoint.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ def streamService(
     Serve a responder to connections.
 
     @param endpoint: C{"tcp:8007"}, C{"tcp:8007:interface=0.0.0.0"}, C{"unix:/run/echo.sock:mode=660"},
-        C{"systemd:NAME"}, any string that Twisted knows, or an endpoint.
+        C{"systemd:NAME"}, C{"haproxy:"} before one of these, any endpoint string of Twisted's, or an endpoint.
     @param responder: a L{Responder<sockservices.conversation.responder.Responder>} class, or anything that makes one.
-    @param reactor: listens, and is the clock.
+    @param reactor: it listens, and is the clock.
     @param policy: the limits.
-    @param record: called with the visit of each conversation that has ended; by default they are logged.
+    @param record: called with the visit of each finished conversation; by default visits are logged.
     @param census: where connections are counted; give the same one to all listeners whose limits are shared.
     @param layers: L{StreamLayer<sockservices.transports.stream_layer.StreamLayer>} classes, or what else makes a layer
         around a protocol; the first is next to the transport.
-    @return: a service that raises when it starts and cannot listen.
-    @raise ValueError: when the string makes no sense.
+    @return: a service; starting it raises an exception if it cannot listen.
+    @raise ValueError: when the string is no endpoint for connections.
     """
     if isinstance(endpoint, str):
         binding = parse(endpoint)
@@ -96,10 +96,10 @@ def datagramService(
 
     @param endpoint: C{"udp:8007"}, C{"udp:8007:interface=0.0.0.0"}, C{"unixgram:/run/echo.sock"}, C{"systemd:NAME"}, or
         an endpoint.
-    @param record: called with a visit for each datagram; by default they are counted only.
+    @param record: called with a visit for each datagram; by default datagrams are only counted.
     @param layers: L{DatagramLayer<sockservices.transports.datagram_layer.DatagramLayer>} classes, or what else makes a
         layer around a protocol; the first is next to the transport.
-    @see: L{streamService} for the others, what is returned and what is raised.
+    @see: L{streamService} for the other parameters, the result and the exceptions.
     """
     if isinstance(endpoint, str):
         binding = parse(endpoint)
