@@ -58,7 +58,7 @@ else:
 
     def __getattr__(name):
         """
-        What the package exports, from where it is.
+        Import an exported name at its first use (PEP 562).
         """
         if name not in _MODULES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

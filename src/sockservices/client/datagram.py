@@ -32,8 +32,8 @@ class DatagramClient:
     Sends datagrams to one address, and receives its replies. It reads from the socket only during L{receive}.
 
     The socket is connected: it reports ICMP errors, and the kernel delivers no datagrams of other senders to it. Over
-    IP, a second, unconnected socket on the same port receives those, to tell a reply from a wrong address from no
-    reply.
+    IP, a second, unconnected socket on the same port receives those, so that a reply from a wrong address differs
+    from no reply.
 
     @ivar wrongSourceCount: the number of datagrams from other addresses that arrived during L{receive}.
     @ivar lastWrongSource: the address of the last of them, as C{host:port}.

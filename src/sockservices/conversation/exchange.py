@@ -48,11 +48,11 @@ class Exchange:
         "sent",
     )
 
-    def __init__(self, make: MakeResponder) -> None:
+    def __init__(self, responder: MakeResponder) -> None:
         """
-        @param make: a L{Responder<sockservices.Responder>} class, or anything else that makes one for a conversation.
+        @param responder: a L{Responder<sockservices.Responder>} class, or anything else that makes one.
         """
-        self._make = make
+        self._make = responder
         self._responder: Responder | None = None
         self._answer: Callable[[bytes], Any] | None = None  # None: messages are dropped, or queued
         self._queue: Sequence[bytes] = ()  # messages that came while a reply is awaited

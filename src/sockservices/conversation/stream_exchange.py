@@ -43,11 +43,11 @@ class StreamExchange(Exchange):
 
     __slots__ = ("_greeting", "_lingerUntil", "_timeouts", "ended", "nextCheck")
 
-    def __init__(self, make: MakeResponder, timeouts: Timeouts, now: float) -> None:
+    def __init__(self, responder: MakeResponder, timeouts: Timeouts, now: float) -> None:
         """
         @param now: seconds by the server's clock.
         """
-        super().__init__(make)
+        super().__init__(responder)
         self._timeouts = timeouts
         self._greeting = True  # the greeting has not been returned
         self.ended = False
@@ -178,7 +178,7 @@ class StreamExchange(Exchange):
         if self.phase is Phase.OPEN:
             self._stop()
         self.phase = Phase.CLOSED
-        self._responder = None  # It refers to the protocol, by its conversation: a cycle would wait for the collector.
+        self._responder = None  # Break the cycle of responder, conversation and protocol.
         return self.outcome
 
     # Time.
@@ -216,7 +216,7 @@ class StreamExchange(Exchange):
 
     def drain(self) -> None:
         """
-        The server stops: end when no data is pending and the peer is quiet. Call L{check} next.
+        The server stops: end when no data is pending and the peer is silent. Call L{check} next.
         """
         self._timeouts.draining = True
         if self.generator is not None:

@@ -116,17 +116,17 @@ class Timeouts:
             self._longestGap = max(self._longestGap, now - self._progressAt)
             self.tracking = False
         if pending:
-            again = self.trackProgress(now, acked)
+            nextCheck = self.trackProgress(now, acked)
             if self._policy.stallTimeout and now >= self._progressAt + self._stallTimeout():
                 return Outcome.STALLED
         else:
             self.tracking = False
-            again = math.inf
+            nextCheck = math.inf
         if self._closedAt < math.inf:
             at, outcome = self._closing(now, pending)
         else:
             at, outcome = self._open(lastReceivedAt, received, pending)
-        return outcome if now >= at else min(at, again)
+        return outcome if now >= at else min(at, nextCheck)
 
     def _stallTimeout(self) -> float:
         timeout = self._policy.stallTimeout

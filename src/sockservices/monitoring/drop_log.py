@@ -25,7 +25,7 @@ class DropLog:
 
     def __init__(self, service: str, seconds: Callable[[], float]) -> None:
         """
-        @param seconds: a clock that never goes back, in seconds.
+        @param seconds: a monotonic clock, in seconds.
         """
         self._service = service
         self._seconds = seconds

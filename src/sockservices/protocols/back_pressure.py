@@ -20,7 +20,7 @@ __all__ = ["BackPressure"]
 @implementer(IPushProducer, IPullProducer)
 class BackPressure:
     """
-    The part of L{StreamProtocol<sockservices.protocols.stream.StreamProtocol>} that is the producer of its own
+    A mixin of L{StreamProtocol<sockservices.protocols.stream.StreamProtocol>}: the protocol is the producer of its own
     transport.
     """
 

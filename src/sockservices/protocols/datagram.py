@@ -21,8 +21,8 @@ from sockservices.conversation.responder import MakeResponder, serviceName
 from sockservices.conversation.visit import Visit
 from sockservices.monitoring.drop_log import DropLog
 from sockservices.monitoring.recorders import Record, recordVisit
+from sockservices.protocols.awaitable import deferredOf
 from sockservices.protocols.datagram_conversation import DatagramConversation, transportOf
-from sockservices.protocols.later import deferredOf
 from sockservices.protocols.timer import globalClock
 from sockservices.text.exceptions import exceptionText
 from sockservices.transports.reply_route import RequestProtocol, peerAddress
@@ -133,7 +133,7 @@ class DatagramResponder(RequestProtocol):
             self.census.unixSockets.discard(self._inode)
             self._inode = None
 
-    # The way of a datagram.
+    # Receiving and replying.
 
     def requestReceived(self, datagram: bytes, route: Any) -> None:
         """

@@ -21,8 +21,8 @@ from sockservices.conversation.timeouts import Timeouts
 from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
 from sockservices.monitoring.exception_log import logException
+from sockservices.protocols.awaited_replies import AwaitedReplies
 from sockservices.protocols.back_pressure import BackPressure
-from sockservices.protocols.later_replies import LaterReplies
 from sockservices.protocols.stream_conversation import StreamConversation
 from sockservices.protocols.timer import Timer
 from sockservices.transports.interfaces import IStreamTransport
@@ -35,7 +35,7 @@ __all__ = ["StreamProtocol"]
 
 
 @implementer(IHalfCloseableProtocol)
-class StreamProtocol(BackPressure, LaterReplies, Protocol):
+class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
     """
     One conversation over one connection: passes what the transport brings to an exchange, and what that returns to the
     transport.
@@ -72,7 +72,7 @@ class StreamProtocol(BackPressure, LaterReplies, Protocol):
         self._receive = exchange.receive
         self._timer = Timer(factory.clock, self._check)
 
-    # The way of a byte.
+    # Receiving and sending.
 
     def connectionMade(self) -> None:
         """
@@ -209,7 +209,7 @@ class StreamProtocol(BackPressure, LaterReplies, Protocol):
 
     def drain(self) -> None:
         """
-        The server stops: end as soon as no data is pending and the peer is quiet.
+        The server stops: end as soon as no data is pending and the peer has been silent for half a second.
         """
         self._exchange.drain()
         self._check(self._seconds())

@@ -124,7 +124,7 @@ class StreamFactory(Factory):
 
     def drain(self, seconds: float) -> Deferred[None]:
         """
-        End all conversations: the quiet ones at once, the others when they are quiet.
+        End every conversation when no data is pending and its peer has been silent for half a second.
 
         @param seconds: after this time the rest is reset.
         @return: fires after the last C{connectionLost}.

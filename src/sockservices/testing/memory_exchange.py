@@ -21,7 +21,7 @@ from sockservices.conversation.responder import MakeResponder
 from sockservices.conversation.stream_exchange import StreamExchange
 from sockservices.conversation.timeouts import Timeouts
 from sockservices.conversation.transport import Transport
-from sockservices.protocols.later import deferredOf
+from sockservices.protocols.awaitable import deferredOf
 
 __all__ = ["NOW", "MemoryExchange", "conversation", "datagramReply", "fixedEnvironment", "streamReplies"]
 

@@ -14,8 +14,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices import Conversation, Outcome, Responder
+from sockservices.protocols.awaitable import deferredOf
 from sockservices.protocols.datagram import MAX_AWAITED
-from sockservices.protocols.later import deferredOf
 from sockservices.responders import Upper
 from sockservices.testing import ResponderContract, converse
 from tests.support.peer import StreamCase

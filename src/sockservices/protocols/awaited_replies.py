@@ -10,15 +10,15 @@ from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
 from sockservices.conversation.stream_exchange import StreamExchange
-from sockservices.protocols.later import deferredOf
+from sockservices.protocols.awaitable import deferredOf
 
-__all__ = ["LaterReplies"]
+__all__ = ["AwaitedReplies"]
 
 
-class LaterReplies:
+class AwaitedReplies:
     """
-    The part of L{StreamProtocol<sockservices.protocols.stream.StreamProtocol>} for replies that come later: until one
-    has come, nothing more is read.
+    A mixin of L{StreamProtocol<sockservices.protocols.stream.StreamProtocol>} for replies that come later. It
+    pauses the transport until the reply has come.
     """
 
     _exchange: StreamExchange
