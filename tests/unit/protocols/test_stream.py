@@ -897,7 +897,7 @@ class InvariantTests(StreamCase):
         A peer that did not get everything never sees a clean end.
         """
         for end in (Peer.end, lambda _: self.wait(60), lambda peer: peer.protocol.factory.drain(5)):
-            peer = self.peer(Echo, room=1000)
+            peer = self.peer(Echo, room=1000, stallTimeout=30.0)
             peer.say(bytes(3000))
             end(peer)
             self.wait(40)
