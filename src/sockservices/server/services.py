@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twisted.internet.endpoints import serverFromString
 from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
 
 from sockservices.admission.census import Census
@@ -21,6 +20,7 @@ from sockservices.transports.datagram_layer import MakeDatagramLayer, layeredDat
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 from sockservices.transports.layered_factory import MakeStreamLayer, layered
 from sockservices.transports.reactor import Reactor
+from sockservices.transports.twisted_endpoints import twistedEndpoint
 
 __all__ = ["datagramService", "streamService"]
 
@@ -53,7 +53,7 @@ def streamService(
     if isinstance(endpoint, str):
         binding = parse(endpoint)
         if binding is None:
-            endpoint = _twistedEndpoint(reactor, endpoint)
+            endpoint = twistedEndpoint(reactor, endpoint)
         elif not binding.stream:
             raise ValueError(f"{endpoint!r}: expected tcp:PORT, unix:PATH or systemd:NAME; this is for datagrams")
         else:
@@ -65,20 +65,6 @@ def streamService(
     if not isinstance(endpoint, StreamEndpoint):
         factory.wrapped = True
     return StreamService(endpoint, factory, layered(factory, layers), visitLog)
-
-
-def _twistedEndpoint(reactor: Reactor, text: str) -> IStreamServerEndpoint:
-    """
-    An endpoint of Twisted's.
-
-    @raise ValueError: when Twisted does not know it either; it raises many kinds of exceptions.
-    """
-    try:
-        endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
-    except Exception as error:
-        expected = "expected tcp:PORT, unix:PATH, systemd:NAME or a server endpoint string of Twisted"
-        raise ValueError(f"{text!r}: {error or type(error).__name__}; {expected}") from error
-    return endpoint
 
 
 def datagramService(

@@ -100,9 +100,14 @@ class StreamEndpoint(_Endpoint):
 
         @return: fires with the port, or fails with L{OpenError}.
         """
-        return execute(self._listen, protocolFactory)
+        return execute(self.start, protocolFactory)
 
-    def _listen(self, factory: IProtocolFactory) -> IListeningPort:
+    def start(self, factory: IProtocolFactory) -> IListeningPort:
+        """
+        Listen now.
+
+        @raise OpenError: when the socket cannot be opened.
+        """
         binding, reactor = self._binding, self._reactor
         if binding.proxyHeader:
             factory = layered(factory, [partial(ProxyLayer, clock=IReactorTime(reactor), interval=LogInterval())])

@@ -7,12 +7,14 @@ from __future__ import annotations
 import errno
 import select
 import socket
+from contextlib import suppress
 from typing import Any
 
 from twisted.internet import tcp, unix
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.interfaces import IAddress, IDelayedCall, IProtocol, IProtocolFactory
+from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -151,16 +153,18 @@ class StreamPort(Port):
             self._serial += 1
             transport = self._transport(connection, protocol, peer, name)
             protocol.makeConnection(transport)
-        except Exception as fault:
-            self._failed(fault)
-            if transport is not None:
-                # Left to itself it would stay open for ever: it is being read already.
+        except Exception as error:
+            self._logFailure(error)
+            if transport is None:
+                connection.close()
+            else:
+                # It is read already. A wrapper that failed half-way, such as TLS, cannot be called by it any more.
+                transport.protocol = Protocol()
                 transport.abortConnection()
-                return
-            connection.close()
             if protocol is not None:
-                # It was admitted, and is to be counted out again.
-                protocol.connectionLost(Failure(ConnectionAborted()))
+                # An admitted connection is released.
+                with suppress(Exception):
+                    protocol.connectionLost(Failure(ConnectionAborted()))
 
     def _transport(self, connection: socket.socket, protocol: IProtocol, peer: IAddress, name: Any) -> tcp.Server:
         unixStream = self.family == socket.AF_UNIX
@@ -175,10 +179,14 @@ class StreamPort(Port):
         if self.group is not None:
             self.group.retire()
 
-    def _failed(self, fault: Exception) -> None:
-        log.error(
-            "a connection to {port} failed: {fault}", port=addressText(self.getHost()), fault=exceptionText(fault)
-        )
+    def _logFailure(self, error: Exception) -> None:
+        if self._interval.allows(type(error).__name__, self.reactor.seconds()):
+            log.error(
+                "a connection to {port} failed: {error} (one line for many in {seconds:.0f} s)",
+                port=addressText(self.getHost()),
+                error=exceptionText(error),
+                seconds=self._interval.seconds,
+            )
 
     def _pause(self, fault: OSError) -> None:
         self.reactor.removeReader(self)
