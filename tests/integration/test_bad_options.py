@@ -171,6 +171,18 @@ def test_twistdsOwnOptions(daemon: bool, tmp_path: Path) -> None:
         assert message in done.err, (options, done)
 
 
+def test_tooFewDescriptors(tmp_path: Path) -> None:
+    """
+    A limit of open files that is too low for the listeners, or for what a start opens after them, is one line too.
+    """
+    for limit, message in [(24, "Too many open files"), (40, "25 listeners: expected more than 40 open files")]:
+        command = ("sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh", *COMMAND)
+        line = "--service all=0 --proto all --listen echo=unix:new"
+        (done,) = runAll(command, [line], tmp_path / str(limit))
+        assert (done.status, done.out, done.left, done.err.count("\n")) == (1, "", [], 1)
+        assert message in done.err
+
+
 def test_controlCharacters(tmp_path: Path) -> None:
     """
     Control characters of an option's value do not reach the terminal, neither under twistd nor under twist.

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -250,6 +251,20 @@ class TestSignalsDuringTheStart:
         with self.start(moment, number, tmp_path) as server:
             server.waitFor(number.name if moment == "starting" else "ready")
         assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the user")
+def test_anotherUserRemovesTheSocket() -> None:
+    """
+    A server that runs with --uid removes its Unix socket if its folder belongs to that user.
+    """
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        os.chown(folder, 65534, 65534)
+        command = (*COMMAND[:-1], "--uid", "65534", "--gid", "65534", "sockservices")
+        with Twistd("--listen", f"echo=unix:{folder}/socket", command=command):
+            assert (folder / "socket").is_socket()
+        assert list(folder.iterdir()) == []
 
 
 class TestStalledLogReader:
