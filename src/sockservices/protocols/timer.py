@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 __all__ = ["Timer", "globalClock"]
 
-#: Seconds after its time from which a call is late: the process was stopped (SIGSTOP), or busy.
+#: Seconds after its time from which a reactor's call is late: the process was stopped (SIGSTOP), or busy.
 MAX_LATENESS = 1.0
 
 #: Seconds by which a reactor's late call is put off once. Reactors run timed calls before they poll: what peers sent
@@ -22,7 +22,7 @@ READ_DELAY = 0.25
 
 class Timer:
     """
-    Fires no later than it was asked to, unless the reactor itself is late: then input is read first.
+    Fires no later than it was asked to. If the reactor itself is late, input is read first.
 
     @ivar at: the time that it is set for, in seconds by the clock. A later time changes nothing.
     """
@@ -51,13 +51,13 @@ class Timer:
 
     def _fire(self) -> None:
         if self._late():
-            # C{at} stays: a time after it changes nothing until the call.
+            # self.at does not change: until the call, by() with a later time does nothing.
             self._delayed = self._clock.callLater(READ_DELAY, self._callNow)
         else:
             self._callNow()
 
     def _late(self) -> bool:
-        # A Clock that a test advances reads nothing between two calls.
+        # A Clock, which tests advance, reads no input between two calls.
         if self._delayed is None or not isinstance(self._clock, ReactorBase):
             return False
         return self._clock.seconds() - self._delayed.getTime() > MAX_LATENESS

@@ -23,7 +23,7 @@ ALARM_DELAY = 5
 @contextmanager
 def blockedSignals() -> Iterator[None]:
     """
-    Block the signals whose default action ends the process: it would leave the files of sockets that are being opened.
+    Block the signals whose default action ends the process, and leaves the files of sockets that are being opened.
     """
     numbers = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1}
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
@@ -53,8 +53,8 @@ class Signals:
 
     def hold(self) -> None:
         """
-        Until the reactor runs, keep the first signal to stop: it would end the process at once, and leave the files of
-        sockets.
+        Hold the first signal to stop until the reactor runs. Its default action ends the process at once, and leaves
+        the files of sockets.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             # An ignored signal stays ignored: shells start background processes with SIGINT ignored.
@@ -64,8 +64,8 @@ class Signals:
 
     def install(self) -> None:
         """
-        Install the actions, and act on a signal that was kept. Call this when the reactor runs: it installs its own
-        when it starts.
+        Install the actions, and act on the signal that was held. Call this when the reactor runs: the reactor installs
+        its own actions when it starts.
         """
         for number, twistedAction in ((signal.SIGTERM, self._reactor.sigTerm), (signal.SIGINT, self._reactor.sigInt)):
             action = signal.getsignal(number)

@@ -29,8 +29,12 @@ def tryStart(twistd: Mapping[str, Any]) -> str:
     steps = list(_steps(twistd))
     if not steps:
         return ""
-    reader, writer = os.pipe()
-    child = os.fork()
+    try:
+        reader, writer = os.pipe()
+        child = os.fork()
+    except OSError:
+        # No process or descriptor is free. A server in the foreground needs no other process.
+        return ""
     if not child:
         _run(steps, writer)
     os.close(writer)

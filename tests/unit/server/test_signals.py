@@ -76,8 +76,8 @@ class SignalsTests(LogCase, LoopCase):
 
     def test_held(self) -> None:
         """
-        The first signal to stop that comes before the reactor runs is kept until then, with an alarm in case the start
-        hangs.
+        The first signal to stop that arrives before the reactor runs is held until then, with an alarm in case the
+        start hangs.
         """
         self.signals.hold()
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -89,7 +89,7 @@ class SignalsTests(LogCase, LoopCase):
 
     def test_ignoredFromTheStart(self) -> None:
         """
-        A signal that is ignored at the start is not kept.
+        A signal that is ignored at the start is not held.
         """
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.signals.hold()
