@@ -27,9 +27,11 @@ def _sockservicesReactor() -> Iterator[BackgroundReactor]:
     The reactor of all servers. It starts with the first of them.
     """
     from sockservices.testing.background_reactor import BackgroundReactor
+    from sockservices.testing.socket_folder import removedBySIGTERM
 
     background = BackgroundReactor()
-    yield background
+    with removedBySIGTERM():
+        yield background
     background.stop()
 
 

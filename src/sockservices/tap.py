@@ -7,16 +7,20 @@ from __future__ import annotations
 import atexit
 import resource
 import time
+from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from twisted.internet.selectreactor import SelectReactor
 
 from sockservices.conversation.policy import Policy
 from sockservices.server.build import ListenError, buildServer
-from sockservices.server.options import Options, exitWithError
-from sockservices.server.signals import Signals
+from sockservices.server.config import ServerConfig
+from sockservices.server.options import Options
+from sockservices.server.signals import Signals, blockedSignals
+from sockservices.server.start_trial import keptGroups
 from sockservices.server.supervisor import Supervisor
-from sockservices.server.twistd import checkTwistdOptions, keptGroups, twistdObserver
+from sockservices.server.twistd import exitWithError, twistdObserver
 
 __all__ = ["Options", "makeService"]
 
@@ -34,27 +38,37 @@ def makeService(options: Options, reactor: Any = None) -> Supervisor:
     command = reactor is None
     if command:
         reactor = _globalReactor()
-    checkTwistdOptions(options.twistd)
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     limit = min(descriptors, FD_SETSIZE) if isinstance(reactor, SelectReactor) else descriptors
     config = options.config.capToDescriptorLimit(limit)
+    with blockedSignals() if command else nullcontext():
+        server = _openServer(config, options.twistd, reactor)
+        if command:
+            # A process that ends before it has begun to serve leaves no file of a Unix socket.
+            atexit.register(server.close)
+            signals = Signals(reactor, server.cut, config.drain)
+            signals.hold()
+            reactor.callWhenRunning(signals.install)
+    asked, possible = (each.listeners[0].policy.maxConnections for each in (options.config, config))
+    if possible < asked != Policy().maxConnections:
+        server.startupWarning = f"--max-connections {asked}: {possible} are possible with {descriptors} open files"
+    return server
+
+
+def _openServer(config: ServerConfig, twistd: Mapping[str, Any], reactor: Any) -> Supervisor:
+    """
+    Open the sockets, and then the log.
+    """
     try:
         server = buildServer(config, reactor)
     except ListenError as error:
         exitWithError(str(error))
     try:
-        server.observer = twistdObserver(config.logFormat, options.twistd, reactor)
+        server.observer = twistdObserver(config.logFormat, twistd, reactor)
     except SystemExit:
         server.close()
         raise
-    server.groups = keptGroups(options.twistd)
-    asked, possible = (each.listeners[0].policy.maxConnections for each in (options.config, config))
-    if possible < asked != Policy().maxConnections:
-        server.startupWarning = f"--max-connections {asked}: {possible} are possible with {descriptors} open files"
-    if command:
-        # A process that ends before it has begun to serve leaves no file of a Unix socket.
-        atexit.register(server.close)
-        reactor.callWhenRunning(Signals(reactor, server.cut, config.drain).install)
+    server.groups = keptGroups(twistd)
     return server
 
 

@@ -56,6 +56,21 @@ WRONG = [
     ("echo", "'echo': expected an option, such as --service echo"),
 ]
 
+#: Options of twistd's own, and what is said of them. Twisted would find them wrong with every socket open.
+TWISTD_WRONG = [
+    ("--pidfile nowhere/pid", "/nowhere/pid: there is no such folder"),
+    ("--pidfile /proc/sockservices.pid", "--pidfile /proc/sockservices.pid: "),
+    ("--pidfile /", "--pidfile /: Is a directory"),
+    ("--rundir nowhere", "--rundir nowhere: No such file or directory"),
+    ("--chroot nowhere", "--chroot nowhere: No such file or directory"),
+    ("--umask 77777777777", "--umask 77777777777: expected 0 to 777"),
+    ("--uid -1", "--uid -1: expected 0 to 4294967294"),
+    ("--uid 4294967294", "--uid 4294967294: there is no such user"),
+    ("--gid -1", "--gid -1: expected 0 to 4294967294"),
+    ("--gid 99999999999", "--gid 99999999999: expected 0 to 4294967294"),
+    ("--logfile nowhere/log", "--logfile nowhere/log: "),
+]
+
 #: How many run at a time.
 AT_ONCE = 4
 
@@ -110,7 +125,7 @@ def runAll(command: Sequence[str], lines: Sequence[str], folder: Path) -> list[D
 
     def run(number: int, line: str) -> Done:
         cwd = folder / str(number)
-        cwd.mkdir()
+        cwd.mkdir(parents=True)
         done = subprocess.run(
             [*command, *line.split()],
             cwd=cwd,
@@ -139,6 +154,43 @@ def test_twistd(taken: Taken, tmp_path: Path) -> None:
         assert done.err.count("\n") == 1, (line, done)
         assert taken.put(message) in done.err, (line, done)
     assert taken.live.is_socket()
+
+
+@pytest.mark.parametrize("daemon", [False, True])
+def test_twistdsOwnOptions(daemon: bool, tmp_path: Path) -> None:
+    """
+    So it is for the options of twistd's own, in the foreground and as a daemon. A Unix socket is not left either.
+    """
+    start = [*COMMAND[:3], *([] if daemon else ["-n"])]
+    listen = ["sockservices", "--listen", "echo=unix:new"]
+    lines = [" ".join([options, *listen]) for options, _ in TWISTD_WRONG]
+    for (options, message), done in zip(TWISTD_WRONG, runAll(start, lines, tmp_path), strict=True):
+        assert (done.status, done.out, done.left) == (1, "", []), (options, done)
+        assert done.err.startswith("sockservices: --"), (options, done)
+        assert done.err.count("\n") == 1, (options, done)
+        assert message in done.err, (options, done)
+
+
+def test_tooFewDescriptors(tmp_path: Path) -> None:
+    """
+    A limit of open files that is too low for the listeners, or for what a start opens after them, is one line too.
+    """
+    for limit, message in [(24, "Too many open files"), (40, "25 listeners: expected more than 40 open files")]:
+        command = ("sh", "-c", f'ulimit -n {limit}; exec "$@"', "sh", *COMMAND)
+        line = "--service all=0 --proto all --listen echo=unix:new"
+        (done,) = runAll(command, [line], tmp_path / str(limit))
+        assert (done.status, done.out, done.left, done.err.count("\n")) == (1, "", [], 1)
+        assert message in done.err
+
+
+def test_controlCharacters(tmp_path: Path) -> None:
+    """
+    Control characters of an option's value do not reach the terminal, neither under twistd nor under twist.
+    """
+    for command in (COMMAND, TWIST):
+        (done,) = runAll(command, ["--listen echo=tcp:\x1b[31m"], tmp_path / Path(command[-2]).name)
+        assert "--listen echo=tcp:\\x1b[31m: " in done.out + done.err
+        assert "\x1b" not in done.out + done.err
 
 
 def test_twist(taken: Taken, tmp_path: Path) -> None:

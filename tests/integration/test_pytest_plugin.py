@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -45,6 +46,28 @@ def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
         return pytester.runpytest_subprocess(*load, "-W", "error", "-p", "no:cacheprovider", *words)
 
     return run
+
+
+def test_terminated(pytester: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    SIGTERM ends the run as it does without this plugin, and the folder of a Unix socket is removed.
+    """
+    folder = pytester.mkdir("temporary")
+    monkeypatch.setenv("TMPDIR", str(folder))
+    pytester.makepyfile(
+        """
+        import os, signal
+        from pathlib import Path
+
+        def test_this(sockservice):
+            path = Path(sockservice("echo", "unix").address)
+            assert path.is_socket() and path.parent.parent.name == "temporary"
+            os.kill(os.getpid(), signal.SIGTERM)
+            signal.pause()
+        """
+    )
+    assert run().ret == -signal.SIGTERM
+    assert list(folder.glob("sockservices-*")) == []
 
 
 def test_document(pytester: pytest.Pytester, run: Run) -> None:

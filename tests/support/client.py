@@ -8,15 +8,16 @@ import socket
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IHostnameResolver, IHostResolution
+from twisted.internet.interfaces import IHostnameResolver, IHostResolution, IResolutionReceiver
 from zope.interface import implementer
 
 from sockservices.client import RequestFailed, Target, Verdict, ask, askDatagram
 from tests.support.loop import LoopCase, descriptors
 from tests.support.sockets import boundSocket
 
-__all__ = ["SHORT_TIMEOUT", "ClientCase", "EmptyResolver"]
+__all__ = ["SHORT_TIMEOUT", "ClientCase", "EmptyResolver", "SlowResolver"]
 
 #: Seconds, for requests that must time out.
 SHORT_TIMEOUT = 0.05
@@ -50,6 +51,30 @@ class EmptyResolver:
         """
         Do nothing: the resolution is complete.
         """
+
+
+class SlowResolver(EmptyResolver):
+    """
+    A resolver that completes when the test says so.
+    """
+
+    receiver: Any = None
+
+    def resolveHostName(self, resolutionReceiver: Any, hostName: str, *_: Any, **__: Any) -> Any:
+        """
+        Keep the receiver.
+        """
+        IResolutionReceiver(resolutionReceiver).resolutionBegan(self)
+        self.receiver = resolutionReceiver
+        return self
+
+    def complete(self, *addresses: IPv4Address | IPv6Address) -> None:
+        """
+        Complete with these addresses.
+        """
+        for address in addresses:
+            self.receiver.addressResolved(address)
+        self.receiver.resolutionComplete()
 
 
 class ClientCase(LoopCase):

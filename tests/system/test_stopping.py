@@ -11,11 +11,13 @@ import select
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -201,6 +203,68 @@ def test_datagramsThatWaitAreAnswered() -> None:
         os.kill(server.pid, signal.SIGCONT)
         assert [client.recv(1) for _ in range(10)] == [bytes([number]) for number in range(10)]
         assert server.wait() == -signal.SIGTERM
+
+
+#: Becomes a server that gets a signal while it opens its sockets, or before its reactor runs.
+SIGNALLED = """
+import os, socket, sys
+from twisted.scripts import _twistd_unix, twistd
+moment, number = sys.argv.pop(1), int(sys.argv.pop(1))
+owner, name = (socket.socket, "bind") if moment == "opening" else (_twistd_unix.UnixApplicationRunner, "shedPrivileges")
+function = getattr(owner, name)
+def signalled(*arguments):
+    function(*arguments)
+    os.kill(os.getpid(), number)
+setattr(owner, name, signalled)
+twistd.run()
+"""
+
+
+@pytest.mark.parametrize("moment", ["opening", "starting"])
+class TestSignalsDuringTheStart:
+    """
+    Signals that come before the server is ready.
+    """
+
+    def start(self, moment: str, number: signal.Signals, folder: Path) -> Twistd:
+        """
+        Start a server with a Unix socket and a pid file.
+        """
+        command = (sys.executable, "-c", SIGNALLED, moment, str(int(number)), "-n", "sockservices")
+        return Twistd("--listen", "echo=unix:socket", command=command, cwd=folder)
+
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+    def test_aStopLeavesNoFile(self, moment: str, number: signal.Signals, tmp_path: Path) -> None:
+        """
+        A signal to stop takes effect when the server is ready. The process ends by it, and leaves no file.
+        """
+        server = self.start(moment, number, tmp_path)
+        assert server.wait() == -number
+        assert "ready: 1 listeners" in server.log
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
+    def test_othersDoNotEndIt(self, moment: str, number: signal.Signals, tmp_path: Path) -> None:
+        """
+        SIGHUP and SIGUSR1 do not end the start.
+        """
+        with self.start(moment, number, tmp_path) as server:
+            server.waitFor(number.name if moment == "starting" else "ready")
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can change the user")
+def test_anotherUserRemovesTheSocket() -> None:
+    """
+    A server that runs with --uid removes its Unix socket if its folder belongs to that user.
+    """
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        os.chown(folder, 65534, 65534)
+        command = (*COMMAND[:-1], "--uid", "65534", "--gid", "65534", "sockservices")
+        with Twistd("--listen", f"echo=unix:{folder}/socket", command=command):
+            assert (folder / "socket").is_socket()
+        assert list(folder.iterdir()) == []
 
 
 class TestStalledLogReader:

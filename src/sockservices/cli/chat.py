@@ -104,7 +104,7 @@ class _Chat:
             else:
                 client = DatagramClient(self._url.address, reactor=reactor)
                 try:
-                    await client.open()
+                    await client.open(self._timeout)
                 except BaseException:
                     client.close()
                     raise

@@ -51,18 +51,19 @@ class DatagramClient:
         self.wrongSourceCount = 0
         self.lastWrongSource = ""
 
-    async def open(self) -> None:
+    async def open(self, timeout: float | None = None) -> None:
         """
         Open the sockets.
 
+        @param timeout: seconds for the resolution of a host name; L{None} for no timeout.
         @raise RequestFailed: if the name does not resolve, or the address is unreachable.
         """
         try:
-            await self._open()
+            await self._open(timeout)
         except OSError as exception:
             raise fromException(exception) from exception
 
-    async def _open(self) -> None:
+    async def _open(self, timeout: float | None) -> None:
         if isinstance(self._address, str):
             self._socket = self._connectedSocket(socket.AF_UNIX, _socketPath(self._address))
             return
@@ -70,7 +71,7 @@ class DatagramClient:
         if not 0 < port < 65536:
             # The C library would use the lower 16 bits.
             raise RequestFailed(Verdict.USAGE, f"port {port}: expected 1 to 65535")
-        host = await resolve(name, self._reactor)
+        host = await resolve(name, self._reactor, timeout)
         (info, *_) = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
         connected = self._connectedSocket(info[0], info[4])
         unconnected = self._newSocket(info[0], self._readWrongSource)

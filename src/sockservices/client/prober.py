@@ -103,7 +103,7 @@ class DatagramProber(_Prober):
         if self._client is None:
             client = DatagramClient(self._target.address, reactor=self._reactor)
             try:
-                await client.open()
+                await client.open(self._timeout)
             except RequestFailed:
                 client.close()
                 raise

@@ -17,18 +17,20 @@ from twisted.internet.interfaces import (
 from zope.interface import implementer
 
 from sockservices.client.request_failed import RequestFailed
+from sockservices.client.timeout import withTimeout
 from sockservices.client.verdict import Verdict
 
 __all__ = ["resolve"]
 
 
-def resolve(host: str, reactor: IReactorTime) -> Deferred[str]:
+def resolve(host: str, reactor: IReactorTime, timeout: float | None = None) -> Deferred[str]:
     """
     Resolve a host name to its first IPv4 address, or else to its first IPv6 address. An IP address resolves to itself.
 
     IPv4 comes first because C{localhost} often has both, and most servers listen on C{127.0.0.1} alone.
 
     @param reactor: an L{IReactorPluggableNameResolver<twisted.internet.interfaces.IReactorPluggableNameResolver>}.
+    @param timeout: seconds to wait for the name servers; L{None} for their own timeouts.
     @return: fires with an IP address; fails with L{RequestFailed}.
     """
     receiver = _FirstAddress(host)
@@ -41,7 +43,7 @@ def resolve(host: str, reactor: IReactorTime) -> Deferred[str]:
         receiver.resolutionComplete()
     else:
         return succeed(host)
-    return receiver.address
+    return withTimeout(receiver.address, timeout, reactor, f"the host name {host!r} did not resolve")
 
 
 @implementer(IResolutionReceiver)

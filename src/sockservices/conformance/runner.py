@@ -63,7 +63,7 @@ def check(
     @param timing: timeouts and intervals.
     @param now: the time in seconds since 1970-01-01 00:00 UTC, to compare with C{daytime} and C{time}.
     @return: fires with all rows, those of a service together; fails with
-        L{Unanswered<sockservices.client.Unanswered>} if the name does not resolve.
+        L{Unanswered<sockservices.client.Unanswered>} if the name does not resolve in time.
     @raise ValueError: if there are no cases for a service.
     """
     unknown = sorted(set(ports) - {suite.service for suite in SUITES})
@@ -80,7 +80,7 @@ async def _check(
     timing: Timing,
     now: Callable[[], float],
 ) -> list[Row]:
-    ip = await resolve(host, reactor)
+    ip = await resolve(host, reactor, timing.responseTimeout)
     common: Any = {"reactor": reactor, "timing": timing, "now": now}
     connections = Throttle(reactor, timing.connectionInterval)
     datagrams = Throttle(reactor, timing.datagramInterval)

@@ -7,14 +7,22 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from twisted.internet.base import ReactorBase
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 __all__ = ["Timer", "globalClock"]
 
+#: Seconds after its time from which a reactor's call is late: the process was stopped (SIGSTOP), or busy.
+MAX_LATENESS = 1.0
+
+#: Seconds by which a reactor's late call is put off once. Reactors run timed calls before they poll: what peers sent
+#: while the process was stopped is read first.
+READ_DELAY = 0.25
+
 
 class Timer:
     """
-    Fires no later than it was asked to.
+    Fires no later than it was asked to. If the reactor itself is late, input is read first.
 
     @ivar at: the time that it is set for, in seconds by the clock. A later time changes nothing.
     """
@@ -42,6 +50,19 @@ class Timer:
             self._delayed = self._clock.callLater(max(0.0, at - self._clock.seconds()), self._fire)
 
     def _fire(self) -> None:
+        if self._late():
+            # self.at does not change: until the call, by() with a later time does nothing.
+            self._delayed = self._clock.callLater(READ_DELAY, self._callNow)
+        else:
+            self._callNow()
+
+    def _late(self) -> bool:
+        # A Clock, which tests advance, reads no input between two calls.
+        if self._delayed is None or not isinstance(self._clock, ReactorBase):
+            return False
+        return self._clock.seconds() - self._delayed.getTime() > MAX_LATENESS
+
+    def _callNow(self) -> None:
         # The clock may be a rounding error before the time that was asked for.
         now = max(self._clock.seconds(), self.at)
         self._delayed, self.at = None, math.inf

@@ -4,7 +4,10 @@ Builds a server from its configuration.
 
 from __future__ import annotations
 
+import os
+import resource
 from collections.abc import Iterator
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -24,6 +27,11 @@ from sockservices.transports.reactor import Reactor
 from sockservices.transports.sockets import openSockets
 
 __all__ = ["ListenError", "buildServer"]
+
+
+#: Descriptors that a start opens after its sockets, beside an epoll set for each listener: for the reactor, the log,
+#: the pid file and the service manager.
+START_DESCRIPTORS = 16
 
 
 class ListenError(Exception):
@@ -50,10 +58,31 @@ def buildServer(config: ServerConfig, reactor: Reactor, census: Census | None = 
                 service.open()
                 _rejectWildcard(listener, service)
         except Exception as error:
-            for service in services:
-                service.close()
+            _close(services)
             raise ListenError(f"{listener.origin}: {error}") from error
+    if not _spareDescriptors(len(services) + START_DESCRIPTORS):
+        _close(services)
+        limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        raise ListenError(f"{len(services)} listeners: expected more than {limit} open files (ulimit -n)")
     return Supervisor(reactor, services, visitLog)
+
+
+def _close(services: list[ListenerService]) -> None:
+    for service in services:
+        service.close()
+
+
+def _spareDescriptors(count: int) -> bool:
+    """
+    Whether this process may open so many descriptors more.
+    """
+    with ExitStack() as spare:
+        try:
+            for _ in range(count):
+                spare.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        except OSError:
+            return False
+    return True
 
 
 def _rejectWildcard(listener: ListenerConfig, service: ListenerService) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any, ClassVar
 
 from twisted.application.app import ServerOptions
 from twisted.python import usage
@@ -18,8 +18,10 @@ from sockservices.registry import services
 from sockservices.server.config import ServerConfig
 from sockservices.server.listener_options import PROTOS, listenersOf
 from sockservices.server.policy_options import policyOf, policyParameters
+from sockservices.server.twistd import checkTwistdOptions, exitWithError
+from sockservices.text.printable import printable
 
-__all__ = ["Options", "exitWithError"]
+__all__ = ["Options"]
 
 
 class Options(usage.Options):
@@ -105,14 +107,16 @@ class Options(usage.Options):
 
     def parseOptions(self, options: list[str] | None = None) -> None:
         """
-        Parse. Under C{twistd} an error is one line; C{twist} formats errors itself.
+        Parse. Under C{twistd} an error is one line, also one in its own options; C{twist} formats errors itself.
         """
         try:
             super().parseOptions(options)
         except usage.UsageError as error:
             if not self.twistd:
-                raise
+                raise usage.UsageError(printable(str(error))) from None
             exitWithError(str(error))
+        # Now, because twistd reads its pid file before it calls makeService().
+        checkTwistdOptions(self.twistd)
 
     @property
     def twistd(self) -> Mapping[str, Any]:
@@ -139,10 +143,3 @@ class Options(usage.Options):
             raise usage.UsageError("--interface: expected --service beside it; a --listen takes :interface=ADDRESS")
         common = {"policy": policy, "trace": bool(self["show"]), "plain": bool(self["plain"])}
         self.config = ServerConfig(listeners=listenersOf(self, self._services, **common), logFormat=self["log-format"])
-
-
-def exitWithError(text: str) -> NoReturn:
-    """
-    Exit with one line on standard error, and status 1.
-    """
-    raise SystemExit("sockservices: " + " ".join(text.split()))

@@ -5,18 +5,32 @@ The command's actions on signals.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
 from twisted.logger import Logger
 
-__all__ = ["Signals"]
+__all__ = ["Signals", "blockedSignals"]
 
 log = Logger("sockservices")
 
 #: Seconds after the drain until SIGALRM kills a process whose shutdown hangs.
 ALARM_DELAY = 5
+
+
+@contextmanager
+def blockedSignals() -> Iterator[None]:
+    """
+    Block the signals whose default action ends the process, and leaves the files of sockets that are being opened.
+    """
+    numbers = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1}
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
 
 
 class Signals:
@@ -34,21 +48,47 @@ class Signals:
         self._abortAll = abortAll
         self._alarmSeconds = int(drain) + ALARM_DELAY
         self._stopping = False
+        self._held: int | None = None
         self._twistedActions: dict[int, Any] = {}
+
+    def hold(self) -> None:
+        """
+        Hold the first signal to stop until the reactor runs. Its default action ends the process at once, and leaves
+        the files of sockets.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            # An ignored signal stays ignored: shells start background processes with SIGINT ignored.
+            if signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._hold)
+        self._installOthers()
 
     def install(self) -> None:
         """
-        Install the actions. Call this when the reactor runs: it installs its own when it starts.
+        Install the actions, and act on the signal that was held. Call this when the reactor runs: the reactor installs
+        its own actions when it starts.
         """
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number, twistedAction in ((signal.SIGTERM, self._reactor.sigTerm), (signal.SIGINT, self._reactor.sigInt)):
             action = signal.getsignal(number)
-            # An ignored signal stays ignored: shells start background processes with SIGINT ignored.
+            if action == self._hold:
+                # Twisted installs its action for SIGINT only in place of Python's own.
+                action = twistedAction
             if callable(action):
                 self._twistedActions[number] = action
                 signal.signal(number, self._stop)
+        self._installOthers()
+        if self._held is not None:
+            signal.raise_signal(self._held)
+
+    def _installOthers(self) -> None:
         signal.signal(signal.SIGHUP, self._reload)
         if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:
             signal.signal(signal.SIGUSR1, self._rotate)
+
+    def _hold(self, number: int, frame: FrameType | None) -> None:
+        if self._held is None:
+            self._held = number
+            # When the start hangs, SIGALRM ends it.
+            signal.alarm(self._alarmSeconds)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         if self._stopping:

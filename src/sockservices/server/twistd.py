@@ -4,16 +4,24 @@ What the command owes to twistd, which runs it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from pathlib import Path
-from pwd import getpwuid
-from typing import Any
+from typing import Any, NoReturn
 
 from sockservices.monitoring.log import logObserver
-from sockservices.server.options import exitWithError
+from sockservices.server.start_trial import tryStart
+from sockservices.text.printable import printable
 
-__all__ = ["checkTwistdOptions", "keptGroups", "twistdObserver"]
+__all__ = ["checkTwistdOptions", "exitWithError", "twistdObserver"]
+
+#: The highest user or group: setuid(2) takes one more, 2^32 - 1, for "leave it as it is".
+MAX_ID = 2**32 - 2
+
+
+def exitWithError(text: str) -> NoReturn:
+    """
+    Exit with one line on standard error, and status 1.
+    """
+    raise SystemExit("sockservices: " + printable(" ".join(text.split())))
 
 
 def checkTwistdOptions(twistd: Mapping[str, Any]) -> None:
@@ -22,22 +30,16 @@ def checkTwistdOptions(twistd: Mapping[str, Any]) -> None:
 
     @param twistd: its options; empty under another command.
     """
-    uid, pidfile = twistd.get("uid"), twistd.get("pidfile")
-    if pidfile and not Path(pidfile).parent.is_dir():
-        exitWithError(f"--pidfile {pidfile}: there is no such folder")
-    if uid is not None:
-        try:
-            getpwuid(uid)
-        except KeyError:
-            exitWithError(f"--uid {uid}: there is no such user")
-
-
-def keptGroups(twistd: Mapping[str, Any]) -> list[int] | None:
-    """
-    The groups to keep when privileges are shed, where twistd would keep all of root's: with C{--gid} alone.
-    """
-    uid, gid = twistd.get("uid"), twistd.get("gid")
-    return [gid] if gid is not None and uid is None and os.geteuid() == 0 else None
+    for option in ("uid", "gid"):
+        number = twistd.get(option)
+        if number is not None and not 0 <= number <= MAX_ID:
+            exitWithError(f"--{option} {number}: expected 0 to {MAX_ID}")
+    umask = twistd.get("umask")
+    if umask is not None and not 0 <= umask <= 0o777:
+        exitWithError(f"--umask {umask:o}: expected 0 to 777")
+    error = tryStart(twistd)
+    if error:
+        exitWithError(error)
 
 
 def twistdObserver(logFormat: str, twistd: Mapping[str, Any], reactor: Any) -> Any:

@@ -7,8 +7,6 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from contextlib import ExitStack
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -21,6 +19,7 @@ from sockservices.monitoring.recorders import VisitLog
 from sockservices.server.listener import ListenerService
 from sockservices.server.services import datagramService, streamService
 from sockservices.testing.background_reactor import BackgroundReactor
+from sockservices.testing.socket_folder import socketFolder
 from sockservices.text.addresses import addressText
 from sockservices.transports.bindings import InetBinding, UnixBinding
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
@@ -52,9 +51,7 @@ class Served:
         with ExitStack() as exits:
             binding: InetBinding | UnixBinding
             if not transport.isInet:
-                # Not one of pytest's folders: their names are often too long for a socket's.
-                folder = exits.enter_context(TemporaryDirectory(prefix="sockservices-", ignore_cleanup_errors=True))
-                binding = UnixBinding(transport, str(Path(folder, "socket")))
+                binding = UnixBinding(transport, str(exits.enter_context(socketFolder()) / "socket"))
             else:
                 binding = InetBinding(transport, 0, interface)
             background.call(self._start, transport, binding, responder, policy)

@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.interfaces import IReadDescriptor, IResolutionReceiver
+from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.pollreactor import PollReactor
 from twisted.internet.selectreactor import SelectReactor
 
@@ -20,7 +20,7 @@ from sockservices.conversation.transport import Transport
 from sockservices.responders import Echo
 from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
 from sockservices.transports.endpoints import DatagramEndpoint
-from tests.support.client import SHORT_TIMEOUT, ClientCase, EmptyResolver
+from tests.support.client import SHORT_TIMEOUT, ClientCase, SlowResolver
 from tests.support.loop import descriptors
 
 #: The longest UDP payload over IPv4: 65,535 bytes less an IP header of 20 and a UDP header of 8 (RFC 791, RFC 768).
@@ -28,30 +28,6 @@ MAX_UDP4 = 65507
 
 #: The longest UDP payload over IPv6, whose length field does not count the IP header (RFC 8200 section 3).
 MAX_UDP6 = 65527
-
-
-class SlowResolver(EmptyResolver):
-    """
-    A resolver that completes when the test says so.
-    """
-
-    receiver: Any = None
-
-    def resolveHostName(self, resolutionReceiver: Any, hostName: str, *_: Any, **__: Any) -> Any:
-        """
-        Keep the receiver.
-        """
-        IResolutionReceiver(resolutionReceiver).resolutionBegan(self)
-        self.receiver = resolutionReceiver
-        return self
-
-    def complete(self, *addresses: IPv4Address | IPv6Address) -> None:
-        """
-        Complete with these addresses.
-        """
-        for address in addresses:
-            self.receiver.addressResolved(address)
-        self.receiver.resolutionComplete()
 
 
 class DatagramCase(ClientCase):
@@ -242,6 +218,14 @@ class NameTests(DatagramCase):
         reply.cancel()
         self.assertRaises(CancelledError, self.wait, reply)
         self.resolver.complete(IPv4Address("UDP", "127.0.0.1", 0))
+        self.assertQuiet()
+
+    def test_openTimeout(self) -> None:
+        """
+        C{open()} has a timeout of its own for name resolution.
+        """
+        client = DatagramClient(("a.name", 8007), reactor=self.reactor)
+        self.assertFails(Deferred.fromCoroutine(client.open(SHORT_TIMEOUT)), Verdict.TIMEOUT)
         self.assertQuiet()
 
 

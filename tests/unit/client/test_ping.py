@@ -16,7 +16,7 @@ from twisted.internet.task import Clock
 from sockservices.client import Target, Verdict
 from sockservices.client.ping import ping
 from sockservices.client.ping_statistics import PROBE_SIZE, PingStatistics
-from tests.support.client import ClientCase
+from tests.support.client import ClientCase, SlowResolver
 from tests.support.sockets import closeWithReset
 
 
@@ -258,6 +258,17 @@ class DatagramTests(PingCase):
         self.clock.advance(1)
         self.echo(server)
         self.assertDone(pinging, Verdict.UNREACHABLE, sent=2, returned=1, lost=1)
+
+    def test_slowResolver(self) -> None:
+        """
+        The timeout applies to the resolution of a host name too: the probe is lost, and the ping goes on.
+        """
+        self.reactor.installNameResolver(SlowResolver())
+        self.target = Target("udp", ("a.name", 8007))
+        pinging = self.ping(2)
+        for _ in range(2):
+            self.clock.advance(2)
+        self.assertDone(pinging, Verdict.TIMEOUT, sent=2, lost=2)
 
     def test_lastProbeRefused(self) -> None:
         """

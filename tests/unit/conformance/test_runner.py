@@ -13,6 +13,7 @@ from sockservices.client import Unanswered, Verdict
 from sockservices.conformance import PORTS, RFC_PORTS, Result, Row, Timing, check, countCases
 from sockservices.registry import find, names
 from sockservices.responders import Discard, Echo, Welcome
+from tests.support.client import SHORT_TIMEOUT, SlowResolver
 from tests.support.conformance import (
     LOOPBACK,
     QUICK,
@@ -144,6 +145,15 @@ class NotOfferedTests(ConformanceCase):
         """
         checking = check("x" * 64, {"echo": 7}, reactor=self.reactor)
         self.assertIs(self.failureResultOf(checking, Unanswered).value.verdict, Verdict.DNS)
+
+    def test_slowResolver(self) -> None:
+        """
+        A check of a name that does not resolve within the response timeout fails.
+        """
+        self.reactor.installNameResolver(SlowResolver())
+        checking = check("a.name", {"echo": 7}, reactor=self.reactor, timing=Timing(SHORT_TIMEOUT))
+        self.until(lambda: checking.called)
+        self.assertIs(self.failureResultOf(checking, Unanswered).value.verdict, Verdict.TIMEOUT)
 
     def test_unknownService(self) -> None:
         """

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from sockservices.protocols.timer import Timer
+from sockservices.protocols.timer import MAX_LATENESS, READ_DELAY, Timer
+from tests.support.loop import LoopCase
 
 
 class TimerTests(SynchronousTestCase):
@@ -89,3 +90,56 @@ class TimerTests(SynchronousTestCase):
         gc.collect()
         self.assertEqual([], self.clock.getDelayedCalls())
         self.assertIsNone(reference())
+
+
+class LateReactorTests(LoopCase):
+    """
+    L{Timer} on a reactor whose timed calls run late, as after a pause of the process.
+    """
+
+    def setUp(self) -> None:
+        """
+        Set a timer for 10, by a clock that the test sets.
+        """
+        super().setUp()
+        self.now = 0.0
+        self.reactor.seconds = lambda: self.now
+        self.fired: list[float] = []
+        self.timer = Timer(self.reactor, self.fired.append)
+        self.timer.by(10)
+        self.turn()
+
+    def at(self, now: float) -> list[float]:
+        """
+        Set the clock, and turn the reactor twice.
+
+        @return: when the timer has fired.
+        """
+        self.now = now
+        self.turn(2)
+        return self.fired
+
+    def test_aLittleLate(self) -> None:
+        """
+        A call that is C{MAX_LATENESS} late is made at once.
+        """
+        self.assertEqual([10 + MAX_LATENESS], self.at(10 + MAX_LATENESS))
+
+    def test_aLateCallIsPutOffOnce(self) -> None:
+        """
+        A call that is later is made C{READ_DELAY} later, so that the reactor reads in between; however late it is then.
+        Times that are asked for meanwhile put nothing off.
+        """
+        self.assertEqual([], self.at(17))
+        self.timer.by(12)
+        self.timer.by(20)
+        self.assertEqual([], self.at(17 + READ_DELAY / 2))
+        self.assertEqual([30], self.at(30))
+
+    def test_aLateCallCanBeCancelled(self) -> None:
+        """
+        A timer that is cancelled while its call is put off never fires.
+        """
+        self.at(17)
+        self.timer.cancel()
+        self.assertEqual(([], []), (self.at(30), self.reactor.getDelayedCalls()))

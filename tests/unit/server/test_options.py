@@ -21,6 +21,7 @@ from sockservices import Policy, __version__
 from sockservices.conversation.transport import Transport
 from sockservices.registry import find, names
 from sockservices.server.options import Options
+from sockservices.text.printable import printable
 from sockservices.transports.bindings import Binding, InetBinding, SystemdBinding, UnixBinding
 from tests.support.twistd import environment
 
@@ -245,13 +246,14 @@ class PolicyTests(SynchronousTestCase):
     @given(st.sampled_from(list(NUMBERS)), st.text(alphabet="0123456789.e-+_infa \u0663") | st.text())
     def test_anyText(self, option: str, text: str) -> None:
         """
-        Whatever is said for a number is one, or refused in one line.
+        Any text for a number is one, or is rejected in one line without control characters.
         """
         options = Options()
         try:
             options.parseOptions([f"--{option}={text}"])
         except UsageError as fault:
-            self.assertIn(f"--{option} {text}: ", str(fault))
+            self.assertIn(f"--{option} {printable(text)}: ", str(fault))
+            self.assertTrue(str(fault).isprintable())
         else:
             self.assertGreaterEqual(getattr(options.config.listeners[0].policy, NUMBERS[option]), 0)
 

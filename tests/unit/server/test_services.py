@@ -21,7 +21,7 @@ from zope.interface import implementer
 
 from sockservices import Census, Outcome, Policy, StreamFactory, Visit, datagramService, streamService
 from sockservices.conversation.transport import Transport
-from sockservices.responders import Echo, Hello
+from sockservices.responders import Echo, Hello, Welcome
 from sockservices.server.listener import ListenerService
 from sockservices.testing import DatagramMemoryReactor
 from sockservices.transports.bindings import InetBinding, parse
@@ -537,6 +537,64 @@ class AsyncioTests(LifeTests):
         loop = asyncio.SelectorEventLoop()
         self.addCleanup(loop.close)
         return AsyncioSelectorReactor(loop)
+
+
+class PauseTests(LoopCase):
+    """
+    A pause of the whole process, as by SIGSTOP: time passes, and the reactor does not turn.
+    """
+
+    def setUp(self) -> None:
+        """
+        Set the reactor's clock by hand.
+        """
+        super().setUp()
+        self.now = 0.0
+        self.reactor.seconds = lambda: self.now
+        self.visits: list[Visit] = []
+
+    def pause(self, client: socket.socket, sent: bytes) -> bytes:
+        """
+        Send something in a pause of 7 s.
+
+        @return: the reply.
+        """
+        client.send(sent)
+        self.now += 7
+        self.turn(2)
+        self.now += 1
+        return self.hear(client, 18)
+
+    def serve(self) -> socket.socket:
+        """
+        Serve C{welcome}, whose first message is due in 5 s.
+
+        @return: a client that has connected and sent nothing.
+        """
+        service = streamService("tcp:0", Welcome, reactor=self.reactor, record=self.visits.append)
+        self.addCleanup(service.stopService)
+        service.startService()
+        assert service.port is not None
+        client = self.connect(service.port.getHost())
+        self.until(lambda: service.connections)
+        self.turn()
+        return client
+
+    def test_inputIsReadBeforeTimeoutsAreChecked(self) -> None:
+        """
+        A first message that arrived in the pause is answered, although its deadline has passed.
+        """
+        self.assertEqual(b"welcome to server!", self.pause(self.serve(), b"1"))
+
+    def test_aSilentPeerIsStillEnded(self) -> None:
+        """
+        A connection without input is ended at its deadline, which the pause has passed.
+        """
+        client = self.serve()
+        self.assertEqual(b"", self.pause(client, b""))
+        client.close()
+        self.until(lambda: self.visits)
+        self.assertEqual(Outcome.TIMED_OUT, self.visits[0].outcome)
 
 
 @implementer(IStreamServerEndpoint)

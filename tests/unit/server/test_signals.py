@@ -4,9 +4,10 @@ The command's actions on signals.
 
 from __future__ import annotations
 
+import os
 import signal
 
-from sockservices.server.signals import Signals
+from sockservices.server.signals import Signals, blockedSignals
 from tests.support.loop import LoopCase
 from tests.support.peer import LogCase
 
@@ -33,6 +34,7 @@ class SignalsTests(LogCase, LoopCase):
         self.aborts = 0
         for number in NUMBERS[:2]:
             signal.signal(number, lambda number, frame: self.stops.append(number))
+        self.reactor.sigTerm = self.reactor.sigInt = lambda number, frame: self.stops.append(number)
         self.signals = Signals(self.reactor, self.abortAll, 10.5)
 
     def abortAll(self) -> None:
@@ -71,6 +73,38 @@ class SignalsTests(LogCase, LoopCase):
         signal.raise_signal(signal.SIGINT)
         self.turn()
         self.assertEqual((self.stops, self.aborts, signal.alarm(0)), ([], 0, 0))
+
+    def test_held(self) -> None:
+        """
+        The first signal to stop that arrives before the reactor runs is held until then, with an alarm in case the
+        start hangs.
+        """
+        self.signals.hold()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.raise_signal(number)
+        self.assertEqual(([], 15), (self.stops, signal.alarm(0)))
+        self.signals.install()
+        self.turn()
+        self.assertEqual(([signal.SIGINT], 15), (self.stops, signal.alarm(0)))
+
+    def test_ignoredFromTheStart(self) -> None:
+        """
+        A signal that is ignored at the start is not held.
+        """
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        self.signals.hold()
+        signal.raise_signal(signal.SIGINT)
+        self.signals.install()
+        self.assertEqual(([], 0), (self.stops, signal.alarm(0)))
+
+    def test_blocked(self) -> None:
+        """
+        Signals that are blocked take effect afterwards.
+        """
+        with blockedSignals():
+            os.kill(os.getpid(), signal.SIGTERM)
+            self.assertEqual([], self.stops)
+        self.assertEqual([signal.SIGTERM], self.stops)
 
     def test_logged(self) -> None:
         """

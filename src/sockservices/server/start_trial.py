@@ -1,0 +1,140 @@
+"""
+What twistd does to its process after the sockets are open, tried before they are.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from pwd import getpwuid
+from tempfile import mkstemp
+from typing import Any, NoReturn
+
+from twisted.python.util import switchUID
+
+__all__ = ["keptGroups", "tryStart"]
+
+
+def tryStart(twistd: Mapping[str, Any]) -> str:
+    """
+    Apply twistd's options to a child process, as twistd applies them to this one later: root directory, working
+    directory, umask, pid file, user and groups. Only the kernel knows all rules for these, such as capabilities(7).
+
+    @param twistd: its options.
+    @return: the first error, beginning with the option, or C{""}.
+    """
+    steps = list(_steps(twistd))
+    if not steps:
+        return ""
+    try:
+        reader, writer = os.pipe()
+        child = os.fork()
+    except OSError:
+        # No process or descriptor is free. A server in the foreground needs no other process.
+        return ""
+    if not child:
+        _run(steps, writer)
+    os.close(writer)
+    with os.fdopen(reader, encoding="utf-8", errors="surrogateescape") as pipe:
+        error = pipe.read()
+    os.waitpid(child, 0)
+    return error
+
+
+def _run(steps: list[tuple[str, Callable[[], object]]], writer: int) -> NoReturn:
+    """
+    Take the steps, write the first error to a pipe, and end this process.
+    """
+    try:
+        error = next(filter(None, (_errorOf(option, step) for option, step in steps)), "")
+        os.write(writer, error.encode("utf-8", "surrogateescape"))
+    finally:
+        # Nothing of the parent process is to be flushed or cleaned up twice.
+        os._exit(0)
+
+
+def _errorOf(option: str, step: Callable[[], object]) -> str:
+    try:
+        step()
+    except OSError as error:
+        return f"{option}: {error.strerror}"
+    except KeyError:
+        return f"{option}: there is no such user"
+    except (OverflowError, ValueError) as error:
+        return f"{option}: {error}"
+    return ""
+
+
+def _steps(twistd: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[], object]]]:
+    """
+    What twistd does, in its order, each with the option that asks for it.
+    """
+    chroot, rundir, umask = twistd.get("chroot"), twistd.get("rundir", "."), twistd.get("umask")
+    uid, gid, pidfile = twistd.get("uid"), twistd.get("gid"), twistd.get("pidfile")
+    if pidfile:
+        pidfile = os.path.abspath(pidfile)  # noqa: PTH100 (as twistd does: symbolic links are kept)
+        yield f"--pidfile {pidfile}", partial(_read, pidfile)
+    if chroot is not None:
+        yield f"--chroot {chroot}", partial(os.chroot, chroot)
+        rundir = "/" if rundir == "." else rundir
+    if rundir != ".":
+        yield f"--rundir {rundir}", partial(os.chdir, rundir)
+    if umask is not None:
+        yield f"--umask {umask:o}", partial(os.umask, umask)
+    if pidfile:
+        yield f"--pidfile {pidfile}", partial(_tryWriting, pidfile)
+    groups = keptGroups(twistd)
+    if groups is not None:
+        yield f"--gid {gid}", partial(os.setgroups, groups)
+    if uid is not None:
+        yield f"--uid {uid}", partial(_switchUser, uid, gid, bool(twistd.get("euid")))
+    elif gid is not None:
+        yield f"--gid {gid}", partial(_switchUser, uid, gid, bool(twistd.get("euid")))
+
+
+def keptGroups(twistd: Mapping[str, Any]) -> list[int] | None:
+    """
+    The groups to keep when privileges are shed, where twistd would keep all of root's: with C{--gid} alone.
+    """
+    uid, gid = twistd.get("uid"), twistd.get("gid")
+    return [gid] if gid is not None and uid is None and os.geteuid() == 0 else None
+
+
+def _read(path: str) -> None:
+    try:
+        # O_NONBLOCK: a FIFO would wait for a writer.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return
+    try:
+        os.read(descriptor, 1)
+    finally:
+        os.close(descriptor)
+
+
+def _tryWriting(path: str) -> None:
+    """
+    Open a file for writing if it exists. Otherwise create and remove one beside it: under the name itself, a server
+    that starts at the same time would find an empty pid file.
+    """
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
+    except FileNotFoundError as error:
+        folder = Path(path).parent
+        if not folder.is_dir():
+            raise FileNotFoundError(error.errno, "there is no such folder") from None
+        descriptor, other = mkstemp(dir=folder)
+        os.close(descriptor)
+        os.unlink(other)  # noqa: PTH108
+
+
+def _switchUser(uid: int | None, gid: int | None, euid: bool) -> None:
+    if uid is not None and gid is None:
+        gid = getpwuid(uid).pw_gid
+    with warnings.catch_warnings():
+        # Of a process that has this user already.
+        warnings.simplefilter("ignore")
+        switchUID(uid, gid, euid)
