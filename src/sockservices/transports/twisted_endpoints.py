@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IStreamServerEndpoint
+from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime, IStreamServerEndpoint
 from twisted.internet.posixbase import PosixReactorBase
 
 from sockservices.conversation.transport import Transport
@@ -44,7 +44,9 @@ class _ListeningReactor:
         """
         from twisted.protocols.tls import TLSMemoryBIOFactory  # It needs pyOpenSSL.
 
-        return self.listenTCP(port, TLSMemoryBIOFactory(contextFactory, False, factory), backlog, interface)
+        return self.listenTCP(
+            port, TLSMemoryBIOFactory(contextFactory, False, factory, IReactorTime(self._reactor)), backlog, interface
+        )
 
 
 def twistedEndpoint(reactor: Reactor, text: str) -> IStreamServerEndpoint:

@@ -4,6 +4,9 @@ Services at Twisted's own TLS endpoints.
 
 from __future__ import annotations
 
+import socket
+import ssl
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,9 +19,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices import Census, Outcome, StreamFactory, Visit, streamService
-from sockservices.client import ask
 from sockservices.responders import Echo, Upper, Welcome
-from tests.support.loop import LoopCase
+from tests.support.loop import PATIENCE, LoopCase
 from tests.support.peer import PEER, LogCase
 
 try:
@@ -26,8 +28,6 @@ try:
     from cryptography.hazmat.primitives.asymmetric import rsa
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-    from twisted.internet.endpoints import TCP4ClientEndpoint, wrapClientTLS
-    from twisted.internet.ssl import CertificateOptions
 except ImportError:
     x509 = None  # type: ignore[assignment]
 
@@ -136,7 +136,20 @@ class TLSServiceTests(LoopCase, LogCase):
         """
         visits = list[Visit]()
         address = self.serve(f"ssl:0:interface=127.0.0.1:privateKey={CERTIFICATE}", Welcome, Census(), visits)
-        endpoint = wrapClientTLS(CertificateOptions(), TCP4ClientEndpoint(self.reactor, "127.0.0.1", address.port))
-        self.assertEqual(self.wait(ask(endpoint, b"1", reactor=self.reactor)), b"welcome to server!")
+        context = ssl.create_default_context(cafile=CERTIFICATE)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        received = list[bytes]()
+
+        def run() -> None:
+            with (
+                socket.create_connection(("127.0.0.1", address.port), PATIENCE) as client,
+                context.wrap_socket(client) as secure,
+            ):
+                secure.sendall(b"1")
+                received.append(secure.recv(100))
+
+        thread = threading.Thread(target=run)
+        thread.start()
         self.until(lambda: visits)
-        self.assertEqual(visits[0].outcome, Outcome.FINISHED)
+        thread.join()
+        self.assertEqual((received, visits[0].outcome), ([b"welcome to server!"], Outcome.FINISHED))
