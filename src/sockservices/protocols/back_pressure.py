@@ -73,5 +73,5 @@ class BackPressure:
 
     def stopProducing(self) -> None:
         """
-        The connection is gone: L{connectionLost} follows.
+        The connection is gone: C{connectionLost} follows.
         """
