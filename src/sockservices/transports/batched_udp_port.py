@@ -21,7 +21,7 @@ __all__ = ["BatchedUDPPort"]
 
 #: Datagrams in one call after which others are likely to have come meanwhile: they are asked for at once, which costs
 #: less than a turn of the reactor.
-BUSY = 8
+MIN_BUSY_BATCH = 8
 
 #: The most routes that are remembered.
 MAX_ROUTES = 4096
@@ -32,10 +32,10 @@ SOL_UDP, UDP_SEGMENT = 17, 103
 
 #: Datagrams of more bytes are sent one by one: they may have to be fragmented, as everywhere one of 1280 need not
 #: (RFC 8200 5), and IPv6 and UDP take 48 of these.
-SEGMENT = 1232
+MAX_SEGMENT = 1232
 
 #: The most bytes that go together: what one datagram might have, IPv6 options aside.
-TOGETHER = 65000
+MAX_RUN_BYTES = 65000
 
 _SIZE = struct.Struct("@H")
 
@@ -169,7 +169,7 @@ class BatchedUDPPort(UDPPort):
                 continue
             self._batch = iter(received)
             self._serve()
-            if len(received) < BUSY:
+            if len(received) < MIN_BUSY_BATCH:
                 break
             most -= len(received)
 
@@ -191,8 +191,8 @@ class BatchedUDPPort(UDPPort):
         """
         Begin a run of replies of one size.
         """
-        together = self._segments and 0 < size <= SEGMENT
-        run = _SegmentRun(route, size, min(MAX_BATCH, TOGETHER // size) if together else 1)
+        together = self._segments and 0 < size <= MAX_SEGMENT
+        run = _SegmentRun(route, size, min(MAX_BATCH, MAX_RUN_BYTES // size) if together else 1)
         self._runs.append(run)
         return run
 

@@ -25,7 +25,7 @@ LOOPBACK = "127.0.0.1"
 BACKLOG = 1024
 
 #: The prefix of a binding whose connections begin with a PROXY header, as with Twisted's endpoint strings.
-PROXIED = "haproxy:"
+PROXY_PREFIX = "haproxy:"
 
 #: Bytes of the longest path: C{sun_path} has 108 bytes with its final NUL (unix(7)).
 MAX_PATH = 107
@@ -172,7 +172,7 @@ def parse(text: str) -> Binding | None:
     @return: L{None} when the kind is not one of ours, so that it may be one of Twisted's.
     @raise ValueError: when it is, but its arguments are wrong.
     """
-    if text.startswith(PROXIED):
+    if text.startswith(PROXY_PREFIX):
         return _parseProxied(text)
     kind, *parts = _PART.findall(text)
     if kind not in (*Transport, "systemd"):
@@ -197,7 +197,7 @@ def parse(text: str) -> Binding | None:
 
 
 def _parseProxied(text: str) -> Binding | None:
-    binding: Any = parse(text.removeprefix(PROXIED))
+    binding: Any = parse(text.removeprefix(PROXY_PREFIX))
     if binding is None:
         return None
     if not binding.stream:

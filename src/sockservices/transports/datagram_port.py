@@ -32,10 +32,10 @@ __all__ = ["DatagramPort", "PortRoute", "UDPPort"]
 log = Logger("sockservices")
 
 #: Datagrams read in one turn of the reactor, counted one by one: empty ones are cheap to send too.
-MOST = 64
+DATAGRAMS_PER_TURN = 64
 
 #: Datagrams that may wait in the kernel when the port is stopped, at the most.
-QUEUE = 4096
+MAX_QUEUED = 4096
 
 
 @implementer(IReplyRoute)
@@ -89,13 +89,13 @@ class DatagramPort(Port):
         """
         Receive what waits, as far as one turn of the reactor goes.
         """
-        self._read(MOST)
+        self._read(DATAGRAMS_PER_TURN)
 
     def lastRead(self) -> None:
         """
         Receive all that waits, and no flood that goes on.
         """
-        self._read(QUEUE)
+        self._read(MAX_QUEUED)
 
     def _read(self, most: int) -> None:
         for _ in range(most):

@@ -30,7 +30,7 @@ IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8) if sys.platform == "linux" else 0
 
 
 #: The limited broadcast address (RFC 919).
-EVERYBODY = b"\xff\xff\xff\xff"
+LIMITED_BROADCAST = b"\xff\xff\xff\xff"
 
 
 def peerName(host: str, port: int, scope: int) -> tuple[str, int]:
@@ -57,7 +57,7 @@ def destinationOf(
         if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
             _, local, target = _PKTINFO4.unpack(data)
             # Not an address of this host: whatever its form, a broadcast to one of our networks, or multicast.
-            destination = socket.inet_ntop(socket.AF_INET, target if target == local else EVERYBODY)
+            destination = socket.inet_ntop(socket.AF_INET, target if target == local else LIMITED_BROADCAST)
             return destination, (level, kind, _PKTINFO4.pack(0, local, bytes(4)))
         if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
             target, interface = _PKTINFO6.unpack(data)

@@ -33,11 +33,11 @@ __all__ = ["StreamPort"]
 log = Logger("sockservices")
 
 #: Connections accepted in one turn of the reactor: a flood of them must not keep it from what is open already.
-MOST = 64
+ACCEPTS_PER_TURN = 64
 
 #: One connection was lost while it waited, or may not be had (accept(2)); the next one may be well. After any other
 #: fault, as when there is no descriptor, it stays in the queue: asked again at once, accept() would say the same.
-LOST = frozenset(
+TRANSIENT_ERRORS = frozenset(
     {
         errno.ECONNABORTED,
         errno.EHOSTDOWN,
@@ -53,7 +53,7 @@ LOST = frozenset(
 )
 
 #: Seconds until it is asked again.
-PAUSE = 0.1
+ACCEPT_RETRY_DELAY = 0.1
 
 
 class PlainUnixConnection(unix.Server):
@@ -103,7 +103,7 @@ class StreamPort(Port):
         """
         Accept what waits.
         """
-        self._accept(MOST)
+        self._accept(ACCEPTS_PER_TURN)
 
     def lastRead(self) -> None:
         """
@@ -130,7 +130,7 @@ class StreamPort(Port):
             except BlockingIOError:
                 return
             except OSError as fault:
-                if fault.errno in LOST:
+                if fault.errno in TRANSIENT_ERRORS:
                     continue
                 self._pause(fault)
                 return
@@ -191,7 +191,7 @@ class StreamPort(Port):
     def _pause(self, fault: OSError) -> None:
         self.reactor.removeReader(self)
         if self._pausing is None:
-            self._pausing = self.reactor.callLater(PAUSE, self._resume)
+            self._pausing = self.reactor.callLater(ACCEPT_RETRY_DELAY, self._resume)
         if self._interval.allows(fault.errno, self.reactor.seconds()):
             log.warn("connections to {port} wait: {fault}", port=addressText(self.getHost()), fault=fault.strerror)
 
