@@ -56,7 +56,7 @@ class _RouteCache(dict[bytes, "_BatchedRoute"]):
         return route
 
 
-def _peer(name: bytes) -> tuple[tuple[str, int], bool]:
+def _parseName(name: bytes) -> tuple[tuple[str, int], bool]:
     """
     The peer of a struct sockaddr_in or sockaddr_in6, and whether it is link-local.
     """
@@ -71,14 +71,14 @@ class _SegmentRun:
     """
     Replies of one size by one route.
 
-    @ivar room: how many more there may be.
+    @ivar remaining: how many more there may be.
     @ivar refused: whether the kernel would not take them together.
     """
 
-    __slots__ = ("refused", "replies", "room", "route", "size", "tokens")
+    __slots__ = ("refused", "remaining", "replies", "route", "size", "tokens")
 
-    def __init__(self, route: _BatchedRoute, size: int, room: int) -> None:
-        self.route, self.size, self.room = route, size, room
+    def __init__(self, route: _BatchedRoute, size: int, remaining: int) -> None:
+        self.route, self.size, self.remaining = route, size, remaining
         self.replies: list[bytes] = []
         self.tokens: list[object] = []
         self.refused = False
@@ -112,12 +112,12 @@ class _BatchedRoute(PortRoute):
         """
         source, size = self.source, len(datagram)
         run = source.run
-        if run is None or run.size != size or run.room <= 0 or run.route is not self:
+        if run is None or run.size != size or run.remaining <= 0 or run.route is not self:
             run = source.run = self._port.startRun(self, size)
-        run.room -= 1
+        run.remaining -= 1
         run.replies.append(datagram)
         run.tokens.append(token)
-        if not self._port.serving:
+        if not self._port.dispatching:
             self._port.sendReplies()
 
 
@@ -126,64 +126,64 @@ class BatchedUDPPort(UDPPort):
     Receives up to 64 datagrams by one call, and sends their replies when all have been served, those to one peer
     together. Its protocol provides L{IRequestProtocol<sockservices.transports.interfaces.IRequestProtocol>}.
 
-    @ivar serving: whether a batch is being served.
+    @ivar dispatching: whether a batch is being served.
     """
 
-    serving = False
+    dispatching = False
     _receiver: BatchReceiver | None = None
     _batch: Iterator[tuple[bytes, bytes, bytes]] = iter(())
 
-    def __init__(self, opened: BoundSocket, protocol: AbstractDatagramProtocol, reactor: Reactor) -> None:
-        super().__init__(opened, protocol, reactor)
+    def __init__(self, bound: BoundSocket, protocol: AbstractDatagramProtocol, reactor: Reactor) -> None:
+        super().__init__(bound, protocol, reactor)
         self._runs: list[_SegmentRun] = []
         self._routes = _RouteCache(self._newRoute)
         self._sources: dict[bytes, _Source] = {}
         self._nameSize = NAME_SIZES[self.family]
-        self._segments = True
+        self._canSegment = True
 
     def _newRoute(self, key: bytes) -> _BatchedRoute:
         name = key[: self._nameSize]
-        peer, scoped = _peer(name)
-        destination, pktinfo = destinationOf(controlMessages(key[self._nameSize :]), scoped, self._only)
+        peer, linkLocal = _parseName(name)
+        destination, pktinfo = destinationOf(controlMessages(key[self._nameSize :]), linkLocal, self._fixedDestination)
         route = _BatchedRoute(self, peer, destination, pktinfo)
         if len(self._sources) >= MAX_ROUTES:
             self._sources.clear()
         route.source = self._sources.setdefault(name, _Source())
         return route
 
-    def _read(self, most: int) -> None:
+    def _read(self, limit: int) -> None:
         # A protocol that stops the port while it receives a datagram comes here again: the rest of the batch is first.
-        self._serve()
+        self._dispatchBatch()
         if self._receiver is None:
             # Only now: it is by the protocol how long datagrams may be.
             self._receiver = BatchReceiver(self.family, self.maxPacketSize)
-        while most > 0 and self.connected:
+        while limit > 0 and self.connected:
             try:
-                received = self._receiver.receive(self.socket.fileno(), min(most, MAX_BATCH))
+                received = self._receiver.receive(self.socket.fileno(), min(limit, MAX_BATCH))
             except BlockingIOError:
                 break
             except OSError:
                 # The network's answer to an earlier reply (ICMP), or no memory. The next read may go well.
                 self.errors += 1
-                most -= 1
+                limit -= 1
                 continue
             self._batch = iter(received)
-            self._serve()
+            self._dispatchBatch()
             if len(received) < MIN_BUSY_BATCH:
                 break
-            most -= len(received)
+            limit -= len(received)
 
-    def _serve(self) -> None:
-        requestReceived, routes = self._received, self._routes
-        self.serving = True
+    def _dispatchBatch(self) -> None:
+        requestReceived, routes = self._requestReceived, self._routes
+        self.dispatching = True
         for datagram, name, control in self._batch:
             if not self.connected:
                 break
             try:
                 requestReceived(datagram, routes[name + control])
-            except BaseException as fault:
-                self._raised(fault)
-        self.serving = False
+            except BaseException as exception:
+                self._logException(exception)
+        self.dispatching = False
         if self._runs:
             self.sendReplies()
 
@@ -191,8 +191,8 @@ class BatchedUDPPort(UDPPort):
         """
         Begin a run of replies of one size.
         """
-        together = self._segments and 0 < size <= MAX_SEGMENT
-        run = _SegmentRun(route, size, min(MAX_BATCH, MAX_RUN_BYTES // size) if together else 1)
+        segmented = self._canSegment and 0 < size <= MAX_SEGMENT
+        run = _SegmentRun(route, size, min(MAX_BATCH, MAX_RUN_BYTES // size) if segmented else 1)
         self._runs.append(run)
         return run
 
@@ -205,14 +205,14 @@ class BatchedUDPPort(UDPPort):
         failures: list[tuple[object, Exception]] = []
         for run in runs:
             run.route.source.run = None
-            if len(run.replies) > 1 and self._segments and self._sendSegmented(run):
+            if len(run.replies) > 1 and self._canSegment and self._sendSegmented(run):
                 sent += run.tokens
             else:
                 self._sendEach(run, sent, failures)
         try:
             self.protocol.repliesSent(sent, failures)
-        except BaseException as fault:
-            self._raised(fault)
+        except BaseException as exception:
+            self._logException(exception)
 
     def _sendEach(self, run: _SegmentRun, sent: list[object], failures: list[tuple[object, Exception]]) -> None:
         peer, pktinfo, before = run.route.peer, run.route.pktinfo, len(sent)
@@ -224,7 +224,7 @@ class BatchedUDPPort(UDPPort):
                 failures.append((token, error))
         if len(sent) - before > 1 and run.refused:
             # An older kernel, or an interface that cannot: one by one they go.
-            self._segments = False
+            self._canSegment = False
 
     def _sendSegmented(self, run: _SegmentRun) -> bool:
         ancillary = [(SOL_UDP, UDP_SEGMENT, _SIZE.pack(run.size))]

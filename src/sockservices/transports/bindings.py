@@ -67,11 +67,11 @@ class Binding:
         """
         return self.transport is None or not self.transport.isStream
 
-    def listen(self, reactor: Any, served: Any) -> IListeningPort:
+    def listen(self, reactor: Any, factoryOrProtocol: Any) -> IListeningPort:
         """
         Have a reactor listen that opens sockets itself, or only pretends to.
 
-        @param served: the factory of connections, or the protocol of datagrams.
+        @param factoryOrProtocol: the factory of connections, or the protocol of datagrams.
         @raise ValueError: when that is not possible.
         """
         raise ValueError("this reactor cannot adopt sockets")
@@ -99,15 +99,15 @@ class InetBinding(Binding):
     def __str__(self) -> str:
         return f"{self.transport}:{hostPort(self.interface, self.port)}"
 
-    def listen(self, reactor: Any, served: Any) -> IListeningPort:
+    def listen(self, reactor: Any, factoryOrProtocol: Any) -> IListeningPort:
         """
         Have a reactor listen.
         """
         port: IListeningPort
         if self.stream:
-            port = reactor.listenTCP(self.port, served, BACKLOG, self.interface)
+            port = reactor.listenTCP(self.port, factoryOrProtocol, BACKLOG, self.interface)
         else:
-            port = reactor.listenUDP(self.port, served, self.interface)
+            port = reactor.listenUDP(self.port, factoryOrProtocol, self.interface)
         return port
 
 
@@ -135,15 +135,15 @@ class UnixBinding(Binding):
     def __str__(self) -> str:
         return f"{self.transport}:{self.path}"
 
-    def listen(self, reactor: Any, served: Any) -> IListeningPort:
+    def listen(self, reactor: Any, factoryOrProtocol: Any) -> IListeningPort:
         """
         Have a reactor listen.
         """
         port: IListeningPort
         if self.stream:
-            port = reactor.listenUNIX(self.path, served, BACKLOG, self.mode)
+            port = reactor.listenUNIX(self.path, factoryOrProtocol, BACKLOG, self.mode)
         else:
-            port = reactor.listenUNIXDatagram(self.path, served, mode=self.mode)
+            port = reactor.listenUNIXDatagram(self.path, factoryOrProtocol, mode=self.mode)
         return port
 
 
@@ -173,30 +173,30 @@ def parse(text: str) -> Binding | None:
     @raise ValueError: when it is, but its arguments are wrong.
     """
     if text.startswith(PROXY_PREFIX):
-        return _parseProxied(text)
+        return _parseWithProxyHeader(text)
     kind, *parts = _PART.findall(text)
     if kind not in (*Transport, "systemd"):
         return None
-    first = {"tcp": "port", "udp": "port", "systemd": "name"}.get(kind, "path")
+    positional = {"tcp": "port", "udp": "port", "systemd": "name"}.get(kind, "path")
     arguments: dict[str, str] = {}
     for number, part in enumerate(parts):
         name, equals, value = part.partition("=")
         if not (equals and name.isidentifier()):
             if number:
-                raise ValueError(f"{_unescaped(part)!r}: expected NAME=VALUE; put an IPv6 address in brackets")
-            name, value = first, part
+                raise ValueError(f"{_unescape(part)!r}: expected NAME=VALUE; put an IPv6 address in brackets")
+            name, value = positional, part
         if name in arguments:
             raise ValueError(f"{name!r}: expected once, not twice")
-        arguments[name] = _unescaped(value)
-    if first not in arguments:
-        raise ValueError(f"{kind}: the {first} is missing")
-    binding = _make(kind, arguments)
+        arguments[name] = _unescape(value)
+    if positional not in arguments:
+        raise ValueError(f"{kind}: the {positional} is missing")
+    binding = _makeBinding(kind, arguments)
     if arguments:
         raise ValueError(f"{next(iter(arguments))!r}: {kind} has no such argument")
     return binding
 
 
-def _parseProxied(text: str) -> Binding | None:
+def _parseWithProxyHeader(text: str) -> Binding | None:
     binding: Any = parse(text.removeprefix(PROXY_PREFIX))
     if binding is None:
         return None
@@ -206,11 +206,11 @@ def _parseProxied(text: str) -> Binding | None:
     return proxied
 
 
-def _unescaped(part: str) -> str:
+def _unescape(part: str) -> str:
     return re.sub(r"\\(.)", r"\1", part, flags=re.DOTALL)
 
 
-def _make(kind: str, arguments: dict[str, str]) -> Binding:
+def _makeBinding(kind: str, arguments: dict[str, str]) -> Binding:
     """
     Make a binding of its arguments, and remove those that it uses.
     """

@@ -14,13 +14,13 @@ from zope.interface import implementer
 
 from sockservices.text.exceptions import exceptionText
 from sockservices.transports.interfaces import IReplyRoute, IRequestProtocol
-from sockservices.transports.listening_port import Port
+from sockservices.transports.listening_port import ListeningPort
 from sockservices.transports.pktinfo import (
     ANCILLARY_SIZE,
     IP_PKTINFO,
     Pktinfo,
     destinationOf,
-    onlyDestination,
+    fixedDestination,
     peerName,
 )
 from sockservices.transports.reactor import Reactor
@@ -34,7 +34,7 @@ log = Logger("sockservices")
 #: Datagrams read in one turn of the reactor, counted one by one: empty ones are cheap to send too.
 DATAGRAMS_PER_TURN = 64
 
-#: Datagrams that may wait in the kernel when the port is stopped, at the most.
+#: Datagrams that may wait in the kernel when the port is stopped, at most.
 MAX_QUEUED = 4096
 
 
@@ -59,7 +59,7 @@ class PortRoute:
         self._port.reply(self, datagram, token)
 
 
-class DatagramPort(Port):
+class DatagramPort(ListeningPort):
     """
     Reads datagrams for a protocol and writes its replies. No error of a call on the socket closes the port.
 
@@ -73,10 +73,12 @@ class DatagramPort(Port):
     errors = 0
     _route: Any = None
 
-    def __init__(self, opened: BoundSocket, protocol: AbstractDatagramProtocol, reactor: Reactor) -> None:
-        super().__init__(opened, protocol, reactor)
+    def __init__(self, bound: BoundSocket, protocol: AbstractDatagramProtocol, reactor: Reactor) -> None:
+        super().__init__(bound, protocol, reactor)
         self.protocol: Any = protocol
-        self._received = protocol.requestReceived if IRequestProtocol.providedBy(protocol) else self._receivedPlain
+        self._requestReceived = (
+            protocol.requestReceived if IRequestProtocol.providedBy(protocol) else self._datagramReceived
+        )
 
     def startListening(self) -> None:
         """
@@ -97,8 +99,8 @@ class DatagramPort(Port):
         """
         self._read(MAX_QUEUED)
 
-    def _read(self, most: int) -> None:
-        for _ in range(most):
+    def _read(self, limit: int) -> None:
+        for _ in range(limit):
             if not self.connected:
                 break
             try:
@@ -110,11 +112,11 @@ class DatagramPort(Port):
                 self.errors += 1
                 continue
             try:
-                self._received(datagram, route)
-            except BaseException as fault:
-                self._raised(fault)
+                self._requestReceived(datagram, route)
+            except BaseException as exception:
+                self._logException(exception)
 
-    def _receivedPlain(self, datagram: bytes, route: Any) -> None:
+    def _datagramReceived(self, datagram: bytes, route: Any) -> None:
         self._route = route
         try:
             self.protocol.datagramReceived(datagram, route.peer)
@@ -128,8 +130,8 @@ class DatagramPort(Port):
         """
         return None if self._route is None else self._route.destination
 
-    def _raised(self, fault: BaseException) -> None:
-        log.error("{protocol} raised {fault}", protocol=self.logPrefix(), fault=exceptionText(fault))
+    def _logException(self, exception: BaseException) -> None:
+        log.error("{protocol} raised {error}", protocol=self.logPrefix(), error=exceptionText(exception))
 
     def _receive(self) -> tuple[bytes, Any]:
         datagram, peer = self.socket.recvfrom(self.maxPacketSize)
@@ -168,21 +170,21 @@ class UDPPort(DatagramPort):
     written while the datagram is being received.
     """
 
-    _only: str | None = None
+    _fixedDestination: str | None = None
 
     def startListening(self) -> None:
         """
         Begin to receive, destinations included where there may be several.
         """
-        self._only = onlyDestination(self.socket)
-        if self._only is None:
+        self._fixedDestination = fixedDestination(self.socket)
+        if self._fixedDestination is None:
             if self.family == socket.AF_INET6:
                 self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-            if IP_PKTINFO and (self.family == socket.AF_INET or self._dual()):
+            if IP_PKTINFO and (self.family == socket.AF_INET or self._isDualStack()):
                 self.socket.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         super().startListening()
 
-    def _dual(self) -> bool:
+    def _isDualStack(self) -> bool:
         # Ours never are; one of a service manager may be.
         return not self.socket.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
 
@@ -195,5 +197,5 @@ class UDPPort(DatagramPort):
     def _receive(self) -> tuple[bytes, Any]:
         datagram, ancillary, _, peer = self.socket.recvmsg(self.maxPacketSize, ANCILLARY_SIZE)
         scope = peer[3] if len(peer) > 2 else 0
-        destination, pktinfo = destinationOf(ancillary, bool(scope), self._only)
+        destination, pktinfo = destinationOf(ancillary, bool(scope), self._fixedDestination)
         return datagram, PortRoute(self, peerName(peer[0], peer[1], scope), destination, pktinfo)

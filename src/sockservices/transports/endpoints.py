@@ -19,7 +19,7 @@ from sockservices.transports.bindings import Binding
 from sockservices.transports.datagram_port import DatagramPort, UDPPort
 from sockservices.transports.interfaces import IRequestProtocol
 from sockservices.transports.layered_factory import layered
-from sockservices.transports.listening_port import Port
+from sockservices.transports.listening_port import ListeningPort
 from sockservices.transports.proxy_layer import ProxyLayer
 from sockservices.transports.reactor import Reactor
 from sockservices.transports.recvmmsg import recvmmsg
@@ -37,10 +37,10 @@ class _Endpoint:
     reactor is asked to listen.
     """
 
-    def __init__(self, reactor: Reactor, binding: Binding, opened: BoundSocket | None = None) -> None:
+    def __init__(self, reactor: Reactor, binding: Binding, bound: BoundSocket | None = None) -> None:
         self._reactor = reactor
         self._binding = binding
-        self._opened = opened
+        self._bound = bound
 
     def open(self) -> None:
         """
@@ -48,32 +48,32 @@ class _Endpoint:
 
         @raise OpenError: when it cannot be opened, or is of the wrong kind.
         """
-        if self._opened is None and isinstance(self._reactor, PosixReactorBase):
-            several = openSockets(self._binding)
-            if len(several) > 1:
-                for opened in several:
-                    opened.close()
+        if self._bound is None and isinstance(self._reactor, PosixReactorBase):
+            sockets = openSockets(self._binding)
+            if len(sockets) > 1:
+                for bound in sockets:
+                    bound.close()
                 raise OpenError(self._binding, "there are several sockets of this name")
-            (self._opened,) = several
+            (self._bound,) = sockets
 
     def close(self) -> None:
         """
         Close the socket again, if it is open and not listened on.
         """
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
+        if self._bound is not None:
+            self._bound.close()
+            self._bound = None
 
     def _claimSocket(self) -> BoundSocket | None:
         self.open()
-        opened, self._opened = self._opened, None
-        return opened
+        bound, self._bound = self._bound, None
+        return bound
 
-    def _start(self, port: Port, opened: BoundSocket) -> IListeningPort:
+    def _start(self, port: ListeningPort, bound: BoundSocket) -> IListeningPort:
         try:
             port.startListening()
         except Exception:
-            opened.close()
+            bound.close()
             raise
         return port
 
@@ -85,13 +85,13 @@ class StreamEndpoint(_Endpoint):
     """
 
     def __init__(
-        self, reactor: Reactor, binding: Binding, opened: BoundSocket | None = None, plain: bool = False
+        self, reactor: Reactor, binding: Binding, bound: BoundSocket | None = None, plain: bool = False
     ) -> None:
         """
-        @param opened: the socket, if it is open already.
+        @param bound: the socket, if it is open already.
         @param plain: have Twisted's own transports.
         """
-        super().__init__(reactor, binding, opened)
+        super().__init__(reactor, binding, bound)
         self._plain = plain
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
@@ -110,7 +110,7 @@ class StreamEndpoint(_Endpoint):
         """
         binding, reactor = self._binding, self._reactor
         if binding.proxyHeader:
-            factory = layered(factory, [partial(ProxyLayer, clock=IReactorTime(reactor), interval=LogInterval())])
+            factory = layered(factory, [partial(ProxyLayer, clock=IReactorTime(reactor), logInterval=LogInterval())])
         bound = self._claimSocket()
         if bound is None:
             return binding.listen(reactor, factory)

@@ -26,9 +26,9 @@ def adoptSockets(binding: SystemdBinding, environ: Mapping[str, str] | None = No
     @raise OpenError: when there is none, or one of them cannot be served; then all are closed.
     """
     environ = _initialEnvironment() if environ is None else environ
-    passed = environ.get("LISTEN_FDS", "") if environ.get("LISTEN_PID") == str(os.getpid()) else ""
+    listenFDs = environ.get("LISTEN_FDS", "") if environ.get("LISTEN_PID") == str(os.getpid()) else ""
     # No process has a descriptor of more digits.
-    count = int(passed) if passed.isdecimal() and len(passed) < 10 else 0
+    count = int(listenFDs) if listenFDs.isdecimal() and len(listenFDs) < 10 else 0
     names = (environ["LISTEN_FDNAMES"].split(":") if "LISTEN_FDNAMES" in environ else ["unknown"] * count)[:count]
     descriptors = [FIRST_INHERITED + index for index, name in enumerate(names) if name == binding.name]
     if not descriptors:

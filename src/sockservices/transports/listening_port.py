@@ -20,13 +20,13 @@ from sockservices.text.addresses import addressText
 from sockservices.transports.reactor import Reactor
 from sockservices.transports.sockets import BoundSocket
 
-__all__ = ["Port"]
+__all__ = ["ListeningPort"]
 
 log = Logger("sockservices")
 
 
 @implementer(IListeningPort, IReadDescriptor)
-class Port:
+class ListeningPort:
     """
     A socket that a reactor reads, from C{startListening} to C{stopListening}.
 
@@ -39,16 +39,16 @@ class Port:
     connected = False
     _stopping = False
 
-    def __init__(self, opened: BoundSocket, served: Any, reactor: Reactor) -> None:
+    def __init__(self, bound: BoundSocket, factoryOrProtocol: Any, reactor: Reactor) -> None:
         """
-        @param served: the factory of connections, or the protocol of datagrams.
+        @param factoryOrProtocol: the factory of connections, or the protocol of datagrams.
         """
-        self.socket = opened.socket
+        self.socket = bound.socket
         self.reactor = reactor
-        self._opened = opened
+        self._bound = bound
         #: The address family: the socket makes an Enum's member of it each time.
-        self.family = opened.socket.family
-        self._served = served
+        self.family = bound.socket.family
+        self._factoryOrProtocol = factoryOrProtocol
 
     def fileno(self) -> int:
         """
@@ -60,7 +60,7 @@ class Port:
         """
         What a line in the log begins with.
         """
-        return type(self._served).__name__
+        return type(self._factoryOrProtocol).__name__
 
     def getHost(self) -> IAddress:
         """
@@ -74,7 +74,7 @@ class Port:
         """
         if self.family == socket.AF_UNIX:
             return UNIXAddress(os.fsencode(name) if name else None)
-        kind: Literal["TCP", "UDP"] = "TCP" if self._opened.stream else "UDP"
+        kind: Literal["TCP", "UDP"] = "TCP" if self._bound.stream else "UDP"
         if self.family == socket.AF_INET6:
             return IPv6Address(kind, *name)
         return IPv4Address(kind, *name)
@@ -110,8 +110,8 @@ class Port:
     def _close(self) -> None:
         self.connected = False
         self.reactor.removeReader(self)
-        self._opened.close()
-        self._served.doStop()
+        self._bound.close()
+        self._factoryOrProtocol.doStop()
 
     def lastRead(self) -> None:
         """
@@ -126,7 +126,7 @@ class Port:
         if self.connected:
             if not reason.check(ConnectionLost):
                 log.error(
-                    "{port} is listened on no more: {fault}", port=addressText(self.getHost()), fault=reason.value
+                    "{port} is listened on no more: {error}", port=addressText(self.getHost()), error=reason.value
                 )
             self._stopping = True
             self._close()

@@ -10,7 +10,7 @@ import struct
 import sys
 from typing import TypeAlias
 
-__all__ = ["ANCILLARY_SIZE", "IP_PKTINFO", "Pktinfo", "destinationOf", "onlyDestination", "peerName"]
+__all__ = ["ANCILLARY_SIZE", "IP_PKTINFO", "Pktinfo", "destinationOf", "fixedDestination", "peerName"]
 
 #: The control message that chooses the address a reply leaves from: level, kind and bytes. With L{None} the system
 #: chooses.
@@ -43,16 +43,16 @@ def peerName(host: str, port: int, scope: int) -> tuple[str, int]:
 
 
 def destinationOf(
-    ancillary: list[tuple[int, int, bytes]], scoped: bool, only: str | None = None
+    ancillary: list[tuple[int, int, bytes]], linkLocal: bool, default: str | None = None
 ) -> tuple[str | None, tuple[int, int, bytes] | None]:
     """
     Where a datagram was sent to, and what the kernel is to be told to have the reply leave from there.
 
     @param ancillary: the control messages of the datagram.
-    @param scoped: whether it came from a link-local address, and is to be answered on that link.
-    @param only: where it was sent to if they do not say.
+    @param linkLocal: whether it came from a link-local address, and is to be answered on that link.
+    @param default: where it was sent to if they do not say.
     """
-    destination, pktinfo = only, None
+    destination, pktinfo = default, None
     for level, kind, data in ancillary:
         if level == socket.IPPROTO_IP and kind == IP_PKTINFO:
             _, local, target = _PKTINFO4.unpack(data)
@@ -62,11 +62,11 @@ def destinationOf(
         if level == socket.IPPROTO_IPV6 and kind == socket.IPV6_PKTINFO:
             target, interface = _PKTINFO6.unpack(data)
             destination = socket.inet_ntop(socket.AF_INET6, target)
-            pktinfo = level, kind, _PKTINFO6.pack(target, interface if scoped else 0)
+            pktinfo = level, kind, _PKTINFO6.pack(target, interface if linkLocal else 0)
     return destination, pktinfo
 
 
-def onlyDestination(bound: socket.socket) -> str | None:
+def fixedDestination(bound: socket.socket) -> str | None:
     """
     The only IP address that datagrams to this socket can have been sent to: the one that it is bound to, unless that
     stands for many.

@@ -75,12 +75,12 @@ def parseProxyHeader(data: bytes) -> ProxyHeader | None:
 
 
 def _parseLine(line: bytes) -> ProxyHeader:
-    words = line.split(b" ")
+    fields = line.split(b" ")
     length = len(line) + 2
-    if words[1] == b"UNKNOWN":
+    if fields[1] == b"UNKNOWN":
         return ProxyHeader(None, None, length)
     try:
-        _, family, source, destination, sourcePort, destinationPort = (word.decode("ascii") for word in words)
+        _, family, source, destination, sourcePort, destinationPort = (field.decode("ascii") for field in fields)
         make = {"TCP4": _inet, "TCP6": _inet6}[family]
         return ProxyHeader(make(source, _port(sourcePort)), make(destination, _port(destinationPort)), length)
     except (ValueError, KeyError) as error:

@@ -33,14 +33,14 @@ class ProxyLayer(StreamLayer):
     connected then.
     """
 
-    def __init__(self, protocol: Any, clock: IReactorTime, interval: LogInterval) -> None:
+    def __init__(self, protocol: Any, clock: IReactorTime, logInterval: LogInterval) -> None:
         """
-        @param interval: shared by the connections of a listener.
+        @param logInterval: shared by the connections of a listener.
         """
         super().__init__(protocol)
         self._clock = clock
-        self._interval = interval
-        self._data = b""
+        self._logInterval = logInterval
+        self._buffer = b""
         self._header: ProxyHeader | None = None
         self._deadline: IDelayedCall | None = None
         self._connected = False
@@ -71,16 +71,16 @@ class ProxyLayer(StreamLayer):
             return
         if self._deadline is None:
             return
-        self._data += data
+        self._buffer += data
         try:
-            header = parseProxyHeader(self._data)
+            header = parseProxyHeader(self._buffer)
         except ProxyHeaderError as error:
             self._reject(str(error))
             return
         if header is not None:
             self._cancelDeadline()
             self._header = header
-            rest, self._data = self._data[header.length :], b""
+            rest, self._buffer = self._buffer[header.length :], b""
             if self._connected:
                 self.protocol.peerIdentified()
             else:
@@ -108,12 +108,12 @@ class ProxyLayer(StreamLayer):
 
     def _reject(self, reason: str) -> None:
         self._cancelDeadline()
-        if self._interval.allows("rejected", self._clock.seconds()):
+        if self._logInterval.allows("rejected", self._clock.seconds()):
             log.info(
                 "{peer}: no PROXY header: {reason}; the connection is reset (one line for many in {seconds:.0f} s)",
                 peer=addressText(self.transport.getPeer()) or "-",
                 reason=reason,
-                seconds=self._interval.seconds,
+                seconds=self._logInterval.seconds,
             )
         self.abortConnection()
 

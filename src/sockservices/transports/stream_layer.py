@@ -49,11 +49,11 @@ class StreamLayer:
 
     @ivar transport: the transport below, an L{IStreamTransport}.
     @ivar protocol: the protocol above, any of Twisted's.
-    @ivar held: how many bytes for the peer the layer holds back itself: a subclass that does counts them here.
+    @ivar heldBytes: how many bytes for the peer the layer holds back itself: a subclass that does counts them here.
     """
 
     transport: Any
-    held = 0
+    heldBytes = 0
 
     def __init__(self, protocol: Any) -> None:
         self.protocol = protocol
@@ -72,8 +72,8 @@ class StreamLayer:
         Use a transport below.
         """
         # One of Twisted's wrappers claims to provide what the transport below it provides.
-        known = IStreamTransport.providedBy(transport) and not isinstance(transport, ProtocolWrapper)
-        self.transport = transport if known else TwistedTransport(transport, self)
+        native = IStreamTransport.providedBy(transport) and not isinstance(transport, ProtocolWrapper)
+        self.transport = transport if native else TwistedTransport(transport, self)
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -203,13 +203,13 @@ class StreamLayer:
         """
         How many bytes are pending in this process.
         """
-        return self.held + int(self.transport.userspaceBytes())
+        return self.heldBytes + int(self.transport.userspaceBytes())
 
     def unackedBytes(self) -> int:
         """
         How many bytes are pending in this process, or not acknowledged.
         """
-        return self.held + int(self.transport.unackedBytes())
+        return self.heldBytes + int(self.transport.unackedBytes())
 
     def getPeer(self) -> IAddress:
         """

@@ -22,7 +22,7 @@ from sockservices.text.addresses import addressText
 from sockservices.text.exceptions import exceptionText
 from sockservices.text.log_interval import LogInterval
 from sockservices.transports.connection import Connection
-from sockservices.transports.listening_port import Port
+from sockservices.transports.listening_port import ListeningPort
 from sockservices.transports.poll_group import PollGroup
 from sockservices.transports.reactor import Reactor
 from sockservices.transports.sockets import BoundSocket
@@ -65,7 +65,7 @@ class PlainUnixConnection(unix.Server):
     doRead = tcp.Server.doRead  # type: ignore[assignment]
 
 
-class StreamPort(Port):
+class StreamPort(ListeningPort):
     """
     Accepts connections for a factory. They are in a poll group, where there is epoll.
 
@@ -75,18 +75,18 @@ class StreamPort(Port):
     group: PollGroup | None = None
 
     _realPortNumber = 0  # for the repr of Twisted's connections
-    _pausing: IDelayedCall | None = None
+    _retryCall: IDelayedCall | None = None
 
-    def __init__(self, opened: BoundSocket, factory: IProtocolFactory, reactor: Reactor, plain: bool = False) -> None:
+    def __init__(self, bound: BoundSocket, factory: IProtocolFactory, reactor: Reactor, plain: bool = False) -> None:
         """
         @param plain: have Twisted's own transports for the connections, each of them watched by the reactor itself. So
             it is, too, where there is no epoll.
         """
-        super().__init__(opened, factory, reactor)
+        super().__init__(bound, factory, reactor)
         self.factory = factory
-        self._setOobInline = not opened.connectionsInheritOobInline
+        self._setOobInline = not bound.connectionsInheritOobInline
         self._serial = 0
-        self._interval = LogInterval()
+        self._logInterval = LogInterval()
         if not plain and hasattr(select, "epoll"):
             self.group = PollGroup(reactor)
 
@@ -118,28 +118,28 @@ class StreamPort(Port):
         @return: fires when it is closed.
         """
         stopped = super().stopListening()
-        if self._pausing is not None:
-            self._pausing.cancel()
-            self._pausing = None
+        if self._retryCall is not None:
+            self._retryCall.cancel()
+            self._retryCall = None
         return stopped
 
-    def _accept(self, most: int) -> None:
-        for _ in range(most):
+    def _accept(self, limit: int) -> None:
+        for _ in range(limit):
             try:
                 connection, name = self.socket.accept()
             except BlockingIOError:
                 return
-            except OSError as fault:
-                if fault.errno in TRANSIENT_ERRORS:
+            except OSError as error:
+                if error.errno in TRANSIENT_ERRORS:
                     continue
-                self._pause(fault)
+                self._pauseAccepting(error)
                 return
-            self._connect(connection, name)
+            self._setUpConnection(connection, name)
             if self.socket.fileno() < 0:
                 # What was served now has stopped the port.
                 return
 
-    def _connect(self, connection: socket.socket, name: Any) -> None:
+    def _setUpConnection(self, connection: socket.socket, name: Any) -> None:
         protocol = transport = None
         try:
             peer = self.address(name)
@@ -151,10 +151,10 @@ class StreamPort(Port):
                 # An urgent byte (RFC 6093, unix(7)) stays in its place in the stream.
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
             self._serial += 1
-            transport = self._transport(connection, protocol, peer, name)
+            transport = self._makeTransport(connection, protocol, peer, name)
             protocol.makeConnection(transport)
-        except Exception as error:
-            self._logFailure(error)
+        except Exception as exception:
+            self._logException(exception)
             if transport is None:
                 connection.close()
             else:
@@ -166,7 +166,7 @@ class StreamPort(Port):
                 with suppress(Exception):
                     protocol.connectionLost(Failure(ConnectionAborted()))
 
-    def _transport(self, connection: socket.socket, protocol: IProtocol, peer: IAddress, name: Any) -> tcp.Server:
+    def _makeTransport(self, connection: socket.socket, protocol: IProtocol, peer: IAddress, name: Any) -> tcp.Server:
         unixStream = self.family == socket.AF_UNIX
         if self.group is not None:
             return (UnixConnection if unixStream else Connection)(connection, protocol, peer, self, self._serial)
@@ -179,22 +179,22 @@ class StreamPort(Port):
         if self.group is not None:
             self.group.retire()
 
-    def _logFailure(self, error: Exception) -> None:
-        if self._interval.allows(type(error).__name__, self.reactor.seconds()):
+    def _logException(self, exception: Exception) -> None:
+        if self._logInterval.allows(type(exception).__name__, self.reactor.seconds()):
             log.error(
                 "a connection to {port} failed: {error} (one line for many in {seconds:.0f} s)",
                 port=addressText(self.getHost()),
-                error=exceptionText(error),
-                seconds=self._interval.seconds,
+                error=exceptionText(exception),
+                seconds=self._logInterval.seconds,
             )
 
-    def _pause(self, fault: OSError) -> None:
+    def _pauseAccepting(self, error: OSError) -> None:
         self.reactor.removeReader(self)
-        if self._pausing is None:
-            self._pausing = self.reactor.callLater(ACCEPT_RETRY_DELAY, self._resume)
-        if self._interval.allows(fault.errno, self.reactor.seconds()):
-            log.warn("connections to {port} wait: {fault}", port=addressText(self.getHost()), fault=fault.strerror)
+        if self._retryCall is None:
+            self._retryCall = self.reactor.callLater(ACCEPT_RETRY_DELAY, self._resumeAccepting)
+        if self._logInterval.allows(error.errno, self.reactor.seconds()):
+            log.warn("connections to {port} wait: {error}", port=addressText(self.getHost()), error=error.strerror)
 
-    def _resume(self) -> None:
-        self._pausing = None
+    def _resumeAccepting(self) -> None:
+        self._retryCall = None
         self.reactor.addReader(self)

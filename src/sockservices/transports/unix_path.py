@@ -46,12 +46,12 @@ def lockedFolder(folder: Path, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
 
 
 def _lock(lock: int, folder: Path, timeout: float) -> None:
-    giveUpAt = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() > giveUpAt:
+            if time.monotonic() > deadline:
                 cause = f"another process has locked the folder {folder} for {timeout:g} s"
                 raise OSError(errno.EWOULDBLOCK, cause) from None
             time.sleep(LOCK_INTERVAL)
