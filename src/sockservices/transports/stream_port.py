@@ -1,5 +1,5 @@
 """
-A port over a listening socket: it accepts TCP and Unix-stream connections.
+A port that accepts TCP and Unix-stream connections.
 """
 
 from __future__ import annotations
@@ -32,11 +32,13 @@ __all__ = ["StreamPort"]
 
 log = Logger("sockservices")
 
-#: Connections accepted in one turn of the reactor: a flood of them must not keep it from what is open already.
+#: Maximum number of connections accepted in one turn of the reactor, so that a flood of connections does not delay the
+#: open ones.
 ACCEPTS_PER_TURN = 64
 
-#: One connection was lost while it waited, or may not be had (accept(2)); the next one may be well. After any other
-#: fault, as when there is no descriptor, it stays in the queue: asked again at once, accept() would say the same.
+#: Errors of accept(2) that concern one connection: it was lost in the queue, or a firewall forbids it. The next call
+#: may succeed. After other errors, such as EMFILE, the connection stays in the queue, and an immediate retry also
+#: fails.
 TRANSIENT_ERRORS = frozenset(
     {
         errno.ECONNABORTED,
@@ -52,14 +54,14 @@ TRANSIENT_ERRORS = frozenset(
     }
 )
 
-#: Seconds until it is asked again.
+#: Seconds from any other error of accept(2) to the next attempt.
 ACCEPT_RETRY_DELAY = 0.1
 
 
 class PlainUnixConnection(unix.Server):
     """
-    A Unix-stream connection that is read by recv(2): the kernel drops the descriptors that a peer passes along, where
-    recvmsg(2) would have to receive them, log them, and close them one by one.
+    A Unix-stream connection that is read with recv(2), so that the kernel drops the descriptors that the peer sends.
+    Twisted's own class reads with recvmsg(2); it receives, logs and closes each descriptor.
     """
 
     doRead = tcp.Server.doRead  # type: ignore[assignment]
@@ -67,20 +69,20 @@ class PlainUnixConnection(unix.Server):
 
 class StreamPort(ListeningPort):
     """
-    Accepts connections for a factory. They are in a poll group, where there is epoll.
+    Accepts connections for a factory. Where the system has epoll, the connections join a poll group.
 
-    @ivar group: the group, if there is one.
+    @ivar group: the poll group, if there is one.
     """
 
     group: PollGroup | None = None
 
-    _realPortNumber = 0  # for the repr of Twisted's connections
+    _realPortNumber = 0  # The repr of Twisted's connections reads it.
     _retryCall: IDelayedCall | None = None
 
     def __init__(self, bound: BoundSocket, factory: IProtocolFactory, reactor: Reactor, plain: bool = False) -> None:
         """
-        @param plain: have Twisted's own transports for the connections, each of them watched by the reactor itself. So
-            it is, too, where there is no epoll.
+        @param plain: use Twisted's own transports, each of which the reactor watches itself. Without epoll there is no
+            poll group either.
         """
         super().__init__(bound, factory, reactor)
         self.factory = factory
@@ -92,7 +94,7 @@ class StreamPort(ListeningPort):
 
     def startListening(self) -> None:
         """
-        Begin to accept.
+        Start accepting connections.
         """
         if self.group is not None:
             self.group.open()
@@ -101,21 +103,21 @@ class StreamPort(ListeningPort):
 
     def doRead(self) -> None:
         """
-        Accept what waits.
+        Accept the pending connections, up to L{ACCEPTS_PER_TURN}.
         """
         self._accept(ACCEPTS_PER_TURN)
 
     def lastRead(self) -> None:
         """
-        Accept all that waits: closing the socket would reset it.
+        Accept all pending connections: the kernel resets them when the socket closes.
         """
         self._accept(socket.SOMAXCONN)
 
     def stopListening(self) -> Deferred[None]:
         """
-        Accept all that waits, and then close the socket.
+        Accept all pending connections, then close the socket.
 
-        @return: fires when it is closed.
+        @return: fires when the socket is closed.
         """
         stopped = super().stopListening()
         if self._retryCall is not None:
@@ -136,7 +138,7 @@ class StreamPort(ListeningPort):
                 return
             self._setUpConnection(connection, name)
             if self.socket.fileno() < 0:
-                # What was served now has stopped the port.
+                # The protocol of this connection has stopped the port.
                 return
 
     def _setUpConnection(self, connection: socket.socket, name: Any) -> None:
@@ -158,11 +160,11 @@ class StreamPort(ListeningPort):
             if transport is None:
                 connection.close()
             else:
-                # It is read already. A wrapper that failed half-way, such as TLS, cannot be called by it any more.
+                # The transport is reading already. It must not call a wrapper that has failed in makeConnection (TLS).
                 transport.protocol = Protocol()
                 transport.abortConnection()
             if protocol is not None:
-                # An admitted connection is released.
+                # The factory has admitted the connection and counts it until connectionLost.
                 with suppress(Exception):
                     protocol.connectionLost(Failure(ConnectionAborted()))
 
@@ -193,7 +195,9 @@ class StreamPort(ListeningPort):
         if self._retryCall is None:
             self._retryCall = self.reactor.callLater(ACCEPT_RETRY_DELAY, self._resumeAccepting)
         if self._logInterval.allows(error.errno, self.reactor.seconds()):
-            log.warn("connections to {port} wait: {error}", port=addressText(self.getHost()), error=error.strerror)
+            log.warn(
+                "cannot accept connections to {port}: {error}", port=addressText(self.getHost()), error=error.strerror
+            )
 
     def _resumeAccepting(self) -> None:
         self._retryCall = None
