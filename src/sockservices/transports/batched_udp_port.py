@@ -1,5 +1,5 @@
 """
-A port over a UDP socket that moves datagrams many at a time.
+A UDP port that receives and sends datagrams in batches.
 """
 
 from __future__ import annotations
@@ -19,22 +19,23 @@ from sockservices.transports.sockets import BoundSocket
 
 __all__ = ["BatchedUDPPort"]
 
-#: Datagrams in one call after which others are likely to have come meanwhile: they are asked for at once, which costs
-#: less than a turn of the reactor.
+#: A batch of at least this many datagrams is followed by another system call at once: more datagrams have probably
+#: arrived meanwhile, and the call costs less than a turn of the reactor.
 MIN_BUSY_BATCH = 8
 
-#: The most routes that are remembered.
+#: Maximum number of routes in the cache.
 MAX_ROUTES = 4096
 
-#: UDP_SEGMENT of Linux 4.18 (udp(7)): one call hands over several datagrams of one size for one peer, and they take the
-#: kernel's way through the network together. On the wire they are what they would be one by one.
+#: UDP_SEGMENT of Linux 4.18 (udp(7)): one system call sends several datagrams of one size to one peer, and the kernel
+#: processes them together. On the wire they are separate datagrams.
 SOL_UDP, UDP_SEGMENT = 17, 103
 
-#: Datagrams of more bytes are sent one by one: they may have to be fragmented, as everywhere one of 1280 need not
-#: (RFC 8200 5), and IPv6 and UDP take 48 of these.
+#: Maximum size in bytes of a datagram that is sent with UDP_SEGMENT, which does not fragment: the minimum link MTU of
+#: 1280 bytes (RFC 8200 section 5) without the IPv6 and UDP headers of 48 bytes.
 MAX_SEGMENT = 1232
 
-#: The most bytes that go together: what one datagram might have, IPv6 options aside.
+#: Maximum number of bytes in one call with UDP_SEGMENT. The kernel's limit is that of one datagram, 65507 over IPv4;
+#: IPv6 options lower it.
 MAX_RUN_BYTES = 65000
 
 _SIZE = struct.Struct("@H")
@@ -42,8 +43,8 @@ _SIZE = struct.Struct("@H")
 
 class _RouteCache(dict[bytes, "_BatchedRoute"]):
     """
-    The route of each source: it is looked up by the bytes in which the kernel names the source and, where there may be
-    several, the destination.
+    The route for each source. The key is the source as a struct sockaddr, followed by the control messages, which hold
+    the destination where several are possible.
     """
 
     def __init__(self, make: Callable[[bytes], _BatchedRoute]) -> None:
@@ -58,7 +59,9 @@ class _RouteCache(dict[bytes, "_BatchedRoute"]):
 
 def _parseName(name: bytes) -> tuple[tuple[str, int], bool]:
     """
-    The peer of a struct sockaddr_in or sockaddr_in6, and whether it is link-local.
+    Parse a struct sockaddr_in or sockaddr_in6.
+
+    @return: the peer, and whether it is link-local.
     """
     port = int.from_bytes(name[2:4], "big")
     if len(name) < 28:
@@ -69,10 +72,10 @@ def _parseName(name: bytes) -> tuple[tuple[str, int], bool]:
 
 class _SegmentRun:
     """
-    Replies of one size by one route.
+    Replies of one size through one route, to be sent by one system call.
 
-    @ivar remaining: how many more there may be.
-    @ivar refused: whether the kernel would not take them together.
+    @ivar remaining: how many more replies the run can take.
+    @ivar refused: whether the kernel refused to send them with UDP_SEGMENT.
     """
 
     __slots__ = ("refused", "remaining", "replies", "route", "size", "tokens")
@@ -86,9 +89,10 @@ class _SegmentRun:
 
 class _Source:
     """
-    One peer, whatever address of ours it asks.
+    One peer, whichever local address it sends to.
 
-    @ivar run: what a reply is added to, if it goes by the same route and has the same size: so the order is kept.
+    @ivar run: the latest run of replies to this peer. A reply joins it if its route and size are the same; otherwise it
+        begins another run. So replies stay in order.
     """
 
     __slots__ = ("run",)
@@ -99,7 +103,7 @@ class _Source:
 
 class _BatchedRoute(PortRoute):
     """
-    A route whose replies wait until the batch has been served.
+    A route whose replies are sent when the batch of requests has been dispatched.
     """
 
     __slots__ = ("source",)
@@ -108,7 +112,7 @@ class _BatchedRoute(PortRoute):
 
     def send(self, datagram: bytes, token: object) -> None:
         """
-        Send a reply: after the batch, if one is being served.
+        Send a reply: after the batch if one is being dispatched, else at once.
         """
         source, size = self.source, len(datagram)
         run = source.run
@@ -123,10 +127,11 @@ class _BatchedRoute(PortRoute):
 
 class BatchedUDPPort(UDPPort):
     """
-    Receives up to 64 datagrams by one call, and sends their replies when all have been served, those to one peer
-    together. Its protocol provides L{IRequestProtocol<sockservices.transports.interfaces.IRequestProtocol>}.
+    Receives up to 64 datagrams with one system call, and sends the replies after it has dispatched all of them. Replies
+    of one size to one peer share a system call. The protocol provides
+    L{IRequestProtocol<sockservices.transports.interfaces.IRequestProtocol>}.
 
-    @ivar dispatching: whether a batch is being served.
+    @ivar dispatching: whether a batch is being dispatched to the protocol.
     """
 
     dispatching = False
@@ -152,10 +157,10 @@ class BatchedUDPPort(UDPPort):
         return route
 
     def _read(self, limit: int) -> None:
-        # A protocol that stops the port while it receives a datagram comes here again: the rest of the batch is first.
+        # A protocol that stops the port in requestReceived re-enters here. The rest of its batch is dispatched first.
         self._dispatchBatch()
         if self._receiver is None:
-            # Only now: it is by the protocol how long datagrams may be.
+            # The receiver is made here because the protocol sets maxPacketSize in startProtocol.
             self._receiver = BatchReceiver(self.family, self.maxPacketSize)
         while limit > 0 and self.connected:
             try:
@@ -163,7 +168,7 @@ class BatchedUDPPort(UDPPort):
             except BlockingIOError:
                 break
             except OSError:
-                # The network's answer to an earlier reply (ICMP), or no memory. The next read may go well.
+                # An ICMP error that an earlier reply caused, or a lack of memory. The next read may succeed.
                 self.errors += 1
                 limit -= 1
                 continue
@@ -189,7 +194,7 @@ class BatchedUDPPort(UDPPort):
 
     def startRun(self, route: _BatchedRoute, size: int) -> _SegmentRun:
         """
-        Begin a run of replies of one size.
+        Start a run of replies of one size, in bytes.
         """
         segmented = self._canSegment and 0 < size <= MAX_SEGMENT
         run = _SegmentRun(route, size, min(MAX_BATCH, MAX_RUN_BYTES // size) if segmented else 1)
@@ -198,7 +203,7 @@ class BatchedUDPPort(UDPPort):
 
     def sendReplies(self) -> None:
         """
-        Send the replies that wait, and tell the protocol what became of them.
+        Send the pending replies, and report the results to the protocol.
         """
         runs, self._runs = self._runs, []
         sent: list[object] = []
@@ -223,7 +228,7 @@ class BatchedUDPPort(UDPPort):
             except SEND_ERRORS as error:
                 failures.append((token, error))
         if len(sent) - before > 1 and run.refused:
-            # An older kernel, or an interface that cannot: one by one they go.
+            # The kernel accepted the same replies singly: it, or the interface, does not support UDP_SEGMENT.
             self._canSegment = False
 
     def _sendSegmented(self, run: _SegmentRun) -> bool:
@@ -233,7 +238,7 @@ class BatchedUDPPort(UDPPort):
         try:
             self.socket.sendmsg(run.replies, ancillary, 0, run.route.peer)
         except BlockingIOError:
-            return False  # Some of them may still find room.
+            return False  # The send buffer may still have space for some of them.
         except SEND_ERRORS:
             run.refused = True
             return False

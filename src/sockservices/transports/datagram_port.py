@@ -31,19 +31,21 @@ __all__ = ["DatagramPort", "PortRoute", "UDPPort"]
 
 log = Logger("sockservices")
 
-#: Datagrams read in one turn of the reactor, counted one by one: empty ones are cheap to send too.
+#: Maximum number of datagrams read in one turn of the reactor. A limit in bytes, such as Twisted's, would not stop a
+#: flood of empty datagrams.
 DATAGRAMS_PER_TURN = 64
 
-#: Datagrams that may wait in the kernel when the port is stopped, at most.
+#: Maximum number of queued datagrams that are served when the port stops.
 MAX_QUEUED = 4096
 
 
 @implementer(IReplyRoute)
 class PortRoute:
     """
-    The way back to the source of a datagram, by the port that received it.
+    A reply route through the port that received the datagram.
 
-    @ivar pktinfo: the control message by which the reply leaves from the address that was asked, if one is needed.
+    @ivar pktinfo: the control message that makes the destination of the datagram the source of the reply; L{None} where
+        the system chooses.
     """
 
     __slots__ = ("_port", "destination", "peer", "pktinfo")
@@ -61,12 +63,12 @@ class PortRoute:
 
 class DatagramPort(ListeningPort):
     """
-    Reads datagrams for a protocol and writes its replies. No error of a call on the socket closes the port.
+    Reads datagrams for a protocol and sends its replies. Errors of system calls on the socket do not close the port.
 
-    A protocol that provides L{IRequestProtocol} replies by a route; any other by L{write}.
+    A protocol that provides L{IRequestProtocol} replies through a route; any other protocol calls L{write}.
 
-    @ivar maxPacketSize: the bytes of a datagram that are read; a protocol may set it when it is started.
-    @ivar errors: how many reads have failed.
+    @ivar maxPacketSize: the maximum number of bytes read of a datagram; a protocol may set it in C{startProtocol}.
+    @ivar errors: the number of failed reads.
     """
 
     maxPacketSize = 65536
@@ -82,20 +84,20 @@ class DatagramPort(ListeningPort):
 
     def startListening(self) -> None:
         """
-        Begin to receive.
+        Start receiving datagrams.
         """
         self.protocol.makeConnection(self)
         super().startListening()
 
     def doRead(self) -> None:
         """
-        Receive what waits, as far as one turn of the reactor goes.
+        Receive queued datagrams, up to L{DATAGRAMS_PER_TURN}.
         """
         self._read(DATAGRAMS_PER_TURN)
 
     def lastRead(self) -> None:
         """
-        Receive all that waits, and no flood that goes on.
+        Receive all queued datagrams, up to L{MAX_QUEUED}: a flood must not keep the port open.
         """
         self._read(MAX_QUEUED)
 
@@ -108,7 +110,7 @@ class DatagramPort(ListeningPort):
             except BlockingIOError:
                 break
             except OSError:
-                # The network's answer to an earlier reply (ICMP), or no memory. The next read may go well.
+                # An ICMP error that an earlier reply caused, or a lack of memory. The next read may succeed.
                 self.errors += 1
                 continue
             try:
@@ -126,7 +128,7 @@ class DatagramPort(ListeningPort):
     @property
     def destination(self) -> str | None:
         """
-        The IP address that the datagram being received was sent to, where that is known.
+        The destination IP address of the datagram that is being received; L{None} where it is not known.
         """
         return None if self._route is None else self._route.destination
 
@@ -139,7 +141,11 @@ class DatagramPort(ListeningPort):
 
     def reply(self, route: Any, datagram: bytes, token: object) -> None:
         """
-        Send a reply by a route, and tell the protocol at once what became of it.
+        Send a reply through a route, and report the result to the protocol before returning.
+
+        @param route: a L{PortRoute}.
+        @param datagram: the reply, a whole datagram.
+        @param token: identifies the reply in C{repliesSent}.
         """
         try:
             self._send(datagram, route.peer, route.pktinfo)
@@ -158,23 +164,24 @@ class DatagramPort(ListeningPort):
         """
         Send a datagram.
 
-        @param peer: the address, in the form in which it was received.
-        @raise OSError: when the kernel does not take it, a full queue included: then it is lost.
+        @param peer: the address, in the form in which C{datagramReceived} got it.
+        @raise OSError: when the kernel refuses the datagram, for example because its queue is full; the datagram
+            is lost.
         """
         self._send(datagram, peer, None if self._route is None else self._route.pktinfo)
 
 
 class UDPPort(DatagramPort):
     """
-    Replies leave from the address that was asked, on a wildcard socket too (RFC 1122 4.1.3.5), as long as they are
-    written while the datagram is being received.
+    A UDP port. The source address of a reply is the destination address of the datagram, on a wildcard socket too
+    (RFC 1122 section 4.1.3.5). For L{write} this holds only while C{datagramReceived} runs.
     """
 
     _fixedDestination: str | None = None
 
     def startListening(self) -> None:
         """
-        Begin to receive, destinations included where there may be several.
+        Start receiving datagrams, with their destination addresses where several are possible.
         """
         self._fixedDestination = fixedDestination(self.socket)
         if self._fixedDestination is None:
@@ -185,12 +192,12 @@ class UDPPort(DatagramPort):
         super().startListening()
 
     def _isDualStack(self) -> bool:
-        # Ours never are; one of a service manager may be.
+        # Only an inherited socket can be dual-stack: openSockets sets IPV6_V6ONLY.
         return not self.socket.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
 
     def address(self, name: Any) -> IAddress:
         """
-        A socket's name as an address.
+        Convert a socket name to an address, without the flow information and scope of IPv6.
         """
         return super().address(name[:2])
 

@@ -1,5 +1,5 @@
 """
-Endpoints that listen where a binding says.
+Endpoints that listen at the address of a binding.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ __all__ = ["DatagramEndpoint", "StreamEndpoint"]
 
 class _Endpoint:
     """
-    A place to listen, whose socket may be opened before it is listened on: while privileged, and before a fork.
+    The base class of the endpoints. L{open} can open the socket before C{listen}: while the process is privileged, and
+    before it forks.
 
-    On a reactor that has no real sockets, such as a L{MemoryReactor<twisted.internet.testing.MemoryReactor>}, the
-    reactor is asked to listen.
+    On a reactor without real sockets, such as a L{MemoryReactor<twisted.internet.testing.MemoryReactor>}, C{listen}
+    calls the listen method of the reactor.
     """
 
     def __init__(self, reactor: Reactor, binding: Binding, bound: BoundSocket | None = None) -> None:
@@ -46,7 +47,7 @@ class _Endpoint:
         """
         Open the socket.
 
-        @raise OpenError: when it cannot be opened, or is of the wrong kind.
+        @raise OpenError: when the socket cannot be opened, or the binding names several inherited sockets.
         """
         if self._bound is None and isinstance(self._reactor, PosixReactorBase):
             sockets = openSockets(self._binding)
@@ -58,7 +59,7 @@ class _Endpoint:
 
     def close(self) -> None:
         """
-        Close the socket again, if it is open and not listened on.
+        Close the socket, if it is open and C{listen} has not used it.
         """
         if self._bound is not None:
             self._bound.close()
@@ -69,7 +70,7 @@ class _Endpoint:
         bound, self._bound = self._bound, None
         return bound
 
-    def _start(self, port: ListeningPort, bound: BoundSocket) -> IListeningPort:
+    def _startPort(self, port: ListeningPort, bound: BoundSocket) -> IListeningPort:
         try:
             port.startListening()
         except Exception:
@@ -88,23 +89,23 @@ class StreamEndpoint(_Endpoint):
         self, reactor: Reactor, binding: Binding, bound: BoundSocket | None = None, plain: bool = False
     ) -> None:
         """
-        @param bound: the socket, if it is open already.
-        @param plain: have Twisted's own transports.
+        @param bound: the socket of the binding, if it is open already.
+        @param plain: use Twisted's own transports for the connections.
         """
         super().__init__(reactor, binding, bound)
         self._plain = plain
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """
-        Listen.
+        Start listening.
 
         @return: fires with the port, or fails with L{OpenError}.
         """
-        return execute(self.start, protocolFactory)
+        return execute(self.listenNow, protocolFactory)
 
-    def start(self, factory: IProtocolFactory) -> IListeningPort:
+    def listenNow(self, factory: IProtocolFactory) -> IListeningPort:
         """
-        Listen now.
+        Start listening, and return the port without a Deferred.
 
         @raise OpenError: when the socket cannot be opened.
         """
@@ -117,7 +118,7 @@ class StreamEndpoint(_Endpoint):
         if not bound.stream:
             bound.close()
             raise OpenError(binding, "expected a socket for connections, not for datagrams")
-        return self._start(StreamPort(bound, factory, reactor, self._plain), bound)
+        return self._startPort(StreamPort(bound, factory, reactor, self._plain), bound)
 
 
 class DatagramEndpoint(_Endpoint):
@@ -127,7 +128,7 @@ class DatagramEndpoint(_Endpoint):
 
     def listen(self, protocol: AbstractDatagramProtocol) -> Deferred[IListeningPort]:
         """
-        Listen.
+        Start listening.
 
         @return: fires with the port, or fails with L{OpenError}.
         """
@@ -145,4 +146,4 @@ class DatagramEndpoint(_Endpoint):
             kind = DatagramPort
         elif recvmmsg is not None and IRequestProtocol.providedBy(protocol):
             kind = BatchedUDPPort
-        return self._start(kind(bound, protocol, self._reactor), bound)
+        return self._startPort(kind(bound, protocol, self._reactor), bound)
