@@ -184,7 +184,7 @@ class StreamPort(ListeningPort):
     def _logException(self, exception: Exception) -> None:
         if self._logInterval.allows(type(exception).__name__, self.reactor.seconds()):
             log.error(
-                "a connection to {port} failed: {error} (one line for many in {seconds:.0f} s)",
+                "a connection to {port} failed: {error} (at most one such line in {seconds:.0f} s)",
                 port=addressText(self.getHost()),
                 error=exceptionText(exception),
                 seconds=self._logInterval.seconds,

@@ -477,7 +477,7 @@ class FaultTests(PortCase):
         (said,) = self.refuse(port)
         self.assertRegex(
             said,
-            r"^a connection to 127\.0\.0\.1:\d+ failed: ZeroDivisionError.*purpose.* at \S+:\d+ \(one line for many",
+            r"^a connection to 127\.0\.0\.1:\d+ failed: ZeroDivisionError.*purpose.* at \S+:\d+ \(at most one such",
         )
 
     def test_makeConnectionRaises(self) -> None:
