@@ -1,3 +1,3 @@
 """
-Sockets, and the transports and ports over them. They know no responder.
+Sockets, and the transports and ports over them. Nothing here depends on responders.
 """

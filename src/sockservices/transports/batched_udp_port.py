@@ -1,5 +1,5 @@
 """
-A port over a UDP socket that moves datagrams many at a time.
+A UDP port that receives and sends datagrams in batches.
 """
 
 from __future__ import annotations
@@ -19,31 +19,32 @@ from sockservices.transports.sockets import BoundSocket
 
 __all__ = ["BatchedUDPPort"]
 
-#: Datagrams in one call after which others are likely to have come meanwhile: they are asked for at once, which costs
-#: less than a turn of the reactor.
-BUSY = 8
+#: A batch of at least this many datagrams is followed by another system call at once: more datagrams have probably
+#: arrived meanwhile, and the call costs less than a turn of the reactor.
+MIN_BUSY_BATCH = 8
 
-#: The most routes that are remembered.
+#: Maximum number of routes in the cache.
 MAX_ROUTES = 4096
 
-#: UDP_SEGMENT of Linux 4.18 (udp(7)): one call hands over several datagrams of one size for one peer, and they take the
-#: kernel's way through the network together. On the wire they are what they would be one by one.
+#: UDP_SEGMENT of Linux 4.18 (udp(7)): one system call sends several datagrams of one size to one peer, and the kernel
+#: processes them together. On the wire they are separate datagrams.
 SOL_UDP, UDP_SEGMENT = 17, 103
 
-#: Datagrams of more bytes are sent one by one: they may have to be fragmented, as everywhere one of 1280 need not
-#: (RFC 8200 5), and IPv6 and UDP take 48 of these.
-SEGMENT = 1232
+#: Maximum size in bytes of a datagram that is sent with UDP_SEGMENT, which does not fragment: the minimum link MTU of
+#: 1280 bytes (RFC 8200 section 5) without the IPv6 and UDP headers of 48 bytes.
+MAX_SEGMENT = 1232
 
-#: The most bytes that go together: what one datagram might have, IPv6 options aside.
-TOGETHER = 65000
+#: Maximum number of bytes in one call with UDP_SEGMENT. The kernel's limit is that of one datagram, 65507 over IPv4;
+#: IPv6 options lower it.
+MAX_RUN_BYTES = 65000
 
 _SIZE = struct.Struct("@H")
 
 
 class _RouteCache(dict[bytes, "_BatchedRoute"]):
     """
-    The route of each source: it is looked up by the bytes in which the kernel names the source and, where there may be
-    several, the destination.
+    The route for each source. The key is the source as a struct sockaddr, followed by the control messages, which hold
+    the destination where several are possible.
     """
 
     def __init__(self, make: Callable[[bytes], _BatchedRoute]) -> None:
@@ -56,9 +57,11 @@ class _RouteCache(dict[bytes, "_BatchedRoute"]):
         return route
 
 
-def _peer(name: bytes) -> tuple[tuple[str, int], bool]:
+def _parseName(name: bytes) -> tuple[tuple[str, int], bool]:
     """
-    The peer of a struct sockaddr_in or sockaddr_in6, and whether it is link-local.
+    Parse a struct sockaddr_in or sockaddr_in6.
+
+    @return: the peer, and whether it is link-local.
     """
     port = int.from_bytes(name[2:4], "big")
     if len(name) < 28:
@@ -69,16 +72,16 @@ def _peer(name: bytes) -> tuple[tuple[str, int], bool]:
 
 class _SegmentRun:
     """
-    Replies of one size by one route.
+    Replies of one size through one route, to be sent by one system call.
 
-    @ivar room: how many more there may be.
-    @ivar refused: whether the kernel would not take them together.
+    @ivar remaining: how many more replies the run can take.
+    @ivar refused: whether the kernel refused to send them with UDP_SEGMENT.
     """
 
-    __slots__ = ("refused", "replies", "room", "route", "size", "tokens")
+    __slots__ = ("refused", "remaining", "replies", "route", "size", "tokens")
 
-    def __init__(self, route: _BatchedRoute, size: int, room: int) -> None:
-        self.route, self.size, self.room = route, size, room
+    def __init__(self, route: _BatchedRoute, size: int, remaining: int) -> None:
+        self.route, self.size, self.remaining = route, size, remaining
         self.replies: list[bytes] = []
         self.tokens: list[object] = []
         self.refused = False
@@ -86,9 +89,10 @@ class _SegmentRun:
 
 class _Source:
     """
-    One peer, whatever address of ours it asks.
+    One peer, whichever local address it sends to.
 
-    @ivar run: what a reply is added to, if it goes by the same route and has the same size: so the order is kept.
+    @ivar run: the latest run of replies to this peer. A reply joins it if its route and size are the same; otherwise it
+        begins another run. So replies stay in order.
     """
 
     __slots__ = ("run",)
@@ -99,7 +103,7 @@ class _Source:
 
 class _BatchedRoute(PortRoute):
     """
-    A route whose replies wait until the batch has been served.
+    A route whose replies are sent when the batch of requests has been dispatched.
     """
 
     __slots__ = ("source",)
@@ -108,111 +112,112 @@ class _BatchedRoute(PortRoute):
 
     def send(self, datagram: bytes, token: object) -> None:
         """
-        Send a reply: after the batch, if one is being served.
+        Send a reply: after the batch if one is being dispatched, else at once.
         """
         source, size = self.source, len(datagram)
         run = source.run
-        if run is None or run.size != size or run.room <= 0 or run.route is not self:
+        if run is None or run.size != size or run.remaining <= 0 or run.route is not self:
             run = source.run = self._port.startRun(self, size)
-        run.room -= 1
+        run.remaining -= 1
         run.replies.append(datagram)
         run.tokens.append(token)
-        if not self._port.serving:
+        if not self._port.dispatching:
             self._port.sendReplies()
 
 
 class BatchedUDPPort(UDPPort):
     """
-    Receives up to 64 datagrams by one call, and sends their replies when all have been served, those to one peer
-    together. Its protocol provides L{IRequestProtocol<sockservices.transports.interfaces.IRequestProtocol>}.
+    Receives up to 64 datagrams with one system call, and sends the replies after it has dispatched all of them. Replies
+    of one size to one peer share a system call. The protocol provides
+    L{IRequestProtocol<sockservices.transports.interfaces.IRequestProtocol>}.
 
-    @ivar serving: whether a batch is being served.
+    @ivar dispatching: whether a batch is being dispatched to the protocol.
     """
 
-    serving = False
+    dispatching = False
     _receiver: BatchReceiver | None = None
     _batch: Iterator[tuple[bytes, bytes, bytes]] = iter(())
 
-    def __init__(self, opened: BoundSocket, protocol: AbstractDatagramProtocol, reactor: Reactor) -> None:
-        super().__init__(opened, protocol, reactor)
+    def __init__(self, bound: BoundSocket, protocol: AbstractDatagramProtocol, reactor: Reactor) -> None:
+        super().__init__(bound, protocol, reactor)
         self._runs: list[_SegmentRun] = []
         self._routes = _RouteCache(self._newRoute)
         self._sources: dict[bytes, _Source] = {}
         self._nameSize = NAME_SIZES[self.family]
-        self._segments = True
+        self._canSegment = True
 
     def _newRoute(self, key: bytes) -> _BatchedRoute:
         name = key[: self._nameSize]
-        peer, scoped = _peer(name)
-        destination, pktinfo = destinationOf(controlMessages(key[self._nameSize :]), scoped, self._only)
+        peer, linkLocal = _parseName(name)
+        destination, pktinfo = destinationOf(controlMessages(key[self._nameSize :]), linkLocal, self._fixedDestination)
         route = _BatchedRoute(self, peer, destination, pktinfo)
         if len(self._sources) >= MAX_ROUTES:
             self._sources.clear()
         route.source = self._sources.setdefault(name, _Source())
         return route
 
-    def _read(self, most: int) -> None:
-        # A protocol that stops the port while it receives a datagram comes here again: the rest of the batch is first.
-        self._serve()
+    def _read(self, limit: int) -> None:
+        # A protocol that stops the port in requestReceived re-enters here. The rest of its batch is dispatched first.
+        self._dispatchBatch()
         if self._receiver is None:
-            # Only now: it is by the protocol how long datagrams may be.
+            # The receiver is made here because the protocol sets maxPacketSize in startProtocol.
             self._receiver = BatchReceiver(self.family, self.maxPacketSize)
-        while most > 0 and self.connected:
+        while limit > 0 and self.connected:
             try:
-                received = self._receiver.receive(self.socket.fileno(), min(most, MAX_BATCH))
+                received = self._receiver.receive(self.socket.fileno(), min(limit, MAX_BATCH))
             except BlockingIOError:
                 break
             except OSError:
-                # The network's answer to an earlier reply (ICMP), or no memory. The next read may go well.
+                # An ICMP error that an earlier reply caused, or a lack of memory. The next read may succeed.
                 self.errors += 1
-                most -= 1
+                limit -= 1
                 continue
             self._batch = iter(received)
-            self._serve()
-            if len(received) < BUSY:
+            self._dispatchBatch()
+            if len(received) < MIN_BUSY_BATCH:
                 break
-            most -= len(received)
+            limit -= len(received)
 
-    def _serve(self) -> None:
-        requestReceived, routes = self._received, self._routes
-        self.serving = True
+    def _dispatchBatch(self) -> None:
+        requestReceived, routes = self._requestReceived, self._routes
+        self.dispatching = True
         for datagram, name, control in self._batch:
             if not self.connected:
                 break
             try:
                 requestReceived(datagram, routes[name + control])
-            except BaseException as fault:
-                self._raised(fault)
-        self.serving = False
+            except BaseException as exception:
+                self._logException(exception)
+        self.dispatching = False
         if self._runs:
             self.sendReplies()
 
     def startRun(self, route: _BatchedRoute, size: int) -> _SegmentRun:
         """
-        Begin a run of replies of one size.
+        Start a run of replies of one size, in bytes.
         """
-        together = self._segments and 0 < size <= SEGMENT
-        run = _SegmentRun(route, size, min(MAX_BATCH, TOGETHER // size) if together else 1)
+        segmented = self._canSegment and 0 < size <= MAX_SEGMENT
+        run = _SegmentRun(route, size, min(MAX_BATCH, MAX_RUN_BYTES // size) if segmented else 1)
         self._runs.append(run)
         return run
 
     def sendReplies(self) -> None:
         """
-        Send the replies that wait, and tell the protocol what became of them.
+        Send the pending replies, and report the results to the protocol.
         """
         runs, self._runs = self._runs, []
         sent: list[object] = []
         failures: list[tuple[object, Exception]] = []
         for run in runs:
             run.route.source.run = None
-            if len(run.replies) > 1 and self._segments and self._sendSegmented(run):
+            if len(run.replies) > 1 and self._canSegment and self._sendSegmented(run):
                 sent += run.tokens
             else:
                 self._sendEach(run, sent, failures)
         try:
             self.protocol.repliesSent(sent, failures)
-        except BaseException as fault:
-            self._raised(fault)
+        except BaseException as exception:
+            self._logException(exception)
 
     def _sendEach(self, run: _SegmentRun, sent: list[object], failures: list[tuple[object, Exception]]) -> None:
         peer, pktinfo, before = run.route.peer, run.route.pktinfo, len(sent)
@@ -223,8 +228,8 @@ class BatchedUDPPort(UDPPort):
             except SEND_ERRORS as error:
                 failures.append((token, error))
         if len(sent) - before > 1 and run.refused:
-            # An older kernel, or an interface that cannot: one by one they go.
-            self._segments = False
+            # The kernel accepted the same replies singly: it, or the interface, does not support UDP_SEGMENT.
+            self._canSegment = False
 
     def _sendSegmented(self, run: _SegmentRun) -> bool:
         ancillary = [(SOL_UDP, UDP_SEGMENT, _SIZE.pack(run.size))]
@@ -233,7 +238,7 @@ class BatchedUDPPort(UDPPort):
         try:
             self.socket.sendmsg(run.replies, ancillary, 0, run.route.peer)
         except BlockingIOError:
-            return False  # Some of them may still find room.
+            return False  # The send buffer may still have space for some of them.
         except SEND_ERRORS:
             run.refused = True
             return False

@@ -1,6 +1,6 @@
 """
-Where to listen, as strings and values: C{tcp:8007:interface=0.0.0.0}, C{udp:8007}, C{unix:/run/echo.sock:mode=660},
-C{systemd:echo}.
+Bindings: the addresses of listeners, as values and as strings such as C{tcp:8007:interface=0.0.0.0}, C{udp:8007},
+C{unix:/run/echo.sock:mode=660} and C{systemd:echo}.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ __all__ = ["BACKLOG", "LOOPBACK", "Binding", "InetBinding", "SystemdBinding", "U
 #: The default interface.
 LOOPBACK = "127.0.0.1"
 
-#: Connections that may wait to be accepted; the kernel takes the lower of this and somaxconn.
+#: Maximum number of connections that wait to be accepted (listen(2)); the kernel lowers it to somaxconn.
 BACKLOG = 1024
 
-#: The prefix of a binding whose connections begin with a PROXY header, as with Twisted's endpoint strings.
-PROXIED = "haproxy:"
+#: The prefix of a binding whose connections begin with a PROXY header, as in Twisted's endpoint strings.
+PROXY_PREFIX = "haproxy:"
 
-#: Bytes of the longest path: C{sun_path} has 108 bytes with its final NUL (unix(7)).
+#: Maximum length of a path in bytes: C{sun_path} has 108 bytes with the final NUL (unix(7)).
 MAX_PATH = 107
 
 
 def portNumber(text: str) -> int:
     """
-    The number of a port.
+    Parse the number of a port.
 
-    @raise ValueError: for a text that is no number from 0 to 65535.
+    @raise ValueError: when the text is not a decimal number from 0 to 65535.
     """
     if re.fullmatch(r"[0-9]{1,5}", text) and int(text) <= 65535:
         return int(text)
@@ -44,9 +44,9 @@ def portNumber(text: str) -> int:
 
 class Binding:
     """
-    Where one listener listens.
+    The address of one listener.
 
-    @ivar transport: its transport; L{None} where only the socket itself knows.
+    @ivar transport: the transport; L{None} for an inherited socket, whose type is known only after it is adopted.
     @ivar proxyHeader: whether each connection begins with a PROXY header.
     """
 
@@ -56,23 +56,23 @@ class Binding:
     @property
     def stream(self) -> bool:
         """
-        Whether it takes connections.
+        Whether the listener may accept connections.
         """
         return self.transport is None or self.transport.isStream
 
     @property
     def datagrams(self) -> bool:
         """
-        Whether it takes datagrams.
+        Whether the listener may receive datagrams.
         """
         return self.transport is None or not self.transport.isStream
 
-    def listen(self, reactor: Any, served: Any) -> IListeningPort:
+    def listen(self, reactor: Any, factoryOrProtocol: Any) -> IListeningPort:
         """
-        Have a reactor listen that opens sockets itself, or only pretends to.
+        Listen through the listen method of a reactor that cannot adopt a socket, such as a fake reactor in a test.
 
-        @param served: the factory of connections, or the protocol of datagrams.
-        @raise ValueError: when that is not possible.
+        @param factoryOrProtocol: the factory for a stream binding, the protocol for a datagram binding.
+        @raise ValueError: when the reactor has no such method.
         """
         raise ValueError("this reactor cannot adopt sockets")
 
@@ -80,9 +80,9 @@ class Binding:
 @dataclass(frozen=True)
 class InetBinding(Binding):
     """
-    An address and port, TCP or UDP.
+    An IP address and a TCP or UDP port.
 
-    @raise ValueError: when the interface is no IP address: a name would have to be resolved.
+    @raise ValueError: when the interface is not an IP address; host names are not resolved.
     """
 
     transport: Transport
@@ -99,15 +99,15 @@ class InetBinding(Binding):
     def __str__(self) -> str:
         return f"{self.transport}:{hostPort(self.interface, self.port)}"
 
-    def listen(self, reactor: Any, served: Any) -> IListeningPort:
+    def listen(self, reactor: Any, factoryOrProtocol: Any) -> IListeningPort:
         """
-        Have a reactor listen.
+        Listen through the reactor's own listen method.
         """
         port: IListeningPort
         if self.stream:
-            port = reactor.listenTCP(self.port, served, BACKLOG, self.interface)
+            port = reactor.listenTCP(self.port, factoryOrProtocol, BACKLOG, self.interface)
         else:
-            port = reactor.listenUDP(self.port, served, self.interface)
+            port = reactor.listenUDP(self.port, factoryOrProtocol, self.interface)
         return port
 
 
@@ -117,7 +117,7 @@ class UnixBinding(Binding):
     The path of a Unix socket; C{@name} is in Linux's abstract namespace.
 
     @ivar mode: the permissions of the file.
-    @raise ValueError: when there is no path, or it is too long for the kernel.
+    @raise ValueError: when the path is empty, contains a NUL, or is longer than L{MAX_PATH}.
     """
 
     transport: Transport
@@ -135,22 +135,22 @@ class UnixBinding(Binding):
     def __str__(self) -> str:
         return f"{self.transport}:{self.path}"
 
-    def listen(self, reactor: Any, served: Any) -> IListeningPort:
+    def listen(self, reactor: Any, factoryOrProtocol: Any) -> IListeningPort:
         """
-        Have a reactor listen.
+        Listen through the reactor's own listen method.
         """
         port: IListeningPort
         if self.stream:
-            port = reactor.listenUNIX(self.path, served, BACKLOG, self.mode)
+            port = reactor.listenUNIX(self.path, factoryOrProtocol, BACKLOG, self.mode)
         else:
-            port = reactor.listenUNIXDatagram(self.path, served, mode=self.mode)
+            port = reactor.listenUNIXDatagram(self.path, factoryOrProtocol, mode=self.mode)
         return port
 
 
 @dataclass(frozen=True)
 class SystemdBinding(Binding):
     """
-    All sockets of a name that the service manager has opened (sd_listen_fds(3)), whatever their transports.
+    All sockets that the service manager passed under a name (sd_listen_fds(3)), of any transport.
     """
 
     name: str
@@ -161,43 +161,44 @@ class SystemdBinding(Binding):
         return f"systemd:{self.name}"
 
 
-#: One part of the string: escaped characters, an address in brackets, anything but a colon.
+#: One part of a binding string: escaped characters, an address in brackets, and any characters except colons.
 _PART = re.compile(r"(?:^|:)((?:\\.|\[[^\]]*\]|[^:\\]|\\\Z)*)", re.DOTALL)
 
 
 def parse(text: str) -> Binding | None:
     r"""
-    Parse the string of a binding. As in Twisted's endpoint strings, C{\:} is a colon; so is one inside of C{[::1]}.
+    Parse a binding string. As in Twisted's endpoint strings, colons separate the parts, and C{\:} is a literal colon.
+    Colons in brackets, as in C{[::1]}, are literal too.
 
-    @return: L{None} when the kind is not one of ours, so that it may be one of Twisted's.
-    @raise ValueError: when it is, but its arguments are wrong.
+    @return: L{None} when the kind is none of this module's; it may be a kind of Twisted's endpoint strings.
+    @raise ValueError: when the arguments are not valid for the kind.
     """
-    if text.startswith(PROXIED):
-        return _parseProxied(text)
+    if text.startswith(PROXY_PREFIX):
+        return _parseWithProxyHeader(text)
     kind, *parts = _PART.findall(text)
     if kind not in (*Transport, "systemd"):
         return None
-    first = {"tcp": "port", "udp": "port", "systemd": "name"}.get(kind, "path")
+    positional = {"tcp": "port", "udp": "port", "systemd": "name"}.get(kind, "path")
     arguments: dict[str, str] = {}
     for number, part in enumerate(parts):
         name, equals, value = part.partition("=")
         if not (equals and name.isidentifier()):
             if number:
-                raise ValueError(f"{_unescaped(part)!r}: expected NAME=VALUE; put an IPv6 address in brackets")
-            name, value = first, part
+                raise ValueError(f"{_unescape(part)!r}: expected NAME=VALUE; put an IPv6 address in brackets")
+            name, value = positional, part
         if name in arguments:
             raise ValueError(f"{name!r}: expected once, not twice")
-        arguments[name] = _unescaped(value)
-    if first not in arguments:
-        raise ValueError(f"{kind}: the {first} is missing")
-    binding = _make(kind, arguments)
+        arguments[name] = _unescape(value)
+    if positional not in arguments:
+        raise ValueError(f"{kind}: the {positional} is missing")
+    binding = _makeBinding(kind, arguments)
     if arguments:
         raise ValueError(f"{next(iter(arguments))!r}: {kind} has no such argument")
     return binding
 
 
-def _parseProxied(text: str) -> Binding | None:
-    binding: Any = parse(text.removeprefix(PROXIED))
+def _parseWithProxyHeader(text: str) -> Binding | None:
+    binding: Any = parse(text.removeprefix(PROXY_PREFIX))
     if binding is None:
         return None
     if not binding.stream:
@@ -206,13 +207,13 @@ def _parseProxied(text: str) -> Binding | None:
     return proxied
 
 
-def _unescaped(part: str) -> str:
+def _unescape(part: str) -> str:
     return re.sub(r"\\(.)", r"\1", part, flags=re.DOTALL)
 
 
-def _make(kind: str, arguments: dict[str, str]) -> Binding:
+def _makeBinding(kind: str, arguments: dict[str, str]) -> Binding:
     """
-    Make a binding of its arguments, and remove those that it uses.
+    Make a binding from arguments, and remove from the dictionary those that it uses.
     """
     if kind == "systemd":
         return SystemdBinding(arguments.pop("name"))

@@ -1,5 +1,5 @@
 """
-A bound socket, and the error of one that cannot be opened.
+A bound socket, and the error that is raised when a socket cannot be opened.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class OpenError(CannotListenError):
 @dataclass(frozen=True)
 class BoundSocket:
     """
-    A bound, non-blocking socket. It listens if it is a stream socket.
+    A bound, non-blocking socket. A stream socket is listening.
 
-    @ivar path: the file of a Unix socket, which is removed when the socket is closed.
-    @ivar inode: the inode of that file; a file with another inode is another server's, and is not removed.
-    @ivar connectionsInheritOobInline: whether accepted connections have SO_OOBINLINE already. Unix connections do not
-        inherit it, nor do those that waited in the queue of a socket before it was adopted.
+    @ivar path: the file of a Unix socket, which L{close} removes.
+    @ivar inode: the inode of that file. A file with another inode belongs to another server and is not removed.
+    @ivar connectionsInheritOobInline: whether accepted connections inherit SO_OOBINLINE. Unix connections do not, nor
+        do connections that were in the queue of an inherited socket before the option was set.
     """
 
     socket: socket.socket
@@ -47,19 +47,20 @@ class BoundSocket:
     @property
     def stream(self) -> bool:
         """
-        Whether it is a stream socket, else a datagram socket.
+        Whether this is a stream socket and not a datagram socket.
         """
         return self.socket.type == socket.SOCK_STREAM
 
     def close(self) -> None:
         """
-        Remove the file of the socket, then close the socket: in this order a starting server cannot find a file of ours
-        that nobody listens at.
+        Remove the file of the socket, then close the socket. In the reverse order, a server that starts at the same
+        time could find a file without a listener.
 
-        It never calls shutdown(2), which would end an inherited socket for the service manager as well.
+        This method never calls shutdown(2), which would stop an inherited socket for the service manager as well.
         """
         if self.path is not None:
-            # Without privileges the folder may no longer be writable. The next start replaces the file.
+            # After the process has dropped its privileges, the folder may not be writable. The next start replaces the
+            # file.
             with suppress(OSError):
                 if os.lstat(self.path).st_ino == self.inode:
                     os.unlink(self.path)  # noqa: PTH108

@@ -1,5 +1,5 @@
 """
-Stream transports that write at once, in a poll group.
+TCP transports in a poll group. They call send(2) directly in write().
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from sockservices.transports.unacked import unackedBytes, userspaceBytes
 
 __all__ = ["Connection"]
 
-#: The most bytes that a connection buffers in user space, those that have just been read included.
+#: Maximum number of bytes that a connection buffers in user space, including the segment that has just been read.
 MAX_BUFFER = 131072
 
-#: The sizes of reads in bytes. A connection begins with the smallest; a read that is filled makes the next one larger.
-#: Reads of 128 KiB were a fifth slower than reads of 96 KiB.
+#: Minimum and maximum size of a read in bytes. A connection begins with the minimum; after a read that fills its
+#: buffer, the next one is larger. Reads of 128 KiB were a fifth slower than reads of 96 KiB.
 MIN_READ, MAX_READ = 4096, 98304
 
 
@@ -34,16 +34,16 @@ class Connection(LazyAddresses, tcp.Server):
     """
     A TCP connection.
 
-    C{write} calls send(2) at once if nothing is buffered: the kernel has room most of the time, so neither the reactor
-    nor epoll is needed. What the kernel does not take is buffered as in Twisted's own transports, and so is everything
-    over TLS. The connection never calls its protocol back re-entrantly, except where Twisted does so too: in
-    C{loseConnection} after a half-close.
+    C{write} calls send(2) at once if nothing is buffered: the send buffer usually has space, so that no event of the
+    reactor or of epoll is needed. Bytes that the kernel does not accept are buffered as in Twisted's own transports,
+    and so are all bytes over TLS. The connection never calls its protocol back re-entrantly, except where Twisted does
+    so too: in C{loseConnection} after a half-close.
     """
 
     identifying = False
     halfCloses = True
 
-    #: In slots, so that what each message uses lies together: a thousand connections do not fit into the L2 cache.
+    #: Slots keep the attributes that each message uses adjacent in memory: a thousand connections exceed the L2 cache.
     __slots__ = (
         *("TLS", "_recv", "_send", "_readSize", "_tempDataLen", "_writeDisconnected", "connected", "dataBuffer"),
         *("producer", "protocol", "streamingProducer"),
@@ -51,8 +51,9 @@ class Connection(LazyAddresses, tcp.Server):
 
     def __init__(self, connection: socket.socket, protocol: IProtocol, peer: IAddress, port: Any, serial: int) -> None:
         """
-        @param port: the L{StreamPort<sockservices.transports.stream_port.StreamPort>} that has accepted it, and whose
-            group it joins.
+        @param port: the L{StreamPort<sockservices.transports.stream_port.StreamPort>} that has accepted the connection.
+            The connection joins its poll group.
+        @param serial: the number of the connection at that port.
         """
         tcp.Connection.__init__(self, connection, protocol, port.reactor)
         self._recv = connection.recv
@@ -70,49 +71,49 @@ class Connection(LazyAddresses, tcp.Server):
 
     def userspaceBytes(self) -> int:
         """
-        How many bytes are pending in this process.
+        Count the bytes that are buffered in this process.
         """
         return userspaceBytes(self)
 
     def unackedBytes(self) -> int:
         """
-        How many bytes are pending in this process, or not acknowledged by the peer's kernel.
+        Count the bytes that are buffered in this process, or not acknowledged by the peer's kernel.
         """
         return unackedBytes(self)
 
-    # Reading and writing are watched by the poll group.
+    # The poll group, not the reactor, watches the descriptor.
 
     def startReading(self) -> None:
         """
-        Watch for input.
+        Start watching for input.
         """
         self._group.addReader(self)
 
     def stopReading(self) -> None:
         """
-        Watch for input no more.
+        Stop watching for input.
         """
         self._group.removeReader(self)
 
     def startWriting(self) -> None:
         """
-        Watch for room for output.
+        Start watching for space in the send buffer.
         """
         self._group.addWriter(self)
 
     def stopWriting(self) -> None:
         """
-        Watch for room for output no more.
+        Stop watching for space in the send buffer.
         """
         self._group.removeWriter(self)
 
-    # The way of a byte.
+    # Reading and writing.
 
     def doRead(self) -> Any:
         """
-        Read once: at most what the buffer has room for.
+        Call recv(2) once. Read no more bytes than the user-space buffer has space for.
         """
-        # CPython 3.11 loads a slot and then calls it faster than it calls self._recv().
+        # In CPython 3.11, a call of a local variable is faster than self._recv(), because _recv is a slot.
         recv, size = self._recv, self._readSize
         if self.dataBuffer or self._tempDataLen:
             size = max(MIN_READ, min(size, MAX_BUFFER - userspaceBytes(self)))
@@ -134,7 +135,7 @@ class Connection(LazyAddresses, tcp.Server):
 
     def write(self, data: bytes) -> None:
         """
-        Write: at once what the kernel takes, the rest when it has room.
+        Send as many bytes as the kernel accepts now; buffer the others until the send buffer has space.
         """
         if (
             self._tempDataLen
@@ -143,7 +144,7 @@ class Connection(LazyAddresses, tcp.Server):
             or self.TLS
             or self._writeDisconnected
             or type(data) is not bytes
-            # A pull producer is resumed by the reactor, when it finds room.
+            # A pull producer expects resumeProducing from the reactor when the send buffer has space.
             or (self.producer is not None and not self.streamingProducer)
         ):
             super().write(data)
@@ -152,25 +153,26 @@ class Connection(LazyAddresses, tcp.Server):
         try:
             sent = send(data)
         except OSError:
-            # No room, or the connection is broken. The poll group finds a broken one; here the protocol is running.
+            # The send buffer is full, or the connection is broken. The poll group reports a broken connection; calling
+            # connectionLost here would re-enter the protocol.
             sent = 0
         if sent < len(data):
             super().write(data[sent:])
 
     def writeSequence(self, iovec: Any) -> None:
         """
-        Write all of these.
+        Write the concatenation of byte strings.
         """
         if self.TLS:
             super().writeSequence(iovec)
         else:
             self.write(b"".join(iovec))
 
-    # The ways out. With nothing buffered there is no need to wait for room.
+    # Closing. If nothing is buffered, closing does not wait for space in the send buffer.
 
-    def _idle(self) -> bool:
+    def _flushed(self) -> bool:
         """
-        Whether all is written, and no producer has more.
+        Whether nothing is buffered, and no producer has more data.
         """
         return (
             not self.TLS
@@ -181,11 +183,11 @@ class Connection(LazyAddresses, tcp.Server):
 
     def loseWriteConnection(self) -> None:
         """
-        Send what is buffered, then a FIN.
+        Send all buffered bytes, then a FIN.
         """
         if not self.connected:
             return
-        if self._idle():
+        if self._flushed():
             self._writeDisconnecting = True
             self._group.callAfterDispatch(self._halfClose)
         else:
@@ -193,9 +195,9 @@ class Connection(LazyAddresses, tcp.Server):
 
     def _halfClose(self) -> None:
         if self.connected and not (self.disconnecting or self._writeDisconnected or self._aborting):
-            if self._idle():
+            if self._flushed():
                 self._writeDisconnected = True
-                # When it is closed, a second shutdown(2) would have nothing left to do.
+                # Twisted calls shutdown(2) again when the connection closes, unless this is false.
                 self._shouldShutdown = False
                 self._closeWriteConnection()
             else:
@@ -203,13 +205,13 @@ class Connection(LazyAddresses, tcp.Server):
 
     def loseConnection(self) -> None:
         """
-        Send what is buffered, then close.
+        Send all buffered bytes, then close.
         """
         if self.TLS or not self.connected or self.disconnecting:
             super().loseConnection()
         elif self._writeDisconnected:
             self.connectionLost(REASONS[ConnectionDone])
-        elif self._idle():
+        elif self._flushed():
             self.disconnecting = 1
             self.stopReading()
             self._group.callAfterDispatch(self._close)
@@ -218,21 +220,22 @@ class Connection(LazyAddresses, tcp.Server):
 
     def startTLS(self, ctx: Any, normal: bool = True) -> None:
         """
-        Go on over TLS, which has no half-close.
+        Start TLS on this connection. Twisted's TLS has no half-close.
         """
         super().startTLS(ctx, normal)
         self.halfCloses = False
 
     def abortConnection(self) -> None:
         """
-        Reset. What is buffered, and what is written from now on, is lost.
+        Reset the connection. Buffered bytes, and bytes that are written from now on, are lost.
         """
         super().abortConnection()
+        # As a sender, len discards the bytes and returns their number, as send(2) does.
         self._send = len
 
     def _close(self) -> None:
         if self.connected and not self._aborting:
-            if self._idle():
+            if self._flushed():
                 self.connectionLost(REASONS[ConnectionDone])
             else:
                 self.startWriting()

@@ -1,6 +1,6 @@
 """
-Layers between a datagram transport and a protocol: faults, traces and the like. A layer passes on everything, both
-ways; a subclass overrides what it changes.
+Layers between a datagram transport and a protocol, such as fault injection and tracing. By default a layer passes all
+calls on in both directions; a subclass overrides some of them.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class _Route:
 
 class DatagramLayer(RequestProtocol):
     """
-    One layer of a datagram port: a protocol for the transport below, and the routes of the protocol above.
+    One layer of a datagram port: the protocol of the transport below. The protocol above gets the layer's routes.
 
     @ivar protocol: the protocol above, an L{IRequestProtocol}.
     """
@@ -48,47 +48,48 @@ class DatagramLayer(RequestProtocol):
 
     def makeConnection(self, transport: Any) -> None:
         """
-        The transport listens.
+        The transport has started listening.
         """
         super().makeConnection(transport)
         self.protocol.makeConnection(transport)
 
     def doStop(self) -> None:
         """
-        The transport listens no more.
+        The transport has stopped listening.
         """
         super().doStop()
         self.protocol.doStop()
 
     def requestReceived(self, datagram: bytes, route: Any) -> None:
         """
-        A datagram has come.
+        Pass a datagram to the protocol above, with a route through this layer.
         """
         self.protocol.requestReceived(datagram, _Route(self, route))
 
     def send(self, route: Any, datagram: bytes, token: object) -> None:
         """
-        Send a reply by the route below. A layer may send none, or several: then it calls C{repliesSent} of the protocol
+        Send a reply through the route below. A layer that sends none, or several, calls C{repliesSent} of the protocol
         above itself, once for each token.
         """
         route.send(datagram, token)
 
     def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
         """
-        The kernel has taken the replies of these tokens, and has refused the others.
+        Report which replies the kernel has accepted, and which have failed.
         """
         self.protocol.repliesSent(tokens, failures)
 
 
-#: Makes a layer around a protocol; a L{DatagramLayer} subclass does.
+#: A function that makes a layer around a protocol, such as a L{DatagramLayer} subclass.
 MakeDatagramLayer: TypeAlias = Callable[[Any], DatagramLayer]
 
 
 def layeredDatagrams(protocol: Any, layers: Sequence[MakeDatagramLayer]) -> Any:
     """
-    A protocol whose datagrams pass through layers.
+    Put layers around a protocol.
 
-    @param layers: the outermost first, which is next to the transport.
+    @param layers: the outermost layer, next to the transport, is first.
+    @return: the protocol for the transport.
     """
     for make in reversed(layers):
         protocol = make(protocol)

@@ -14,13 +14,13 @@ from zope.interface import implementer
 
 from sockservices.text.exceptions import exceptionText
 from sockservices.transports.interfaces import IReplyRoute, IRequestProtocol
-from sockservices.transports.listening_port import Port
+from sockservices.transports.listening_port import ListeningPort
 from sockservices.transports.pktinfo import (
     ANCILLARY_SIZE,
     IP_PKTINFO,
     Pktinfo,
     destinationOf,
-    onlyDestination,
+    fixedDestination,
     peerName,
 )
 from sockservices.transports.reactor import Reactor
@@ -31,19 +31,21 @@ __all__ = ["DatagramPort", "PortRoute", "UDPPort"]
 
 log = Logger("sockservices")
 
-#: Datagrams read in one turn of the reactor, counted one by one: empty ones are cheap to send too.
-MOST = 64
+#: Maximum number of datagrams read in one turn of the reactor. A limit in bytes, such as Twisted's, would not stop a
+#: flood of empty datagrams.
+DATAGRAMS_PER_TURN = 64
 
-#: Datagrams that may wait in the kernel when the port is stopped, at the most.
-QUEUE = 4096
+#: Maximum number of queued datagrams that are served when the port stops.
+MAX_QUEUED = 4096
 
 
 @implementer(IReplyRoute)
 class PortRoute:
     """
-    The way back to the source of a datagram, by the port that received it.
+    A reply route through the port that received the datagram.
 
-    @ivar pktinfo: the control message by which the reply leaves from the address that was asked, if one is needed.
+    @ivar pktinfo: the control message that makes the destination of the datagram the source of the reply; L{None} where
+        the system chooses.
     """
 
     __slots__ = ("_port", "destination", "peer", "pktinfo")
@@ -59,46 +61,48 @@ class PortRoute:
         self._port.reply(self, datagram, token)
 
 
-class DatagramPort(Port):
+class DatagramPort(ListeningPort):
     """
-    Reads datagrams for a protocol and writes its replies. No error of a call on the socket closes the port.
+    Reads datagrams for a protocol and sends its replies. Errors of system calls on the socket do not close the port.
 
-    A protocol that provides L{IRequestProtocol} replies by a route; any other by L{write}.
+    A protocol that provides L{IRequestProtocol} replies through a route; any other protocol calls L{write}.
 
-    @ivar maxPacketSize: the bytes of a datagram that are read; a protocol may set it when it is started.
-    @ivar errors: how many reads have failed.
+    @ivar maxPacketSize: the maximum number of bytes read of a datagram; a protocol may set it in C{startProtocol}.
+    @ivar errors: the number of failed reads.
     """
 
     maxPacketSize = 65536
     errors = 0
     _route: Any = None
 
-    def __init__(self, opened: BoundSocket, protocol: AbstractDatagramProtocol, reactor: Reactor) -> None:
-        super().__init__(opened, protocol, reactor)
+    def __init__(self, bound: BoundSocket, protocol: AbstractDatagramProtocol, reactor: Reactor) -> None:
+        super().__init__(bound, protocol, reactor)
         self.protocol: Any = protocol
-        self._received = protocol.requestReceived if IRequestProtocol.providedBy(protocol) else self._receivedPlain
+        self._requestReceived = (
+            protocol.requestReceived if IRequestProtocol.providedBy(protocol) else self._datagramReceived
+        )
 
     def startListening(self) -> None:
         """
-        Begin to receive.
+        Start receiving datagrams.
         """
         self.protocol.makeConnection(self)
         super().startListening()
 
     def doRead(self) -> None:
         """
-        Receive what waits, as far as one turn of the reactor goes.
+        Receive queued datagrams, up to L{DATAGRAMS_PER_TURN}.
         """
-        self._read(MOST)
+        self._read(DATAGRAMS_PER_TURN)
 
     def lastRead(self) -> None:
         """
-        Receive all that waits, and no flood that goes on.
+        Receive all queued datagrams, up to L{MAX_QUEUED}: a flood must not keep the port open.
         """
-        self._read(QUEUE)
+        self._read(MAX_QUEUED)
 
-    def _read(self, most: int) -> None:
-        for _ in range(most):
+    def _read(self, limit: int) -> None:
+        for _ in range(limit):
             if not self.connected:
                 break
             try:
@@ -106,15 +110,15 @@ class DatagramPort(Port):
             except BlockingIOError:
                 break
             except OSError:
-                # The network's answer to an earlier reply (ICMP), or no memory. The next read may go well.
+                # An ICMP error that an earlier reply caused, or a lack of memory. The next read may succeed.
                 self.errors += 1
                 continue
             try:
-                self._received(datagram, route)
-            except BaseException as fault:
-                self._raised(fault)
+                self._requestReceived(datagram, route)
+            except BaseException as exception:
+                self._logException(exception)
 
-    def _receivedPlain(self, datagram: bytes, route: Any) -> None:
+    def _datagramReceived(self, datagram: bytes, route: Any) -> None:
         self._route = route
         try:
             self.protocol.datagramReceived(datagram, route.peer)
@@ -124,12 +128,12 @@ class DatagramPort(Port):
     @property
     def destination(self) -> str | None:
         """
-        The IP address that the datagram being received was sent to, where that is known.
+        The destination IP address of the datagram that is being received; L{None} where it is not known.
         """
         return None if self._route is None else self._route.destination
 
-    def _raised(self, fault: BaseException) -> None:
-        log.error("{protocol} raised {fault}", protocol=self.logPrefix(), fault=exceptionText(fault))
+    def _logException(self, exception: BaseException) -> None:
+        log.error("{protocol} raised {error}", protocol=self.logPrefix(), error=exceptionText(exception))
 
     def _receive(self) -> tuple[bytes, Any]:
         datagram, peer = self.socket.recvfrom(self.maxPacketSize)
@@ -137,7 +141,11 @@ class DatagramPort(Port):
 
     def reply(self, route: Any, datagram: bytes, token: object) -> None:
         """
-        Send a reply by a route, and tell the protocol at once what became of it.
+        Send a reply through a route, and report the result to the protocol before returning.
+
+        @param route: a L{PortRoute}.
+        @param datagram: the reply, a whole datagram.
+        @param token: identifies the reply in C{repliesSent}.
         """
         try:
             self._send(datagram, route.peer, route.pktinfo)
@@ -156,44 +164,45 @@ class DatagramPort(Port):
         """
         Send a datagram.
 
-        @param peer: the address, in the form in which it was received.
-        @raise OSError: when the kernel does not take it, a full queue included: then it is lost.
+        @param peer: the address, in the form in which C{datagramReceived} got it.
+        @raise OSError: when the kernel refuses the datagram, for example because its queue is full; the datagram
+            is lost.
         """
         self._send(datagram, peer, None if self._route is None else self._route.pktinfo)
 
 
 class UDPPort(DatagramPort):
     """
-    Replies leave from the address that was asked, on a wildcard socket too (RFC 1122 4.1.3.5), as long as they are
-    written while the datagram is being received.
+    A UDP port. The source address of a reply is the destination address of the datagram, on a wildcard socket too
+    (RFC 1122 section 4.1.3.5). For L{write} this holds only while C{datagramReceived} runs.
     """
 
-    _only: str | None = None
+    _fixedDestination: str | None = None
 
     def startListening(self) -> None:
         """
-        Begin to receive, destinations included where there may be several.
+        Start receiving datagrams, with their destination addresses where several are possible.
         """
-        self._only = onlyDestination(self.socket)
-        if self._only is None:
+        self._fixedDestination = fixedDestination(self.socket)
+        if self._fixedDestination is None:
             if self.family == socket.AF_INET6:
                 self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-            if IP_PKTINFO and (self.family == socket.AF_INET or self._dual()):
+            if IP_PKTINFO and (self.family == socket.AF_INET or self._isDualStack()):
                 self.socket.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         super().startListening()
 
-    def _dual(self) -> bool:
-        # Ours never are; one of a service manager may be.
+    def _isDualStack(self) -> bool:
+        # Only an inherited socket can be dual-stack: openSockets sets IPV6_V6ONLY.
         return not self.socket.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
 
     def address(self, name: Any) -> IAddress:
         """
-        A socket's name as an address.
+        Convert a socket name to an address, without the flow information and scope of IPv6.
         """
         return super().address(name[:2])
 
     def _receive(self) -> tuple[bytes, Any]:
         datagram, ancillary, _, peer = self.socket.recvmsg(self.maxPacketSize, ANCILLARY_SIZE)
         scope = peer[3] if len(peer) > 2 else 0
-        destination, pktinfo = destinationOf(ancillary, bool(scope), self._only)
+        destination, pktinfo = destinationOf(ancillary, bool(scope), self._fixedDestination)
         return datagram, PortRoute(self, peerName(peer[0], peer[1], scope), destination, pktinfo)

@@ -1,5 +1,5 @@
 """
-Parsers of endpoint strings for the fast transports: C{fasttcp:8007} in place of C{tcp:8007}.
+Parsers of endpoint strings for the transports of this package: C{fasttcp:8007} instead of C{tcp:8007}.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["FastTCP", "FastUNIX"]
 @implementer(IPlugin, IStreamServerEndpointStringParser)
 class FastTCP:
     """
-    C{fasttcp:PORT[:interface=ADDRESS]}.
+    Parses C{fasttcp:PORT[:interface=ADDRESS]}.
     """
 
     prefix = "fasttcp"
@@ -38,14 +38,14 @@ class FastTCP:
 @implementer(IPlugin, IStreamServerEndpointStringParser)
 class FastUNIX:
     """
-    C{fastunix:PATH[:mode=OCTAL]}.
+    Parses C{fastunix:PATH[:mode=OCTAL]}.
     """
 
     prefix = "fastunix"
 
     def parseStreamServer(self, reactor: Reactor, address: str, mode: str = "666") -> StreamEndpoint:  # type: ignore[override]
         """
-        Make an endpoint for Unix stream sockets. Unlike C{unix:} it makes no lock file.
+        Make an endpoint for Unix stream sockets. Unlike C{unix:}, this makes no lock file.
 
         @param address: the path of the socket, or C{@name} in the abstract namespace.
         @param mode: octal permissions; by default every user may connect, as with C{unix:}.

@@ -1,5 +1,5 @@
 """
-Endpoints that listen where a binding says.
+Endpoints that listen at the address of a binding.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sockservices.transports.bindings import Binding
 from sockservices.transports.datagram_port import DatagramPort, UDPPort
 from sockservices.transports.interfaces import IRequestProtocol
 from sockservices.transports.layered_factory import layered
-from sockservices.transports.listening_port import Port
+from sockservices.transports.listening_port import ListeningPort
 from sockservices.transports.proxy_layer import ProxyLayer
 from sockservices.transports.reactor import Reactor
 from sockservices.transports.recvmmsg import recvmmsg
@@ -31,49 +31,50 @@ __all__ = ["DatagramEndpoint", "StreamEndpoint"]
 
 class _Endpoint:
     """
-    A place to listen, whose socket may be opened before it is listened on: while privileged, and before a fork.
+    The base class of the endpoints. L{open} can open the socket before C{listen}: while the process is privileged, and
+    before it forks.
 
-    On a reactor that has no real sockets, such as a L{MemoryReactor<twisted.internet.testing.MemoryReactor>}, the
-    reactor is asked to listen.
+    On a reactor without real sockets, such as a L{MemoryReactor<twisted.internet.testing.MemoryReactor>}, C{listen}
+    calls the listen method of the reactor.
     """
 
-    def __init__(self, reactor: Reactor, binding: Binding, opened: BoundSocket | None = None) -> None:
+    def __init__(self, reactor: Reactor, binding: Binding, bound: BoundSocket | None = None) -> None:
         self._reactor = reactor
         self._binding = binding
-        self._opened = opened
+        self._bound = bound
 
     def open(self) -> None:
         """
         Open the socket.
 
-        @raise OpenError: when it cannot be opened, or is of the wrong kind.
+        @raise OpenError: when the socket cannot be opened, or the binding names several inherited sockets.
         """
-        if self._opened is None and isinstance(self._reactor, PosixReactorBase):
-            several = openSockets(self._binding)
-            if len(several) > 1:
-                for opened in several:
-                    opened.close()
+        if self._bound is None and isinstance(self._reactor, PosixReactorBase):
+            sockets = openSockets(self._binding)
+            if len(sockets) > 1:
+                for bound in sockets:
+                    bound.close()
                 raise OpenError(self._binding, "there are several sockets of this name")
-            (self._opened,) = several
+            (self._bound,) = sockets
 
     def close(self) -> None:
         """
-        Close the socket again, if it is open and not listened on.
+        Close the socket, if it is open and C{listen} has not used it.
         """
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
+        if self._bound is not None:
+            self._bound.close()
+            self._bound = None
 
     def _claimSocket(self) -> BoundSocket | None:
         self.open()
-        opened, self._opened = self._opened, None
-        return opened
+        bound, self._bound = self._bound, None
+        return bound
 
-    def _start(self, port: Port, opened: BoundSocket) -> IListeningPort:
+    def _startPort(self, port: ListeningPort, bound: BoundSocket) -> IListeningPort:
         try:
             port.startListening()
         except Exception:
-            opened.close()
+            bound.close()
             raise
         return port
 
@@ -85,39 +86,39 @@ class StreamEndpoint(_Endpoint):
     """
 
     def __init__(
-        self, reactor: Reactor, binding: Binding, opened: BoundSocket | None = None, plain: bool = False
+        self, reactor: Reactor, binding: Binding, bound: BoundSocket | None = None, plain: bool = False
     ) -> None:
         """
-        @param opened: the socket, if it is open already.
-        @param plain: have Twisted's own transports.
+        @param bound: the socket of the binding, if it is open already.
+        @param plain: use Twisted's own transports for the connections.
         """
-        super().__init__(reactor, binding, opened)
+        super().__init__(reactor, binding, bound)
         self._plain = plain
 
     def listen(self, protocolFactory: IProtocolFactory) -> Deferred[IListeningPort]:
         """
-        Listen.
+        Start listening.
 
         @return: fires with the port, or fails with L{OpenError}.
         """
-        return execute(self.start, protocolFactory)
+        return execute(self.listenNow, protocolFactory)
 
-    def start(self, factory: IProtocolFactory) -> IListeningPort:
+    def listenNow(self, factory: IProtocolFactory) -> IListeningPort:
         """
-        Listen now.
+        Start listening, and return the port without a Deferred.
 
         @raise OpenError: when the socket cannot be opened.
         """
         binding, reactor = self._binding, self._reactor
         if binding.proxyHeader:
-            factory = layered(factory, [partial(ProxyLayer, clock=IReactorTime(reactor), interval=LogInterval())])
+            factory = layered(factory, [partial(ProxyLayer, clock=IReactorTime(reactor), logInterval=LogInterval())])
         bound = self._claimSocket()
         if bound is None:
             return binding.listen(reactor, factory)
         if not bound.stream:
             bound.close()
             raise OpenError(binding, "expected a socket for connections, not for datagrams")
-        return self._start(StreamPort(bound, factory, reactor, self._plain), bound)
+        return self._startPort(StreamPort(bound, factory, reactor, self._plain), bound)
 
 
 class DatagramEndpoint(_Endpoint):
@@ -127,7 +128,7 @@ class DatagramEndpoint(_Endpoint):
 
     def listen(self, protocol: AbstractDatagramProtocol) -> Deferred[IListeningPort]:
         """
-        Listen.
+        Start listening.
 
         @return: fires with the port, or fails with L{OpenError}.
         """
@@ -145,4 +146,4 @@ class DatagramEndpoint(_Endpoint):
             kind = DatagramPort
         elif recvmmsg is not None and IRequestProtocol.providedBy(protocol):
             kind = BatchedUDPPort
-        return self._start(kind(bound, protocol, self._reactor), bound)
+        return self._startPort(kind(bound, protocol, self._reactor), bound)

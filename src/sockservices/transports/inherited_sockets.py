@@ -1,5 +1,5 @@
 """
-Sockets that a service manager has opened: sd_listen_fds(3).
+Sockets that a service manager passed to this process (sd_listen_fds(3)).
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ FIRST_INHERITED = 3
 
 def adoptSockets(binding: SystemdBinding, environ: Mapping[str, str] | None = None) -> list[BoundSocket]:
     """
-    Adopt the sockets of a name (sd_listen_fds_with_names(3)).
+    Adopt the sockets that the service manager passed under a name (sd_listen_fds_with_names(3)).
 
-    @param environ: the environment variables of the service manager; by default those of the start of this process.
-    @raise OpenError: when there is none, or one of them cannot be served; then all are closed.
+    @param environ: environment variables with those of the service manager; by default those with which this process
+        was started.
+    @raise OpenError: when there is no such socket, or one of them cannot be used; then all are closed.
     """
     environ = _initialEnvironment() if environ is None else environ
-    passed = environ.get("LISTEN_FDS", "") if environ.get("LISTEN_PID") == str(os.getpid()) else ""
-    # No process has a descriptor of more digits.
-    count = int(passed) if passed.isdecimal() and len(passed) < 10 else 0
+    listenFDs = environ.get("LISTEN_FDS", "") if environ.get("LISTEN_PID") == str(os.getpid()) else ""
+    # A descriptor number has fewer than ten digits.
+    count = int(listenFDs) if listenFDs.isdecimal() and len(listenFDs) < 10 else 0
     names = (environ["LISTEN_FDNAMES"].split(":") if "LISTEN_FDNAMES" in environ else ["unknown"] * count)[:count]
     descriptors = [FIRST_INHERITED + index for index, name in enumerate(names) if name == binding.name]
     if not descriptors:
@@ -47,8 +48,8 @@ def adoptSockets(binding: SystemdBinding, environ: Mapping[str, str] | None = No
 
 def _initialEnvironment() -> dict[str, str]:
     """
-    The environment that this process was started with: twisted.internet.endpoints removes the variables of the service
-    manager from C{os.environ} when it is imported.
+    Read the environment with which this process was started. twisted.internet.endpoints removes the variables of the
+    service manager from C{os.environ} when it is imported.
     """
     try:
         variables = Path("/proc/self/environ").read_bytes().split(b"\0")
@@ -59,9 +60,10 @@ def _initialEnvironment() -> dict[str, str]:
 
 def _adopt(binding: SystemdBinding, descriptor: int) -> socket.socket:
     try:
-        # A service manager passes inheritable descriptors. Ours are not, nor is one that reuses a closed number.
+        # A service manager passes inheritable descriptors. A descriptor that this process opened is not inheritable,
+        # even if it reuses the number of an inherited one that is closed.
         if not os.get_inheritable(descriptor):
-            raise OpenError(binding, f"descriptor {descriptor}: it is in use already")
+            raise OpenError(binding, f"descriptor {descriptor}: already in use")
         inherited = socket.socket(fileno=descriptor)
         inherited.set_inheritable(False)
         inherited.setblocking(False)
@@ -71,10 +73,10 @@ def _adopt(binding: SystemdBinding, descriptor: int) -> socket.socket:
     cause = ""
     if inherited.family not in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX):
         family = getattr(inherited.family, "name", inherited.family)
-        cause = f"a socket of the family {family}; expected TCP, UDP or Unix"
+        cause = f"a socket of the family {family}: expected TCP, UDP or Unix"
     elif inherited.type != (socket.SOCK_STREAM if listens else socket.SOCK_DGRAM):
-        # Reading a connection (Accept=yes) or SOCK_SEQPACKET as one of these would fail on every turn of the reactor.
-        cause = "it takes neither connections nor datagrams"
+        # For a connection (Accept=yes) or a SOCK_SEQPACKET socket, each read of a port would fail.
+        cause = "expected a listening stream socket or a datagram socket"
     if cause:
         inherited.close()
         raise OpenError(binding, f"descriptor {descriptor}: {cause}")

@@ -1,6 +1,6 @@
 """
-What protocols ask of a transport here. The names are Twisted's, so that any of Twisted's protocols can use the same
-transport.
+The interfaces between transports and protocols. Their method names are Twisted's, so that any of Twisted's protocols
+can use the same transport.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ class IStreamTransport(ITransport, IConsumer, Interface):
     """
     The transport of one connection.
 
-    A protocol that knows this interface asks nothing else of its transport, and reads no attribute that is not named
-    here: so whatever stands between the two sees all that passes, such as a
-    L{StreamLayer<sockservices.transports.stream_layer.StreamLayer>}.
+    A protocol that uses this interface calls no other method of its transport and reads no other attribute. So a
+    L{StreamLayer<sockservices.transports.stream_layer.StreamLayer>} between the two sees every call.
     """
 
-    halfCloses = Attribute("Whether L{loseWriteConnection} leaves reading open; else it closes both ways.")
+    halfCloses = Attribute("Whether L{loseWriteConnection} leaves reading open. If not, it closes the connection.")
 
     identifying = Attribute(
-        "Whether it is not known yet who the peer is: then C{peerIdentified} of the protocol follows."
+        "Whether the peer's address is not known yet. The transport calls C{peerIdentified} of the protocol later."
     )
 
     def pauseProducing() -> None:
@@ -33,57 +32,62 @@ class IStreamTransport(ITransport, IConsumer, Interface):
 
     def resumeProducing() -> None:
         """
-        Read again.
+        Resume reading.
         """
 
     def loseWriteConnection() -> None:
         """
-        Send what is pending, then a FIN. C{writeConnectionLost} of the protocol follows.
+        Send all pending bytes, then a FIN, then call C{writeConnectionLost} of the protocol.
         """
 
     def abortConnection() -> None:
         """
-        Reset the connection. What is pending is lost.
+        Reset the connection. Pending bytes are lost.
         """
 
     def userspaceBytes() -> int:
         """
-        How many bytes are pending in this process.
+        Count the bytes that are pending in this process.
         """
 
     def unackedBytes() -> int:
         """
-        How many bytes are pending in this process, and in the kernel: queued or sent, but not acknowledged.
+        Count the bytes that are pending in this process, or in the kernel: queued or sent, but not acknowledged.
         """
 
 
 class IReplyRoute(Interface):
     """
-    The way back to the source of one datagram. It may be kept, and used at any time while the port is open.
+    A route for replies to the source of one datagram. A protocol may keep it, and use it at any time while the port is
+    open.
     """
 
-    peer = Attribute("The source: host and port, or the path of a Unix socket; L{None} where it has no address.")
-    destination = Attribute("The IP address that the datagram was sent to, or L{None} where that is not known.")
+    peer = Attribute("The source: host and port, or the path of a Unix socket; L{None} for an unnamed one.")
+    destination = Attribute("The destination IP address of the datagram, or L{None} where it is not known.")
 
     def send(datagram: bytes, token: object) -> None:
         """
-        Send a reply, from the address that the datagram was sent to: now, or together with others.
+        Send a reply from the destination address of the datagram, at once or together with other replies.
 
-        @param token: names the reply when C{repliesSent} of the protocol tells what became of it.
+        @param datagram: the reply, a whole datagram.
+        @param token: identifies the reply when the transport calls C{repliesSent} of the protocol.
         """
 
 
 class IRequestProtocol(Interface):
     """
-    A protocol of datagrams that replies by a route.
+    A datagram protocol that replies through routes.
     """
 
     def requestReceived(datagram: bytes, route: IReplyRoute) -> None:
         """
-        A datagram has come.
+        Called when a datagram arrives.
         """
 
     def repliesSent(tokens: list[object], failures: list[tuple[object, Exception]]) -> None:
         """
-        The kernel has taken the replies of these tokens, and has refused the others. Each token comes once.
+        Called with the results of sending. Each token is passed once.
+
+        @param tokens: the tokens of the replies that the kernel has accepted.
+        @param failures: the tokens of the other replies, each with the exception.
         """

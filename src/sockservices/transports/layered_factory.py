@@ -1,5 +1,5 @@
 """
-Factories whose connections pass through layers.
+A factory that puts layers around the protocols of another factory.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from sockservices.transports.stream_layer import StreamLayer
 
 __all__ = ["MakeStreamLayer", "layered"]
 
-#: Makes a layer around a protocol; a L{StreamLayer} subclass does.
+#: A function that makes a layer around a protocol, such as a L{StreamLayer} subclass.
 MakeStreamLayer: TypeAlias = Callable[[Any], StreamLayer]
 
 
 @implementer(IProtocolFactory)
 class _LayeredFactory:
     """
-    A factory whose protocols have layers around them.
+    A factory that puts layers around the protocols of another factory.
     """
 
     noisy = False
@@ -35,7 +35,9 @@ class _LayeredFactory:
 
     def buildProtocol(self, addr: IAddress) -> Any:
         """
-        Build a protocol, and the layers around it. A refused connection gets none.
+        Build a protocol, and the layers around it.
+
+        @return: the outermost layer, or L{None} when the factory refuses the connection.
         """
         protocol = self._factory.buildProtocol(addr)
         if protocol is None:
@@ -44,7 +46,7 @@ class _LayeredFactory:
             for make in reversed(self._layers):
                 protocol = make(protocol)
         except BaseException:
-            # It was admitted, and must be released.
+            # The factory has admitted the connection and counts it until connectionLost.
             protocol.connectionLost(Failure(ConnectionAborted()))
             raise
         return protocol
@@ -52,8 +54,9 @@ class _LayeredFactory:
 
 def layered(factory: IProtocolFactory, layers: Sequence[MakeStreamLayer]) -> Any:
     """
-    A factory whose connections pass through layers.
+    Put layers around the protocols of a factory.
 
-    @param layers: the outermost first, which is next to the transport.
+    @param layers: the outermost layer, next to the transport, is first.
+    @return: the factory for the transport.
     """
     return _LayeredFactory(factory, layers) if layers else factory

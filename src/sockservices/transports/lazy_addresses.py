@@ -1,5 +1,5 @@
 """
-The names and addresses of a connection.
+The addresses of a connection, made on demand.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ __all__ = ["LazyAddresses"]
 
 class LazyAddresses(tcp.Server):
     """
-    The part of L{Connection<sockservices.transports.connection.Connection>} that makes names and addresses on demand:
-    Twisted's own transports make them for every connection.
+    The part of L{Connection<sockservices.transports.connection.Connection>} that makes names and addresses on demand.
+    Twisted's own transports make them at once for every connection.
     """
 
     server: Any

@@ -1,5 +1,5 @@
 """
-What ports over an opened socket have in common.
+The base class of the ports over a bound socket.
 """
 
 from __future__ import annotations
@@ -20,86 +20,89 @@ from sockservices.text.addresses import addressText
 from sockservices.transports.reactor import Reactor
 from sockservices.transports.sockets import BoundSocket
 
-__all__ = ["Port"]
+__all__ = ["ListeningPort"]
 
 log = Logger("sockservices")
 
 
 @implementer(IListeningPort, IReadDescriptor)
-class Port:
+class ListeningPort:
     """
     A socket that a reactor reads, from C{startListening} to C{stopListening}.
 
-    Unlike Twisted's own ports it takes the socket as it finds it: an inherited one keeps its mode, its path, and its
-    other holders. It is read once more before it is closed: what has come is served.
+    Unlike Twisted's own ports, it leaves the mode and the path of an inherited socket unchanged, and does not shut the
+    socket down for other processes that hold it. It reads the socket once more before it closes it, so that connections
+    and datagrams already in the queue are served.
 
-    @ivar connected: whether it is being read.
+    @ivar connected: whether the reactor reads the socket.
     """
 
     connected = False
     _stopping = False
 
-    def __init__(self, opened: BoundSocket, served: Any, reactor: Reactor) -> None:
+    def __init__(self, bound: BoundSocket, factoryOrProtocol: Any, reactor: Reactor) -> None:
         """
-        @param served: the factory of connections, or the protocol of datagrams.
+        @param factoryOrProtocol: the factory of connections, or the protocol of datagrams.
         """
-        self.socket = opened.socket
+        self.socket = bound.socket
         self.reactor = reactor
-        self._opened = opened
-        #: The address family: the socket makes an Enum's member of it each time.
-        self.family = opened.socket.family
-        self._served = served
+        self._bound = bound
+        #: The address family. The property of the socket makes an Enum member at each access.
+        self.family = bound.socket.family
+        self._factoryOrProtocol = factoryOrProtocol
 
     def fileno(self) -> int:
         """
-        The descriptor of the socket, -1 once it is closed.
+        The descriptor of the socket; -1 after it has closed.
         """
         return self.socket.fileno()
 
     def logPrefix(self) -> str:
         """
-        What a line in the log begins with.
+        The prefix of log lines.
         """
-        return type(self._served).__name__
+        return type(self._factoryOrProtocol).__name__
 
     def getHost(self) -> IAddress:
         """
-        The address that is listened on.
+        The local address.
         """
         return self.address(self.socket.getsockname())
 
     def address(self, name: Any) -> IAddress:
         """
-        A socket's name as an address.
+        Convert a socket name to an address.
+
+        @param name: as getsockname(2) and accept(2) return it in Python.
         """
         if self.family == socket.AF_UNIX:
             return UNIXAddress(os.fsencode(name) if name else None)
-        kind: Literal["TCP", "UDP"] = "TCP" if self._opened.stream else "UDP"
+        kind: Literal["TCP", "UDP"] = "TCP" if self._bound.stream else "UDP"
         if self.family == socket.AF_INET6:
             return IPv6Address(kind, *name)
         return IPv4Address(kind, *name)
 
     def startListening(self) -> None:
         """
-        Begin to read.
+        Start reading.
         """
         self.connected = True
         self.reactor.addReader(self)
 
     def doRead(self) -> None:
         """
-        Serve what has come, as far as one turn of the reactor goes.
+        Serve queued connections or datagrams, up to the limit for one turn of the reactor.
         """
         raise NotImplementedError
 
     def stopListening(self) -> Deferred[None]:
         """
-        Serve what has come, and then close the socket.
+        Serve all queued connections or datagrams, then close the socket.
 
-        @return: fires when it is closed.
+        @return: fires when the socket is closed.
         """
         if self.connected and not self._stopping:
-            # What is served now may stop the port as well.
+            # A protocol that is called by lastRead may call stopListening again.
             self._stopping = True
             try:
                 self.lastRead()
@@ -110,23 +113,22 @@ class Port:
     def _close(self) -> None:
         self.connected = False
         self.reactor.removeReader(self)
-        self._opened.close()
-        self._served.doStop()
+        self._bound.close()
+        self._factoryOrProtocol.doStop()
 
     def lastRead(self) -> None:
         """
-        Serve all that has come.
+        Serve all queued connections or datagrams.
         """
         self.doRead()
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        The reactor lets go of its readers, or the socket is broken: another holder of an inherited one may do that.
+        Close the socket. The reactor calls this when it stops, and when the socket fails: another process
+        may shut an inherited socket down.
         """
         if self.connected:
             if not reason.check(ConnectionLost):
-                log.error(
-                    "{port} is listened on no more: {fault}", port=addressText(self.getHost()), fault=reason.value
-                )
+                log.error("stopped listening on {port}: {error}", port=addressText(self.getHost()), error=reason.value)
             self._stopping = True
             self._close()

@@ -24,11 +24,11 @@ log = Logger("sockservices")
 #: EPOLLIN and EPOLLOUT. The kernel reports EPOLLERR and EPOLLHUP always (epoll_ctl(2)).
 IN, OUT = 1, 4
 
-#: Events after which C{doRead} returns to the reactor. It polls again before that, because a turn of the reactor costs
-#: as much as one event.
+#: Number of events after which C{doRead} returns to the reactor. Before that it polls again, because a turn of the
+#: reactor costs as much as one event.
 EVENTS_PER_TURN = 128
 
-#: The reasons for C{connectionLost} that many connections share, as in Twisted's reactors.
+#: The reasons for C{connectionLost}. All connections share them, as in Twisted's reactors.
 REASONS: dict[type[BaseException], Failure] = {type(why): Failure(why) for why in (CONNECTION_DONE, CONNECTION_LOST)}
 
 
@@ -38,8 +38,8 @@ class PollGroup:
     An epoll set that the reactor watches as one descriptor. A turn of the reactor dispatches the events of all members
     that are ready, with one system call and without a logging context for each.
 
-    Each ready member is called once before any is called again. C{doRead} returns after 128 events, so that members
-    that are always ready delay no timer.
+    Each ready member is called once before any is called again. C{doRead} returns after about 128 events, so that
+    members that are always ready do not delay timers.
     """
 
     def __init__(self, reactor: Reactor) -> None:
@@ -93,7 +93,7 @@ class PollGroup:
                     self._runAfterDispatch()
                 dispatched += len(events)
                 if len(events) < 2:
-                    # After a single event, waiting for the next in the reactor costs less.
+                    # After a single event, a return to the reactor costs less than another poll.
                     return
         finally:
             self._dispatching = False
@@ -123,8 +123,8 @@ class PollGroup:
             self._disconnect(member, why, reading)
 
     def _logException(self, member: Any, error: BaseException) -> BaseException:
-        # Even for SystemExit, as Twisted's reactors do: an exception in one connection ends no other.
-        log.failure("{member!r} raised", member=member)
+        # This includes SystemExit, as in Twisted's reactors: an exception in one connection does not close others.
+        log.failure("{member!r} raised an exception", member=member)
         return error
 
     def _disconnect(self, member: Any, why: BaseException, reading: bool) -> None:
@@ -141,7 +141,7 @@ class PollGroup:
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        Disconnect all members: the reactor has stopped.
+        Disconnect all members. The reactor calls this when it stops.
         """
         self._retired = True
         for member in {**self._writers, **self._readers}.values():
@@ -150,12 +150,12 @@ class PollGroup:
             except BaseException as error:
                 self._logException(member, error)
 
-    # The members' side
+    # Called by the members
 
     def callAfterDispatch(self, call: Callable[[], object]) -> None:
         """
-        Call a function after the current batch of events, or in the next turn of the reactor if there is none. So
-        C{connectionLost} is never called from within a method that the protocol has called.
+        Call a function after the current batch of events, or in the next turn of the reactor if there is no batch. A
+        transport that closes this way never calls C{connectionLost} re-entrantly.
         """
         if not self._afterDispatch and not self._dispatching:
             self._reactor.callLater(0, self._runAfterDispatch)
@@ -167,12 +167,12 @@ class PollGroup:
             try:
                 call()
             except BaseException:
-                log.failure("closing a connection raised")
+                log.failure("closing a connection raised an exception")
         self._afterDispatch.clear()
 
     def addReader(self, member: Any) -> None:
         """
-        Watch a member for input.
+        Start watching a member for input.
         """
         descriptor = member.fileno()
         if descriptor not in self._readers:
@@ -181,7 +181,7 @@ class PollGroup:
 
     def addWriter(self, member: Any) -> None:
         """
-        Watch a member for room in its send buffer.
+        Start watching a member for space in its send buffer.
         """
         descriptor = member.fileno()
         if descriptor not in self._writers:
@@ -197,14 +197,15 @@ class PollGroup:
 
     def removeWriter(self, member: Any) -> None:
         """
-        Stop watching a member for room in its send buffer.
+        Stop watching a member for space in its send buffer.
         """
         if self._writers.pop(descriptor := member.fileno(), None) is not None:
             self._ignore(descriptor, IN, self._readers)
 
     def open(self) -> None:
         """
-        Create the epoll set, if there is none: later the process may have no descriptor left for it.
+        Create the epoll set, if there is none. A port calls this when it starts, because later the process may have no
+        descriptor left.
         """
         if self._epoll is None:
             self._epoll = select.epoll()

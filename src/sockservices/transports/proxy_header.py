@@ -1,6 +1,6 @@
 """
-The PROXY header, by which a proxy tells a server whose connection it passes on: versions 1 and 2 of HAProxy's PROXY
-protocol. Pure.
+Parses the PROXY header, in which a proxy sends the addresses of a client: versions 1 and 2 of HAProxy's PROXY protocol.
+This module does no I/O.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from twisted.internet.interfaces import IAddress
 
 __all__ = ["ProxyHeader", "ProxyHeaderError", "parseProxyHeader"]
 
-#: How a header of version 2 begins.
+#: The first bytes of a header of version 2.
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
 
-#: Bytes of the longest line of version 1, its CR LF included.
-MAX_LINE = 107
+#: Maximum length in bytes of the line of version 1, including CR LF.
+MAX_V1_LINE = 107
 
-#: Bytes of the longest header of version 2 that is accepted. Addresses take 216; the rest are extensions (TLVs).
-MAX_BINARY = 2048
+#: Maximum length in bytes of an accepted header of version 2: 16 bytes, up to 216 of addresses, and extensions (TLVs).
+MAX_V2_HEADER = 2048
 
-#: Bytes 13 to 16 of version 2: version and command, address family and transport, length of what follows.
+#: Bytes 13 to 16 of version 2: version and command, address family and transport, length of the rest of the header.
 _PREFIX = struct.Struct("!BBH")
 
-#: Commands of version 2: a connection of the proxy itself, such as a health check; and one that it passes on.
+#: Commands of version 2: a connection of the proxy itself, such as a health check, and a connection of a client.
 LOCAL, PROXY = 0x20, 0x21
 
 #: Address families of version 2, each with SOCK_STREAM.
@@ -37,7 +37,7 @@ INET, INET6, UNIX = 0x11, 0x21, 0x31
 
 class ProxyHeaderError(ValueError):
     """
-    It is no PROXY header. The text says why.
+    The data is not a PROXY header. The text gives the reason.
     """
 
 
@@ -45,9 +45,9 @@ class ProxyHeader(NamedTuple):
     """
     A parsed header.
 
-    @ivar source: the client's address; L{None} when the proxy does not tell, and the connection's own counts.
-    @ivar destination: the address that the client connected to, or L{None}.
-    @ivar length: the header's length in bytes.
+    @ivar source: the client's address; L{None} when the header has none, and the address of the connection is used.
+    @ivar destination: the address that the client connected to; L{None} as for C{source}.
+    @ivar length: the length of the header in bytes.
     """
 
     source: IAddress | None
@@ -60,27 +60,27 @@ def parseProxyHeader(data: bytes) -> ProxyHeader | None:
     Parse the first bytes of a connection.
 
     @return: L{None} when more bytes are needed.
-    @raise ProxyHeaderError: when no further bytes can make it a header.
+    @raise ProxyHeaderError: when the data is not the beginning of a valid header.
     """
     if data.startswith(SIGNATURE[: len(data)]):
         return _parseBinary(data)
     if not data.startswith(b"PROXY "[: len(data)]):
         raise ProxyHeaderError("it begins neither with PROXY nor with the signature of version 2")
-    line, end, _ = data[:MAX_LINE].partition(b"\r\n")
+    line, end, _ = data[:MAX_V1_LINE].partition(b"\r\n")
     if end:
         return _parseLine(line)
-    if len(data) >= MAX_LINE:
-        raise ProxyHeaderError(f"no CR LF in {MAX_LINE} bytes")
+    if len(data) >= MAX_V1_LINE:
+        raise ProxyHeaderError(f"no CR LF in {MAX_V1_LINE} bytes")
     return None
 
 
 def _parseLine(line: bytes) -> ProxyHeader:
-    words = line.split(b" ")
+    fields = line.split(b" ")
     length = len(line) + 2
-    if words[1] == b"UNKNOWN":
+    if fields[1] == b"UNKNOWN":
         return ProxyHeader(None, None, length)
     try:
-        _, family, source, destination, sourcePort, destinationPort = (word.decode("ascii") for word in words)
+        _, family, source, destination, sourcePort, destinationPort = (field.decode("ascii") for field in fields)
         make = {"TCP4": _inet, "TCP6": _inet6}[family]
         return ProxyHeader(make(source, _port(sourcePort)), make(destination, _port(destinationPort)), length)
     except (ValueError, KeyError) as error:
@@ -88,7 +88,7 @@ def _parseLine(line: bytes) -> ProxyHeader:
 
 
 def _port(text: str) -> int:
-    # By the specification a port has no leading zero.
+    # The specification forbids leading zeros.
     number = int(text) if text.isascii() and text.isdecimal() and str(int(text)) == text else -1
     if not 0 <= number <= 65535:
         raise ValueError(text)
@@ -110,8 +110,8 @@ def _parseBinary(data: bytes) -> ProxyHeader | None:
     command, family, length = _PREFIX.unpack_from(data, len(SIGNATURE))
     if command not in (LOCAL, PROXY):
         raise ProxyHeaderError(f"version and command {command:#04x}: expected 0x20 or 0x21")
-    if start + length > MAX_BINARY:
-        raise ProxyHeaderError(f"{length} bytes of addresses and extensions: expected at most {MAX_BINARY - start}")
+    if start + length > MAX_V2_HEADER:
+        raise ProxyHeaderError(f"{length} bytes of addresses and extensions: expected at most {MAX_V2_HEADER - start}")
     if len(data) < start + length:
         return None
     source, destination = _addresses(family, data[start : start + length]) if command == PROXY else (None, None)
@@ -131,5 +131,5 @@ def _addresses(family: int, data: bytes) -> tuple[IAddress | None, IAddress | No
             return UNIXAddress(source.rstrip(b"\0") or None), UNIXAddress(destination.rstrip(b"\0") or None)
     except struct.error as error:
         raise ProxyHeaderError(f"{len(data)} bytes are too few for addresses of family {family:#04x}") from error
-    # Unspecified, or a family that the receiver does not know: the connection's own addresses count.
+    # AF_UNSPEC, or another transport: the specification lets the receiver use the addresses of the connection.
     return None, None

@@ -1,5 +1,5 @@
 """
-Reads a PROXY header before the protocol sees the connection.
+A layer that reads a PROXY header at the beginning of a connection.
 """
 
 from __future__ import annotations
@@ -20,27 +20,27 @@ __all__ = ["ProxyLayer"]
 
 log = Logger("sockservices")
 
-#: Seconds in which the header must have come. The specification wants at least 3.
+#: Seconds in which the header must arrive. The specification recommends at least 3.
 HEADER_TIMEOUT = 5.0
 
 
 class ProxyLayer(StreamLayer):
     """
-    A connection that begins with a PROXY header: its addresses are those in the header. A connection without one is
+    A connection that begins with a PROXY header and takes its addresses from it. A connection without a valid header is
     reset.
 
-    A protocol that has C{peerIdentified} is connected at once, and called when the header has come; any other is
-    connected then.
+    A protocol with a method C{peerIdentified} is connected at once, and the layer calls that method when it has read
+    the header. Any other protocol is connected only then.
     """
 
-    def __init__(self, protocol: Any, clock: IReactorTime, interval: LogInterval) -> None:
+    def __init__(self, protocol: Any, clock: IReactorTime, logInterval: LogInterval) -> None:
         """
-        @param interval: shared by the connections of a listener.
+        @param logInterval: limits the log lines about rejected connections; the connections of a listener share it.
         """
         super().__init__(protocol)
         self._clock = clock
-        self._interval = interval
-        self._data = b""
+        self._logInterval = logInterval
+        self._buffer = b""
         self._header: ProxyHeader | None = None
         self._deadline: IDelayedCall | None = None
         self._connected = False
@@ -48,13 +48,13 @@ class ProxyLayer(StreamLayer):
     @property
     def identifying(self) -> bool:
         """
-        Whether the header has not come yet.
+        Whether the header is still incomplete.
         """
         return self._header is None
 
     def makeConnection(self, transport: Any) -> None:
         """
-        Wait for the header.
+        Start the timeout for the header, and connect a protocol that has C{peerIdentified}.
         """
         self._deadline = self._clock.callLater(HEADER_TIMEOUT, self._reject, f"no header in {HEADER_TIMEOUT:.0f} s")
         self.attach(transport)
@@ -64,23 +64,23 @@ class ProxyLayer(StreamLayer):
 
     def dataReceived(self, data: bytes) -> None:
         """
-        Read the header, and pass on what follows it.
+        Read the header, and pass on the bytes after it.
         """
         if self._header is not None:
             self.protocol.dataReceived(data)
             return
         if self._deadline is None:
             return
-        self._data += data
+        self._buffer += data
         try:
-            header = parseProxyHeader(self._data)
+            header = parseProxyHeader(self._buffer)
         except ProxyHeaderError as error:
             self._reject(str(error))
             return
         if header is not None:
             self._cancelDeadline()
             self._header = header
-            rest, self._data = self._data[header.length :], b""
+            rest, self._buffer = self._buffer[header.length :], b""
             if self._connected:
                 self.protocol.peerIdentified()
             else:
@@ -91,7 +91,7 @@ class ProxyLayer(StreamLayer):
 
     def readConnectionLost(self) -> None:
         """
-        The peer's FIN. Before a whole header has come it is none.
+        Pass on the peer's FIN. Reject the connection if the FIN precedes the end of the header.
         """
         if self._header is not None:
             super().readConnectionLost()
@@ -100,7 +100,7 @@ class ProxyLayer(StreamLayer):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
-        The connection is gone.
+        Pass on the end of the connection to a protocol that is connected.
         """
         self._cancelDeadline()
         if self._connected:
@@ -108,12 +108,12 @@ class ProxyLayer(StreamLayer):
 
     def _reject(self, reason: str) -> None:
         self._cancelDeadline()
-        if self._interval.allows("rejected", self._clock.seconds()):
+        if self._logInterval.allows("rejected", self._clock.seconds()):
             log.info(
-                "{peer}: no PROXY header: {reason}; the connection is reset (one line for many in {seconds:.0f} s)",
+                "{peer}: no PROXY header: {reason}; connection reset (at most one such line in {seconds:.0f} s)",
                 peer=addressText(self.transport.getPeer()) or "-",
                 reason=reason,
-                seconds=self._interval.seconds,
+                seconds=self._logInterval.seconds,
             )
         self.abortConnection()
 
@@ -124,14 +124,15 @@ class ProxyLayer(StreamLayer):
 
     def getPeer(self) -> IAddress:
         """
-        The client's address, once the header has told it.
+        The client's address from the header; before that, or if the header has none, the address of the peer.
         """
         source = None if self._header is None else self._header.source
         return super().getPeer() if source is None else source
 
     def getHost(self) -> IAddress:
         """
-        The address that the client connected to, once the header has told it.
+        The address from the header that the client connected to; before that, or if the header has none, the local
+        address.
         """
         destination = None if self._header is None else self._header.destination
         return super().getHost() if destination is None else destination

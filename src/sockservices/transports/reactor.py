@@ -1,5 +1,5 @@
 """
-What this project asks of a reactor.
+The type of the reactors that this project accepts.
 """
 
 from __future__ import annotations
@@ -14,34 +14,34 @@ __all__ = ["Reactor"]
 
 class Reactor(Protocol):
     """
-    The part of a reactor that is used here: each of Twisted's has it, and so have its fakes for tests.
+    The methods of a reactor that this project calls. Twisted's POSIX reactors and its reactors for tests have them.
 
     L{IReactorTime<twisted.internet.interfaces.IReactorTime>} and L{IReactorFDSet
-    <twisted.internet.interfaces.IReactorFDSet>} name the same methods; but a parameter cannot have two of Twisted's
-    interfaces as its type.
+    <twisted.internet.interfaces.IReactorFDSet>} declare most of them, but the type of a parameter cannot be two
+    interfaces.
     """
 
     def seconds(self) -> float:
         """
-        The time in seconds.
+        The reactor's time in seconds.
         """
 
     def callLater(self, delay: float, callable: Callable[..., Any], /, *args: Any, **kw: Any) -> IDelayedCall:
         """
-        Call a function after so many seconds.
+        Call a function after a delay in seconds.
         """
 
     def callWhenRunning(self, callable: Callable[..., Any], /, *args: Any, **kw: Any) -> Any:
         """
-        Call a function when the reactor runs: now, if it does.
+        Call a function when the reactor starts, or at once if it is running.
         """
 
     def addReader(self, reader: Any, /) -> None:
         """
-        Read a descriptor when it has input.
+        Start watching a descriptor for input.
         """
 
     def removeReader(self, reader: Any, /) -> Any:
         """
-        Read a descriptor no more.
+        Stop watching a descriptor for input.
         """

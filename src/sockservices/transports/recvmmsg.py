@@ -1,5 +1,5 @@
 """
-Receives many datagrams with one system call: recvmmsg(2), which only Linux has.
+Receives several datagrams with one system call, recvmmsg(2), on Linux.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 __all__ = ["MAX_BATCH", "NAME_SIZES", "BatchReceiver", "controlMessages", "recvmmsg"]
 
-#: Datagrams that one call receives at most.
+#: Maximum number of datagrams that one call receives.
 MAX_BATCH = 64
 
 #: struct iovec: address and length.
@@ -26,25 +26,27 @@ _IOVEC = struct.Struct("@PN")
 _HEADER = struct.Struct("@PIPNPNi0PI0P")
 _CONTROL_LENGTH_OFFSET, _LENGTH_OFFSET = struct.calcsize("@PIPNP0N"), struct.calcsize("@PIPNPNi0P")
 
-#: struct cmsghdr: length with this header, level, type.
+#: struct cmsghdr: length including this header, level, type.
 _CONTROL_HEADER = struct.Struct("@Nii")
 
-#: The format of size_t for C{memoryview.cast}, whose annotations do not have it.
+#: The format of size_t for C{memoryview.cast}, whose type annotations do not allow it.
 _SIZE_T: Any = "N"
 
-#: Bytes of a size_t; control messages are aligned to it (cmsg(3)).
+#: The size of a size_t in bytes. Control messages are aligned to it (cmsg(3)).
 _ALIGNMENT = struct.calcsize("N")
 
-#: Bytes of a struct sockaddr by the socket's family. An IPv6 socket gives sockaddr_in6 for IPv4 sources as well.
+#: The size in bytes of a struct sockaddr by address family. An IPv6 socket uses sockaddr_in6 for IPv4 sources too.
 NAME_SIZES: dict[int, int] = {socket.AF_INET: 16, socket.AF_INET6: 28}
 
-#: Bytes reserved for the name, and for the control messages, of a datagram.
+#: Bytes reserved for the source address, and for the control messages, of each datagram.
 _NAME_SPACE, _CONTROL_SPACE = 32, 256
 
 
 def _findRecvmmsg() -> Callable[..., int] | None:
     """
-    @return: the function of the C library, if it has one.
+    Find recvmmsg(2) in the C library.
+
+    @return: the function, or L{None} on a system without it.
     """
     if not sys.platform.startswith("linux"):
         return None
@@ -62,13 +64,13 @@ recvmmsg = _findRecvmmsg()
 
 class BatchReceiver:
     """
-    The buffers that recvmmsg(2) fills. Pages that no datagram has reached take no memory.
+    Receives datagrams with recvmmsg(2) into buffers that it reuses. Pages that no datagram has filled use no memory.
     """
 
     def __init__(self, family: int, size: int) -> None:
         """
         @param family: the address family of the socket.
-        @param size: bytes of a datagram that are kept; the rest is cut off.
+        @param size: the maximum size of a datagram in bytes; the kernel truncates longer ones.
         """
         iovecs = MAX_BATCH * _HEADER.size
         names = iovecs + MAX_BATCH * _IOVEC.size
@@ -100,15 +102,16 @@ class BatchReceiver:
 
     def receive(self, descriptor: int, limit: int) -> list[tuple[bytes, bytes, bytes]]:
         """
-        Receive the datagrams in the socket's queue, without waiting.
+        Receive queued datagrams without blocking.
 
-        @param limit: how many at most; never more than L{MAX_BATCH}.
+        @param descriptor: the descriptor of the socket.
+        @param limit: the maximum number of datagrams; L{MAX_BATCH} if this is higher.
         @return: for each datagram its bytes, its source as a struct sockaddr, and its control messages.
         @raise OSError: L{BlockingIOError} when the queue is empty.
         """
         assert recvmmsg is not None
         memory = self._memory
-        # Restore the lengths and flags that the kernel has overwritten in the last call.
+        # Restore the lengths and flags that the kernel overwrote in the last call.
         memory[: len(self._headers)] = self._headers
         count = recvmmsg(descriptor, self._address, min(limit, MAX_BATCH), socket.MSG_DONTWAIT, None)
         if count < 0:
@@ -127,7 +130,7 @@ def controlMessages(control: bytes) -> list[tuple[int, int, bytes]]:
     """
     Parse control messages.
 
-    @return: what C{socket.recvmsg} returns for them: level, type and bytes of each.
+    @return: level, type and bytes of each, as C{socket.recvmsg} returns them.
     """
     messages = []
     while len(control) >= _CONTROL_HEADER.size:

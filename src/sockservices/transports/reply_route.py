@@ -1,5 +1,5 @@
 """
-Protocols of datagrams that reply by a route, on any of Twisted's datagram transports.
+Datagram protocols that reply through routes, on any of Twisted's datagram transports.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from sockservices.transports.interfaces import IReplyRoute, IRequestProtocol
 
 __all__ = ["RequestProtocol", "TransportRoute", "peerAddress"]
 
-#: What a datagram transport raises when it does not take a datagram; Twisted's own are among them.
+#: The exceptions that datagram transports, including Twisted's own, raise when they cannot send a datagram.
 SEND_ERRORS = (OSError, TypeError, ValueError, MessageLengthError)
 
 
 def peerAddress(peer: Any) -> IAddress | None:
     """
-    The source of a datagram as an address.
+    Convert the source of a datagram to an address.
 
-    @param peer: as an L{IReplyRoute} names it.
+    @param peer: the C{peer} of an L{IReplyRoute}.
     """
     if isinstance(peer, tuple):
         return (IPv6Address if ":" in peer[0] else IPv4Address)("UDP", peer[0], peer[1])
@@ -34,7 +34,7 @@ def peerAddress(peer: Any) -> IAddress | None:
 @implementer(IReplyRoute)
 class TransportRoute:
     """
-    A route that writes to a transport of Twisted's at once. The system chooses the address that the reply leaves from.
+    A route that sends replies at once through a transport of Twisted's. The system chooses their source address.
     """
 
     __slots__ = ("_protocol", "_transport", "destination", "peer")
@@ -47,7 +47,7 @@ class TransportRoute:
 
     def send(self, datagram: bytes, token: object) -> None:
         """
-        Send a reply.
+        Send a reply, and report the result to the protocol before returning.
         """
         try:
             self._transport.write(datagram, self.peer)
@@ -60,7 +60,7 @@ class TransportRoute:
 @implementer(IRequestProtocol)
 class RequestProtocol(DatagramProtocol):
     """
-    A datagram protocol that replies by a route, whichever transport it has.
+    A datagram protocol that replies through routes, on any datagram transport.
     """
 
     noisy = False
@@ -68,23 +68,26 @@ class RequestProtocol(DatagramProtocol):
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """
-        A datagram has come from a transport that knows no routes.
+        Called by a transport without routes when a datagram arrives.
 
-        @param addr: the source: host and port, or the path of a Unix socket, or L{None} if that has none.
+        @param addr: the source: host and port, or the path of a Unix socket; L{None} for an unnamed one.
         """
         destination = getattr(self.transport, "destination", None)
         self.requestReceived(datagram, TransportRoute(self.transport, addr, self, destination))
 
     def requestReceived(self, datagram: bytes, route: Any) -> None:
         """
-        A datagram has come.
+        Called when a datagram arrives.
 
-        @param route: an L{IReplyRoute}.
+        @param route: the L{IReplyRoute} for its replies.
         """
         raise NotImplementedError
 
     def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
         """
-        The kernel has taken the replies of these tokens, and has refused the others.
+        Called with the results of sending.
+
+        @param tokens: the tokens of the replies that the kernel has accepted.
+        @param failures: the tokens of the other replies, each with the exception.
         """
         raise NotImplementedError

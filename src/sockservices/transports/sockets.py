@@ -1,5 +1,5 @@
 """
-Opens sockets: bound, listening and non-blocking, or not at all.
+Opens the sockets of bindings: bound, non-blocking, and listening if they are stream sockets.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sockservices.transports.unix_path import lockedFolder, removeStaleSocket
 
 __all__ = ["BoundSocket", "OpenError", "openSockets"]
 
-#: Connections that may wait to be accepted (listen(2)); the kernel takes the lower of this and somaxconn.
+#: Maximum number of connections that wait to be accepted (listen(2)); the kernel lowers it to somaxconn.
 BACKLOG = 1024
 
 
@@ -25,7 +25,8 @@ def openSockets(binding: Any, environ: Mapping[str, str] | None = None) -> list[
     """
     Open the socket of a binding, or adopt all sockets that the service manager passed under its name.
 
-    @param environ: the environment variables of the service manager; by default those of the start of this process.
+    @param environ: environment variables with those of the service manager; by default those with which this process
+        was started.
     @raise OpenError: when a socket cannot be opened; then none is left open.
     """
     if isinstance(binding, SystemdBinding):
@@ -44,13 +45,13 @@ def _openInet(binding: InetBinding) -> BoundSocket:
     bound = socket.socket(family, kind)
     try:
         if family == socket.AF_INET6:
-            # By default the system's bindv6only decides whether "::" takes the IPv4 port as well.
+            # Otherwise the system's bindv6only decides whether "::" binds the IPv4 port as well.
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         if binding.stream:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             # Connections inherit it: an urgent byte (RFC 6093) stays in its place in the stream.
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
-            # Connections inherit it: a reply does not wait for the acknowledgement of the one before (RFC 896).
+            # Connections inherit it: a reply does not wait for the acknowledgement of the previous one (RFC 896).
             bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         bound.bind(address)
         _prepare(bound)
@@ -67,11 +68,11 @@ def _openUnix(binding: UnixBinding) -> BoundSocket:
             bound.bind("\0" + binding.path[1:])
             _prepare(bound)
             return BoundSocket(bound)
-        path = Path(binding.path).absolute()  # twistd changes its folder later.
+        path = Path(binding.path).absolute()  # twistd changes its working directory later.
         with lockedFolder(path.parent):
-            # Until listen(2) the new file looks like a stale one: connect(2) is refused.
+            # Before listen(2), connect(2) is refused, and another server would take the new file for a stale one.
             removeStaleSocket(binding.path)
-            # chmod(2) after bind(2) would leave the socket open to all for a moment.
+            # With chmod(2) after bind(2), every user could connect in between.
             mask = os.umask(0o777 & ~binding.mode)
             try:
                 bound.bind(binding.path)

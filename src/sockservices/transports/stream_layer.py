@@ -1,6 +1,6 @@
 """
-Layers between a stream transport and a protocol: faults, traces and the like. A layer passes on everything, both ways;
-a subclass overrides what it changes.
+Layers between a stream transport and a protocol, such as fault injection and tracing. By default a layer passes all
+calls on in both directions; a subclass overrides some of them.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ __all__ = ["StreamLayer"]
 @implementer(IPushProducer, IPullProducer)
 class _Producer:
     """
-    A layer as the producer of the transport below: that transport's C{pauseProducing} is about writing, the layer's own
-    is about reading.
+    The producer that a layer registers with the transport below. Its C{pauseProducing} pauses writing, whereas
+    C{pauseProducing} of the layer itself pauses reading.
     """
 
     def __init__(self, layer: StreamLayer) -> None:
@@ -38,52 +38,53 @@ class _Producer:
 
     def stopProducing(self) -> None:
         """
-        C{connectionLost} follows.
+        Do nothing: the transport calls C{connectionLost} next.
         """
 
 
 @implementer(IHalfCloseableProtocol, IStreamTransport)
 class StreamLayer:
     """
-    One layer of one connection: a protocol for the transport below, and a transport for the protocol above.
+    One layer of a connection: the protocol of the transport below, and the transport of the protocol above.
 
     @ivar transport: the transport below, an L{IStreamTransport}.
     @ivar protocol: the protocol above, any of Twisted's.
-    @ivar held: how many bytes for the peer the layer holds back itself: a subclass that does counts them here.
+    @ivar heldBytes: how many bytes for the peer the layer itself buffers. A subclass that buffers bytes counts them
+        here.
     """
 
     transport: Any
-    held = 0
+    heldBytes = 0
 
     def __init__(self, protocol: Any) -> None:
         self.protocol = protocol
 
-    # From the transport below.
+    # Called by the transport below.
 
     def makeConnection(self, transport: Any) -> None:
         """
-        The connection is made.
+        Connect to the transport below, and connect the protocol above to this layer.
         """
         self.attach(transport)
         self.protocol.makeConnection(self)
 
     def attach(self, transport: Any) -> None:
         """
-        Use a transport below.
+        Set the transport below. Adapt it if it does not provide L{IStreamTransport} itself.
         """
-        # One of Twisted's wrappers claims to provide what the transport below it provides.
-        known = IStreamTransport.providedBy(transport) and not isinstance(transport, ProtocolWrapper)
-        self.transport = transport if known else TwistedTransport(transport, self)
+        # ProtocolWrapper declares the interfaces of the transport that it wraps, but does not pass half-closes on.
+        native = IStreamTransport.providedBy(transport) and not isinstance(transport, ProtocolWrapper)
+        self.transport = transport if native else TwistedTransport(transport, self)
 
     def dataReceived(self, data: bytes) -> None:
         """
-        A segment has come.
+        Pass a segment on.
         """
         self.protocol.dataReceived(data)
 
     def readConnectionLost(self) -> None:
         """
-        The peer's FIN. A protocol that knows no half-close ends its own side then, after what is pending.
+        Pass the peer's FIN on. For a protocol without half-close, close the connection after all pending bytes.
         """
         if IHalfCloseableProtocol.providedBy(self.protocol):
             self.protocol.readConnectionLost()
@@ -92,42 +93,42 @@ class StreamLayer:
 
     def writeConnectionLost(self) -> None:
         """
-        Our FIN is out.
+        Report to the protocol above that the FIN has been sent, if it supports half-close.
         """
         if IHalfCloseableProtocol.providedBy(self.protocol):
             self.protocol.writeConnectionLost()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
-        The connection is gone.
+        Pass the end of the connection on.
         """
         self.protocol.connectionLost(reason)
 
     def pauseWriting(self) -> None:
         """
-        The transport below has enough to write.
+        Pause the producer: the buffer of the transport below is full.
         """
         self.producer.pauseProducing()
 
     def resumeWriting(self) -> None:
         """
-        The transport below wants more to write.
+        Resume the producer: the transport below can buffer more bytes.
         """
         self.producer.resumeProducing()
 
     def peerIdentified(self) -> None:
         """
-        The transport below knows now who the peer is.
+        Report to the protocol above that the peer's address is known now, if it has this method.
         """
         if hasattr(self.protocol, "peerIdentified"):
             self.protocol.peerIdentified()
 
-    # From the protocol above.
+    # Called by the protocol above.
 
     @property
     def identifying(self) -> bool:
         """
-        Whether it is not known yet who the peer is.
+        Whether the peer's address is not known yet.
         """
         return bool(self.transport.identifying)
 
@@ -158,7 +159,7 @@ class StreamLayer:
 
     def resumeProducing(self) -> None:
         """
-        Read again.
+        Resume reading.
         """
         self.transport.resumeProducing()
 
@@ -170,26 +171,28 @@ class StreamLayer:
 
     def registerProducer(self, producer: Any, streaming: bool) -> None:
         """
-        Have a producer paused and resumed.
+        Register a producer, which the layer pauses and resumes.
+
+        @param streaming: whether it is a push producer.
         """
         self.producer = producer
         self.transport.registerProducer(_Producer(self), streaming)
 
     def unregisterProducer(self) -> None:
         """
-        The producer has produced all.
+        Unregister the producer.
         """
         self.transport.unregisterProducer()
 
     def loseWriteConnection(self) -> None:
         """
-        Send a FIN after all that is pending.
+        Send a FIN after all pending bytes.
         """
         self.transport.loseWriteConnection()
 
     def loseConnection(self) -> None:
         """
-        Close after all that is pending.
+        Close the connection after all pending bytes.
         """
         self.transport.loseConnection()
 
@@ -201,15 +204,15 @@ class StreamLayer:
 
     def userspaceBytes(self) -> int:
         """
-        How many bytes are pending in this process.
+        Count the bytes that are pending in this process.
         """
-        return self.held + int(self.transport.userspaceBytes())
+        return self.heldBytes + int(self.transport.userspaceBytes())
 
     def unackedBytes(self) -> int:
         """
-        How many bytes are pending in this process, or not acknowledged.
+        Count the bytes that are pending in this process, or not acknowledged.
         """
-        return self.held + int(self.transport.unackedBytes())
+        return self.heldBytes + int(self.transport.unackedBytes())
 
     def getPeer(self) -> IAddress:
         """

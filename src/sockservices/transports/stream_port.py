@@ -1,5 +1,5 @@
 """
-A port over a listening socket: it accepts TCP and Unix-stream connections.
+A port that accepts TCP and Unix-stream connections.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sockservices.text.addresses import addressText
 from sockservices.text.exceptions import exceptionText
 from sockservices.text.log_interval import LogInterval
 from sockservices.transports.connection import Connection
-from sockservices.transports.listening_port import Port
+from sockservices.transports.listening_port import ListeningPort
 from sockservices.transports.poll_group import PollGroup
 from sockservices.transports.reactor import Reactor
 from sockservices.transports.sockets import BoundSocket
@@ -32,12 +32,14 @@ __all__ = ["StreamPort"]
 
 log = Logger("sockservices")
 
-#: Connections accepted in one turn of the reactor: a flood of them must not keep it from what is open already.
-MOST = 64
+#: Maximum number of connections accepted in one turn of the reactor, so that a flood of connections does not delay the
+#: open ones.
+ACCEPTS_PER_TURN = 64
 
-#: One connection was lost while it waited, or may not be had (accept(2)); the next one may be well. After any other
-#: fault, as when there is no descriptor, it stays in the queue: asked again at once, accept() would say the same.
-LOST = frozenset(
+#: Errors of accept(2) that concern one connection: it was lost in the queue, or a firewall forbids it. The next call
+#: may succeed. After other errors, such as EMFILE, the connection stays in the queue, and an immediate retry also
+#: fails.
+TRANSIENT_ERRORS = frozenset(
     {
         errno.ECONNABORTED,
         errno.EHOSTDOWN,
@@ -52,47 +54,47 @@ LOST = frozenset(
     }
 )
 
-#: Seconds until it is asked again.
-PAUSE = 0.1
+#: Seconds from any other error of accept(2) to the next attempt.
+ACCEPT_RETRY_DELAY = 0.1
 
 
 class PlainUnixConnection(unix.Server):
     """
-    A Unix-stream connection that is read by recv(2): the kernel drops the descriptors that a peer passes along, where
-    recvmsg(2) would have to receive them, log them, and close them one by one.
+    A Unix-stream connection that is read with recv(2), so that the kernel drops the descriptors that the peer sends.
+    Twisted's own class reads with recvmsg(2); it receives, logs and closes each descriptor.
     """
 
     doRead = tcp.Server.doRead  # type: ignore[assignment]
 
 
-class StreamPort(Port):
+class StreamPort(ListeningPort):
     """
-    Accepts connections for a factory. They are in a poll group, where there is epoll.
+    Accepts connections for a factory. Where the system has epoll, the connections join a poll group.
 
-    @ivar group: the group, if there is one.
+    @ivar group: the poll group, if there is one.
     """
 
     group: PollGroup | None = None
 
-    _realPortNumber = 0  # for the repr of Twisted's connections
-    _pausing: IDelayedCall | None = None
+    _realPortNumber = 0  # The repr of Twisted's connections reads it.
+    _retryCall: IDelayedCall | None = None
 
-    def __init__(self, opened: BoundSocket, factory: IProtocolFactory, reactor: Reactor, plain: bool = False) -> None:
+    def __init__(self, bound: BoundSocket, factory: IProtocolFactory, reactor: Reactor, plain: bool = False) -> None:
         """
-        @param plain: have Twisted's own transports for the connections, each of them watched by the reactor itself. So
-            it is, too, where there is no epoll.
+        @param plain: use Twisted's own transports, each of which the reactor watches itself. Without epoll there is no
+            poll group either.
         """
-        super().__init__(opened, factory, reactor)
+        super().__init__(bound, factory, reactor)
         self.factory = factory
-        self._setOobInline = not opened.connectionsInheritOobInline
+        self._setOobInline = not bound.connectionsInheritOobInline
         self._serial = 0
-        self._interval = LogInterval()
+        self._logInterval = LogInterval()
         if not plain and hasattr(select, "epoll"):
             self.group = PollGroup(reactor)
 
     def startListening(self) -> None:
         """
-        Begin to accept.
+        Start accepting connections.
         """
         if self.group is not None:
             self.group.open()
@@ -101,45 +103,45 @@ class StreamPort(Port):
 
     def doRead(self) -> None:
         """
-        Accept what waits.
+        Accept the pending connections, up to L{ACCEPTS_PER_TURN}.
         """
-        self._accept(MOST)
+        self._accept(ACCEPTS_PER_TURN)
 
     def lastRead(self) -> None:
         """
-        Accept all that waits: closing the socket would reset it.
+        Accept all pending connections: the kernel resets them when the socket closes.
         """
         self._accept(socket.SOMAXCONN)
 
     def stopListening(self) -> Deferred[None]:
         """
-        Accept all that waits, and then close the socket.
+        Accept all pending connections, then close the socket.
 
-        @return: fires when it is closed.
+        @return: fires when the socket is closed.
         """
         stopped = super().stopListening()
-        if self._pausing is not None:
-            self._pausing.cancel()
-            self._pausing = None
+        if self._retryCall is not None:
+            self._retryCall.cancel()
+            self._retryCall = None
         return stopped
 
-    def _accept(self, most: int) -> None:
-        for _ in range(most):
+    def _accept(self, limit: int) -> None:
+        for _ in range(limit):
             try:
                 connection, name = self.socket.accept()
             except BlockingIOError:
                 return
-            except OSError as fault:
-                if fault.errno in LOST:
+            except OSError as error:
+                if error.errno in TRANSIENT_ERRORS:
                     continue
-                self._pause(fault)
+                self._pauseAccepting(error)
                 return
-            self._connect(connection, name)
+            self._setUpConnection(connection, name)
             if self.socket.fileno() < 0:
-                # What was served now has stopped the port.
+                # The protocol of this connection has stopped the port.
                 return
 
-    def _connect(self, connection: socket.socket, name: Any) -> None:
+    def _setUpConnection(self, connection: socket.socket, name: Any) -> None:
         protocol = transport = None
         try:
             peer = self.address(name)
@@ -151,22 +153,22 @@ class StreamPort(Port):
                 # An urgent byte (RFC 6093, unix(7)) stays in its place in the stream.
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
             self._serial += 1
-            transport = self._transport(connection, protocol, peer, name)
+            transport = self._makeTransport(connection, protocol, peer, name)
             protocol.makeConnection(transport)
-        except Exception as error:
-            self._logFailure(error)
+        except Exception as exception:
+            self._logException(exception)
             if transport is None:
                 connection.close()
             else:
-                # It is read already. A wrapper that failed half-way, such as TLS, cannot be called by it any more.
+                # The transport is reading already. It must not call a wrapper that has failed in makeConnection (TLS).
                 transport.protocol = Protocol()
                 transport.abortConnection()
             if protocol is not None:
-                # An admitted connection is released.
+                # The factory has admitted the connection and counts it until connectionLost.
                 with suppress(Exception):
                     protocol.connectionLost(Failure(ConnectionAborted()))
 
-    def _transport(self, connection: socket.socket, protocol: IProtocol, peer: IAddress, name: Any) -> tcp.Server:
+    def _makeTransport(self, connection: socket.socket, protocol: IProtocol, peer: IAddress, name: Any) -> tcp.Server:
         unixStream = self.family == socket.AF_UNIX
         if self.group is not None:
             return (UnixConnection if unixStream else Connection)(connection, protocol, peer, self, self._serial)
@@ -179,22 +181,24 @@ class StreamPort(Port):
         if self.group is not None:
             self.group.retire()
 
-    def _logFailure(self, error: Exception) -> None:
-        if self._interval.allows(type(error).__name__, self.reactor.seconds()):
+    def _logException(self, exception: Exception) -> None:
+        if self._logInterval.allows(type(exception).__name__, self.reactor.seconds()):
             log.error(
-                "a connection to {port} failed: {error} (one line for many in {seconds:.0f} s)",
+                "a connection to {port} failed: {error} (at most one such line in {seconds:.0f} s)",
                 port=addressText(self.getHost()),
-                error=exceptionText(error),
-                seconds=self._interval.seconds,
+                error=exceptionText(exception),
+                seconds=self._logInterval.seconds,
             )
 
-    def _pause(self, fault: OSError) -> None:
+    def _pauseAccepting(self, error: OSError) -> None:
         self.reactor.removeReader(self)
-        if self._pausing is None:
-            self._pausing = self.reactor.callLater(PAUSE, self._resume)
-        if self._interval.allows(fault.errno, self.reactor.seconds()):
-            log.warn("connections to {port} wait: {fault}", port=addressText(self.getHost()), fault=fault.strerror)
+        if self._retryCall is None:
+            self._retryCall = self.reactor.callLater(ACCEPT_RETRY_DELAY, self._resumeAccepting)
+        if self._logInterval.allows(error.errno, self.reactor.seconds()):
+            log.warn(
+                "cannot accept connections to {port}: {error}", port=addressText(self.getHost()), error=error.strerror
+            )
 
-    def _resume(self) -> None:
-        self._pausing = None
+    def _resumeAccepting(self) -> None:
+        self._retryCall = None
         self.reactor.addReader(self)

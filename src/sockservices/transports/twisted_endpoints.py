@@ -1,5 +1,5 @@
 """
-Twisted's own endpoints, over the listening ports of this package.
+Twisted's endpoint strings, whose TCP endpoints listen through the ports of this package.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ __all__ = ["twistedEndpoint"]
 
 class _ListeningReactor:
     """
-    A reactor whose TCP ports are those of this package: a connection that a wrapper such as TLS cannot set up is
-    closed, with one line in the log and no traceback.
+    A wrapper around a reactor. Its TCP ports are those of this package, which close a connection when a wrapper such as
+    TLS cannot set it up, and log one line instead of a traceback.
     """
 
     def __init__(self, reactor: Reactor) -> None:
@@ -32,9 +32,11 @@ class _ListeningReactor:
 
     def listenTCP(self, port: int, factory: IProtocolFactory, backlog: int = 50, interface: str = "") -> IListeningPort:
         """
-        Listen for connections.
+        Listen for TCP connections.
         """
-        return StreamEndpoint(self._reactor, InetBinding(Transport.TCP, port, interface or "0.0.0.0")).start(factory)
+        return StreamEndpoint(self._reactor, InetBinding(Transport.TCP, port, interface or "0.0.0.0")).listenNow(
+            factory
+        )
 
     def listenSSL(
         self, port: int, factory: IProtocolFactory, contextFactory: Any, backlog: int = 50, interface: str = ""
@@ -42,7 +44,7 @@ class _ListeningReactor:
         """
         Listen for TLS connections.
         """
-        from twisted.protocols.tls import TLSMemoryBIOFactory  # It needs pyOpenSSL.
+        from twisted.protocols.tls import TLSMemoryBIOFactory  # This import needs pyOpenSSL.
 
         return self.listenTCP(
             port, TLSMemoryBIOFactory(contextFactory, False, factory, IReactorTime(self._reactor)), backlog, interface
@@ -51,12 +53,12 @@ class _ListeningReactor:
 
 def twistedEndpoint(reactor: Reactor, text: str) -> IStreamServerEndpoint:
     """
-    The endpoint that a string of Twisted's describes.
+    Parse an endpoint string of Twisted's.
 
-    @raise ValueError: when Twisted does not know the string; it raises many kinds of exceptions.
+    @raise ValueError: in place of every exception that Twisted raises for a string that it cannot parse.
     """
     try:
-        # A reactor that is no real one, as in unit tests, listens itself.
+        # A fake reactor in a unit test has no real sockets and listens itself.
         real = isinstance(reactor, PosixReactorBase)
         endpoint: IStreamServerEndpoint = serverFromString(_ListeningReactor(reactor) if real else reactor, text)
     except Exception as error:

@@ -1,5 +1,5 @@
 """
-Twisted's own transports, and wrappers around them, as L{IStreamTransport}.
+An adapter from Twisted's own transports, and wrappers around them, to L{IStreamTransport}.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ __all__ = ["TwistedTransport"]
 @implementer(IStreamTransport)
 class TwistedTransport:
     """
-    A stream transport of Twisted's, which may not be able to half-close, and does not count what is pending.
+    Adapts a stream transport of Twisted's. The transport may lack half-close, and does not count its pending bytes.
     """
 
     identifying = False
 
     def __init__(self, transport: Any, protocol: object) -> None:
         self._transport = transport
-        # Twisted's wrappers, TLS among them, pass half-closes neither down nor up.
+        # Twisted's wrappers, including TLS, do not pass half-closes on in either direction.
         self.halfCloses = hasattr(transport, "loseWriteConnection") and getattr(transport, "protocol", None) is protocol
         self.loseWriteConnection = transport.loseWriteConnection if self.halfCloses else transport.loseConnection
-        # Taken over as they are, so that the adapter adds no call to any of them.
+        # Bound methods of the transport itself: a call passes through no method of the adapter.
         self.write, self.writeSequence = transport.write, transport.writeSequence
         self.loseConnection = transport.loseConnection
-        # Standard input and output have no reset.
+        # A transport over standard input and output cannot be reset.
         self.abortConnection = getattr(transport, "abortConnection", transport.loseConnection)
         self.pauseProducing, self.resumeProducing = transport.pauseProducing, transport.resumeProducing
         self.stopProducing = transport.stopProducing
@@ -47,14 +47,14 @@ class TwistedTransport:
 
     def userspaceBytes(self) -> int:
         """
-        How many bytes are buffered below all wrappers. What a wrapper buffers itself is not known.
+        Count the bytes that the transport below all wrappers has buffered. Bytes in the wrappers are not counted.
         """
         descriptor = self._descriptor()
         return 0 if descriptor is None else userspaceBytes(descriptor)
 
     def unackedBytes(self) -> int:
         """
-        How many bytes are buffered below all wrappers, or not acknowledged.
+        Count the bytes that the transport below all wrappers has buffered, or the peer has not acknowledged.
         """
         descriptor = self._descriptor()
         return 0 if descriptor is None else unackedBytes(descriptor)

@@ -1,5 +1,5 @@
 """
-Unix-stream transports that write at once, in a poll group.
+Unix-stream transports in a poll group. They call send(2) directly in write().
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ __all__ = ["UnixConnection"]
 
 class UnixConnection(Connection, unix.Server):
     """
-    A Unix-stream connection. Descriptors can be sent. For a protocol that does not take any, the kernel drops those
-    that the peer sends, which costs less than to receive and close them one by one.
+    A Unix-stream connection that can send descriptors. It receives them only for a protocol that provides
+    L{IFileDescriptorReceiver}. Otherwise it reads with recv(2) and the kernel drops them, which costs less than
+    receiving and closing each.
     """
 
     def __init__(self, connection: socket.socket, protocol: IProtocol, peer: IAddress, port: Any, serial: int) -> None:
@@ -28,13 +29,13 @@ class UnixConnection(Connection, unix.Server):
 
     def doRead(self) -> Any:
         """
-        Read once.
+        Read one segment, with its descriptors if the protocol receives them.
         """
         return unix.Server.doRead(self) if self._receives else super().doRead()
 
     def write(self, data: bytes) -> None:
         """
-        Write; buffered when descriptors go along.
+        Write data. If descriptors are queued, buffer the data, so that both are sent together.
         """
         if self._sendmsgQueue:
             unix.Server.write(self, data)

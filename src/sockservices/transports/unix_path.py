@@ -1,5 +1,5 @@
 """
-The path of a Unix socket: servers that start at the same time, and the file that a killed server has left.
+Locks the folder of a Unix socket while a server starts, and removes the file that a killed server has left.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 __all__ = ["lockedFolder", "removeStaleSocket"]
 
-#: Seconds to wait for a lock: another start holds it for less than a millisecond.
+#: Seconds to wait for a lock. A server that starts holds it for less than a millisecond.
 LOCK_TIMEOUT = 5.0
 
 #: Seconds between two attempts to lock.
@@ -28,10 +28,10 @@ def lockedFolder(folder: Path, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
     """
     Hold flock(2) on a folder. Unlike a lock file, this leaves nothing behind and needs no permission to write.
 
-    A folder that cannot be locked (no permission to read it, a file system without locks) is left unlocked.
+    A folder without read permission, or on a file system without locks, is left unlocked.
 
     @param timeout: seconds to wait for another process that holds the lock.
-    @raise OSError: when there is no such folder, or the other process still holds the lock.
+    @raise OSError: when there is no such folder, or another process still holds the lock after the timeout.
     """
     try:
         lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -46,12 +46,12 @@ def lockedFolder(folder: Path, timeout: float = LOCK_TIMEOUT) -> Iterator[None]:
 
 
 def _lock(lock: int, folder: Path, timeout: float) -> None:
-    giveUpAt = time.monotonic() + timeout
+    deadline = time.monotonic() + timeout
     while True:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() > giveUpAt:
+            if time.monotonic() > deadline:
                 cause = f"another process has locked the folder {folder} for {timeout:g} s"
                 raise OSError(errno.EWOULDBLOCK, cause) from None
             time.sleep(LOCK_INTERVAL)
@@ -63,7 +63,8 @@ def _lock(lock: int, folder: Path, timeout: float) -> None:
 
 def removeStaleSocket(path: str) -> None:
     """
-    Remove a Unix socket of our own user at which nobody listens. Leave any other file alone.
+    Remove the file of a Unix socket if it belongs to this user and no process listens on it. Leave any other file
+    alone.
     """
     try:
         status = os.lstat(path)
@@ -80,6 +81,6 @@ def removeStaleSocket(path: str) -> None:
                 os.unlink(path)  # noqa: PTH108
                 return
             except OSError:
-                # EPROTOTYPE: a server of the other kind. EAGAIN: a server whose queue is full.
+                # EPROTOTYPE: the file belongs to the other kind of socket. EAGAIN: the queue of the server is full.
                 continue
             return

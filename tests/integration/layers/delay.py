@@ -21,11 +21,11 @@ class StreamDelay(StreamLayer):  # noqa: D101
         return lambda *arguments: clock.callLater(0.1, function, *arguments)
 
     def write(self, data: bytes) -> None:  # noqa: D102
-        self.held += len(data)
+        self.heldBytes += len(data)
         self.send(data)
 
     def sendNow(self, data: bytes) -> None:  # noqa: D102
-        self.held -= len(data)
+        self.heldBytes -= len(data)
         super().write(data)
 
 

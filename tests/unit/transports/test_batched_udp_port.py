@@ -25,7 +25,7 @@ from zope.interface import implementer
 from sockservices import Census, DatagramResponder, Outcome, Policy, Visit
 from sockservices.conversation.transport import Transport
 from sockservices.responders import Discard, Echo
-from sockservices.transports.batched_udp_port import MAX_ROUTES, SEGMENT, BatchedUDPPort
+from sockservices.transports.batched_udp_port import MAX_ROUTES, MAX_SEGMENT, BatchedUDPPort
 from sockservices.transports.bindings import InetBinding, UnixBinding
 from sockservices.transports.datagram_port import DatagramPort, UDPPort
 from sockservices.transports.endpoints import DatagramEndpoint
@@ -178,7 +178,7 @@ class ReplyTests(BatchCase):
         Datagrams of every size, of several clients by turns, are all answered, each whole and to its own client, and
         in the order of that client.
         """
-        sizes = (0, 1, 1, 1, SEGMENT, SEGMENT, SEGMENT, SEGMENT + 1, SEGMENT + 1, 0, 1, 65507)
+        sizes = (0, 1, 1, 1, MAX_SEGMENT, MAX_SEGMENT, MAX_SEGMENT, MAX_SEGMENT + 1, MAX_SEGMENT + 1, 0, 1, 65507)
         for interface in ("127.0.0.1", "0.0.0.0", "::1", "::"):
             port = self.listen(InetBinding(UDP, 0, interface))
             host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(interface, interface)
@@ -204,7 +204,7 @@ class ReplyTests(BatchCase):
         As many as one call reads are answered, be they of the size that goes together, a byte less or more, or tiny.
         """
         client = self.client(self.listen())
-        for size in (0, 1, SEGMENT - 1, SEGMENT, SEGMENT + 1):
+        for size in (0, 1, MAX_SEGMENT - 1, MAX_SEGMENT, MAX_SEGMENT + 1):
             self.assertAnswered((client, [os.urandom(size) for _ in range(64)]))
 
     def test_together(self) -> None:
@@ -217,7 +217,7 @@ class ReplyTests(BatchCase):
         self.assertAnswered(*((self.client(port), [b"x%d" % number for number in range(10)]) for _ in range(2)))
         self.assertEqual(counting.calls, ["sendmsg"] * 2)
         counting.calls.clear()
-        self.assertAnswered((self.client(port), [bytes(SEGMENT + 1)] * 2 + [b""] * 2 + [bytes(SEGMENT)] * 2))
+        self.assertAnswered((self.client(port), [bytes(MAX_SEGMENT + 1)] * 2 + [b""] * 2 + [bytes(MAX_SEGMENT)] * 2))
         self.assertEqual(counting.calls, ["sendto"] * 4 + ["sendmsg"])
 
     def test_nothing(self) -> None:
@@ -316,7 +316,9 @@ class ReplyTests(BatchCase):
         st.lists(
             st.tuples(
                 st.integers(0, 3),
-                st.one_of(st.sampled_from((0, 1, 2, SEGMENT - 1, SEGMENT, SEGMENT + 1)), st.integers(0, 3000)),
+                st.one_of(
+                    st.sampled_from((0, 1, 2, MAX_SEGMENT - 1, MAX_SEGMENT, MAX_SEGMENT + 1)), st.integers(0, 3000)
+                ),
             ),
             max_size=150,
         )

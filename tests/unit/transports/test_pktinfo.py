@@ -9,7 +9,7 @@ import struct
 
 import pytest
 
-from sockservices.transports.pktinfo import IP_PKTINFO, destinationOf, onlyDestination, peerName
+from sockservices.transports.pktinfo import IP_PKTINFO, destinationOf, fixedDestination, peerName
 from sockservices.transports.recvmmsg import recvmmsg
 
 #: A control message that no listener asks for: a time stamp.
@@ -105,7 +105,7 @@ def test_dualStack() -> None:
         pytest.param("255.255.255.255", None, marks=linuxOnly),
     ],
 )
-def test_onlyDestination(host: str, only: str | None) -> None:
+def test_fixedDestination(host: str, only: str | None) -> None:
     """
     A socket that is bound to one address has this only destination. One bound to any address or to broadcast has none.
     """
@@ -114,4 +114,4 @@ def test_onlyDestination(host: str, only: str | None) -> None:
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         bound.bind((host, 0))
-        assert onlyDestination(bound) == only
+        assert fixedDestination(bound) == only

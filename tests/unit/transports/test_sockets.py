@@ -584,17 +584,17 @@ class SystemdTests(OpenCase):
         connection, _ = map(self.keep, socket.socketpair())
         cases: list[tuple[Any, str]] = [
             ((self.folder / "file").open("wb"), "Socket operation on non-socket"),
-            (connection, "it takes neither connections nor datagrams"),
+            (connection, "expected a listening stream socket or a datagram socket"),
             (
                 socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM),
-                f"a socket of the family AF_NETLINK; {families}",
+                f"a socket of the family AF_NETLINK: {families}",
             ),
         ]
         with contextlib.suppress(OSError):
             stream = socket.socket(socket.AF_VSOCK)
             stream.bind((socket.VMADDR_CID_ANY, socket.VMADDR_PORT_ANY))
             stream.listen()
-            cases.append((stream, f"a socket of the family AF_VSOCK; {families}"))
+            cases.append((stream, f"a socket of the family AF_VSOCK: {families}"))
         cases.sort(key=lambda case: case[0].fileno())
         passed = [self.keep(case[0]) for case in cases]
         listening = socket.create_server((V4, 0))
@@ -606,7 +606,7 @@ class SystemdTests(OpenCase):
         last = len(passed) + 2
         for name, cause in zip(names, expected, strict=False):
             self.assertEqual(report.pop(0), f"systemd:{name}: {cause}")
-        again = f"systemd:{names[-1]}: descriptor {last}: it is in use already"
+        again = f"systemd:{names[-1]}: descriptor {last}: already in use"
         self.assertEqual(report, [[[last, False, False]], again])
 
     def test_allOrNone(self) -> None:
@@ -618,7 +618,7 @@ class SystemdTests(OpenCase):
         passed = [listening, near]
         environ = {"LISTEN_PID": "mine", "LISTEN_FDS": "2", "LISTEN_FDNAMES": "echo:echo"}
         refused, again = self.inherit(passed, (environ, "echo"), (environ, "echo"))
-        self.assertEqual(refused, "systemd:echo: descriptor 4: it takes neither connections nor datagrams")
+        self.assertEqual(refused, "systemd:echo: descriptor 4: expected a listening stream socket or a datagram socket")
         self.assertEqual(again, "systemd:echo: descriptor 3: Bad file descriptor")
 
     def test_unixStays(self) -> None:

@@ -387,7 +387,7 @@ class ExhaustedTests(PortCase):
                 port.doRead()
                 self.clock.advance(0.1)
             self.assertEqual(len(events), 2)
-        expected = f"connections to 127.0.0.1:{host.port} wait: Too many open files"  # type: ignore[attr-defined]
+        expected = f"cannot accept connections to 127.0.0.1:{host.port}: Too many open files"  # type: ignore[attr-defined]
         self.assertEqual([formatEvent(event) for event in events], [expected] * 2)
 
     def test_stopsWhilePaused(self) -> None:
@@ -477,7 +477,7 @@ class FaultTests(PortCase):
         (said,) = self.refuse(port)
         self.assertRegex(
             said,
-            r"^a connection to 127\.0\.0\.1:\d+ failed: ZeroDivisionError.*purpose.* at \S+:\d+ \(one line for many",
+            r"^a connection to 127\.0\.0\.1:\d+ failed: ZeroDivisionError.*purpose.* at \S+:\d+ \(at most one such",
         )
 
     def test_makeConnectionRaises(self) -> None:
