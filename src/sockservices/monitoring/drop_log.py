@@ -40,7 +40,7 @@ class DropLog:
         if not self._interval.allows(outcome, self._seconds()):
             return
         log.info(
-            "{service} {transport} {peer} not answered: {reason}{cause} (one line for many in {seconds:.0f} s)",
+            "{service} {transport} {peer} not answered: {reason}{cause} (at most one such line in {seconds:.0f} s)",
             service=self._service,
             transport=transport,
             peer=addressText(peer) or "-",

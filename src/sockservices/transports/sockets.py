@@ -10,15 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sockservices.transports.bindings import InetBinding, SystemdBinding, UnixBinding
+from sockservices.transports.bindings import BACKLOG, InetBinding, SystemdBinding, UnixBinding
 from sockservices.transports.bound_socket import BoundSocket, OpenError
 from sockservices.transports.inherited_sockets import adoptSockets
 from sockservices.transports.unix_path import lockedFolder, removeStaleSocket
 
 __all__ = ["BoundSocket", "OpenError", "openSockets"]
-
-#: Maximum number of connections that wait to be accepted (listen(2)); the kernel lowers it to somaxconn.
-BACKLOG = 1024
 
 
 def openSockets(binding: Any, environ: Mapping[str, str] | None = None) -> list[BoundSocket]:

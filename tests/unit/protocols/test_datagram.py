@@ -517,8 +517,8 @@ class RecordTests(DatagramCase):
         self.assertEqual(
             lines[:2],
             [
-                "echo udp 192.0.2.7:0 not answered: source port 0 (one line for many in 10 s)",
-                "echo udp 192.0.2.7:7 not answered: privileged source port (one line for many in 10 s)",
+                "echo udp 192.0.2.7:0 not answered: source port 0 (at most one such line in 10 s)",
+                "echo udp 192.0.2.7:7 not answered: privileged source port (at most one such line in 10 s)",
             ],
         )
 
