@@ -4,7 +4,8 @@ Drives a responder, without I/O: messages go in, replies come out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from sockservices.conversation.context import Conversation
@@ -55,7 +56,7 @@ class Exchange:
         self._make = responder
         self._responder: Responder | None = None
         self._answer: Callable[[bytes], Any] | None = None  # None: messages are dropped, or queued
-        self._queue: Sequence[bytes] = ()  # messages that came while a reply is awaited
+        self._queue: deque[bytes] | None = None  # messages that came while a reply is awaited
         self._whenFinished = Outcome.FINISHED  # the outcome when the responder has finished
         self._rejectLateData = False  # the peer may take an end that looks clean for an answer to what it just sent
         self._checkScheduled = True  # a check that sees whether the peer takes a reply is due, or not needed
@@ -85,7 +86,7 @@ class Exchange:
         try:
             self._responder = responder = self._make(conversation)
             greeting = responder.greeting()
-            if type(greeting) is bytes:
+            if isinstance(greeting, bytes):
                 self.sent += len(greeting)
             elif greeting is not None:
                 self._await(greeting)
@@ -113,14 +114,14 @@ class Exchange:
         self.received += len(message)
         answer = self._answer
         if answer is None:
-            if self.awaiting is not None:
-                self._queue = (*self._queue, message)
+            if self._queue is not None:
+                self._queue.append(message)
             elif self._rejectLateData:
                 self.abort(self.outcome or Outcome.DRAINED)
             return None
         try:
             reply = answer(message)
-            if type(reply) is bytes:
+            if isinstance(reply, bytes):
                 self.sent += len(reply)
             elif reply is not None:
                 self._await(reply)
@@ -154,6 +155,8 @@ class Exchange:
         if not hasattr(reply, "__await__"):
             raise self._notBytes(reply)
         self.awaiting, self._answer = reply, None
+        if self._queue is None:
+            self._queue = deque()
         self.changed = True
 
     def _notBytes(self, reply: object) -> TypeError:
@@ -174,16 +177,18 @@ class Exchange:
         self.awaiting = None
         replies: list[bytes | None] = [reply]
         try:
-            if reply is not None and type(reply) is not bytes:
+            if reply is not None and not isinstance(reply, bytes):
                 raise self._notBytes(reply)
             self._replied(reply)
         except BaseException as exception:
             self.fail(exception)
             return None
         while self._queue and self._answer is not None:
-            message, *self._queue = self._queue
+            message = self._queue.popleft()
             self.received -= len(message)  # It was counted when it came.
             replies.append(self.receive(message, now))
+        if self.awaiting is None:
+            self._queue = None
         given = [each for each in replies if each is not None]
         return b"".join(given) if given else None
 
@@ -216,4 +221,4 @@ class Exchange:
 
     def _stop(self) -> None:
         self._answer = self.awaiting = self.generator = None
-        self._queue = ()
+        self._queue = None

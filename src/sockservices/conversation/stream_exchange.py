@@ -41,7 +41,7 @@ class StreamExchange(Exchange):
     @ivar nextCheck: when L{check} must be called, in seconds by the server's clock.
     """
 
-    __slots__ = ("_greeting", "_lingerUntil", "_timeouts", "ended", "nextCheck")
+    __slots__ = ("_endAnswered", "_greeting", "_lingerUntil", "_timeouts", "ended", "nextCheck")
 
     def __init__(self, responder: MakeResponder, timeouts: Timeouts, now: float) -> None:
         """
@@ -50,11 +50,10 @@ class StreamExchange(Exchange):
         super().__init__(responder)
         self._timeouts = timeouts
         self._greeting = True  # the greeting has not been returned
-        self.ended = False
-        self._lingerUntil = math.inf
+        self._endAnswered = False  # the responder has been asked for the reply to an end without a first message
         self._lastReceivedAt = now
-        self._checkScheduled = False
-        self.nextCheck = math.inf
+        self._lingerUntil = self.nextCheck = math.inf
+        self._checkScheduled = self.ended = False
 
     def restart(self, now: float) -> None:
         """
@@ -78,8 +77,7 @@ class StreamExchange(Exchange):
         """
         The greeting has been returned: begin to count the timeouts.
         """
-        responder = self._responder
-        self._greeting = False
+        self._greeting, responder = False, self._responder
         if self.phase is Phase.OPEN and responder is not None:
             try:
                 self.generator = responder.generate()
@@ -93,6 +91,7 @@ class StreamExchange(Exchange):
     def _replied(self, reply: bytes | None) -> None:
         super()._replied(reply)
         if self._greeting:
+            self._timeouts.restart(self._lastReceivedAt)
             self._greeted()
 
     def end(self) -> bytes | None:
@@ -109,7 +108,9 @@ class StreamExchange(Exchange):
         if self.awaiting is not None:
             return None
         reply = None
-        if not self.received and self._answer is not None and self._responder.deadline is not None:  # type: ignore[union-attr]
+        silent = not (self.received or self._endAnswered)
+        if silent and self._answer is not None and self._responder.deadline is not None:  # type: ignore[union-attr]
+            self._endAnswered = True  # The reply may be awaited; then this method is called again.
             reply = self.receive(b"", self._lastReceivedAt)
         if self.awaiting is None:
             self.close(Outcome.DONE)
@@ -141,10 +142,7 @@ class StreamExchange(Exchange):
 
     def resume(self, reply: Any, now: float = 0.0) -> bytes | None:
         """
-        The awaited reply has come. Messages that arrived meanwhile are answered, and the peer's FIN follows them.
-
-        @param reply: bytes or L{None}.
-        @return: it, and the replies that follow, up to the next that comes later.
+        The awaited reply has come. The messages that arrived meanwhile follow, and then the peer's FIN.
         """
         self._lastReceivedAt = now  # While the reply was awaited no timeout was counted.
         given = super().resume(reply, now)
@@ -178,10 +176,8 @@ class StreamExchange(Exchange):
         if self.phase is Phase.OPEN:
             self._stop()
         self.phase = Phase.CLOSED
-        self._responder = None  # Break the cycle of responder, conversation and protocol.
+        self._responder = self.exception = None  # Break the cycles of these and the protocol.
         return self.outcome
-
-    # Time.
 
     def _checkBy(self, at: float) -> None:
         if at < self.nextCheck:
@@ -231,6 +227,8 @@ class StreamExchange(Exchange):
         """
         self._checkScheduled = False
         self.nextCheck = math.inf
+        if self.phase is Phase.ABORTED:
+            return
         if now >= self._lingerUntil:
             self.phase, self.changed = Phase.CLOSED, True
         elif self.phase is Phase.LINGERING and not unacked:
@@ -239,12 +237,14 @@ class StreamExchange(Exchange):
         elif self.awaiting is None or unacked:
             acked, pending = self.sent - unacked, paused or unacked > 0
             self._timedOut(self._timeouts.check(now, self._lastReceivedAt, self.received > 0, acked, pending))
+        else:
+            self._timeouts.tracking = False  # The time until the reply comes is no gap of the peer's.
 
     def _timedOut(self, passed: Outcome | float) -> None:
         if not isinstance(passed, Outcome):
             self._checkBy(min(passed, self._lingerUntil))
-        elif passed in CLEAN:
+        elif passed not in CLEAN:
+            self.abort(passed)
+        elif self.phase is Phase.OPEN:
             self.close(passed)
             self._rejectLateData = passed is not Outcome.TIMED_OUT
-        else:
-            self.abort(passed)

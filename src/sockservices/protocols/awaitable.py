@@ -9,8 +9,11 @@ from inspect import iscoroutine
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IAddress
 
-__all__ = ["deferredOf"]
+from sockservices.monitoring.exception_log import logException
+
+__all__ = ["cancelReply", "deferredOf"]
 
 
 def deferredOf(reply: Awaitable[Any]) -> Deferred[Any]:
@@ -24,3 +27,19 @@ def deferredOf(reply: Awaitable[Any]) -> Deferred[Any]:
 
 async def _awaited(reply: Awaitable[Any]) -> Any:
     return await reply
+
+
+def cancelReply(reply: Awaitable[Any], service: str, serial: int, peer: IAddress | None) -> None:
+    """
+    Nobody awaits a reply any longer: cancel it. An exception that this raises is logged, and goes no further.
+
+    @param reply: a Deferred that is cancelled, a coroutine that is closed, or any other awaitable.
+    """
+    cancel = getattr(reply, "cancel", None) or getattr(reply, "close", None)
+    if isinstance(reply, Deferred):
+        reply.addErrback(lambda _: None)  # Otherwise the cancellation would be logged as an unhandled error.
+    if cancel is not None:
+        try:
+            cancel()
+        except BaseException as exception:
+            logException(service, exception, serial, peer)

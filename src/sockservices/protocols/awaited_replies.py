@@ -9,8 +9,9 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
+from sockservices.conversation.phase import Phase
 from sockservices.conversation.stream_exchange import StreamExchange
-from sockservices.protocols.awaitable import deferredOf
+from sockservices.protocols.awaitable import cancelReply, deferredOf
 
 __all__ = ["AwaitedReplies"]
 
@@ -28,12 +29,23 @@ class AwaitedReplies:
     _produce: Any
     _follow: Any
 
-    _waiting: Deferred[Any] | None = None
+    serial: int
+    peer: Any
 
-    def _wait(self, reply: Any) -> None:
-        self._transport.pauseProducing()
-        self._waiting = deferred = deferredOf(reply)
-        deferred.addCallbacks(self._resume, self._fail)
+    _waiting: Deferred[Any] | None = None
+    _following = False  # whether _wait takes the next awaited reply when the present one has come
+
+    def _wait(self) -> None:
+        if self._following:
+            return
+        exchange = self._exchange
+        self._following = True
+        # A loop, because a reply that has come already resumes at once, and another may follow for a queued message.
+        while exchange.awaiting is not None and self._waiting is None:
+            self._transport.pauseProducing()
+            self._waiting = deferred = deferredOf(exchange.awaiting)
+            deferred.addCallbacks(self._resume, self._fail)
+        self._following = False
 
     def _resume(self, reply: Any) -> None:
         self._waiting = None
@@ -42,8 +54,8 @@ class AwaitedReplies:
         if replies:
             self._transport.write(replies)
         self._produce()
-        if exchange.awaiting is None and not (self._paused or exchange.ended):
-            # In every phase: while the connection closes, the peer's FIN must be read.
+        if exchange.awaiting is None and exchange.phase is not Phase.ABORTED and not (self._paused or exchange.ended):
+            # Also while the connection closes: the peer's FIN must be read.
             self._transport.resumeProducing()
         if exchange.changed:
             self._follow()
@@ -58,4 +70,4 @@ class AwaitedReplies:
     def _cancelReply(self) -> None:
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
-            waiting.cancel()
+            cancelReply(waiting, self._exchange.service, self.serial, self.peer)

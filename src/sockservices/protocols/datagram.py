@@ -21,7 +21,7 @@ from sockservices.conversation.responder import MakeResponder, serviceName
 from sockservices.conversation.visit import Visit
 from sockservices.monitoring.drop_log import DropLog
 from sockservices.monitoring.recorders import Record, recordVisit
-from sockservices.protocols.awaitable import deferredOf
+from sockservices.protocols.awaitable import cancelReply, deferredOf
 from sockservices.protocols.datagram_conversation import DatagramConversation, transportOf
 from sockservices.protocols.timer import globalClock
 from sockservices.text.exceptions import exceptionText
@@ -48,7 +48,7 @@ MAX_AWAITED = 1024
 
 class _Request(NamedTuple):
     """
-    What is recorded of a datagram. It is also the token by which the transport reports on the reply.
+    What is recorded of a datagram.
     """
 
     serial: int
@@ -89,7 +89,7 @@ class DatagramResponder(RequestProtocol):
         self._host: IAddress | None = None
         self._exchange = Exchange(responder)
         self._conversation = DatagramConversation(self.census.environment, None)
-        self._awaited: set[Deferred[Any]] = set()
+        self._awaited: dict[Deferred[Any], _Request] = {}
         self._port: int | None = None
         self._inode: tuple[int, int] | None = None
         self._dropLog: DropLog | None = None
@@ -123,17 +123,15 @@ class DatagramResponder(RequestProtocol):
         """
         The port is closed.
         """
-        awaited, self._awaited = self._awaited, set()
-        for deferred in awaited:
-            deferred.cancel()
+        awaited, self._awaited = self._awaited, {}
+        for deferred, request in awaited.items():
+            cancelReply(deferred, serviceName(self.responder), request.serial, peerAddress(request.peer))
         if self._port is not None:
             self.census.udpPorts -= Counter([self._port])
             self._port = None
         if self._inode is not None:
             self.census.unixSockets.discard(self._inode)
             self._inode = None
-
-    # Receiving and replying.
 
     def requestReceived(self, datagram: bytes, route: Any) -> None:
         """
@@ -211,13 +209,14 @@ class DatagramResponder(RequestProtocol):
 
     def _wait(self, exchange: Exchange, before: bytes | None, request: _Request, route: Any, limit: int | None) -> None:
         if len(self._awaited) >= MAX_AWAITED:
+            cancelReply(exchange.awaiting, serviceName(self.responder), request.serial, peerAddress(request.peer))
             self._drop(Outcome.OVERLOADED, request)
             return
         deferred = deferredOf(exchange.awaiting)
-        self._awaited.add(deferred)
+        self._awaited[deferred] = request
 
         def resume(reply: Any) -> None:
-            self._awaited.discard(deferred)
+            self._awaited.pop(deferred, None)
             rest = exchange.resume(reply)
             whole = before if rest is None else (before or b"") + rest
             if exchange.awaiting is not None:
@@ -230,7 +229,7 @@ class DatagramResponder(RequestProtocol):
         def fail(failure: Failure) -> None:
             # One that stopProtocol() has cancelled is no error of the responder.
             self._drop(Outcome.ERROR if deferred in self._awaited else Outcome.UNSENT, request, failure.value)
-            self._awaited.discard(deferred)
+            self._awaited.pop(deferred, None)
 
         deferred.addCallbacks(resume, fail)
 

@@ -89,8 +89,10 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
 
     def peerIdentified(self) -> None:
         """
-        The transport knows now who the peer is: begin the conversation.
+        The transport knows now who the peer is: begin the conversation, unless it has ended meanwhile.
         """
+        if self._exchange.phase is not Phase.OPEN:
+            return
         self.peer = self._transport.getPeer()
         self._startedAt = now = self._seconds()
         self._exchange.restart(now)
@@ -141,8 +143,8 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
                 self._transport.loseConnection()
             elif self._phase is Phase.ABORTED:
                 self._abort()
-        elif exchange.awaiting is not None and self._waiting is None:
-            self._wait(exchange.awaiting)
+        elif exchange.awaiting is not None:
+            self._wait()
         if exchange.nextCheck < self._timer.at:
             self._timer.by(exchange.nextCheck)
 
@@ -185,10 +187,10 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
         self._follow()
 
     def _abort(self) -> None:
-        exchange = self._exchange
+        service, exception = self._exchange.service, self._exchange.exception
         self._transport.abortConnection()
-        if exchange.exception is not None:
-            logException(exchange.service, exchange.exception, self.serial, self.peer)
+        if exception is not None:
+            logException(service, exception, self.serial, self.peer)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """

@@ -16,6 +16,14 @@ from sockservices.transports.reactor import Reactor
 __all__ = ["FastTCP", "FastUNIX"]
 
 
+def _real(reactor: Reactor) -> Reactor:
+    """
+    The reactor itself, where C{streamService} parses the string with a wrapper around it.
+    """
+    real: Reactor = getattr(reactor, "realReactor", reactor)
+    return real
+
+
 @implementer(IPlugin, IStreamServerEndpointStringParser)
 class FastTCP:
     """
@@ -32,7 +40,7 @@ class FastTCP:
         @param interface: an IP address; by default all IPv4 interfaces, as with C{tcp:}. C{::} is all IPv6 interfaces.
         @raise ValueError: when port or interface is invalid.
         """
-        return StreamEndpoint(reactor, InetBinding(Transport.TCP, portNumber(port), interface))
+        return StreamEndpoint(_real(reactor), InetBinding(Transport.TCP, portNumber(port), interface))
 
 
 @implementer(IPlugin, IStreamServerEndpointStringParser)
@@ -51,4 +59,4 @@ class FastUNIX:
         @param mode: octal permissions; by default every user may connect, as with C{unix:}.
         @raise ValueError: when path or mode is invalid.
         """
-        return StreamEndpoint(reactor, UnixBinding(Transport.UNIX, address, int(mode, 8)))
+        return StreamEndpoint(_real(reactor), UnixBinding(Transport.UNIX, address, int(mode, 8)))

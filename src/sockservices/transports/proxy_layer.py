@@ -43,7 +43,6 @@ class ProxyLayer(StreamLayer):
         self._buffer = b""
         self._header: ProxyHeader | None = None
         self._deadline: IDelayedCall | None = None
-        self._connected = False
 
     @property
     def identifying(self) -> bool:
@@ -57,10 +56,7 @@ class ProxyLayer(StreamLayer):
         Start the timeout for the header, and connect a protocol that has C{peerIdentified}.
         """
         self._deadline = self._clock.callLater(HEADER_TIMEOUT, self._reject, f"no header in {HEADER_TIMEOUT:.0f} s")
-        self.attach(transport)
-        if hasattr(self.protocol, "peerIdentified"):
-            self._connected = True
-            self.protocol.makeConnection(self)
+        super().makeConnection(transport)
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -81,11 +77,7 @@ class ProxyLayer(StreamLayer):
             self._cancelDeadline()
             self._header = header
             rest, self._buffer = self._buffer[header.length :], b""
-            if self._connected:
-                self.protocol.peerIdentified()
-            else:
-                self._connected = True
-                self.protocol.makeConnection(self)
+            self.peerIdentified()
             if rest:
                 self.protocol.dataReceived(rest)
 
@@ -103,8 +95,7 @@ class ProxyLayer(StreamLayer):
         Pass on the end of the connection to a protocol that is connected.
         """
         self._cancelDeadline()
-        if self._connected:
-            super().connectionLost(reason)
+        super().connectionLost(reason)
 
     def _reject(self, reason: str) -> None:
         self._cancelDeadline()

@@ -55,6 +55,7 @@ class StreamLayer:
 
     transport: Any
     heldBytes = 0
+    _postponed = False  # the protocol above is connected when the peer is identified
 
     def __init__(self, protocol: Any) -> None:
         self.protocol = protocol
@@ -63,10 +64,13 @@ class StreamLayer:
 
     def makeConnection(self, transport: Any) -> None:
         """
-        Connect to the transport below, and connect the protocol above to this layer.
+        Connect to the transport below, and connect the protocol above to this layer. If the peer's address is not known
+        yet, a protocol without C{peerIdentified} is connected later.
         """
         self.attach(transport)
-        self.protocol.makeConnection(self)
+        self._postponed = self.identifying and not hasattr(self.protocol, "peerIdentified")
+        if not self._postponed:
+            self.protocol.makeConnection(self)
 
     def attach(self, transport: Any) -> None:
         """
@@ -100,9 +104,10 @@ class StreamLayer:
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
-        Pass the end of the connection on.
+        Pass the end of the connection on, unless the protocol above was not connected yet.
         """
-        self.protocol.connectionLost(reason)
+        if not self._postponed:
+            self.protocol.connectionLost(reason)
 
     def pauseWriting(self) -> None:
         """
@@ -118,9 +123,12 @@ class StreamLayer:
 
     def peerIdentified(self) -> None:
         """
-        Report to the protocol above that the peer's address is known now, if it has this method.
+        Report to the protocol above that the peer's address is known now; or connect it, if it has waited for that.
         """
-        if hasattr(self.protocol, "peerIdentified"):
+        if self._postponed:
+            self._postponed = False
+            self.protocol.makeConnection(self)
+        else:
             self.protocol.peerIdentified()
 
     # Called by the protocol above.
@@ -131,6 +139,13 @@ class StreamLayer:
         Whether the peer's address is not known yet.
         """
         return bool(self.transport.identifying)
+
+    @property
+    def disconnecting(self) -> bool:
+        """
+        Whether the connection is closing. Twisted's C{LineReceiver} asks for it.
+        """
+        return bool(self.transport.disconnecting)
 
     @property
     def halfCloses(self) -> bool:

@@ -6,8 +6,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.abstract import isIPAddress, isIPv6Address
 from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IListeningPort, IProtocolFactory, IReactorTime, IStreamServerEndpoint
+from twisted.internet.interfaces import (
+    IListeningPort,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
 from twisted.internet.posixbase import PosixReactorBase
 
 from sockservices.conversation.transport import Transport
@@ -22,21 +28,26 @@ class _ListeningReactor:
     """
     A wrapper around a reactor. Its TCP ports are those of this package, which close a connection when a wrapper such as
     TLS cannot set it up, and log one line instead of a traceback.
+
+    @ivar realReactor: the reactor. The endpoints of this package listen with it.
     """
 
     def __init__(self, reactor: Reactor) -> None:
-        self._reactor = reactor
+        self.realReactor = reactor
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._reactor, name)
+        return getattr(self.realReactor, name)
 
     def listenTCP(self, port: int, factory: IProtocolFactory, backlog: int = 50, interface: str = "") -> IListeningPort:
         """
         Listen for TCP connections.
         """
-        return StreamEndpoint(self._reactor, InetBinding(Transport.TCP, port, interface or "0.0.0.0")).listenNow(
-            factory
-        )
+        interface = interface or "0.0.0.0"
+        if not (isIPAddress(interface) or isIPv6Address(interface)):
+            reactor: Any = self.realReactor
+            listening: IListeningPort = reactor.listenTCP(port, factory, backlog, interface)
+            return listening
+        return StreamEndpoint(self.realReactor, InetBinding(Transport.TCP, port, interface)).listenNow(factory)
 
     def listenSSL(
         self, port: int, factory: IProtocolFactory, contextFactory: Any, backlog: int = 50, interface: str = ""
@@ -46,9 +57,8 @@ class _ListeningReactor:
         """
         from twisted.protocols.tls import TLSMemoryBIOFactory  # This import needs pyOpenSSL.
 
-        return self.listenTCP(
-            port, TLSMemoryBIOFactory(contextFactory, False, factory, IReactorTime(self._reactor)), backlog, interface
-        )
+        wrapped = TLSMemoryBIOFactory(contextFactory, False, factory, IReactorTime(self.realReactor))
+        return self.listenTCP(port, wrapped, backlog, interface)
 
 
 def twistedEndpoint(reactor: Reactor, text: str) -> IStreamServerEndpoint:

@@ -16,6 +16,10 @@ from sockservices.transports.unacked import unackedBytes, userspaceBytes
 __all__ = ["TwistedTransport"]
 
 
+def _nothing(*arguments: object) -> None:
+    pass
+
+
 @implementer(IStreamTransport)
 class TwistedTransport:
     """
@@ -34,9 +38,12 @@ class TwistedTransport:
         self.loseConnection = transport.loseConnection
         # A transport over standard input and output cannot be reset.
         self.abortConnection = getattr(transport, "abortConnection", transport.loseConnection)
-        self.pauseProducing, self.resumeProducing = transport.pauseProducing, transport.resumeProducing
-        self.stopProducing = transport.stopProducing
-        self.registerProducer, self.unregisterProducer = transport.registerProducer, transport.unregisterProducer
+        # A transport without flow control, such as one in memory, has none of these.
+        self.pauseProducing = getattr(transport, "pauseProducing", _nothing)
+        self.resumeProducing = getattr(transport, "resumeProducing", _nothing)
+        self.stopProducing = getattr(transport, "stopProducing", transport.loseConnection)
+        self.registerProducer = getattr(transport, "registerProducer", _nothing)
+        self.unregisterProducer = getattr(transport, "unregisterProducer", _nothing)
         self.getPeer, self.getHost = transport.getPeer, transport.getHost
 
     def _descriptor(self) -> FileDescriptor | None:
@@ -44,6 +51,13 @@ class TwistedTransport:
         while isinstance(transport, ProtocolWrapper):
             transport = transport.transport
         return transport if isinstance(transport, FileDescriptor) else None
+
+    @property
+    def disconnecting(self) -> bool:
+        """
+        Whether the connection is closing.
+        """
+        return bool(getattr(self._transport, "disconnecting", False))
 
     def userspaceBytes(self) -> int:
         """
