@@ -43,13 +43,14 @@ class CallTests(SynchronousTestCase):
 
     def test_callRunsInReactorThread(self) -> None:
         """
-        All calls run in one other thread.
+        All calls run in one other thread, which is not Twisted's I/O thread.
         """
         call = self.background.call
         self.assertNotEqual(call(threading.get_ident), threading.get_ident())
         self.assertEqual(call(threading.get_ident), call(threading.get_ident))
         self.assertTrue(call(self.background.inReactorThread))
         self.assertFalse(self.background.inReactorThread())
+        self.assertNotEqual(call(threadable.getThreadID), threadable.ioThread)
 
     def test_callReturnsResult(self) -> None:
         """
@@ -64,8 +65,11 @@ class CallTests(SynchronousTestCase):
 
     def test_callRaisesException(self) -> None:
         """
-        C{call} raises the exception of the function, or of its Deferred, also where that is a TimeoutError.
+        C{call} raises the exception of the function, or of its Deferred, also where that is a TimeoutError. A call in
+        the reactor's own thread raises RuntimeError, because it would never return.
         """
+        with self.assertRaisesRegex(RuntimeError, "cannot wait for itself"):
+            self.background.call(self.background.call, int)
         with self.assertRaisesRegex(ZeroDivisionError, "^division by zero$"):
             self.background.call(lambda: 1 / 0)
         for error in (LookupError("any"), TimeoutError("its own")):
@@ -85,13 +89,6 @@ class CallTests(SynchronousTestCase):
         self.assertEqual(self.background.call(int), 0)
         self.assertEqual(list(map(type, errors)), [CancelledError])
 
-    def test_callInReactorThreadRaises(self) -> None:
-        """
-        A call from the reactor's own thread raises, because it would never return.
-        """
-        with self.assertRaisesRegex(RuntimeError, "cannot wait for itself"):
-            self.background.call(self.background.call, int)
-
     def test_firstCallsShareReactor(self) -> None:
         """
         Threads whose first calls are concurrent use one reactor.
@@ -105,12 +102,6 @@ class CallTests(SynchronousTestCase):
         with ThreadPoolExecutor(8) as pool:
             self.assertEqual(len(set(pool.map(firstCall, range(8)))), 1)
         self.assertEqual([thread.name for thread in threading.enumerate()].count("sockservices"), 1)
-
-    def test_threadIsNotTwistedsIOThread(self) -> None:
-        """
-        C{threadable.ioThread} is not set to the thread of this reactor.
-        """
-        self.assertNotEqual(self.background.call(threadable.getThreadID), threadable.ioThread)
 
     def test_stopTimesOut(self) -> None:
         """

@@ -186,21 +186,21 @@ class ContractTests(SynchronousTestCase):
 
     def test_exceptionsFromRules(self) -> None:
         """
-        These responders keep the contract: one whose message is a segment, and one whose long reply is whole.
-        """
-        for answer in (numbered, lambda *_: b"x" * 41):
-            self.assertEqual(self.failures(conformingBut(message="segment", answer=answer)), {})
-
-    def test_finishedResponder(self) -> None:
-        """
-        A responder that has finished gets no further message, as on a real server.
+        These keep the contract: a responder whose message is a segment, one whose long reply is whole, one that has
+        finished (it gets no message), and one whose example uses a name of its module.
         """
 
         def greeting(self: Responder) -> bytes:
             self.finished = True
             return b"bye"
 
-        self.assertEqual(self.failures(conformingBut(greeting=greeting, answer=numbered)), {})
+        for responder in (
+            conformingBut(message="segment", answer=numbered),
+            conformingBut(message="segment", answer=lambda *_: b"x" * 41),
+            conformingBut(greeting=greeting, answer=numbered),
+            conformingBut(),
+        ):
+            self.assertEqual(self.failures(responder), {})
 
     def test_streamWithoutInput(self) -> None:
         """
@@ -209,12 +209,6 @@ class ContractTests(SynchronousTestCase):
         for service, output in ((Welcome, b"please go out!"), (Hello, b"")):
             case = type("Case", (ResponderContract,), {"responder": service})()
             self.assertEqual(case.streamOutput([]), output)
-
-    def test_exampleOfClassWithoutFunctions(self) -> None:
-        """
-        An example may use the names of its module, also if the class defines no function.
-        """
-        self.assertEqual(self.failures(conformingBut(), "example"), {})
 
     def test_messages(self) -> None:
         """

@@ -90,29 +90,24 @@ class DatagramMemoryReactorTests(SynchronousTestCase):
     Tests for the memory reactor with datagram ports.
     """
 
-    def test_listenUDP(self) -> None:
+    def test_ports(self) -> None:
         """
-        C{listenUDP} records its arguments, and returns a port with the address.
+        C{listenUDP} and C{listenUNIXDatagram} record their arguments. The port has the address, and listens until it is
+        stopped.
         """
         reactor, protocol = DatagramMemoryReactor(), object()
         self.assertTrue(verifyObject(IReactorUDP, reactor))
-        for interface, host in (("", "0.0.0.0"), ("127.0.0.1", "127.0.0.1"), ("::1", "::1")):
-            port = reactor.listenUDP(53, protocol, interface)
+        for port, address in (
+            (reactor.listenUDP(53, protocol), IPv4Address("UDP", "0.0.0.0", 53)),
+            (reactor.listenUDP(53, protocol, "::1"), IPv6Address("UDP", "::1", 53)),
+            (reactor.listenUNIXDatagram("/nowhere/socket", protocol, mode=0o600), UNIXAddress("/nowhere/socket")),
+        ):
             self.assertTrue(verifyObject(IListeningPort, port))
-            self.assertEqual(port.getHost(), (IPv6Address if ":" in host else IPv4Address)("UDP", host, 53))
+            self.assertEqual((port.getHost(), port.listening), (address, True))
             port.startListening()
-            self.assertTrue(port.listening)
             port.stopListening()
             self.assertFalse(port.listening)
-        self.assertEqual(reactor.udpServers[1], (53, protocol, "127.0.0.1", 8192))
-
-    def test_listenUNIXDatagram(self) -> None:
-        """
-        C{listenUNIXDatagram} records its arguments, and returns a port with the address.
-        """
-        reactor, protocol = DatagramMemoryReactor(), object()
-        port = reactor.listenUNIXDatagram("/nowhere/socket", protocol, mode=0o600)
-        self.assertEqual(port.getHost(), UNIXAddress("/nowhere/socket"))
+        self.assertEqual(reactor.udpServers, [(53, protocol, "", 8192), (53, protocol, "::1", 8192)])
         self.assertEqual(reactor.unixDatagramServers, [("/nowhere/socket", protocol, 8192, 0o600)])
 
     def test_service(self) -> None:

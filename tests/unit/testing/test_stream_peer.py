@@ -36,17 +36,12 @@ class StreamPeerTests(SynchronousTestCase):
 
     def test_say(self) -> None:
         """
-        C{say} returns the reply to its segments. C{heard} has all bytes received.
+        C{say} returns the reply to its segments, each of which is one read of the server. C{heard} has all bytes.
         """
         peer = converse(Echo)
         self.assertEqual([peer.say(b"hi"), peer.say(b"~", b"!"), peer.say()], [b"hi", b"~!", b""])
         self.assertEqual((peer.heard, peer.outcome), (b"hi~!", None))
-
-    def test_segmentsStaySeparate(self) -> None:
-        """
-        The responder gets each segment separately, and no empty segment.
-        """
-        self.assertEqual(converse(Hello).say(b"hi~", b"", b"hi~ again"), b"hellohello")
+        self.assertEqual(converse(Hello).say(b"hi~", b"", b"hi~ again"), b"hello" * 2)
 
     def test_greeting(self) -> None:
         """
@@ -57,7 +52,8 @@ class StreamPeerTests(SynchronousTestCase):
 
     def test_end(self) -> None:
         """
-        C{end} ends the conversation, which has one visit. A second call does nothing.
+        C{end} ends the conversation, which has one visit, and returns the rest of the output. A second call does
+        nothing.
         """
         peer = converse(Upper)
         peer.say(b"hello")
@@ -65,21 +61,8 @@ class StreamPeerTests(SynchronousTestCase):
         (visit,) = peer.visits
         self.assertEqual(visit[:2] + visit[5:], ("upper", "tcp", 5, 5, Outcome.DONE))
 
-    def test_endReturnsPendingOutput(self) -> None:
-        """
-        C{end} returns the reply to the end of the stream.
-        """
         peer = converse(Welcome)
         self.assertEqual((peer.end(), peer.outcome), (b"please go out!", Outcome.DONE))
-
-    def test_sayAfterEnd(self) -> None:
-        """
-        C{say} raises RuntimeError after C{end} and C{reset}.
-        """
-        for close in (StreamPeer.end, StreamPeer.reset):
-            peer = converse(Echo)
-            close(peer)
-            self.assertRaises(RuntimeError, peer.say, b"hello?")
 
     def test_reset(self) -> None:
         """
@@ -89,6 +72,15 @@ class StreamPeerTests(SynchronousTestCase):
         peer.reset()
         peer.reset()
         self.assertEqual([visit.outcome for visit in peer.visits], [Outcome.RESET])
+
+    def test_sayAfterEnd(self) -> None:
+        """
+        C{say} raises RuntimeError after C{end} and C{reset}.
+        """
+        for close in (StreamPeer.end, StreamPeer.reset):
+            peer = converse(Echo)
+            close(peer)
+            self.assertRaises(RuntimeError, peer.say, b"hello?")
 
     def test_wait(self) -> None:
         """
@@ -120,7 +112,8 @@ class StreamPeerTests(SynchronousTestCase):
 
     def test_hear(self) -> None:
         """
-        C{hear} returns the next bytes of endless output, until the peer ends.
+        C{hear} returns the next bytes of endless output, until the peer ends. Without endless output it does not make
+        the server read.
         """
         peer = converse(Chargen)
         self.assertTrue(PATTERN.startswith(peer.heard))
@@ -128,11 +121,6 @@ class StreamPeerTests(SynchronousTestCase):
         self.assertGreater(len(output), len(PATTERN))
         self.assertEqual(output, (PATTERN * (1 + len(output) // len(PATTERN)))[: len(output)])
         self.assertEqual((peer.end(), peer.hear(), peer.outcome), (b"", b"", Outcome.DONE))
-
-    def test_hearWithoutOutput(self) -> None:
-        """
-        C{hear} does not resume a server that has paused reading.
-        """
         peer = converse(Echo)
         peer.protocol.pauseProducing()
         self.assertEqual((peer.hear(), peer.transport.producerState), (b"", "paused"))
@@ -165,14 +153,6 @@ class ConverseTests(SynchronousTestCase):
     Tests for the arguments of C{converse}.
     """
 
-    def test_unixTransport(self) -> None:
-        """
-        C{transport="unix"} selects a Unix socket. Its peer has no name.
-        """
-        peer = converse(Whoami, transport="unix")
-        self.assertIn(b'"transport": "unix"', peer.heard)
-        self.assertEqual((peer.visits[0].transport, peer.visits[0].peer), ("unix", UNIXAddress(None)))
-
     def test_unknownTransport(self) -> None:
         """
         An unknown transport raises ValueError, which lists the transports.
@@ -181,11 +161,14 @@ class ConverseTests(SynchronousTestCase):
         with self.assertRaisesRegex(ValueError, "^no transport 'sctp': expected tcp, udp, unix or unixgram$"):
             converse(Echo, transport=unknown)
 
-    def test_peerAddress(self) -> None:
+    def test_addresses(self) -> None:
         """
-        C{peer} is the peer's address.
+        C{peer} is the peer's address. C{transport="unix"} selects a Unix socket, whose peer has no name.
         """
         self.assertIn(b'"peer": "192.0.2.7:5"', converse(Whoami, peer=IPv4Address("TCP", "192.0.2.7", 5)).heard)
+        peer = converse(Whoami, transport="unix")
+        self.assertIn(b'"transport": "unix"', peer.heard)
+        self.assertEqual((peer.visits[0].transport, peer.visits[0].peer), ("unix", UNIXAddress(None)))
 
     def test_defaultEnvironment(self) -> None:
         """
