@@ -8,7 +8,6 @@ from collections import deque
 from contextlib import ExitStack
 from dataclasses import fields
 from functools import cache
-from threading import Lock
 from typing import Any
 
 from twisted.logger import ILogObserver, LogEvent, eventAsText, globalLogPublisher
@@ -64,9 +63,8 @@ class Servers:
         self._servers: list[BackgroundServer] = []
         self._log = _ServerLog(background)
         self._cleanups = ExitStack()
-        # Several threads of a test may start servers.
-        self._observerLock = Lock()
-        self._observing = False
+        globalLogPublisher.addObserver(self._log)
+        self._cleanups.callback(globalLogPublisher.removeObserver, self._log)
 
     def __call__(
         self, service: str | MakeResponder, transport: str = "tcp", *, interface: str | None = None, **limits: Any
@@ -90,11 +88,6 @@ class Servers:
                 raise ValueError(f"no limit {name!r}: expected one of {', '.join(LIMIT_NAMES)}")
         if interface is not None and not kind.isInet:
             raise ValueError(f"interface {interface!r}: expected none with {transport}, which has no interfaces")
-        with self._observerLock:
-            if not self._observing:
-                globalLogPublisher.addObserver(self._log)
-                self._cleanups.callback(globalLogPublisher.removeObserver, self._log)
-                self._observing = True
         policy = Policy(drain=0, **limits)
         server = BackgroundServer(self._background, responder, kind, interface or LOOPBACK, policy)
         self._cleanups.callback(server.close)

@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import sockservices
 from sockservices import Conversation, Responder
-from sockservices.responders import Hello, Welcome
+from sockservices.responders import Chargen, Hello, Welcome
 from sockservices.testing import ResponderContract
 
 
@@ -187,7 +187,7 @@ class ContractTests(SynchronousTestCase):
     def test_exceptionsFromRules(self) -> None:
         """
         These keep the contract: a responder whose message is a segment, one whose long reply is whole, one that has
-        finished (it gets no message), and one whose example uses a name of its module.
+        finished (it gets no message), one whose example uses a name of its module, and one with endless output.
         """
 
         def greeting(self: Responder) -> bytes:
@@ -199,6 +199,7 @@ class ContractTests(SynchronousTestCase):
             conformingBut(message="segment", answer=lambda *_: b"x" * 41),
             conformingBut(greeting=greeting, answer=numbered),
             conformingBut(),
+            Chargen,
         ):
             self.assertEqual(self.failures(responder), {})
 

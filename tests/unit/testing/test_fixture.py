@@ -8,6 +8,7 @@ import socket
 import threading
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -187,21 +188,33 @@ class ServersTests(SynchronousTestCase):
 
     def test_logObserver(self) -> None:
         """
-        The first server adds one observer to the global log, and C{close} removes it.
+        All servers of a test have one observer in the global log. C{close} removes it.
         """
         before = list(globalLogPublisher._observers)
-        self.sockservice("echo")
-        self.sockservice("upper")
+        sockservice = Servers(self.background)
+        sockservice("echo")
+        sockservice("upper")
         self.assertEqual(len(globalLogPublisher._observers), len(before) + 1)
-        self.sockservice.close()
+        sockservice.close()
         self.assertEqual(globalLogPublisher._observers, before)
 
     def test_close(self) -> None:
         """
-        C{close} closes all servers. The log is still available.
+        C{close} closes all servers, and does not wait for pending replies. The log is still available.
         """
-        servers = [self.sockservice("echo"), self.sockservice("upper")]
-        self.sockservice.close()
+        received = threading.Event()
+
+        class Pending(Responder):
+            def answer(self, message: bytes) -> Any:
+                received.set()
+                return Deferred()
+
+        servers = [self.sockservice(Pending), self.sockservice("upper")]
+        with socket.create_connection(servers[0].address, PATIENCE) as client:
+            client.sendall(b"hello")
+            received.wait(PATIENCE)
+            self.sockservice.close()
+        self.assertEqual([visit.outcome for visit in servers[0].visits], [Outcome.DRAINED])
         for server in servers:
             with self.assertRaises(ConnectionRefusedError):
                 exchange(server.address)
