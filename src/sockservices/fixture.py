@@ -1,7 +1,8 @@
 """
-The public name of what the pytest fixture C{sockservice} is made of.
+The public names of the types that the pytest fixture C{sockservice} returns, for type annotations.
 """
 
+from sockservices.testing.background_server import BackgroundServer
 from sockservices.testing.fixture import Servers
 
-__all__ = ["Servers"]
+__all__ = ["BackgroundServer", "Servers"]

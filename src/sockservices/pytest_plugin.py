@@ -1,7 +1,7 @@
 """
-The pytest plugin: its fixture C{sockservice} starts a server within a test.
+The pytest plugin. Its fixture C{sockservice} starts servers for a test.
 
-Every run of pytest imports it, so it imports no more than pytest until a test asks for a server.
+Every pytest run imports this module, so it imports no package but pytest until a test uses the fixture.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 __all__ = ["sockservice"]
 
-#: The servers of a test, for its report.
+#: The servers of a test, for the report of its failure.
 _SERVERS: pytest.StashKey[Servers] = pytest.StashKey()
 
 
 @pytest.fixture(scope="session")
 def _sockservicesReactor() -> Iterator[BackgroundReactor]:
     """
-    The reactor of all servers. It starts with the first of them.
+    The reactor of all servers of the run. The first server starts it.
     """
     from sockservices.testing.background_reactor import BackgroundReactor
     from sockservices.testing.socket_folder import removedBySIGTERM
@@ -38,11 +38,12 @@ def _sockservicesReactor() -> Iterator[BackgroundReactor]:
 @pytest.fixture
 def sockservice(request: pytest.FixtureRequest, _sockservicesReactor: BackgroundReactor) -> Iterator[Servers]:
     """
-    Starts real servers, which listen until the test is over.
+    Starts real servers, which listen until the end of the test.
 
-    server = sockservice("echo", "tcp"): first the name of a service or a Responder class, then "tcp", "udp", "unix" or
-    "unixgram". Keywords are interface (an IP address), timeout, and the other limits of sockservices.Policy. The server
-    has an address for connect(), the visits of the conversations that have ended, and wait(count), until so many have.
+    server = sockservice("echo", "tcp"): the name of a service or a Responder class, and "tcp", "udp", "unix" or
+    "unixgram". Keyword arguments: interface (an IP address), timeout, and the other fields of sockservices.Policy.
+    server.address is an argument for connect(); server.visits lists the conversations that have ended;
+    server.wait(count) waits until count conversations have ended.
     """
     from sockservices.testing.fixture import Servers
 
@@ -56,7 +57,7 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """
-    Show in the report of a failed test what its servers have logged.
+    Add the log of a failed test's servers to the test's report.
     """
     report = yield
     servers = item.stash.get(_SERVERS, None)

@@ -1,5 +1,5 @@
 """
-Tests for L{sockservices.pytest_plugin}, in runs of pytest of their own.
+Tests for L{sockservices.pytest_plugin}, in pytest subprocesses.
 """
 
 from __future__ import annotations
@@ -15,35 +15,36 @@ import pytest
 
 import sockservices
 
-#: Runs pytest on these words, in a folder of its own.
+#: Runs pytest with these arguments, in an empty directory.
 Run = Callable[..., pytest.RunResult]
 
-#: A conftest.py that tells what is there at the end of a run, when all other fixtures are gone.
-WITNESS = """
+#: A conftest.py that writes the state of the process to a file, after the teardown of all other fixtures: the number of
+#: threads, and whether Twisted and the global reactor are imported.
+CONFTEST = """
 import sys, threading
 from pathlib import Path
 import pytest
 
 @pytest.fixture(scope="session", autouse=True)
-def witness():
+def recordState():
     yield
-    found = threading.active_count(), "twisted" in sys.modules, "twisted.internet.reactor" in sys.modules
-    Path("witness").write_text(repr(found))
+    state = threading.active_count(), "twisted" in sys.modules, "twisted.internet.reactor" in sys.modules
+    Path("state").write_text(repr(state))
 """
 
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     """
-    Run pytest in another process, with this plugin alone, be it installed or not.
+    Run pytest in a subprocess, with no plugin but this one. The package need not be installed.
     """
     root = str(Path(sockservices.__file__).parents[1])
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])]))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    pytester.makeconftest(WITNESS)
+    pytester.makeconftest(CONFTEST)
 
-    def run(*words: str, load: tuple[str, ...] = ("-p", "sockservices.pytest_plugin")) -> pytest.RunResult:
-        return pytester.runpytest_subprocess(*load, "-W", "error", "-p", "no:cacheprovider", *words)
+    def run(*arguments: str, load: tuple[str, ...] = ("-p", "sockservices.pytest_plugin")) -> pytest.RunResult:
+        return pytester.runpytest_subprocess(*load, "-W", "error", "-p", "no:cacheprovider", *arguments)
 
     return run
 
@@ -72,8 +73,8 @@ def test_terminated(pytester: pytest.Pytester, run: Run, monkeypatch: pytest.Mon
 
 def test_document(pytester: pytest.Pytester, run: Run) -> None:
     """
-    The examples in README.md and docs/testing.md pass, as one file of tests; and nothing is left of them when they are
-    over: no thread, and no reactor of the process.
+    The examples in README.md and docs/testing.md pass as one test module. After them no thread is left, and the global
+    reactor is not installed.
     """
     root = Path(__file__).parents[2]
     readme = (root / "README.md").read_text().partition("\n## Test a client with it\n")[2].partition("\n## ")[0]
@@ -82,13 +83,13 @@ def test_document(pytester: pytest.Pytester, run: Run) -> None:
     pytester.makepyfile("\n".join(examples))
     result = run()
     result.assert_outcomes(passed=sum(example.count("\ndef test_") for example in examples) + 1)
-    assert (pytester.path / "witness").read_text() == "(1, True, False)"
+    assert (pytester.path / "state").read_text() == "(1, True, False)"
 
 
-def test_eachTestLeavesNothing(pytester: pytest.Pytester, run: Run) -> None:
+def test_teardownFreesEverything(pytester: pytest.Pytester, run: Run) -> None:
     """
-    What a test has opened is closed before the next one: descriptors are as many as before, also where the client is
-    still connected.
+    The teardown of a test closes its servers and removes their files, also while a client is connected: the number of
+    descriptors is the same at the start of each test.
     """
     pytester.makepyfile(
         """
@@ -99,7 +100,7 @@ def test_eachTestLeavesNothing(pytester: pytest.Pytester, run: Run) -> None:
         counts, clients, paths = set(), [], []
 
         @pytest.mark.parametrize("number", range(20))
-        def test_leaves(sockservice, number):
+        def test_opens(sockservice, number):
             counts.add(len(os.listdir("/proc/self/fd")))
             while clients:
                 clients.pop().close()
@@ -108,23 +109,23 @@ def test_eachTestLeavesNothing(pytester: pytest.Pytester, run: Run) -> None:
             sockservice("echo", "unixgram")
             clients.append(socket.create_connection(sockservice("chargen", "tcp").address))
 
-        def test_left():
+        def test_isClosed():
             with clients.pop() as client, pytest.raises(ConnectionResetError):
                 for _ in range(1000):
                     client.recv(2**16)
-            # Before the first test there was no reactor yet, and no client of the test before.
+            # The first test starts without a reactor, and without the client of an earlier test.
             assert len(counts) == 2, counts
             assert not [path for path in paths if Path(path).parent.exists()]
         """
     )
     run().assert_outcomes(passed=21)
-    assert (pytester.path / "witness").read_text() == "(1, True, False)"
+    assert (pytester.path / "state").read_text() == "(1, True, False)"
 
 
-def test_report(pytester: pytest.Pytester, run: Run) -> None:
+def test_reportOfFailedTest(pytester: pytest.Pytester, run: Run) -> None:
     """
-    The log of its servers stands in the report of a test that fails, and in no other; what others log does not. It is
-    there where the setting up or tearing down fails, too.
+    The report of a failed test, set-up or teardown has the log of the test's servers, and no lines of other code.
+    Reports of other tests have no log.
     """
     pytester.makepyfile(
         """
@@ -132,18 +133,18 @@ def test_report(pytester: pytest.Pytester, run: Run) -> None:
         import pytest
         from twisted.logger import Logger
 
-        def talk(server):
+        def exchange(server):
             with socket.create_connection(server.address) as client:
                 client.sendall(b"hello")
                 client.recv(5)
             server.wait(1)
 
         def test_passes(sockservice):
-            talk(sockservice("upper"))
+            exchange(sockservice("upper"))
 
         def test_fails(sockservice):
-            talk(sockservice("echo"))
-            Logger("sockservices").info("by someone else")
+            exchange(sockservice("echo"))
+            Logger("sockservices").info("by other code")
             assert False
 
         def test_failsWithoutServers():
@@ -182,12 +183,12 @@ def test_report(pytester: pytest.Pytester, run: Run) -> None:
         ]
     )
     assert "upper listening" not in log
-    assert "\nby someone else" not in log
+    assert "\nby other code" not in log
 
 
-def test_mistakes(pytester: pytest.Pytester, run: Run) -> None:
+def test_errorOfMistake(pytester: pytest.Pytester, run: Run) -> None:
     """
-    A name that is wrong is told in the one line that pytest sums up a failure with.
+    A wrong service name fails the test with one line, which lists the names of the services.
     """
     pytester.makepyfile("def test_typo(sockservice):\n    sockservice('ehco', 'tcp')")
     result = run("--tb=line")
@@ -195,32 +196,34 @@ def test_mistakes(pytester: pytest.Pytester, run: Run) -> None:
     result.stdout.fnmatch_lines(["*ValueError: no service 'ehco'; there are chargen, daytime, *, welcome, whoami"])
 
 
-def test_importsNothingUnasked(pytester: pytest.Pytester, run: Run) -> None:
+def test_unusedFixtureImportsNothing(pytester: pytest.Pytester, run: Run) -> None:
     """
-    A run whose tests do not use the fixture imports nothing of Twisted, and starts no thread.
+    A run without tests that use the fixture does not import Twisted, and starts no thread.
     """
     pytester.makepyfile("def test_something():\n    pass")
     run().assert_outcomes(passed=1)
-    assert (pytester.path / "witness").read_text() == "(1, False, False)"
+    assert (pytester.path / "state").read_text() == "(1, False, False)"
 
 
-def test_isDescribed(pytester: pytest.Pytester, run: Run) -> None:
+def test_fixtureDescription(pytester: pytest.Pytester, run: Run) -> None:
     """
-    C{pytest --fixtures} says what the fixture is for.
+    C{pytest --fixtures} describes the fixture.
     """
     result = run("--fixtures")
-    result.stdout.fnmatch_lines(["sockservice -- *", "    Starts real servers, which listen until the test is over."])
+    result.stdout.fnmatch_lines(
+        ["sockservice -- *", "    Starts real servers, which listen until the end of the test."]
+    )
     assert "_sockservices" not in result.stdout.str()
 
 
-def test_isLoadedByItself(pytester: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pluginIsLoadedAutomatically(pytester: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    Where the package is installed, nothing need be said for the fixture to be there, nor is it harmful to say it.
+    The entry point of the installed package makes pytest load the plugin. C{-p sockservices} as well does no harm.
     """
     if not [point for point in entry_points(group="pytest11") if point.value == "sockservices.pytest_plugin"]:
-        pytest.skip("the package is not installed, or was before it had a plugin")
+        pytest.skip("the package is not installed with its entry points")
     pytester.makepyfile("def test_echo(sockservice):\n    sockservice('echo')")
     monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")
     for load in ((), ("-p", "sockservices")):
-        # Other plugins may be there, and warn.
+        # Other installed plugins may emit warnings.
         run("-W", "default", load=load).assert_outcomes(passed=1)

@@ -1,5 +1,5 @@
 """
-What every service promises, whoever wrote it: the tests that run over all of the registry.
+The contract of responders, with random inputs from hypothesis, for each service in the registry.
 """
 
 from __future__ import annotations
@@ -14,65 +14,66 @@ from sockservices.testing.memory_exchange import NOW, conversation, datagramRepl
 
 __all__ = ["NOW", "Contract", "contracts", "conversation", "datagramReply", "streamReplies"]
 
-#: Each test is shared by the cases of all services: that is what is meant here.
-ANYTHING = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.differing_executors])
+#: Hypothesis expects one executor for each test, but the test cases of all services share these tests.
+RANDOM_INPUT = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.differing_executors])
 
 
 class Contract(ResponderContract, SynchronousTestCase):
     """
-    The tests of one service. L{contracts} makes a case of them for each.
+    The tests of one service. L{contracts} makes a subclass for each service.
     """
 
-    def test_nobodyElsesNameAndPort(self) -> None:
+    def test_uniqueNameAndPort(self) -> None:
         """
-        No other service has its name, or its port.
+        No other service has the same name or port.
         """
-        every = [find(name) for name in names()]
-        self.assertEqual([other for other in every if other.name == self.responder.name], [self.responder])
-        self.assertEqual([other for other in every if other.port == self.responder.port], [self.responder])
+        services = [find(name) for name in names()]
+        self.assertEqual([other for other in services if other.name == self.responder.name], [self.responder])
+        self.assertEqual([other for other in services if other.port == self.responder.port], [self.responder])
 
-    @ANYTHING
+    @RANDOM_INPUT
     @given(segments=st.lists(st.binary(min_size=1, max_size=2000), max_size=20))
-    def test_anyCuttingOfAnything(self, segments: list[bytes]) -> None:
+    def test_segmentationOfRandomInput(self, segments: list[bytes]) -> None:
         """
-        However any message is cut, the same is said, if the message is declared to be bytes.
+        The output does not depend on the segmentation of the input.
         """
         self.assertSameHoweverCut(segments)
 
-    @ANYTHING
+    @RANDOM_INPUT
     @given(message=st.binary(min_size=1, max_size=2000))
-    def test_datagramsSayTheSameToAnything(self, message: bytes) -> None:
+    def test_sameReplyOnDatagramsToRandomInput(self, message: bytes) -> None:
         """
-        Any datagram is answered in the words that a stream would say to it, or with the beginning of the talk.
+        The reply to a datagram is the reply to the same bytes on a stream, or the beginning of endless output.
         """
         self.assertSameOnDatagrams(message)
 
-    @ANYTHING
+    @RANDOM_INPUT
     @given(message=st.binary(max_size=600))
-    def test_limitOfAnything(self, message: bytes) -> None:
+    def test_replyLimitForRandomInput(self, message: bytes) -> None:
         """
-        A reply to anything fits the limit, or is as long as without one.
+        A reply is not longer than its limit, or is the whole reply, which the server then withholds.
         """
         self.assertWithinLimit(message)
 
-    @ANYTHING
+    @RANDOM_INPUT
     @given(ours=st.lists(st.binary(min_size=1), max_size=5), theirs=st.lists(st.binary(min_size=1), max_size=5))
-    def test_nothingSharedOfAnything(self, ours: list[bytes], theirs: list[bytes]) -> None:
+    def test_independentConversationsWithRandomInput(self, ours: list[bytes], theirs: list[bytes]) -> None:
         """
-        Of any two conversations that go on at the same time, each goes as it would alone.
+        Two concurrent conversations have the same replies as each one alone.
         """
         self.assertNothingShared(ours, theirs)
 
 
 def contracts(module: str) -> dict[str, type[Contract]]:
     """
-    A test case for each service, by its name.
+    Make a test case for each service.
 
-    @param module: where they are to be collected.
+    @param module: the name of the module that collects them.
+    @return: the test cases by their names.
     """
     cases = {}
     for service in names():
         name = f"{service.title().replace('-', '')}ContractTests"
-        body = {"__module__": module, "__doc__": f"What C{{{service}}} promises.", "responder": find(service)}
+        body = {"__module__": module, "__doc__": f"The contract, for C{{{service}}}.", "responder": find(service)}
         cases[name] = type(name, (Contract,), body)
     return cases

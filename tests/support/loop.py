@@ -1,5 +1,5 @@
 """
-Tests over real sockets, with a reactor that is turned by hand.
+Test cases with real sockets, and a reactor that runs only when the test iterates it.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ from twisted.trial.unittest import SynchronousTestCase
 
 __all__ = ["LoopCase", "descriptors"]
 
-#: Seconds in which something that was asked for must have happened.
+#: Seconds to wait for an expected event.
 PATIENCE = 10.0
 
 
 def descriptors() -> int:
     """
-    How many descriptors this process has open, those apart that only wait to be collected: Twisted once left the socket
-    of a failed listen in its traceback.
+    Count the open descriptors of this process, after a garbage collection: the traceback of a failed listen may keep a
+    socket alive in a reference cycle.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
-    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 (a path object for each would be many)
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 (a path object for each descriptor is slow)
 
 
 class LoopCase(SynchronousTestCase):
     """
-    A test over real sockets, with a reactor of its own that turns when the test says so: nothing happens meanwhile.
+    A test with real sockets, and a new reactor that runs only when the test iterates it.
 
-    @ivar folder: an empty folder with a short path.
+    @ivar folder: an empty directory with a short path.
     """
 
     def setUp(self) -> None:
         """
-        Make the reactor and the folder.
+        Make the reactor and the directory.
         """
         self.reactor: Any = self.makeReactor()
         self.addCleanup(self._dispose)
@@ -57,7 +57,7 @@ class LoopCase(SynchronousTestCase):
 
     def makeReactor(self) -> Any:
         """
-        One that no other test has seen.
+        Make a new reactor.
         """
         reactor: Any = EPollReactor()
         self.addCleanup(reactor._poller.close)
@@ -71,53 +71,56 @@ class LoopCase(SynchronousTestCase):
 
     def keep(self, opened: Any) -> Any:
         """
-        What is closed when the test is over.
+        Close an object after the test.
+
+        @return: the object.
         """
         self.addCleanup(opened.close)
         return opened
 
     def turn(self, turns: int = 1) -> None:
         """
-        Turn the reactor, without waiting for anything.
+        Iterate the reactor without waiting for events.
         """
         for _ in range(turns):
             self.reactor.iterate(0)
 
     def until(self, condition: Callable[[], object]) -> None:
         """
-        Turn the reactor until a condition holds.
+        Iterate the reactor until a condition is true.
         """
-        patient = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + PATIENCE
         while not condition():
-            self.assertLess(time.monotonic(), patient, "it never came")
+            self.assertLess(time.monotonic(), deadline, "the condition did not become true")
             self.reactor.iterate(0.01)
 
     def wait(self, deferred: Deferred[Any]) -> Any:
         """
-        Turn the reactor until a Deferred fires.
+        Iterate the reactor until a Deferred fires.
 
-        @return: what it fires with.
+        @return: its result.
+        @raise Exception: the exception that it fails with.
         """
-        fired: list[Any] = []
-        deferred.addBoth(fired.append)
-        self.until(lambda: fired)
-        if isinstance(fired[0], Failure):
-            fired[0].raiseException()
-        return fired[0]
+        results: list[Any] = []
+        deferred.addBoth(results.append)
+        self.until(lambda: results)
+        if isinstance(results[0], Failure):
+            results[0].raiseException()
+        return results[0]
 
     def connect(self, address: Any) -> socket.socket:
         """
-        Connect a client that does not block: the kernel does that, whether the reactor turns or not.
+        Connect a non-blocking client. The kernel completes the handshake, also while the reactor does not run.
 
-        @param address: an L{IAddress}, or what C{connect()} takes.
+        @param address: an L{IAddress}, or an argument for C{socket.connect}.
         """
-        kind = socket.AF_UNIX
+        family = socket.AF_UNIX
         if isinstance(address, UNIXAddress):
             address = os.fsdecode(address.name or b"")
         elif not isinstance(address, (str, bytes)):
             address = address if isinstance(address, tuple) else (address.host, address.port)
-            kind = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        client: socket.socket = self.keep(socket.socket(kind))
+            family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+        client: socket.socket = self.keep(socket.socket(family))
         client.settimeout(PATIENCE)
         client.connect(address)
         client.setblocking(False)
@@ -125,27 +128,27 @@ class LoopCase(SynchronousTestCase):
 
     def hear(self, client: socket.socket, length: int = 1) -> bytes:
         """
-        What a client receives: so many bytes, or fewer when the connection ends.
+        Receive C{length} bytes, or fewer if the connection ends.
         """
-        heard = b""
+        data = b""
         ended = False
 
         def received() -> bool:
-            nonlocal heard, ended
+            nonlocal data, ended
             try:
-                segment = client.recv(length - len(heard))
+                segment = client.recv(length - len(data))
             except BlockingIOError:
                 return False
-            heard += segment
+            data += segment
             ended = not segment
-            return ended or len(heard) >= length
+            return ended or len(data) >= length
 
         self.until(received)
-        return heard
+        return data
 
     def assertQuiet(self) -> None:
         """
-        Nothing is left in the reactor.
+        The reactor has no readers, writers or timers.
         """
         readers = set(self.reactor.getReaders()) - self.reactor._internalReaders
         self.assertEqual((readers, self.reactor.getWriters(), self.reactor.getDelayedCalls()), (set(), [], []))

@@ -1,5 +1,5 @@
 """
-Peers in memory: connections without a kernel, on a clock that the test moves, and the log beside them.
+Test cases that check the log, and peers in memory on a clock that the test advances.
 """
 
 from __future__ import annotations
@@ -7,7 +7,6 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Callable, Iterable
-from random import Random
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -21,28 +20,27 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices import Census, Environment, Outcome, Policy, StreamFactory, Visit
 from sockservices.conversation.responder import MakeResponder
+from sockservices.testing import memory_exchange
+from sockservices.testing.memory_exchange import NOW
 
 __all__ = ["HOST", "NOW", "PEER", "LogCase", "Peer", "StreamCase", "fixedEnvironment"]
-
-#: 2026-11-21 00:26:40 UTC.
-NOW = 1795220800.0
 
 PEER = IPv4Address("TCP", "192.0.2.7", 40000)
 HOST = IPv4Address("TCP", "192.0.2.1", 8007)
 
 
-def fixedEnvironment(**known: Any) -> Environment:
+def fixedEnvironment(**values: Any) -> Environment:
     """
-    A world where nothing is left to chance.
+    Make a deterministic environment with one user.
 
-    @param known: what shall be otherwise.
+    @param values: fields of L{Environment} with other values.
     """
-    return Environment(**{"server": "here", "now": lambda: NOW, "random": Random(7), "users": lambda: ["ada"], **known})
+    return memory_exchange.fixedEnvironment(**{"users": lambda: ["ada"], **values})
 
 
 class LogCase(SynchronousTestCase):
     """
-    A test that sees what the project logs. None of it comes with a traceback.
+    A test that observes the project's log. It fails if an event has a traceback.
     """
 
     def setUp(self) -> None:
@@ -50,36 +48,36 @@ class LogCase(SynchronousTestCase):
         Observe the log.
         """
         self._events: list[LogEvent] = []
-        self._told = 0
+        self._reported = 0
         observer: Any = self._events.append
         globalLogPublisher.addObserver(observer)
         self.addCleanup(globalLogPublisher.removeObserver, observer)
 
     def tearDown(self) -> None:
         """
-        Look for tracebacks.
+        Check that no event has a traceback.
         """
         self.assertEqual([event for event in self._events if "log_failure" in event], [])
 
     def lines(self) -> list[str]:
         """
-        The lines that were logged since this was last asked.
+        Return the lines that were logged since the last call.
         """
-        events, self._told = self._events[self._told :], len(self._events)
+        events, self._reported = self._events[self._reported :], len(self._events)
         return [formatEvent(event) for event in events if event.get("log_namespace") == "sockservices"]
 
 
 class StreamCase(LogCase):
     """
-    A test of conversations. When it is over all of them have ended, each was recorded once, and nothing is left.
+    A test of stream conversations. After it, each conversation has one visit, and no timer or connection is left.
 
-    @ivar clock: the time, and a reactor in memory.
-    @ivar visits: what was recorded.
+    @ivar clock: a memory reactor with a clock.
+    @ivar visits: the recorded visits.
     """
 
     def setUp(self) -> None:
         """
-        Nobody is here yet.
+        Make the clock and the census.
         """
         super().setUp()
         self.clock = MemoryReactorClock()
@@ -90,7 +88,7 @@ class StreamCase(LogCase):
 
     def factory(self, responder: MakeResponder, **limits: Any) -> StreamFactory:
         """
-        A factory in the test's world, with these limits.
+        Make a factory with the test's clock and census.
         """
         factory = StreamFactory(responder, Policy(**limits), self.visits.append, self.clock, self.census)
         self._factories.append(factory)
@@ -100,7 +98,7 @@ class StreamCase(LogCase):
         self, responder: MakeResponder, transport: StringTransport | None = None, **limits: Any
     ) -> tuple[Any, StringTransport]:
         """
-        A protocol, connected to a transport that keeps what is said.
+        Connect a protocol to a transport in memory.
         """
         transport = StringTransport(HOST, PEER) if transport is None else transport
         protocol = self.factory(responder, **limits).buildProtocol(transport.getPeer())
@@ -108,21 +106,21 @@ class StreamCase(LogCase):
         protocol.makeConnection(transport)
         return protocol, transport
 
-    def peer(self, served: StreamFactory | MakeResponder, room: int = 2**30, **limits: Any) -> Peer:
+    def peer(self, service: StreamFactory | MakeResponder, room: int = 2**30, **limits: Any) -> Peer:
         """
-        A connected peer.
+        Connect a peer.
 
-        @param served: a factory, or what the factory is made of.
-        @param room: how many bytes it takes before it has to read.
+        @param service: a factory, or the responder class of a new factory.
+        @param room: the bytes that the server can send before the peer reads: the size of the kernel's buffers.
         """
-        factory = served if isinstance(served, StreamFactory) else self.factory(served, **limits)
+        factory = service if isinstance(service, StreamFactory) else self.factory(service, **limits)
         peer = Peer(factory, self.clock, room)
         self._peers.append(peer)
         return peer
 
     def wait(self, seconds: float) -> None:
         """
-        Let time pass, a little at a time.
+        Advance the clock in steps of 1/8 s. The peers' transports read and write after each step.
         """
         for _ in range(int(seconds * 8)):
             self.clock.advance(0.125)
@@ -132,13 +130,13 @@ class StreamCase(LogCase):
     @property
     def outcomes(self) -> list[Outcome]:
         """
-        How the conversations ended, in this order.
+        The outcomes of the visits, in their order.
         """
         return [visit.outcome for visit in self.visits]
 
     def tearDown(self) -> None:
         """
-        End what goes on, and look at what is left.
+        End the open conversations, and check what is left.
         """
         self.clock.advance(0)
         for factory in self._factories:
@@ -152,7 +150,7 @@ class StreamCase(LogCase):
 
 class _Socket:
     """
-    The server's end of a connection, as far as Twisted's TCP transport asks for it.
+    The server's socket: the methods that Twisted's TCP transport uses.
     """
 
     def __init__(self, room: int) -> None:
@@ -174,18 +172,18 @@ class _Socket:
         if not self.inbox:
             if self.peerEnded:
                 return b""
-            raise BlockingIOError(errno.EWOULDBLOCK, "nothing there")
+            raise BlockingIOError(errno.EWOULDBLOCK, "no data")
         segment = self.inbox.pop(0)
         if len(segment) > size:
             self.inbox.insert(0, segment[size:])
         return segment[:size]
 
-    def send(self, words: memoryview) -> int:
+    def send(self, data: memoryview) -> int:
         if self.peerReset:
             raise ConnectionResetError(errno.ECONNRESET, "reset")
-        taken = min(len(words), self.room - len(self.outbox))
-        self.outbox += words[:taken]
-        return taken
+        sent = min(len(data), self.room - len(self.outbox))
+        self.outbox += data[:sent]
+        return sent
 
     def shutdown(self, how: int) -> None:
         self.ended = True
@@ -195,7 +193,7 @@ class _Socket:
         self.reset = True
 
     def close(self) -> None:
-        # With input unread the kernel resets (RFC 1122 4.2.2.13), and what the peer has not read yet is gone.
+        # If input is unread, the kernel sends a reset (RFC 1122, 4.2.2.13), which discards what the peer has not read.
         self.reset = self.reset or bool(self.inbox)
         if self.reset:
             self.outbox.clear()
@@ -213,9 +211,10 @@ class _Socket:
 
 class Peer:
     """
-    The far end of a connection whose near end is Twisted's own TCP transport, buffers, half-close and all.
+    The peer of a connection in memory. The server's transport is Twisted's own TCP transport, with its buffers and its
+    half-close.
 
-    @ivar heard: what it has read.
+    @ivar heard: the bytes that the peer has read.
     @ivar transport: the server's transport.
     """
 
@@ -227,29 +226,29 @@ class Peer:
         assert protocol is not None
         self.protocol = protocol
         port: Any = type("Port", (), {"_realPortNumber": HOST.port})
-        near: Any = self._socket
-        self.transport: Any = Server(near, protocol, (PEER.host, PEER.port), port, 1, clock)
+        serverSocket: Any = self._socket
+        self.transport: Any = Server(serverSocket, protocol, (PEER.host, PEER.port), port, 1, clock)
         protocol.makeConnection(self.transport)
         self.turn()
 
     def say(self, *segments: bytes) -> None:
         """
-        Send some segments: as in a network, one read by the server gets one of them.
+        Send segments. Each read of the server returns one segment.
         """
         self._socket.inbox.extend(segments)
         self.turn()
 
     def read(self, size: int = 2**30) -> bytes:
         """
-        Read at most so many bytes, of those that have come or come on being read.
+        Read up to C{size} bytes, with those that the server sends while the peer reads.
         """
-        read = b""
-        while size > len(read) and (some := bytes(self._socket.outbox[: size - len(read)])):
-            del self._socket.outbox[: len(some)]
-            read += some
+        data = b""
+        while size > len(data) and (segment := bytes(self._socket.outbox[: size - len(data)])):
+            del self._socket.outbox[: len(segment)]
+            data += segment
             self.turn()
-        self.heard += read
-        return read
+        self.heard += data
+        return data
 
     def end(self) -> None:
         """
@@ -268,7 +267,7 @@ class Peer:
     @property
     def sawEnd(self) -> bool:
         """
-        Whether it has read all, and then the server's FIN.
+        Whether the peer has read the whole output and the server's FIN.
         """
         return self._socket.ended and not self._socket.outbox and not self.sawReset
 
@@ -282,22 +281,22 @@ class Peer:
     @property
     def unread(self) -> int:
         """
-        How many bytes it has sent that the server has not read.
+        The bytes sent that the server has not read.
         """
         return sum(map(len, self._socket.inbox))
 
     @property
     def buffered(self) -> int:
         """
-        How many bytes the server holds for it in user space.
+        The bytes of output in the server's user space.
         """
         transport = self.transport
-        held: int = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
-        return held
+        size: int = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+        return size
 
     def turn(self) -> None:
         """
-        Turn the reactor until there is nothing to do.
+        Iterate the reactor until no descriptor is ready.
         """
         for _ in range(10_000):
             if not (self._ready(self._clock.readers, self._socket.readable, self._doRead)) and not (
@@ -305,25 +304,25 @@ class Peer:
             ):
                 break
         else:
-            raise AssertionError("the reactor spins")
+            raise AssertionError("a descriptor is ready, but the transport neither reads nor writes")
         self._clock.advance(0)
 
-    def _ready(self, waiting: Iterable[object], can: Callable[[], bool], do: Callable[[], None]) -> bool:
-        if self._socket.closed or self.transport not in waiting or not can():
+    def _ready(self, waiting: Iterable[object], isReady: Callable[[], bool], act: Callable[[], None]) -> bool:
+        if self._socket.closed or self.transport not in waiting or not isReady():
             return False
-        do()
+        act()
         return True
 
     def _doRead(self) -> None:
-        why = self.transport.doRead()
-        if isinstance(why, ConnectionDone):
+        reason = self.transport.doRead()
+        if isinstance(reason, ConnectionDone):
             self._clock.removeReader(self.transport)
-            self.transport.readConnectionLost(Failure(why))
-        elif why is not None:
+            self.transport.readConnectionLost(Failure(reason))
+        elif reason is not None:
             self.transport.connectionLost(Failure(ConnectionLost()))
 
     def _doWrite(self) -> None:
-        why = self.transport.doWrite()
-        if why is not None:
+        reason = self.transport.doWrite()
+        if reason is not None:
             self._clock.removeReader(self.transport)
-            self.transport.connectionLost(Failure(why))
+            self.transport.connectionLost(Failure(reason))

@@ -1,5 +1,5 @@
 """
-Socket operations that several tests need.
+Socket operations for several test modules.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ def closeWithReset(connection: socket.socket) -> None:
 
 def boundSocket(transport: str, path: str | os.PathLike[str] = "", host: str = "127.0.0.1") -> socket.socket:
     """
-    Make a socket with an address, which does not listen yet.
+    Make a bound socket. It does not listen.
 
     @param transport: C{"tcp"}, C{"udp"}, C{"unix"} or C{"unixgram"}.
     @param path: the path of a Unix socket.
-    @param host: the IP address of another socket; the kernel chooses the port.
+    @param host: the IP address of a TCP or UDP socket; the kernel chooses the port.
     """
     kind = socket.SOCK_STREAM if transport in ("tcp", "unix") else socket.SOCK_DGRAM
     if transport.startswith("unix"):
@@ -41,7 +41,7 @@ def boundSocket(transport: str, path: str | os.PathLike[str] = "", host: str = "
 
 def replyFromOtherPort(server: socket.socket, datagram: bytes, source: Any) -> None:
     """
-    Send a datagram back from another port than the server's.
+    Send a reply from another port than the server's.
     """
     with boundSocket("udp") as other:
         other.sendto(datagram, source)

@@ -71,7 +71,7 @@ class _Chat:
         Chat until one side ends.
         """
         try:
-            self._sendLines(self._background.call(self._open, limit=None))
+            self._sendLines(self._background.call(self._open, timeout=None))
         except KeyboardInterrupt:
             # Ctrl-C, or Prompt.close() after the peer's end.
             if self._client is None:
@@ -81,7 +81,7 @@ class _Chat:
         finally:
             # The reactor's thread may hang in a write to a pipe that nobody reads.
             with suppress(TimeoutError):
-                self._background.call(self._close, self._client, limit=CLOSE_TIMEOUT)
+                self._background.call(self._close, self._client, timeout=CLOSE_TIMEOUT)
         if self._error is not None:
             raise self._error
         return self._verdict
@@ -188,7 +188,7 @@ class _Chat:
         Send a line. A lost connection is reported by L{_receiveStream}, everything else here.
         """
         try:
-            self._background.call(self._sendInReactor, client, line, limit=None)
+            self._background.call(self._sendInReactor, client, line, timeout=None)
         except RequestFailed as failure:
             if not self._url.stream:
                 self._verdict = failure.verdict

@@ -144,7 +144,7 @@ def _check(host: str, ports: Mapping[str, int], timing: Timing) -> list[Row]:
 
         reactor = background.reactor
         rows: list[Row] = background.call(
-            lambda: conformance.check(host, ports, reactor=reactor, onRow=advanceBar, timing=timing), limit=None
+            lambda: conformance.check(host, ports, reactor=reactor, onRow=advanceBar, timing=timing), timeout=None
         )
     return rows
 

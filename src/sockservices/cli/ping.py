@@ -96,7 +96,7 @@ def ping(url: Target, count: int | None, interval: float, timeout: float) -> int
         try:
             background.call(
                 lambda: probe(url, statistics, reactor=reactor, count=count, interval=interval, timeout=timeout),
-                limit=None,
+                timeout=None,
             )
         except KeyboardInterrupt:
             background.call(lambda: statistics.discardSentAfter(reactor.seconds() - timeout))

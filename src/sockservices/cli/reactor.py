@@ -60,7 +60,7 @@ def runInReactor(function: Callable[[Any], Any], timeout: float) -> Any:
     """
     with backgroundReactor() as background:
         try:
-            return background.call(function, background.reactor, limit=timeout + CLOSE_TIMEOUT)
+            return background.call(function, background.reactor, timeout=timeout + CLOSE_TIMEOUT)
         except TimeoutError:
             description = f"standard output was not read within {timeout:g} s"
             raise RequestFailed(Verdict.TIMEOUT, description) from None

@@ -1,12 +1,12 @@
 """
-A reactor beside the program: for code that blocks, or that has a loop of its own.
+A reactor in a background thread, for programs that block or run an event loop of their own.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from importlib import import_module
@@ -18,63 +18,64 @@ from twisted.internet.error import ReactorNotRunning
 
 __all__ = ["BackgroundReactor"]
 
-#: The reactors that need nothing but Python, best first.
-KINDS = (("epollreactor", "EPollReactor"), ("pollreactor", "PollReactor"), ("selectreactor", "SelectReactor"))
+#: The reactors that need no package but Twisted, the fastest first: the module in C{twisted.internet}, and the class.
+REACTORS = (("epollreactor", "EPollReactor"), ("pollreactor", "PollReactor"), ("selectreactor", "SelectReactor"))
 
-#: Seconds in which what was asked for must have happened, unless told otherwise.
-LIMIT = 10.0
+#: Seconds to wait for the result of a call, and for the thread to end.
+DEFAULT_TIMEOUT = 10.0
 
 
 class BackgroundReactor:
     """
-    A reactor of its own in a thread of its own: the global one is neither used nor installed.
+    A reactor in its own thread. It neither uses nor installs the global reactor.
 
-    It starts when it is first needed. Stopped, it leaves no thread and no descriptor, and may be started again, with
-    another reactor.
+    The first L{call} starts it. After L{stop} no thread and no descriptor is left, and L{start} makes a new reactor.
 
-    @ivar reactor: the reactor, from L{start} to L{stop}, else L{None}. Only what runs in its thread may touch it.
+    @ivar reactor: the reactor, between L{start} and L{stop}; else L{None}. Use it only in the reactor's thread.
     """
 
     reactor: Any = None
     _thread: threading.Thread | None = None
 
-    def __init__(self, kinds: Iterable[tuple[str, str]] = KINDS) -> None:
+    def __init__(self, reactors: Sequence[tuple[str, str]] = REACTORS) -> None:
         """
-        @param kinds: the reactors that will do, best first: a module of Twisted's and its class.
+        @param reactors: the reactors to try, in this order: a module in C{twisted.internet}, and its class.
         """
-        self._kinds = kinds
-        # Of several threads, each may be the first that needs it.
-        self._starting = threading.Lock()
+        self._reactors = reactors
+        # Several threads may make the first call at the same time.
+        self._startLock = threading.Lock()
 
     def start(self) -> None:
         """
-        Start, unless it runs already.
+        Start the reactor, unless it runs.
         """
-        with self._starting:
+        with self._startLock:
             if self._thread is None:
-                self.reactor = _reactor(self._kinds)
+                self.reactor = _newReactor(self._reactors)
                 run = {"target": self.reactor.run, "kwargs": {"installSignalHandlers": False}}
                 self._thread = threading.Thread(**run, name="sockservices", daemon=True)
                 self._thread.start()
 
-    def here(self) -> bool:
+    def inReactorThread(self) -> bool:
         """
-        Whether this is called in the reactor's thread.
+        Return whether the current thread is the reactor's.
         """
         return self._thread is threading.current_thread()
 
-    def call(self, function: Callable[..., Any], *arguments: Any, limit: float | None = LIMIT) -> Any:
+    def call(self, function: Callable[..., Any], *arguments: Any, timeout: float | None = DEFAULT_TIMEOUT) -> Any:
         """
-        Call a function in the reactor's thread, and wait for its result; if that is a L{Deferred
-        <twisted.internet.defer.Deferred>} or a coroutine, for what becomes of it.
+        Call a function in the reactor's thread and wait for its result. If the function returns a L{Deferred
+        <twisted.internet.defer.Deferred>} or a coroutine, wait for the result of that.
 
-        @param limit: seconds to wait; L{None} waits as long as it takes. A L{Deferred
-            <twisted.internet.defer.Deferred>} that takes longer is cancelled.
-        @return: what it returns.
-        @raise Exception: what it raises.
-        @raise TimeoutError: when there is no result in time.
+        @param timeout: seconds to wait; L{None} for no limit. After this time the L{Deferred
+            <twisted.internet.defer.Deferred>} is cancelled.
+        @return: the result.
+        @raise Exception: the exception that the function raises, or that its L{Deferred
+            <twisted.internet.defer.Deferred>} fails with.
+        @raise RuntimeError: in the reactor's thread, which cannot wait for itself.
+        @raise TimeoutError: after C{timeout} seconds without a result.
         """
-        if self.here():
+        if self.inReactorThread():
             raise RuntimeError("the reactor's thread cannot wait for itself")
         self.start()
         future: Future[Any] = Future()
@@ -85,38 +86,39 @@ class BackgroundReactor:
             deferreds.append(deferred)
             deferred.addCallbacks(future.set_result, lambda failure: future.set_exception(failure.value))
 
-        def giveUp() -> None:
+        def cancel() -> None:
             for deferred in deferreds:
                 deferred.cancel()
 
         done = None
         try:
             self.reactor.callFromThread(run)
-            done, _ = wait([future], limit)
+            done, _ = wait([future], timeout)
         finally:
-            # Not when there is a result; but when the program is interrupted, too.
+            # After the timeout, and after a KeyboardInterrupt.
             if not done:
-                self.reactor.callFromThread(giveUp)
+                self.reactor.callFromThread(cancel)
         if not done:
-            raise TimeoutError(f"the reactor's thread had no result in {limit:g} s")
+            raise TimeoutError(f"the reactor's thread had no result in {timeout:g} s")
         return future.result()
 
-    def stop(self, limit: float = LIMIT) -> None:
+    def stop(self, timeout: float = DEFAULT_TIMEOUT) -> None:
         """
-        Stop, if it runs: connections and ports that are still open are closed.
+        Stop the reactor, if it runs, and close its connections and ports.
 
-        @raise TimeoutError: when what runs there does not end in time.
+        @param timeout: seconds to wait for the end of the thread.
+        @raise TimeoutError: if the thread has not ended then. L{stop} may be called again.
         """
         thread, reactor = self._thread, self.reactor
         if thread is None:
             return
         if thread.is_alive():
-            reactor.callFromThread(_stop, reactor)
-            thread.join(limit)
+            reactor.callFromThread(_stopReactor, reactor)
+            thread.join(timeout)
             if thread.is_alive():
-                raise TimeoutError(f"the reactor's thread is busy, and has not stopped in {limit:g} s")
+                raise TimeoutError(f"the reactor's thread is busy, and has not stopped in {timeout:g} s")
         self._thread = self.reactor = None
-        # What Twisted leaves open, since a reactor lasts as long as its process.
+        # Twisted expects a reactor to last as long as its process, and leaves these descriptors open.
         for reader in reactor._internalReaders:
             reader.connectionLost(None)
         if hasattr(reactor, "_poller") and hasattr(reactor._poller, "close"):
@@ -127,27 +129,27 @@ class BackgroundReactor:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, traceback: TracebackType | None
+        self, kind: type[BaseException] | None, exception: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
 
 
-def _stop(reactor: Any) -> None:
-    # It may have been stopped by what runs there, or by a stop that was given up.
+def _stopReactor(reactor: Any) -> None:
+    # Code in the thread, or an earlier stop() that timed out, may have stopped it.
     with suppress(ReactorNotRunning):
         reactor.stop()
 
 
-def _reactor(kinds: Iterable[tuple[str, str]]) -> Any:
+def _newReactor(reactors: Sequence[tuple[str, str]]) -> Any:
     """
-    A reactor of the first kind that there is here.
+    Make a reactor of the first class that this system supports.
     """
-    for module, kind in kinds:
+    for module, name in reactors:
         with suppress(ImportError):
-            reactor = getattr(import_module(f"twisted.internet.{module}"), kind)()
-            # Twisted notes one thread in the process as that of the reactor: it is not to be this one.
+            reactor = getattr(import_module(f"twisted.internet.{module}"), name)()
+            # threadable.ioThread, one for the process, belongs to the thread of the global reactor.
             reactor._registerAsIOThread = False
-            # The wall clock may be set back and forth.
+            # The default is the wall clock, which an administrator or NTP may set back.
             reactor.seconds = time.monotonic
             return reactor
     raise RuntimeError("Twisted has no reactor for this system")

@@ -1,5 +1,5 @@
 """
-The tests that every responder passes, to inherit.
+The contract of responders, as a test case to inherit from.
 """
 
 from __future__ import annotations
@@ -14,139 +14,137 @@ from random import Random
 from typing import Any, ClassVar
 
 from sockservices.conversation.responder import Responder
-from sockservices.testing.cutting import segmentations
+from sockservices.testing.contract_assertions import ContractAssertions, abbreviated
 from sockservices.testing.memory_exchange import conversation
-from sockservices.testing.promises import Promises, brief
+from sockservices.testing.segmentation import segmentations
 from sockservices.text.exceptions import exceptionText
 
 __all__ = ["ResponderContract"]
 
-#: Short messages, with a line end, with bytes that are no text, and with letters of several bytes.
-SHORT = (b"1\r\n", b"Hi~\0\xff\n", b"\xc3\x9f\xe2\x82\xac!")
+#: Short messages: with a line end, with bytes that are no text, and with UTF-8 sequences of several bytes.
+SHORT_MESSAGES = (b"1\r\n", b"Hi~\0\xff\n", b"\xc3\x9f\xe2\x82\xac!")
 
-#: How often a promise is tried with input made by chance.
-TRIES = 100
+#: The number of random inputs for each rule.
+RANDOM_INPUTS = 100
 
 
-class ResponderContract(Promises):
+class ResponderContract(ContractAssertions):
     """
-    Inherited beside a C{TestCase}, trial's or C{unittest}'s, it tests a responder::
+    The tests of one responder. Inherit from it and from C{TestCase}, trial's or C{unittest}'s::
 
         class Rot13Tests(ResponderContract, SynchronousTestCase):
             responder = Rot13
 
-    Each test is of one promise, and when it fails says which. All chance is seeded: what fails once fails again.
+    Each test checks one rule, and its failure names the rule. Random inputs are seeded, so that a failure repeats.
 
-    @cvar messages: some that mean something to the responder, where arbitrary bytes would not get far.
+    @cvar messages: messages with a meaning for the responder, to be mixed with random bytes.
     """
 
     messages: ClassVar[Sequence[bytes]] = ()
 
-    def _message(self, chance: Random) -> bytes:
+    def _randomMessage(self, random: Random) -> bytes:
         """
-        One that means something, or some bytes.
+        One of C{messages}, or 1 to 2000 random bytes.
         """
-        if self.messages and chance.random() < 0.5:
-            return chance.choice(self.messages)
-        return chance.randbytes(chance.choice((1, 2, 3, 40, 600, 2000)))
+        if self.messages and random.random() < 0.5:
+            return random.choice(self.messages)
+        return random.randbytes(random.choice((1, 2, 3, 40, 600, 2000)))
 
-    def _segments(self, chance: Random) -> list[bytes]:
-        return [self._message(chance) for _ in range(chance.randint(0, 5))]
+    def _randomMessages(self, random: Random, count: int) -> list[bytes]:
+        return [self._randomMessage(random) for _ in range(count)]
 
     def test_nameAndPort(self) -> None:
         """
-        The name is a word that can stand on the command line, and the port is one.
+        The name is a word for the command line, and the port is a port number.
         """
         name, port = getattr(self.responder, "name", None), getattr(self.responder, "port", None)
         if not (isinstance(name, str) and re.fullmatch(r"[a-z][a-z0-9-]*", name)):
-            self.broken(f"its name is a word of a to z, digits and hyphens, not {name!r}")
+            self.failRule(f"name is a word of a to z, digits and hyphens, not {name!r}")
         if not (isinstance(port, int) and 0 < port < 65536):
-            self.broken(f"its port is 1 to 65535, not {port!r}")
+            self.failRule(f"port is 1 to 65535, not {port!r}")
 
     def test_declarations(self) -> None:
         """
-        What one message is, and its deadline, are declared in terms that the streams know.
+        C{message}, C{deadline} and C{finished} have valid values.
         """
         message, deadline, finished = self.responder.message, self.responder.deadline, self.responder.finished
         if message not in ("bytes", "segment"):
-            self.broken(f'its message is "bytes" or "segment", not {message!r}')
+            self.failRule(f'message is "bytes" or "segment", not {message!r}')
         if not (deadline is None or (isinstance(deadline, (int, float)) and deadline > 0)):
-            self.broken(f"its deadline is some seconds, or None, not {deadline!r}")
+            self.failRule(f"deadline is a positive number of seconds or None, not {deadline!r}")
         if finished is not False:
-            self.broken("finished is False on the class: a conversation does not begin with its end")
+            self.failRule(f"finished is False on the class, not {finished!r}")
 
     def test_example(self) -> None:
         """
-        The docstring says what the service does, and shows it in an example that is true.
+        The docstring describes the service, and has an example that passes as a doctest.
         """
         responder = self.responder
         if not (responder.__doc__ or "").strip().partition("\n")[0]:
-            self.broken("its docstring says what it does")
-        said: list[str] = []
+            self.failRule("the docstring describes the service, but there is none")
+        report: list[str] = []
         runner = DocTestRunner(verbose=False)
-        known = {responder.__name__: responder}
-        for example in DocTestFinder(recurse=False).find(responder, globs=_globals(responder), extraglobs=known):
-            runner.run(example, out=said.append)
+        names = {responder.__name__: responder}
+        for example in DocTestFinder(recurse=False).find(responder, globs=_globals(responder), extraglobs=names):
+            runner.run(example, out=report.append)
         if not runner.tries:
-            self.broken("its docstring has an example, as in >>> Echo(Conversation()).answer(b'hi~')")
-        if said:
-            self.broken(f"its docstring's example is true; but\n{''.join(said)}")
+            self.failRule("the docstring has an example, such as >>> Echo(Conversation()).answer(b'hi~')")
+        if report:
+            self.failRule(f"the docstring's example passes as a doctest, but\n{''.join(report)}")
 
-    def test_anyCutting(self) -> None:
+    def test_segmentation(self) -> None:
         """
-        However a short message is cut, the same is said, if the message is declared to be bytes.
+        The output for a short message does not depend on its segmentation.
         """
-        for message in (*SHORT, *self.messages):
+        for message in (*SHORT_MESSAGES, *self.messages):
             for segments in segmentations(message):
                 self.assertSameHoweverCut(segments)
 
-    def test_longMessage(self) -> None:
+    def test_segmentationOfLongMessage(self) -> None:
         """
-        A long message may come in the segments of an Ethernet, or byte by byte, if the message is declared to be bytes.
+        The output for a message of 100,000 bytes does not depend on its segmentation.
         """
         if self.responder.message == "bytes":
             for segments in segmentations(Random(793).randbytes(100_000), ways=4):
                 self.assertSameHoweverCut(segments)
 
-    def test_datagramsSayTheSame(self) -> None:
+    def test_sameReplyOnDatagrams(self) -> None:
         """
-        A datagram is answered in the words that a stream would say to it, but for the transport's name. Who talks
-        without end has to be brief.
+        The reply to a datagram is the reply to the same bytes on a stream, or the beginning of endless output.
         """
-        chance = Random(768)
-        for message in (*SHORT, *(self._message(chance) for _ in range(TRIES))):
+        for message in (*SHORT_MESSAGES, *self._randomMessages(Random(768), RANDOM_INPUTS)):
             self.assertSameOnDatagrams(message)
 
-    def test_limit(self) -> None:
+    def test_replyLimit(self) -> None:
         """
-        A reply fits the limit, or is as long as without one, so that it is withheld rather than sent in part.
+        A reply is not longer than C{conversation.limit}, or is the whole reply, which the server then withholds.
         """
-        chance = Random(1122)
-        for message in (b"", *SHORT, *(self._message(chance) for _ in range(TRIES))):
+        for message in (b"", *SHORT_MESSAGES, *self._randomMessages(Random(1122), RANDOM_INPUTS)):
             self.assertWithinLimit(message)
 
-    def test_nothingShared(self) -> None:
+    def test_independentConversations(self) -> None:
         """
-        Of two conversations that go on at the same time, each goes as it would alone.
+        Two concurrent conversations have the same replies as each one alone.
         """
-        chance = Random(862)
-        for _ in range(TRIES):
-            self.assertNothingShared(self._segments(chance), self._segments(chance))
+        random = Random(862)
+        for _ in range(RANDOM_INPUTS):
+            ours, theirs = (self._randomMessages(random, random.randint(0, 5)) for _ in range(2))
+            self.assertNothingShared(ours, theirs)
 
-    def test_arbitraryInput(self) -> None:
+    def test_randomInput(self) -> None:
         """
-        Whatever is said to it, wherever, it answers with bytes or with nothing, and does not raise.
+        For any message, on a stream or as a datagram, the responder raises no exception and returns bytes or None.
         """
-        chance = Random(868)
-        for _ in range(100 * TRIES):
-            limit = chance.choice([None, 0, 1, 40, 512])
-            exchange = self.exchange(conversation("tcp" if limit is None else "udp", limit, random=chance))
+        random = Random(868)
+        for _ in range(100 * RANDOM_INPUTS):
+            limit = random.choice([None, 0, 1, 40, 512])
+            exchange = self.exchange(conversation("tcp" if limit is None else "udp", limit, random=random))
             exchange.greet()
-            exchange.receive(self._message(chance) if chance.random() < 0.9 else b"")
+            exchange.receive(self._randomMessage(random) if random.random() < 0.9 else b"")
 
     def test_generate(self) -> None:
         """
-        Generated output has no end, and each piece is some bytes.
+        C{generate()} yields bytes without end, and no empty piece.
         """
         exchange = self.exchange(conversation())
         exchange.greet()
@@ -155,17 +153,17 @@ class ResponderContract(Promises):
         try:
             pieces = list(islice(exchange.generator, 1000))
         except Exception as exception:
-            self.broken(f"generate() raises nothing; but it raised {exceptionText(exception)}")
+            self.failRule(f"generate() raises no exception, but it raised {exceptionText(exception)}")
         for piece in pieces:
             if type(piece) is not bytes or not piece:
-                self.broken(f"generate() yields some bytes each time, but it yielded {brief(piece)}")
+                self.failRule(f"generate() yields non-empty bytes, not {abbreviated(piece)}")
         if len(pieces) < 1000:
-            self.broken("what generate() yields does not end")
+            self.failRule(f"generate() does not end, but it ended after {len(pieces)} pieces")
 
 
 def _globals(responder: type[Responder]) -> dict[str, Any]:
     """
-    The names that its examples may use: those where it was written, in a module or not.
+    The names that an example may use: those of the module, or other namespace, that defines the responder.
     """
     for value in vars(responder).values():
         if inspect.isfunction(value):

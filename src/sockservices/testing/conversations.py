@@ -1,5 +1,5 @@
 """
-Conversations in memory, each by one call.
+Conversations in memory, without sockets.
 """
 
 from __future__ import annotations
@@ -22,12 +22,13 @@ from sockservices.protocols.stream_factory import StreamFactory
 from sockservices.testing.datagram_peer import DatagramPeer
 from sockservices.testing.memory_exchange import NOW, fixedEnvironment
 from sockservices.testing.stream_peer import StreamPeer
+from sockservices.testing.transport_name import transportNamed
 from sockservices.transports.datagram_layer import MakeDatagramLayer
 from sockservices.transports.layered_factory import MakeStreamLayer
 
 __all__ = ["converse"]
 
-#: For each transport the server's address, and the peer's. The limits on one source exempt loopback by default.
+#: The addresses of the server and of the peer. By default the limits per source do not hold for loopback addresses.
 ADDRESSES: dict[Transport, tuple[IAddress, IAddress]] = {
     Transport.TCP: (IPv4Address("TCP", "127.0.0.1", 8007), IPv4Address("TCP", "127.0.0.1", 40000)),
     Transport.UDP: (IPv4Address("UDP", "127.0.0.1", 8007), IPv4Address("UDP", "127.0.0.1", 40000)),
@@ -76,29 +77,29 @@ def converse(
     world: Environment | None = None,
 ) -> StreamPeer | DatagramPeer:
     """
-    Have a conversation with a responder in memory: through the protocol that serves it on sockets, under its limits.
+    Connect a peer in memory to a responder. The protocols and limits are those of a real server.
 
-    @param responder: a L{Responder<sockservices.Responder>} class, or anything that makes one for a conversation.
+    @param responder: a L{Responder<sockservices.Responder>} class, or a callable that takes a
+        L{Conversation<sockservices.Conversation>} and returns a responder.
     @param transport: C{"tcp"}, C{"unix"}, C{"udp"} or C{"unixgram"}.
     @param policy: the limits.
-    @param environment: by default one where nothing is left to chance, and whose time is the clock's.
-    @param clock: by default one of its own.
-    @param peer: the peer's address, by default one on this host.
+    @param environment: by default a deterministic one: fixed users, seeded random numbers, and the time of C{clock}.
+    @param clock: by default a new one.
+    @param peer: the peer's address, by default a loopback address.
     @param layers: stream layers or datagram layers around the protocol; the first is next to the transport.
-    @param world: the earlier name of C{environment}.
-    @return: the peer, to speak for.
-    @raise ValueError: when there is no such transport.
+    @param world: the name of C{environment} in version 0.1.0.
+    @return: the peer: the test sends and receives through it.
+    @raise ValueError: for an unknown transport.
     """
-    if transport not in ADDRESSES:
-        raise ValueError(f"no transport {transport!r}; there are {', '.join(ADDRESSES)}")
-    host, usual = ADDRESSES[Transport(transport)]
-    far = usual if peer is None else peer
-    clock = ticking = Clock() if clock is None else clock
-    environment = environment or world or fixedEnvironment(now=lambda: NOW + ticking.seconds())
+    kind = transportNamed(transport)
+    host, defaultPeer = ADDRESSES[kind]
+    peerAddress = defaultPeer if peer is None else peer
+    clock = usedClock = Clock() if clock is None else clock
+    environment = environment or world or fixedEnvironment(now=lambda: NOW + usedClock.seconds())
     census = Census(environment)
     visits: list[Visit] = []
-    if not Transport(transport).isStream:
+    if not kind.isStream:
         datagrams = DatagramResponder(responder, policy, visits.append, clock, census)
-        return DatagramPeer(datagrams, clock, visits, host, far, layers)
+        return DatagramPeer(datagrams, clock, visits, host, peerAddress, layers)
     factory = StreamFactory(responder, policy, visits.append, clock, census)
-    return StreamPeer(factory, clock, visits, host, far, layers)
+    return StreamPeer(factory, clock, visits, host, peerAddress, layers)

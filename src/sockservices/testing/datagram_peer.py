@@ -1,5 +1,5 @@
 """
-The far end of datagrams in memory.
+A peer that exchanges datagrams in memory.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["DatagramPeer"]
 
 class _DatagramTransport(FakeDatagramTransport):
     """
-    Keeps what is written.
+    Stores the datagrams that the server sends.
     """
 
     def __init__(self, host: IAddress) -> None:
@@ -31,19 +31,19 @@ class _DatagramTransport(FakeDatagramTransport):
 
     def getHost(self) -> IAddress:
         """
-        The address it was made for.
+        Return the server's address.
         """
         return self._host
 
 
 class DatagramPeer(Peer):
     """
-    The peer of as many datagrams as it sends.
+    A peer that sends datagrams, each of which is a conversation.
 
     @ivar protocol: the L{DatagramResponder}.
     @ivar transport: the server's transport, a L{FakeDatagramTransport}.
-    @ivar clock: the time of the rates.
-    @ivar visits: a L{Visit} for each datagram: why one was not answered is its outcome.
+    @ivar clock: the clock of the rate limits.
+    @ivar visits: one L{Visit} for each datagram. Its outcome gives the reason for a missing reply.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class DatagramPeer(Peer):
     ) -> None:
         super().__init__(clock, visits)
         self.protocol = protocol
-        self._from: Any = peer.name if isinstance(peer, UNIXAddress) else (peer.host, peer.port)  # type: ignore[attr-defined]
+        self._source: Any = peer.name if isinstance(peer, UNIXAddress) else (peer.host, peer.port)  # type: ignore[attr-defined]
         self.transport: Any = _DatagramTransport(host)
         self._outermost = layeredDatagrams(protocol, layers)
         self._outermost.makeConnection(self.transport)
@@ -65,7 +65,7 @@ class DatagramPeer(Peer):
     @property
     def heard(self) -> list[bytes]:
         """
-        All replies.
+        All replies, each a whole datagram.
         """
         return [reply for reply, _ in self.transport.written]
 
@@ -73,15 +73,15 @@ class DatagramPeer(Peer):
         """
         Send a datagram.
 
-        @return: the reply; L{None} is no reply at all, C{b""} an empty one.
+        @return: the reply; C{b""} for an empty reply, L{None} for no reply.
         """
-        before = len(self.heard)
-        self._outermost.datagramReceived(datagram, self._from)
-        replies = self.heard[before:]
+        offset = len(self.heard)
+        self._outermost.datagramReceived(datagram, self._source)
+        replies = self.heard[offset:]
         return replies[0] if replies else None
 
     def wait(self, seconds: float) -> None:
         """
-        Let time pass.
+        Advance the clock. Each timer fires at its own time.
         """
-        self._pass(seconds)
+        self._advance(seconds)

@@ -1,14 +1,13 @@
 """
-The servers that a test asks for by name.
+The value of the pytest fixture C{sockservice}: it starts the servers of one test.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import fields
 from functools import cache
-from threading import Lock
 from typing import Any
 
 from twisted.logger import ILogObserver, LogEvent, eventAsText, globalLogPublisher
@@ -16,111 +15,115 @@ from zope.interface import implementer
 
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import MakeResponder
-from sockservices.conversation.transport import Transport
 from sockservices.registry import find
 from sockservices.testing.background_reactor import BackgroundReactor
-from sockservices.testing.background_server import Served
+from sockservices.testing.background_server import BackgroundServer
+from sockservices.testing.transport_name import transportNamed
 from sockservices.transports.bindings import LOOPBACK
 
 __all__ = ["Servers"]
 
-#: The limits. There is none for draining: when a test is over, nobody waits.
-LIMITS = [limit.name for limit in fields(Policy) if limit.name != "drain"]
+#: The limits that a test may set. C{drain} is always 0: the end of a test does not wait for peers.
+LIMIT_NAMES = [field.name for field in fields(Policy) if field.name != "drain"]
 
-#: Lines of the log that are kept: a report wants the last ones.
-LINES = 200
+#: The last lines of the log are kept, for the report of a failed test.
+MAX_LOG_LINES = 200
 
-#: Found once: it takes longer than to start a server.
+#: Cached, because finding the entry points takes longer than starting a server.
 _find = cache(find)
 
 
 @implementer(ILogObserver)
-class _Log:
+class _ServerLog:
     """
-    The last of what the servers say, without what others do.
+    Keeps the last lines that the project logs in the servers' thread.
     """
 
     def __init__(self, background: BackgroundReactor) -> None:
         self._background = background
-        self.lines: deque[str] = deque(maxlen=LINES)
+        self.lines: deque[str] = deque(maxlen=MAX_LOG_LINES)
 
     def __call__(self, event: LogEvent) -> None:
         namespace = str(event.get("log_namespace", ""))
-        if namespace.partition(".")[0] == "sockservices" and self._background.here():
+        if namespace.partition(".")[0] == "sockservices" and self._background.inReactorThread():
             self.lines.append(eventAsText(event, includeTimestamp=False, includeSystem=False))
 
 
 class Servers:
     """
-    The servers of one test.
+    The servers of one test. A call starts a server.
     """
 
-    def __init__(self, background: BackgroundReactor) -> None:
+    def __init__(self, background: BackgroundReactor, logTimeout: float = 1.0) -> None:
+        """
+        @param logTimeout: seconds that L{log} waits for the servers' thread.
+        """
         self._background = background
-        self._served: list[Served] = []
-        self._log = _Log(background)
-        self._exits = ExitStack()
-        # A test may start servers in threads of its own.
-        self._starting = Lock()
-        self._observing = False
+        self._logTimeout = logTimeout
+        self._servers: list[BackgroundServer] = []
+        self._log = _ServerLog(background)
+        self._cleanups = ExitStack()
+        globalLogPublisher.addObserver(self._log)
+        self._cleanups.callback(globalLogPublisher.removeObserver, self._log)
 
     def __call__(
         self, service: str | MakeResponder, transport: str = "tcp", *, interface: str | None = None, **limits: Any
-    ) -> Served:
+    ) -> BackgroundServer:
         """
-        Start a server on a free port of its own, or in a temporary folder.
+        Start a server on a free port, or on a Unix socket in a temporary directory.
 
-        @param service: the name of a service; or a L{Responder<sockservices.Responder>} class, or
-            anything that makes one.
+        @param service: the name of a service; a L{Responder<sockservices.Responder>} class; or a callable that takes a
+            L{Conversation<sockservices.Conversation>} and returns a responder.
         @param transport: C{"tcp"}, C{"udp"}, C{"unix"} or C{"unixgram"}.
         @param interface: an IP address of this machine, such as C{"::1"}; by default C{127.0.0.1}.
-        @param limits: those of a L{Policy}, by their names; among them C{timeout}, the service's own deadline.
-        @return: the server, listening.
-        @raise ValueError: when there is no such service, transport or limit. Its text tells which there are.
+        @param limits: fields of L{Policy<sockservices.Policy>}, such as C{timeout}, the service's own deadline.
+        @return: the listening server.
+        @raise ValueError: for an unknown service, transport or limit, and for a value out of range. The message lists
+            the valid values.
         """
         responder = _responder(service)
-        if transport not in list(Transport):
-            raise ValueError(f"no transport {transport!r}; there are {', '.join(Transport)}")
+        kind = transportNamed(transport)
         for name in limits:
-            if name not in LIMITS:
-                raise ValueError(f"no limit {name!r}; there are {', '.join(LIMITS)}")
-        if interface is not None and not Transport(transport).isInet:
-            raise ValueError(f"interface {interface!r}: a Unix socket has none")
-        with self._starting:
-            if not self._observing:
-                globalLogPublisher.addObserver(self._log)
-                self._exits.callback(globalLogPublisher.removeObserver, self._log)
-                self._observing = True
+            if name not in LIMIT_NAMES:
+                raise ValueError(f"no limit {name!r}: expected one of {', '.join(LIMIT_NAMES)}")
+        if interface is not None and not kind.isInet:
+            raise ValueError(f"interface {interface!r}: expected none with {transport}, which has no interfaces")
         policy = Policy(drain=0, **limits)
-        served = Served(self._background, responder, Transport(transport), interface or LOOPBACK, policy)
-        self._exits.callback(served.close)
-        self._served.append(served)
-        return served
+        server = BackgroundServer(self._background, responder, kind, interface or LOOPBACK, policy)
+        self._cleanups.callback(server.close)
+        self._servers.append(server)
+        return server
 
     def log(self) -> str:
         """
-        What the servers have logged.
+        Return the last lines that the servers logged.
+
+        A responder that blocks the servers' thread holds back the summary of refused connections. Then the last line
+        says that the log is incomplete.
         """
-        # A responder that blocks is seen in the log as well as it can be.
-        with suppress(TimeoutError):
-            for served in self._served:
-                served.tell()
+        try:
+            for server in self._servers:
+                server.logSummary(self._logTimeout)
+        except TimeoutError as error:
+            return "\n".join([*self._log.lines, f"the log is incomplete: {error}"])
         return "\n".join(self._log.lines)
 
     def close(self) -> None:
         """
-        Close all of them.
+        Close all servers.
         """
-        self._served.clear()
-        self._exits.close()
+        self._servers.clear()
+        self._cleanups.close()
 
 
 def _responder(service: str | MakeResponder) -> MakeResponder:
     if isinstance(service, str):
         try:
             return _find(service)
-        except LookupError as fault:
-            raise ValueError(str(fault)) from None
+        except LookupError as error:
+            raise ValueError(str(error)) from None
     if not callable(service):
-        raise ValueError(f"{service!r}: expected the name of a service, a Responder class, or what makes one")
+        raise ValueError(
+            f"{service!r}: expected the name of a service, a Responder class, or a callable that returns a Responder"
+        )
     return service

@@ -1,5 +1,5 @@
 """
-A reactor in memory that knows datagrams.
+A memory reactor with datagram ports.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ __all__ = ["DatagramMemoryReactor", "MemoryPort"]
 @implementer(IListeningPort)
 class MemoryPort:
     """
-    A port that listens in memory only.
+    A listening port without a socket.
 
-    @ivar listening: whether it still does.
+    @ivar listening: whether the port listens.
     """
 
     def __init__(self, host: IAddress) -> None:
@@ -28,18 +28,18 @@ class MemoryPort:
 
     def startListening(self) -> None:
         """
-        It does already.
+        Do nothing: the port listens from the start.
         """
 
     def stopListening(self) -> None:
         """
-        Note it.
+        Set C{listening} to false.
         """
         self.listening = False
 
     def getHost(self) -> IAddress:
         """
-        The address it was made for.
+        Return the address that the port was made with.
         """
         return self._host
 
@@ -47,10 +47,10 @@ class MemoryPort:
 @implementer(IReactorUDP)
 class DatagramMemoryReactor(MemoryReactorClock):
     """
-    Twisted's reactor in memory, with a clock, that records datagram ports too.
+    Twisted's C{MemoryReactorClock}, which also records datagram ports.
 
-    @ivar udpServers: port, protocol, interface and size of each.
-    @ivar unixDatagramServers: path, protocol, size and mode of each.
+    @ivar udpServers: the port, protocol, interface and maxPacketSize of each C{listenUDP} call.
+    @ivar unixDatagramServers: the address, protocol, maxPacketSize and mode of each C{listenUNIXDatagram} call.
     """
 
     def __init__(self) -> None:
@@ -60,17 +60,17 @@ class DatagramMemoryReactor(MemoryReactorClock):
 
     def listenUDP(self, port: int, protocol: Any, interface: str = "", maxPacketSize: int = 8192) -> MemoryPort:
         """
-        Record it.
+        Record a UDP port.
         """
         self.udpServers.append((port, protocol, interface, maxPacketSize))
-        kind = IPv6Address if ":" in interface else IPv4Address
-        return MemoryPort(kind("UDP", interface or "0.0.0.0", port))
+        address = IPv6Address if ":" in interface else IPv4Address
+        return MemoryPort(address("UDP", interface or "0.0.0.0", port))
 
     def listenUNIXDatagram(
         self, address: str, protocol: Any, maxPacketSize: int = 8192, mode: int = 0o666
     ) -> MemoryPort:
         """
-        Record it.
+        Record a Unix datagram port.
         """
         self.unixDatagramServers.append((address, protocol, maxPacketSize, mode))
         return MemoryPort(UNIXAddress(address))

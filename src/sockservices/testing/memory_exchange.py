@@ -1,5 +1,5 @@
 """
-Conversations by an exchange alone, without any protocol, in an environment where nothing is left to chance.
+Conversations through an exchange alone, without a protocol, in a deterministic environment.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ __all__ = ["NOW", "MemoryExchange", "conversation", "datagramReply", "fixedEnvir
 #: 2026-11-21 00:26:40 UTC.
 NOW = 1795220800.0
 
-#: How many pieces are taken of output that has no end.
-PIECES = 3
+#: The number of pieces that are read of endless output.
+GENERATED_PIECES = 3
 
 
 def fixedEnvironment(**values: Any) -> Environment:
     """
-    An environment where no time passes, and random numbers are always the same.
+    Make an environment with a constant time, seeded random numbers and fixed users.
 
-    @param values: what of L{Environment} differs.
+    @param values: fields of L{Environment} with other values.
     """
     fixed = {"server": "here", "now": lambda: NOW, "random": Random(7), "users": lambda: ["ada", "grace"]}
     return Environment(**{**fixed, **values})
@@ -44,9 +44,10 @@ def fixedEnvironment(**values: Any) -> Environment:
 
 def conversation(transport: str = "tcp", limit: int | None = None, **values: Any) -> Conversation:
     """
-    A conversation in a fixed environment.
+    Make a conversation in a fixed environment.
 
-    @param values: what of L{Environment} differs.
+    @param limit: the most bytes of a reply, for datagrams.
+    @param values: fields of L{Environment} with other values.
     """
     peer, host = IPv4Address("TCP", "192.0.2.7", 40000), IPv4Address("TCP", "192.0.2.1", 8007)
     return Conversation(Transport(transport), peer, host, 7, limit, fixedEnvironment(**values))
@@ -58,7 +59,7 @@ def _raise(exception: BaseException, when: str) -> NoReturn:
 
 class MemoryExchange:
     """
-    One conversation with a responder. Replies that come later are waited for.
+    One conversation with a responder. Each method returns the reply, also where the responder returns a Deferred.
     """
 
     def __init__(
@@ -66,79 +67,81 @@ class MemoryExchange:
         make: MakeResponder,
         conversation: Conversation,
         settle: Callable[[], object] = int,
-        failed: Callable[[BaseException, str], NoReturn] = _raise,
+        onException: Callable[[BaseException, str], NoReturn] = _raise,
     ) -> None:
         """
-        @param settle: lets the time pass in which a reply comes.
-        @param failed: called with what the responder raises, and with when it does.
+        @param settle: called while the responder's Deferred has no result. It makes the Deferred fire, for instance by
+            advancing a clock.
+        @param onException: called with an exception that the responder raises, and with the step that raises it.
         """
         stream = Transport(conversation.transport).isStream
         self._exchange: Any = StreamExchange(make, Timeouts(Policy(), 0.0), 0.0) if stream else Exchange(make)
         self._conversation = conversation
         self._settle = settle
-        self._failed = failed
+        self._onException = onException
 
     @property
     def open(self) -> bool:
         """
-        Whether messages are answered.
+        Whether the responder still takes messages.
         """
         return self._exchange.phase is Phase.OPEN
 
     @property
     def generator(self) -> Iterator[bytes] | None:
         """
-        The responder's endless output.
+        The responder's endless output, if it has any.
         """
         generator: Iterator[bytes] | None = self._exchange.generator
         return generator
 
     def greet(self) -> bytes | None:
         """
-        The greeting.
+        Open the conversation, and return the greeting.
         """
-        return self._settled(self._exchange.open(self._conversation), "in its greeting")
+        return self._awaitReply(self._exchange.open(self._conversation), "in its greeting")
 
     def receive(self, message: bytes) -> bytes | None:
         """
-        The reply to a message.
+        Return the reply to a message.
         """
-        return self._settled(self._exchange.receive(message), f"on {message[:80]!r}")
+        return self._awaitReply(self._exchange.receive(message), f"in its reply to {message[:80]!r}")
 
     def end(self) -> bytes | None:
         """
-        The reply to the end of a stream.
+        Return the reply to the end of a stream.
         """
-        return self._settled(self._exchange.end(), "at the end of the stream")
+        return self._awaitReply(self._exchange.end(), "at the end of the stream")
 
-    def _settled(self, reply: bytes | None, when: str) -> bytes | None:
+    def _awaitReply(self, reply: bytes | None, step: str) -> bytes | None:
         exchange = self._exchange
         while exchange.awaiting is not None:
             results: list[Any] = []
             deferredOf(exchange.awaiting).addBoth(results.append)
             self._settle()
             if not results:
-                exchange.fail(TimeoutError("the reply did not come"))
+                exchange.fail(TimeoutError("the Deferred did not fire"))
             elif isinstance(results[0], Failure):
                 exchange.fail(results[0].value)
             else:
                 later = exchange.resume(results[0])
                 reply = later if reply is None else reply + (later or b"")
         if exchange.exception is not None:
-            self._failed(exchange.exception, when)
+            self._onException(exchange.exception, step)
         return reply
 
 
-def streamReplies(make: MakeResponder, segments: Iterable[bytes], **how: Any) -> Iterator[bytes]:
+def streamReplies(make: MakeResponder, segments: Iterable[bytes], **options: Any) -> Iterator[bytes]:
     """
-    The replies on a stream, one by one, to a peer that sends these segments and ends. Of endless output some pieces.
+    Yield the greeting and the reply to each segment, on a stream that the peer then ends. Of endless output, yield the
+    first pieces.
 
-    @param how: the further arguments of L{MemoryExchange}.
+    @param options: further arguments of L{MemoryExchange}.
     """
-    exchange = MemoryExchange(make, conversation(), **how)
+    exchange = MemoryExchange(make, conversation(), **options)
     yield exchange.greet() or b""
     if exchange.generator is not None:
-        yield from islice(exchange.generator, PIECES)
+        yield from islice(exchange.generator, GENERATED_PIECES)
         return
     sent = False
     for segment in segments:
@@ -151,13 +154,13 @@ def streamReplies(make: MakeResponder, segments: Iterable[bytes], **how: Any) ->
         yield reply
 
 
-def datagramReply(make: MakeResponder, datagram: bytes, limit: int | None = None, **how: Any) -> bytes | None:
+def datagramReply(make: MakeResponder, datagram: bytes, limit: int | None = None, **options: Any) -> bytes | None:
     """
-    The reply to a datagram; L{None} is none.
+    Return the reply to a datagram; L{None} for no reply.
 
-    @param how: the further arguments of L{MemoryExchange}.
+    @param options: further arguments of L{MemoryExchange}.
     """
-    exchange = MemoryExchange(make, conversation("udp", limit), **how)
+    exchange = MemoryExchange(make, conversation("udp", limit), **options)
     replies = [exchange.greet(), exchange.receive(datagram)]
-    given = [reply for reply in replies if reply is not None]
-    return b"".join(given) if given else None
+    parts = [reply for reply in replies if reply is not None]
+    return b"".join(parts) if parts else None

@@ -1,5 +1,5 @@
 """
-What the far end of a conversation in memory has, whatever the transport.
+The base class of peers in memory.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ __all__ = ["Peer"]
 
 class Peer:
     """
-    The far end: it is the test that speaks for it.
+    A peer in memory. The test decides what it sends and when.
 
-    @ivar clock: the time of all deadlines and rates.
-    @ivar visits: what was recorded.
+    @ivar clock: the clock of all deadlines and rate limits.
+    @ivar visits: the recorded visits.
     """
 
     def __init__(self, clock: Clock, visits: list[Visit]) -> None:
@@ -26,7 +26,7 @@ class Peer:
 
     def __repr__(self) -> str:
         """
-        How it went so far, for the report of a failed assertion.
+        Show the outcome, for the report of a failed assertion.
         """
         outcome = "no outcome yet" if self.outcome is None else self.outcome.value
         return f"<{type(self).__name__}: {outcome}>"
@@ -34,13 +34,13 @@ class Peer:
     @property
     def outcome(self) -> Outcome | None:
         """
-        How the last conversation ended; L{None} before the first has.
+        The outcome of the last conversation that ended; L{None} before the first one ends.
         """
         return self.visits[-1].outcome if self.visits else None
 
-    def _pass(self, seconds: float) -> None:
+    def _advance(self, seconds: float) -> None:
         """
-        Let time pass, in which all that is due happens at its time.
+        Advance the clock from timer to timer: C{Clock.advance} alone calls all of them at the final time.
         """
         clock = self.clock
         until = clock.seconds() + seconds

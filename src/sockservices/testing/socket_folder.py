@@ -1,5 +1,5 @@
 """
-The folder of a Unix socket, which is removed when SIGTERM ends the program, too.
+Temporary directories for Unix sockets, which SIGTERM removes as well.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ _folders: set[TemporaryDirectory[str]] = set()
 @contextmanager
 def socketFolder() -> Iterator[Path]:
     """
-    An empty temporary folder with a short path. The folders of pytest often have paths that are too long for a socket.
+    Make an empty temporary directory, and remove it afterwards.
+
+    The paths of pytest's own directories are often longer than the address of a Unix socket may be (108 bytes, unix(7)).
     """
     folder = TemporaryDirectory(prefix="sockservices-", ignore_cleanup_errors=True)
     _folders.add(folder)
@@ -35,8 +37,8 @@ def socketFolder() -> Iterator[Path]:
 @contextmanager
 def removedBySIGTERM() -> Iterator[None]:
     """
-    Within this context SIGTERM removes all folders before it ends the process. A program that has an action of its own
-    for SIGTERM keeps that.
+    Within this context, SIGTERM removes all directories before it ends the process. A signal handler of the program's
+    own for SIGTERM stays installed, and then the directories stay.
     """
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         yield

@@ -1,5 +1,5 @@
 """
-The far end of a connection in memory.
+A peer that has a connection in memory.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["StreamPeer"]
 
 class _StreamTransport(StringTransport):
     """
-    Keeps what is said. Its peer takes everything at once, and closes when it is told the end.
+    Stores the bytes that the server writes. The peer reads them at once, and closes when the server closes.
     """
 
     protocol: Any
@@ -34,14 +34,14 @@ class _StreamTransport(StringTransport):
 
     def loseConnection(self) -> None:
         """
-        The connection is lost in the reactor's next turn, as on a real transport.
+        Lose the connection in the reactor's next turn, as a real transport does.
         """
         self._clock.callLater(0, self.lose, ConnectionAborted() if self.disconnected else ConnectionDone())
         super().loseConnection()
 
     def lose(self, reason: Exception) -> None:
         """
-        The connection is lost now, once.
+        Lose the connection now. Further calls do nothing.
         """
         if self.connected:
             self.connected = False
@@ -50,12 +50,12 @@ class _StreamTransport(StringTransport):
 
 class StreamPeer(Peer):
     """
-    The peer of one connection. What it is told it takes at once, and when it is told the end, it ends too.
+    The peer of one connection. It reads everything at once, and closes when the server closes.
 
-    @ivar protocol: the L{StreamProtocol}, of a L{StreamFactory<sockservices.StreamFactory>} of its own.
+    @ivar protocol: the server's L{StreamProtocol}, whose L{StreamFactory<sockservices.StreamFactory>} serves only it.
     @ivar transport: the server's transport, a L{StringTransport}.
-    @ivar clock: the time of all deadlines.
-    @ivar visits: the L{Visit}, once the conversation is over.
+    @ivar clock: the clock of all deadlines.
+    @ivar visits: the L{Visit} of the conversation, after its end.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class StreamPeer(Peer):
         super().__init__(clock, visits)
         self.transport = _StreamTransport(clock, host, peer)
         self.transport.protocol = self._outermost = layered(factory, layers).buildProtocol(peer)
-        self._gone = False
+        self._inputEnded = False
         self._outermost.makeConnection(self.transport)
         (self.protocol,) = factory.protocols
         clock.advance(0)
@@ -79,65 +79,68 @@ class StreamPeer(Peer):
     @property
     def heard(self) -> bytes:
         """
-        All that it was told, the opening included.
+        All bytes received, the greeting included.
         """
-        heard: bytes = self.transport.value()
-        return heard
+        received: bytes = self.transport.value()
+        return received
 
     def say(self, *segments: bytes) -> bytes:
         """
-        Send some segments, which come one by one, but before anything else happens.
+        Send segments. The server reads each one separately; no timer fires between them.
 
-        @return: the answer. After the server's end there is none.
+        @return: the reply, C{b""} after the server has closed.
+        @raise RuntimeError: after L{end} or L{reset}.
         """
-        if self._gone:
-            raise RuntimeError("this peer has ended, and says no more")
-        before = len(self.heard)
+        if self._inputEnded:
+            raise RuntimeError("cannot send after end() or reset()")
+        offset = len(self.heard)
         for segment in segments:
             if segment and self.transport.connected:
                 self._outermost.dataReceived(segment)
-        return self._since(before)
+        return self._receivedSince(offset)
 
     def hear(self) -> bytes:
         """
-        Read on: endless talk says its next words, which are returned.
+        Read.
+
+        @return: the next bytes of endless output, such as chargen's.
         """
-        before = len(self.heard)
+        offset = len(self.heard)
         producer = self.transport.producer
         if producer is not None and not self.transport.streaming:
             producer.resumeProducing()
-        return self._since(before)
+        return self._receivedSince(offset)
 
     def wait(self, seconds: float) -> bytes:
         """
-        Let time pass, in which all that is due happens at its time.
+        Advance the clock. Each timer fires at its own time.
 
-        @return: what is said meanwhile.
+        @return: the bytes received in that time.
         """
-        before = len(self.heard)
-        self._pass(seconds)
-        return self._since(before)
+        offset = len(self.heard)
+        self._advance(seconds)
+        return self._receivedSince(offset)
 
     def end(self) -> bytes:
         """
-        Send a FIN: the peer says no more, and is still told what it is owed.
+        Send a FIN. The peer still receives the pending output.
 
-        @return: the last words.
+        @return: the rest of the output.
         """
-        before = len(self.heard)
-        self._gone = True
+        offset = len(self.heard)
+        self._inputEnded = True
         if self.transport.connected:
             self._outermost.readConnectionLost()
-        return self._since(before)
+        return self._receivedSince(offset)
 
     def reset(self) -> None:
         """
-        Send a reset: the connection is gone.
+        Abort the connection: send a reset.
         """
-        self._gone = True
+        self._inputEnded = True
         self.transport.lose(ConnectionLost())
         self.clock.advance(0)
 
-    def _since(self, before: int) -> bytes:
+    def _receivedSince(self, offset: int) -> bytes:
         self.clock.advance(0)
-        return self.heard[before:]
+        return self.heard[offset:]

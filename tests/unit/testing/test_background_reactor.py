@@ -5,6 +5,7 @@ Tests for L{sockservices.testing.background_reactor}.
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
@@ -13,199 +14,193 @@ from twisted.internet.task import deferLater
 from twisted.python import threadable
 from twisted.trial.unittest import SynchronousTestCase
 
-from sockservices.testing.background_reactor import KINDS, BackgroundReactor
+from sockservices.testing.background_reactor import REACTORS, BackgroundReactor
 from tests.support.interpreter import runFresh
 from tests.support.loop import descriptors
 
+#: Prints whether a global reactor exists, whether signal handlers are unchanged, and the signal wakeup descriptor.
+GLOBAL_STATE = """
+import signal, sys
+def handlers(): return [signal.getsignal(number) for number in signal.valid_signals()]
+before = handlers()
+from sockservices.testing.background_reactor import BackgroundReactor
+with BackgroundReactor() as background: background.call(int)
+print('twisted.internet.reactor' in sys.modules, handlers() == before, signal.set_wakeup_fd(-1))
+"""
 
-class BackgroundReactorTests(SynchronousTestCase):
+
+class CallTests(SynchronousTestCase):
     """
-    Tests for a reactor in a thread.
+    Tests for calls in the reactor's thread.
     """
 
     def setUp(self) -> None:
         """
-        One that is stopped when the test is over.
+        Make a reactor, and stop it after the test.
         """
         self.background = BackgroundReactor()
         self.addCleanup(self.background.stop)
 
-    def test_runsInAThreadOfItsOwn(self) -> None:
+    def test_callRunsInReactorThread(self) -> None:
         """
-        A function runs in another thread, always the same one, and its result comes back.
+        All calls run in one other thread, which is not Twisted's I/O thread.
         """
         call = self.background.call
-        self.assertEqual(call(divmod, 7, 2), (3, 1))
         self.assertNotEqual(call(threading.get_ident), threading.get_ident())
         self.assertEqual(call(threading.get_ident), call(threading.get_ident))
-        self.assertTrue(call(self.background.here))
-        self.assertFalse(self.background.here())
+        self.assertTrue(call(self.background.inReactorThread))
+        self.assertFalse(self.background.inReactorThread())
+        self.assertNotEqual(call(threadable.getThreadID), threadable.ioThread)
 
-    def test_startedByMany(self) -> None:
+    def test_callReturnsResult(self) -> None:
         """
-        Threads that need it at the same time have one reactor between them.
-        """
-        together = threading.Barrier(8)
-        seen = set()
-
-        def ask() -> None:
-            together.wait()
-            seen.add(self.background.call(threading.get_ident))
-
-        threads = [threading.Thread(target=ask) for _ in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        self.assertEqual(len(seen), 1)
-        self.assertEqual([thread.name for thread in threading.enumerate()].count("sockservices"), 1)
-
-    def test_waitsForDeferreds(self) -> None:
-        """
-        What becomes of a Deferred, or of a coroutine, is what comes back, however late.
+        C{call} returns the function's result, or that of its Deferred or coroutine.
         """
 
         async def later() -> str:
             return await deferLater(self.background.reactor, 0.01, str, "later")
 
         call = self.background.call
-        self.assertEqual(call(succeed, "at once"), "at once")
-        self.assertEqual(call(later), "later")
+        self.assertEqual((call(divmod, 7, 2), call(succeed, 8), call(later)), ((3, 1), 8, "later"))
 
-    def test_raises(self) -> None:
+    def test_callRaisesException(self) -> None:
         """
-        What is raised there is raised here, as it is, be it by way of a Deferred.
+        C{call} raises the exception of the function, or of its Deferred, also where that is a TimeoutError. A call in
+        the reactor's own thread raises RuntimeError, because it would never return.
         """
+        with self.assertRaisesRegex(RuntimeError, "cannot wait for itself"):
+            self.background.call(self.background.call, int)
         with self.assertRaisesRegex(ZeroDivisionError, "^division by zero$"):
             self.background.call(lambda: 1 / 0)
-        fault = LookupError("of any kind")
-        with self.assertRaises(LookupError) as raised:
-            self.background.call(lambda: fail(fault))
-        self.assertIs(raised.exception, fault)
+        for error in (LookupError("any"), TimeoutError("its own")):
+            with self.assertRaises(type(error)) as raised:
+                self.background.call(lambda error=error: fail(error))
+            self.assertIs(raised.exception, error)
 
-    def test_limit(self) -> None:
+    def test_callTimesOut(self) -> None:
         """
-        What takes too long is given up, in one line, and is cancelled; the next call has its result.
+        After the timeout C{call} raises TimeoutError and cancels the Deferred. The next call succeeds.
         """
-        faults: list[Any] = []
-        forever: Deferred[None] = Deferred()
-        forever.addErrback(lambda failure: faults.append(failure.value))
+        errors: list[Any] = []
+        pending: Deferred[None] = Deferred()
+        pending.addErrback(lambda failure: errors.append(failure.value))
         with self.assertRaisesRegex(TimeoutError, r"^the reactor's thread had no result in 0\.01 s$"):
-            self.background.call(lambda: forever, limit=0.01)
+            self.background.call(lambda: pending, timeout=0.01)
         self.assertEqual(self.background.call(int), 0)
-        self.assertEqual(list(map(type, faults)), [CancelledError])
+        self.assertEqual(list(map(type, errors)), [CancelledError])
 
-    def test_ownTimeoutIsNotTheLimit(self) -> None:
+    def test_firstCallsShareReactor(self) -> None:
         """
-        A C{TimeoutError} of the function is told from the limit.
+        Threads whose first calls are concurrent use one reactor.
         """
-        with self.assertRaisesRegex(TimeoutError, "^its own$"):
-            self.background.call(lambda: fail(TimeoutError("its own")))
+        barrier = threading.Barrier(8)
 
-    def test_busy(self) -> None:
+        def firstCall(_: int) -> Any:
+            barrier.wait()
+            return self.background.call(threading.get_ident)
+
+        with ThreadPoolExecutor(8) as pool:
+            self.assertEqual(len(set(pool.map(firstCall, range(8)))), 1)
+        self.assertEqual([thread.name for thread in threading.enumerate()].count("sockservices"), 1)
+
+    def test_stopTimesOut(self) -> None:
         """
-        A thread that does not come back is given up, by a call and by the stop; once it has, it can be stopped.
+        C{stop} raises TimeoutError while a function blocks the thread, and succeeds after that.
         """
         release = threading.Event()
         with self.assertRaises(TimeoutError):
-            self.background.call(release.wait, limit=0.01)
+            self.background.call(release.wait, timeout=0.01)
         with self.assertRaisesRegex(TimeoutError, r"is busy, and has not stopped in 0\.01 s$"):
             self.background.stop(0.01)
         release.set()
         self.background.stop()
         self.assertIsNone(self.background.reactor)
 
-    def test_doesNotWaitForItself(self) -> None:
-        """
-        A call from the reactor's own thread would never return: it raises.
-        """
-        with self.assertRaisesRegex(RuntimeError, "cannot wait for itself"):
-            self.background.call(self.background.call, int)
 
-    def test_startsWhenNeeded(self) -> None:
-        """
-        There is no thread, descriptor or reactor until there is something to do; to start twice is to start once.
-        """
-        threads, before = threading.active_count(), descriptors()
-        self.assertIsNone(BackgroundReactor().reactor)
-        self.assertEqual((threading.active_count(), descriptors()), (threads, before))
-        self.background.start()
-        reactor = self.background.reactor
-        self.background.start()
-        self.assertIs(self.background.reactor, reactor)
-        self.assertEqual(threading.active_count(), threads + 1)
+class LifecycleTests(SynchronousTestCase):
+    """
+    Tests for starting and stopping. After each test there are as many threads and descriptors as before.
+    """
 
-    def test_leavesNothing(self) -> None:
+    def setUp(self) -> None:
         """
-        Stopped, it leaves no thread and no descriptor, whatever was still open or is still to come; to stop twice is to
-        stop once.
+        Count threads and descriptors.
         """
-        threads, before = threading.active_count(), descriptors()
+        self.before = self.resources()
+
+    def tearDown(self) -> None:
+        """
+        Count them again.
+        """
+        self.assertEqual(self.resources(), self.before)
+
+    def resources(self) -> tuple[int, int]:
+        """
+        The numbers of threads and of descriptors.
+        """
+        return threading.active_count(), descriptors()
+
+    def test_startsOnDemand(self) -> None:
+        """
+        There is no thread, descriptor or reactor before the start. A second start does nothing.
+        """
+        background = BackgroundReactor()
+        self.assertEqual((background.reactor, self.resources()), (None, self.before))
+        with background:
+            reactor = background.reactor
+            background.start()
+            self.assertIs(background.reactor, reactor)
+            self.assertEqual(threading.active_count(), self.before[0] + 1)
+
+    def test_stopClosesEverything(self) -> None:
+        """
+        C{stop} closes open ports and ends the reactor's thread pool. A second stop does nothing.
+        """
         with BackgroundReactor() as background:
 
-            def leave() -> None:
+            def open() -> None:
                 background.reactor.callLater(1000, int)
                 background.reactor.callInThread(int)
                 background.reactor.listenUDP(0, DatagramProtocol(), interface="127.0.0.1")
 
-            background.call(leave)
-            kept = background.reactor
-            self.assertGreater(descriptors(), before)
+            background.call(open)
+            reactor = background.reactor
+            self.assertGreater(descriptors(), self.before[1])
         background.stop()
-        self.assertEqual((threading.active_count(), descriptors()), (threads, before))
-        self.assertFalse(kept.running)
+        self.assertFalse(reactor.running)
 
-    def test_stopsAtOnce(self) -> None:
+    def test_stopAfterStart(self) -> None:
         """
-        It may be stopped as soon as it was started, and when its reactor has been stopped already.
+        C{stop} works directly after C{start}, and after the reactor was stopped by other code.
         """
-        before = descriptors()
         for _ in range(20):
             BackgroundReactor().__enter__().stop()
-        self.background.start()
-        self.background.reactor.callFromThread(self.background.reactor.stop)
-        self.background.stop()
-        self.assertEqual(descriptors(), before)
+        with BackgroundReactor() as background:
+            background.reactor.callFromThread(background.reactor.stop)
 
-    def test_startsAgain(self) -> None:
+    def test_restart(self) -> None:
         """
-        Stopped, it may be started again, with another reactor.
+        A call after C{stop} starts a new reactor.
         """
-        self.background.start()
-        first = self.background.reactor
-        self.background.stop()
-        self.assertEqual(self.background.call(int), 0)
-        self.assertIsNot(self.background.reactor, first)
+        with BackgroundReactor() as background:
+            first = background.reactor
+        self.assertEqual(background.call(int), 0)
+        self.assertIsNot(background.reactor, first)
+        background.stop()
 
-    def test_isNotTheReactorOfTheProcess(self) -> None:
+    def test_everyReactor(self) -> None:
         """
-        Twisted's own note of which thread is the reactor's is not of this one.
+        The first reactor that the system supports is used.
         """
-        self.assertNotEqual(self.background.call(threadable.getThreadID), threadable.ioThread)
-
-    def test_installsNothing(self) -> None:
-        """
-        There is no global reactor after its use, and signals have the dispositions that they had.
-        """
-        code = (
-            "import signal, sys\n"
-            "def dispositions(): return [signal.getsignal(number) for number in signal.valid_signals()]\n"
-            "before = dispositions()\n"
-            "from sockservices.testing.background_reactor import BackgroundReactor\n"
-            "with BackgroundReactor() as background: background.call(int)\n"
-            "print('twisted.internet.reactor' in sys.modules, dispositions() == before, signal.set_wakeup_fd(-1))"
-        )
-        self.assertEqual(runFresh(code), "False True -1\n")
-
-    def test_everyKind(self) -> None:
-        """
-        Where there is no epoll there is another reactor, which leaves nothing either.
-        """
-        before = descriptors()
-        for kinds in (KINDS, KINDS[1:], KINDS[2:]):
-            with BackgroundReactor(kinds) as background:
-                self.assertEqual(type(background.reactor).__name__, kinds[0][1])
-                self.assertEqual(background.call(int), 0)
-            self.assertEqual(descriptors(), before)
+        missing = ("no_such_reactor", "Reactor")
+        for index, (_, name) in enumerate(REACTORS):
+            with BackgroundReactor((missing, *REACTORS[index:])) as background:
+                self.assertEqual((type(background.reactor).__name__, background.call(int)), (name, 0))
         with self.assertRaisesRegex(RuntimeError, "no reactor"):
-            BackgroundReactor((("no_such_reactor", "Reactor"),)).start()
+            BackgroundReactor((missing,)).start()
+
+    def test_globalStateIsUnchanged(self) -> None:
+        """
+        The reactor is not installed as the global one, and installs no signal handlers.
+        """
+        self.assertEqual(runFresh(GLOBAL_STATE), "False True -1\n")

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import socket
 import stat
-import struct
 import time
 from pathlib import Path
 from typing import Any
@@ -15,91 +14,79 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices import Outcome, Policy
 from sockservices.conversation.transport import Transport
-from sockservices.responders import Chargen, Discard, Echo, Greet, Welcome
+from sockservices.responders import Chargen, Discard, Echo
+from sockservices.served import Served
 from sockservices.testing.background_reactor import BackgroundReactor
-from sockservices.testing.background_server import Served
+from sockservices.testing.background_server import BackgroundServer
 from sockservices.transports.bindings import LOOPBACK
 from tests.support.loop import PATIENCE, descriptors
+from tests.support.sockets import closeWithReset
 
 
-class ServedTests(SynchronousTestCase):
+class BackgroundServerTests(SynchronousTestCase):
     """
-    Tests for a server in the background, by sockets that block.
+    Tests for a server in a background thread, with blocking clients.
     """
 
     def setUp(self) -> None:
         """
-        A reactor in the background.
+        Make the reactor.
         """
         self.background = BackgroundReactor()
         self.addCleanup(self.background.stop)
 
-    def serve(self, responder: Any, transport: str = "tcp", interface: str = LOOPBACK, **limits: Any) -> Served:
+    def serve(
+        self, responder: Any, transport: str = "tcp", interface: str = LOOPBACK, **limits: Any
+    ) -> BackgroundServer:
         """
-        A server that is closed when the test is over.
+        Start a server, and close it after the test.
         """
-        served = Served(self.background, responder, Transport(transport), interface, Policy(drain=0, **limits))
-        self.addCleanup(served.close)
-        return served
+        policy = Policy(drain=0, **limits)
+        server = BackgroundServer(self.background, responder, Transport(transport), interface, policy)
+        self.addCleanup(server.close)
+        return server
 
-    def connect(self, served: Served) -> socket.socket:
+    def connect(self, server: BackgroundServer, request: bytes = b"") -> socket.socket:
         """
-        A connection to it that is closed when the test is over.
+        Connect a client, send a request and read its echo. Close the client after the test.
         """
-        client = socket.socket(socket.AF_UNIX if isinstance(served.address, str) else socket.AF_INET)
+        client = socket.socket(socket.AF_UNIX if isinstance(server.address, str) else socket.AF_INET)
         self.addCleanup(client.close)
         client.settimeout(PATIENCE)
-        client.connect(served.address)
+        client.connect(server.address)
+        if request:
+            client.sendall(request)
+            client.recv(1)
         return client
 
-    def test_streams(self) -> None:
+    def test_everyTransport(self) -> None:
         """
-        Over TCP and Unix-stream connections it answers, and each conversation that has ended is a visit.
+        A server replies on each transport and interface. Each connection, after its end, and each datagram has a visit.
         """
-        for transport in ("tcp", "unix"):
-            served = self.serve(Echo, transport)
-            with self.connect(served) as client:
-                client.sendall(b"hello")
+        for transport, interface, family, kind in (
+            ("tcp", LOOPBACK, socket.AF_INET, socket.SOCK_STREAM),
+            ("tcp", "::1", socket.AF_INET6, socket.SOCK_STREAM),
+            ("udp", LOOPBACK, socket.AF_INET, socket.SOCK_DGRAM),
+            ("unix", LOOPBACK, socket.AF_UNIX, socket.SOCK_STREAM),
+            ("unixgram", LOOPBACK, socket.AF_UNIX, socket.SOCK_DGRAM),
+        ):
+            server = self.serve(Echo, transport, interface)
+            with socket.socket(family, kind) as client:
+                client.settimeout(PATIENCE)
+                if transport == "unixgram":
+                    client.bind("")  # a free abstract name (unix(7)), to which the server replies
+                client.connect(server.address)
+                client.send(b"hello")
                 self.assertEqual(client.recv(10), b"hello")
-                self.assertEqual(served.visits, [])
-            served.wait(1)
-            (visit,) = served.visits
+                if kind == socket.SOCK_STREAM:
+                    self.assertEqual(server.visits, [])
+            server.wait(1)
+            (visit,) = server.visits
             self.assertEqual(visit[:2] + visit[5:], ("echo", transport, 5, 5, Outcome.DONE))
 
-    def test_datagrams(self) -> None:
+    def test_addressesDiffer(self) -> None:
         """
-        Over UDP and Unix datagrams it answers, and each datagram is a visit.
-        """
-        for transport, family, address in (
-            ("udp", socket.AF_INET, ("127.0.0.1", 0)),
-            ("unixgram", socket.AF_UNIX, ""),  # any name that is free, in Linux's abstract namespace
-        ):
-            served = self.serve(Echo, transport)
-            with socket.socket(family, socket.SOCK_DGRAM) as client:
-                client.settimeout(PATIENCE)
-                client.bind(address)
-                client.connect(served.address)
-                for words in (b"hello", b""):
-                    client.send(words)
-                    self.assertEqual(client.recv(10), words)
-            served.wait(2)
-            self.assertEqual(
-                [visit[:2] + visit[5:] for visit in served.visits],
-                [("echo", transport, 5, 5, Outcome.DONE), ("echo", transport, 0, 0, Outcome.DONE)],
-            )
-
-    def test_interface(self) -> None:
-        """
-        It listens where it was told to: an IPv6 address is as good as any.
-        """
-        served = self.serve(Greet, interface="::1")
-        self.assertEqual(served.address[0], "::1")
-        with socket.create_connection(served.address, PATIENCE) as client:
-            self.assertEqual(client.makefile("rb").read(), b"connected")
-
-    def test_ownPlaces(self) -> None:
-        """
-        Each has a port or a path of its own; a Unix socket is for nobody else's eyes.
+        Each server has its own port or path. Only this user may enter the directory of a Unix socket.
         """
         for transport in Transport:
             one, other = self.serve(Echo, transport), self.serve(Echo, transport)
@@ -109,125 +96,94 @@ class ServedTests(SynchronousTestCase):
 
     def test_wait(self) -> None:
         """
-        Waiting ends when so many conversations have ended in all, be it long ago, or in a moment.
+        C{wait} returns as soon as the number of visits is reached, or at once if it is reached already.
         """
-        served = self.serve(Echo)
-        served.wait(0, timeout=0)
-        clients = [self.connect(served) for _ in range(3)]
+        server = self.serve(Echo)
+        server.wait(0, timeout=0)
+        clients = [self.connect(server) for _ in range(3)]
         self.background.call(self.background.reactor.callLater, 0.05, lambda: list(map(socket.socket.close, clients)))
-        began = time.monotonic()
-        served.wait(3, PATIENCE)
-        self.assertLess(time.monotonic(), began + PATIENCE / 2)
-        served.wait(2, timeout=0)
-        self.assertEqual(len(served.visits), 3)
+        startedAt = time.monotonic()
+        server.wait(3, PATIENCE)
+        self.assertLess(time.monotonic(), startedAt + PATIENCE / 2)
+        server.wait(2, timeout=0)
+        self.assertEqual(len(server.visits), 3)
 
-    def test_waitInVain(self) -> None:
+    def test_waitTimesOut(self) -> None:
         """
-        Waiting for more than there is ends in time, and one line tells what there is.
+        After the timeout C{wait} raises TimeoutError. The message counts conversations by outcome.
         """
-        served = self.serve(Echo)
-        place = f"echo on tcp:127.0.0.1:{served.address[1]}"
-        with self.assertRaises(TimeoutError) as raised:
-            served.wait(1, timeout=0.01)
-        self.assertEqual(str(raised.exception), f"{place}: 0 of 1 conversations ended in 0.01 s; still open: 0")
+        server = self.serve(Echo)
+        description = f"echo on tcp:127.0.0.1:{server.address[1]}"
+        self.assertEqual(repr(server), f"<{description}>")
+
+        def message(count: int) -> str:
+            with self.assertRaises(TimeoutError) as raised:
+                server.wait(count, timeout=0.01)
+            return str(raised.exception)
+
+        self.assertEqual(message(1), f"{description}: 0 of 1 conversations ended in 0.01 s; still open: 0")
         for _ in range(2):
-            self.connect(served).close()
-        reset = self.connect(served)
-        reset.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        reset.close()
-        served.wait(3)
-        client = self.connect(served)
-        client.sendall(b"hello")
-        client.recv(5)
-        with self.assertRaises(TimeoutError) as raised:
-            served.wait(5, timeout=0.01)
-        self.assertEqual(
-            str(raised.exception),
-            f"{place}: 3 of 5 conversations ended in 0.01 s (2 done, 1 reset); still open: 1",
-        )
-        self.assertEqual(repr(served), f"<{place}>")
+            self.connect(server).close()
+        closeWithReset(self.connect(server))
+        server.wait(3)
+        self.connect(server, b"hello")
+        ended = "3 of 5 conversations ended in 0.01 s (2 done, 1 reset); still open: 1"
+        self.assertEqual(message(5), f"{description}: {ended}")
 
-    def test_limits(self) -> None:
+    def test_closeAbortsConversations(self) -> None:
         """
-        Limits hold: a silent peer is timed out, one that does not read is reset, one too many is turned away.
-        """
-        served = self.serve(Welcome, timeout=0.05)
-        with self.connect(served) as client:
-            self.assertEqual(client.recv(10), b"")
-        served.wait(1)
-        self.assertEqual(served.visits[0].outcome, Outcome.TIMED_OUT)
-
-        served = self.serve(Chargen, stallTimeout=0.05)
-        client = self.connect(served)
-        served.wait(1)
-        with self.assertRaises(ConnectionResetError):
-            while client.recv(65536):
-                pass
-        self.assertEqual(served.visits[0].outcome, Outcome.STALLED)
-
-        served = self.serve(Echo, maxConnections=1)
-        first, second = self.connect(served), self.connect(served)
-        self.assertEqual(second.recv(10), b"")
-        served.wait(1)
-        self.assertEqual(served.visits[0].outcome, Outcome.REFUSED)
-        first.sendall(b"hello")
-        self.assertEqual(first.recv(10), b"hello")
-
-    def test_closesAtOnce(self) -> None:
-        """
-        Closed, it is gone: nobody is waited for, quiet or owed a reply, and what is cut off is recorded, too.
+        C{close} stops listening and aborts open conversations, quiet or not. Each has a visit.
         """
         for responder in (Echo, Discard, Chargen):
             for transport in ("tcp", "unix"):
-                served = self.serve(responder, transport, stallTimeout=0)
-                clients = [self.connect(served) for _ in range(3)]
+                server = self.serve(responder, transport, stallTimeout=0)
+                clients = [self.connect(server) for _ in range(3)]
                 clients[0].sendall(b"hello")
-                served.close()
-                self.assertEqual([visit.outcome for visit in served.visits], [Outcome.DRAINED] * 3)
+                server.close()
+                self.assertEqual([visit.outcome for visit in server.visits], [Outcome.DRAINED] * 3)
                 with self.assertRaises((ConnectionRefusedError, FileNotFoundError)):
-                    self.connect(served)
+                    self.connect(server)
 
-    def test_leavesNothing(self) -> None:
+    def test_closeFreesEverything(self) -> None:
         """
-        Closed, it leaves no descriptor, no temporary file and nothing in the reactor, whatever it was doing.
+        After C{close} no descriptor, temporary file, timer, reader or writer of the server is left.
         """
         self.background.start()
-        reactor = self.background.reactor
-        before = descriptors()
-        served = [self.serve(responder, transport) for transport in Transport for responder in (Echo, Chargen)]
-        paths = [Path(one.address) for one in served if isinstance(one.address, str)]
-        self.assertEqual(len([path for path in paths if path.is_socket()]), 4)
-        clients = []
-        for one in served:
-            if "tcp" in repr(one) or "unix:" in repr(one):
-                clients.append(self.connect(one))
-                clients[-1].sendall(b"hello")
-                clients[-1].recv(1)
+        reactor, before = self.background.reactor, descriptors()
+        servers = {(name, kind): self.serve(kind, name) for name in Transport for kind in (Echo, Chargen)}
+        paths = [Path(server.address) for server in servers.values() if isinstance(server.address, str)]
+        self.assertEqual([path.is_socket() for path in paths], [True] * 4)
+        clients = [self.connect(server, b"hello") for (name, _), server in servers.items() if name.isStream]
         full = self.serve(Echo, maxConnections=1)
         clients += [self.connect(full) for _ in range(3)]
         full.wait(2)
-        for one in [*served, full]:
-            one.close()
+        for server in (*servers.values(), full):
+            server.close()
         for client in clients:
             client.close()
-        readers = self.background.call(reactor.getReaders)
-        self.assertEqual(set(readers) - reactor._internalReaders, set())
+        self.assertEqual(set(self.background.call(reactor.getReaders)) - reactor._internalReaders, set())
         self.assertEqual(self.background.call(reactor.getWriters), [])
         self.assertEqual(self.background.call(reactor.getDelayedCalls), [])
         self.assertEqual(descriptors(), before)
         self.assertEqual([path for path in paths if path.parent.exists()], [])
 
-    def test_cannotListen(self) -> None:
+    def test_bindError(self) -> None:
         """
-        Where it cannot listen it says so, and leaves nothing.
+        A server that cannot bind its address raises an exception that names the address, and opens no descriptor.
         """
         self.background.start()
         before = descriptors()
-        for interface, said in (
+        for interface, message in (
             ("192.0.2.1", "tcp:192.0.2.1:0: "),
             ("nowhere", "interface 'nowhere': expected an"),
         ):
             with self.assertRaises(Exception) as raised:
                 self.serve(Echo, interface=interface)
-            self.assertIn(said, str(raised.exception))
+            self.assertIn(message, str(raised.exception))
         self.assertEqual(descriptors(), before)
+
+    def test_nameOfVersion010(self) -> None:
+        """
+        C{sockservices.served.Served}, the documented name in version 0.1.0, is still there.
+        """
+        self.assertIs(Served, BackgroundServer)

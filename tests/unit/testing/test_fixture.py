@@ -8,6 +8,7 @@ import socket
 import threading
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.logger import Logger, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -18,140 +19,151 @@ from sockservices.testing.background_reactor import BackgroundReactor
 from sockservices.testing.fixture import Servers
 from tests.support.loop import PATIENCE
 
+LIMIT_NAMES = "expected one of timeout, maxConnections, "
 
-class Broken(Responder):
+#: Wrong arguments, and the beginning of the error message.
+MISTAKES: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
+    (("ehco",), {}, "no service 'ehco'; there are chargen, daytime, discard, echo, "),
+    ((7,), {}, "7: expected the name of a service, a Responder class, or a callable that returns a Responder"),
+    (("echo", "sctp"), {}, "no transport 'sctp': expected tcp, udp, unix or unixgram"),
+    (("echo",), {"idle": 1}, f"no limit 'idle': {LIMIT_NAMES}"),
+    (("echo",), {"drain": 1}, f"no limit 'drain': {LIMIT_NAMES}"),
+    (("echo",), {"timeout": -1}, "timeout=-1: expected a number from 0 to 1000000000"),
+    (("echo",), {"interface": "lo"}, "interface 'lo': expected an IP address, such as 127.0.0.1"),
+    (("echo", "unix"), {"interface": "::1"}, "interface '::1': expected none with unix, which has no interfaces"),
+]
+
+
+class Failing(Responder):
     """
-    Raises.
+    Raises ValueError.
     """
 
-    name = "broken"
+    name = "failing"
     port = 0
 
     def answer(self, message: bytes) -> bytes:
         """
-        Raise.
+        Raise ValueError.
         """
         raise ValueError("not this one")
 
 
-def talk(address: Any, words: bytes = b"hello") -> bytes:
+def upper(conversation: Conversation) -> Responder:
     """
-    Say something over TCP, and hear all of the answer.
+    Return a responder.
+    """
+    return Upper(conversation)
+
+
+def exchange(address: Any, request: bytes = b"hello") -> bytes:
+    """
+    Send a request and a FIN over TCP, and return the whole reply.
     """
     with socket.create_connection(address, PATIENCE) as client:
-        client.sendall(words)
+        client.sendall(request)
         client.shutdown(socket.SHUT_WR)
-        heard = b""
-        while segment := client.recv(1000):
-            heard += segment
-        return heard
+        with client.makefile("rb") as reply:
+            return reply.read()
 
 
 class ServersTests(SynchronousTestCase):
     """
-    Tests for the servers of a test.
+    Tests for the value of the pytest fixture.
     """
 
     def setUp(self) -> None:
         """
-        What the fixture gives to a test.
+        Make the value as the fixture does. It waits longer for the log, so that no test depends on a machine's load.
         """
         self.background = BackgroundReactor()
         self.addCleanup(self.background.stop)
-        self.sockservice = Servers(self.background)
+        self.sockservice = Servers(self.background, logTimeout=PATIENCE)
         self.addCleanup(self.sockservice.close)
 
-    def test_services(self) -> None:
+    def test_kindsOfService(self) -> None:
         """
-        A service is named, or is given as a class, or as anything that makes a responder.
+        The service is a name, a class, or a callable that returns a responder.
         """
-
-        def upper(conversation: Conversation) -> Responder:
-            return Upper(conversation)
-
         for service, name in (("upper", "upper"), (Upper, "upper"), (upper, "-")):
             server = self.sockservice(service)
-            self.assertEqual(talk(server.address), b"HELLO")
+            self.assertEqual(exchange(server.address), b"HELLO")
             self.assertRegex(repr(server), f"^<{name} on tcp:")
 
-    def test_everyService(self) -> None:
+    def test_everyServiceOnEveryTransport(self) -> None:
         """
-        Every service is served on every transport.
+        Each service can be started on each transport.
         """
         for name in names():
             for transport in ("tcp", "udp", "unix", "unixgram"):
                 self.assertRegex(repr(self.sockservice(name, transport)), f"^<{name} on {transport}:")
 
-    def test_serversAreApart(self) -> None:
+    def test_serversAreIndependent(self) -> None:
         """
-        A test may have several, each with visits and limits of its own.
+        Each server of a test has its own visits and limits.
         """
-        one, other = self.sockservice("echo", maxConnections=1), self.sockservice("echo", maxConnections=1)
-        for server in (one, other):
-            talk(server.address)
+        servers = [self.sockservice("echo", maxConnections=1) for _ in range(2)]
+        for server in servers:
+            exchange(server.address)
             server.wait(1)
-        self.assertEqual([len(one.visits), len(other.visits)], [1, 1])
+        self.assertEqual([len(server.visits) for server in servers], [1, 1])
 
     def test_everyLimit(self) -> None:
         """
-        Every number of a L{Policy} is a limit by its own name, but that of draining.
+        Each field of L{Policy} except C{drain} is a keyword argument.
         """
         for name in set(vars(Policy())) - {"drain"}:
             limit: dict[str, Any] = {name: 1}
             self.sockservice("echo", **limit)
 
-    def test_oneLine(self) -> None:
+    def test_mistakes(self) -> None:
         """
-        What makes no sense is told in one line, with what would be right.
+        A wrong argument raises ValueError, with one line that names the value and the valid ones.
         """
-        ask: Any = self.sockservice
-        for call, said in (
-            (lambda: ask("ehco"), "no service 'ehco'; there are chargen, daytime, discard, echo, "),
-            (lambda: ask(7), "7: expected the name of a service, a Responder class, or what makes one"),
-            (lambda: ask("echo", "sctp"), "no transport 'sctp'; there are tcp, udp, unix, unixgram"),
-            (lambda: ask("echo", "tcp", idle=1), "no limit 'idle'; there are timeout, maxConnections, "),
-            (lambda: ask("echo", "tcp", drain=1), "no limit 'drain'; there are timeout, maxConnections, "),
-            (lambda: ask("echo", "tcp", timeout=-1), "timeout=-1: expected a number from 0 to 1000000000"),
-            (lambda: ask("echo", "tcp", interface="lo"), "interface 'lo': expected an IP address, such as 127.0.0.1"),
-        ):
+        for arguments, limits, message in MISTAKES:
             with self.assertRaises(ValueError) as raised:
-                call()
-            self.assertTrue(str(raised.exception).startswith(said), str(raised.exception))
+                self.sockservice(*arguments, **limits)
+            self.assertEqual(str(raised.exception)[: len(message)], message)
             self.assertNotIn("\n", str(raised.exception))
 
     def test_log(self) -> None:
         """
-        The log has what the servers said: where they listen, how each conversation ended, and what went wrong; refusals
-        as well, which are summed up elsewhere.
+        The log has the address of each server, a line for each conversation, and the exceptions of responders.
         """
-        echo, broken = self.sockservice("echo", maxConnections=1), self.sockservice(Broken)
-        self.assertEqual(talk(echo.address), b"hello")
+        echo, failing = self.sockservice("echo"), self.sockservice(Failing)
+        self.assertEqual(exchange(echo.address), b"hello")
         echo.wait(1)
         with self.assertRaises(ConnectionResetError):
-            talk(broken.address)
-        broken.wait(1)
-        self.assertEqual(broken.visits[0].outcome, Outcome.ERROR)
-        with socket.create_connection(echo.address, PATIENCE) as first:
-            first.sendall(b"1")
-            first.recv(1)
-            for _ in range(2):
-                socket.create_connection(echo.address, PATIENCE).close()
-            echo.wait(3)
-        # The log is asked for what is still to be summed up, but not waited for: first let the thread be idle.
-        self.background.call(int)
+            exchange(failing.address)
+        failing.wait(1)
+        self.assertEqual(failing.visits[0].outcome, Outcome.ERROR)
         log = self.sockservice.log()
         self.assertIn(f"echo listening on tcp:127.0.0.1:{echo.address[1]}\n", log)
         self.assertRegex(log, r"echo tcp 127\.0\.0\.1:\d+ done: 0\.\d+ s, 5 bytes received, 5 sent\n")
-        self.assertIn("broken raised ValueError('not this one') at ", log)
-        self.assertEqual(log.count("1 refused"), 2)
+        self.assertIn("failing raised ValueError('not this one') at ", log)
 
-    def test_logOfOthers(self) -> None:
+    def test_logCountsRefusals(self) -> None:
         """
-        The log is that of the servers: not what others log in their threads, nor what Twisted itself logs in ours. Of a
-        long one there is the end.
+        The log has the summary of refused connections, before it is due.
+        """
+        # On a Unix socket, because a test in another process could connect to the wrong TCP port.
+        server = self.sockservice("echo", "unix", maxConnections=1)
+        with socket.socket(socket.AF_UNIX) as first:
+            first.connect(server.address)
+            for _ in range(3):
+                with socket.socket(socket.AF_UNIX) as refused:
+                    refused.connect(server.address)
+            server.wait(3)
+            refusals = [line.rpartition(": ")[2] for line in self.sockservice.log().splitlines() if "refused" in line]
+        # The first refusal has its own summary, because none was logged in the 10 seconds before.
+        self.assertEqual(refusals, ["1 refused", "2 refused"])
+
+    def test_logOfOtherCode(self) -> None:
+        """
+        The log has no lines of other threads, and none of Twisted. A long log is cut to its last 200 lines.
         """
         self.sockservice("echo")
-        Logger("sockservices").info("by another server, in another thread")
+        Logger("sockservices").info("by a server in another thread")
         self.background.call(Logger("twisted").info, "by Twisted")
         self.assertRegex(self.sockservice.log(), r"^echo listening on \S+$")
         for number in range(1000):
@@ -159,42 +171,58 @@ class ServersTests(SynchronousTestCase):
         lines = self.sockservice.log().splitlines()
         self.assertEqual((len(lines), lines[-1]), (200, "line 999"))
 
-    def test_logWhileBusy(self) -> None:
+    def test_logWhileResponderBlocks(self) -> None:
         """
-        A responder that blocks its thread does not keep back the log.
+        While a responder blocks the servers' thread, the log is available. Its last line says that it is incomplete.
         """
         release = threading.Event()
         self.addCleanup(release.set)
-        self.sockservice("echo")
+        sockservice = Servers(self.background, logTimeout=0.01)
+        self.addCleanup(sockservice.close)
+        sockservice("echo")
         self.background.reactor.callFromThread(release.wait)
-        self.assertIn("echo listening", self.sockservice.log())
+        first, last = sockservice.log().splitlines()
+        self.assertIn("echo listening", first)
+        self.assertEqual(last, "the log is incomplete: the reactor's thread had no result in 0.01 s")
         release.set()
 
-    def test_observesWhileThereAreServers(self) -> None:
+    def test_logObserver(self) -> None:
         """
-        The global log has one observer more while there are servers, and none after them.
+        All servers of a test have one observer in the global log. C{close} removes it.
         """
         before = list(globalLogPublisher._observers)
-        self.sockservice("echo")
-        self.sockservice("upper")
+        sockservice = Servers(self.background)
+        sockservice("echo")
+        sockservice("upper")
         self.assertEqual(len(globalLogPublisher._observers), len(before) + 1)
-        self.sockservice.close()
+        sockservice.close()
         self.assertEqual(globalLogPublisher._observers, before)
 
     def test_close(self) -> None:
         """
-        All of them are closed, and a log can still be asked for.
+        C{close} closes all servers, and does not wait for pending replies. The log is still available.
         """
-        servers = [self.sockservice("echo"), self.sockservice("upper")]
-        self.sockservice.close()
+        received = threading.Event()
+
+        class Pending(Responder):
+            def answer(self, message: bytes) -> Any:
+                received.set()
+                return Deferred()
+
+        servers = [self.sockservice(Pending), self.sockservice("upper")]
+        with socket.create_connection(servers[0].address, PATIENCE) as client:
+            client.sendall(b"hello")
+            received.wait(PATIENCE)
+            self.sockservice.close()
+        self.assertEqual([visit.outcome for visit in servers[0].visits], [Outcome.DRAINED])
         for server in servers:
             with self.assertRaises(ConnectionRefusedError):
-                talk(server.address)
+                exchange(server.address)
         self.assertIn("upper listening", self.sockservice.log())
 
-    def test_startsNothingUnasked(self) -> None:
+    def test_unusedFixtureStartsNoReactor(self) -> None:
         """
-        A test that asks for no server starts no reactor.
+        A test that starts no server starts no reactor.
         """
         self.sockservice.close()
         self.assertIsNone(self.background.reactor)

@@ -1,0 +1,153 @@
+"""
+The contract of responders, as assertions for any input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+from typing import Any, ClassVar, NoReturn
+
+from sockservices.conversation.context import Conversation
+from sockservices.conversation.responder import Responder
+from sockservices.testing.memory_exchange import MemoryExchange, conversation, datagramReply, streamReplies
+from sockservices.text.exceptions import exceptionText
+
+__all__ = ["ContractAssertions", "abbreviated"]
+
+#: The most characters of a quoted value.
+MAX_QUOTED = 100
+
+
+def abbreviated(value: object) -> str:
+    """
+    The repr of a value, cut after 100 characters.
+    """
+    text = repr(value)
+    return text if len(text) <= MAX_QUOTED else f"{text[:MAX_QUOTED]}..."
+
+
+class ContractAssertions:
+    """
+    Assertions that hold for each input. Each one checks one rule of the contract for one input.
+
+    @cvar responder: the class under test.
+    """
+
+    responder: ClassVar[type[Responder]]
+
+    def failRule(self, rule: str) -> NoReturn:
+        """
+        Fail the test, because the responder breaks a rule.
+
+        @param rule: the rule, and the input or value that breaks it.
+        """
+        # Trial's test cases have their own exception for failures.
+        failure: type[Exception] = getattr(self, "failureException", AssertionError)
+        raise failure(f"{self.responder.__name__}: {rule}")
+
+    def settle(self) -> None:
+        """
+        Make the Deferred of a reply fire. Override it for a responder that replies later, for instance to advance a
+        clock.
+        """
+
+    @property
+    def _exchangeOptions(self) -> dict[str, Any]:
+        return {"settle": self.settle, "onException": self._failOnException}
+
+    def _failOnException(self, exception: BaseException, step: str) -> NoReturn:
+        self.failRule(f"it returns bytes or None and raises no exception, but {step}: {exceptionText(exception)}")
+
+    def exchange(self, conversation: Conversation) -> MemoryExchange:
+        """
+        Make a conversation with the responder. It fails the test if the responder raises an exception, or returns a
+        value that is neither bytes nor None.
+        """
+        return MemoryExchange(self._makeResponder, conversation, **self._exchangeOptions)
+
+    def _makeResponder(self, conversation: Conversation) -> Responder:
+        responder = self.responder(conversation)
+        finished: object = responder.finished
+        if finished is not False:
+            self.failRule(f"finished is False when a conversation starts, not {finished!r}")
+        return responder
+
+    def streamOutput(self, segments: Sequence[bytes]) -> bytes:
+        """
+        Return the whole output on a stream to a peer that sends these segments and a FIN.
+        """
+        return b"".join(self._streamReplies(segments))
+
+    def _streamReplies(self, segments: Sequence[bytes]) -> Iterator[bytes]:
+        return streamReplies(self.responder, segments, **self._exchangeOptions)
+
+    def _datagramReply(self, message: bytes, limit: int | None = None) -> bytes:
+        return datagramReply(self.responder, message, limit, **self._exchangeOptions) or b""
+
+    def assertSameHoweverCut(self, segments: Sequence[bytes]) -> None:
+        """
+        The output does not depend on the segmentation of the input, unless the responder declares
+        C{message = "segment"}.
+        """
+        if self.responder.message == "segment" or not segments:
+            return
+        output, expected = self.streamOutput(segments), self.streamOutput([b"".join(segments)])
+        if output != expected:
+            self.failRule(
+                'with message = "bytes" the output does not depend on the segmentation of the input (else declare '
+                f'"segment"), but for {abbreviated(segments)} it has {_firstDifference(output, expected)}'
+            )
+
+    def assertSameOnDatagrams(self, message: bytes) -> None:
+        """
+        The reply to a datagram is the reply to the same bytes on a stream, except for the transport's name. It may be
+        the beginning of endless output.
+        """
+        reply = self._datagramReply(message).replace(b"udp", b"tcp")
+        output = self.streamOutput([message]).replace(b"udp", b"tcp")
+        exchange = self.exchange(conversation())
+        exchange.greet()
+        if exchange.generator is not None:
+            output = output[: len(reply)]
+        if reply != output:
+            self.failRule(
+                "the reply to a datagram is the output on a stream, or the beginning of endless output, "
+                f"but the reply to {abbreviated(message)} has {_firstDifference(reply, output)}"
+            )
+
+    def assertWithinLimit(self, message: bytes) -> None:
+        """
+        A reply is not longer than C{conversation.limit}, or is the whole reply, which the server then withholds.
+        """
+        limit = max(len(message), 40)
+        reply, whole = self._datagramReply(message, limit), self._datagramReply(message)
+        if len(reply) > limit and reply != whole:
+            self.failRule(
+                "a reply longer than conversation.limit is the whole reply, which the server withholds, but with a "
+                f"limit of {limit} the reply to {abbreviated(message)} has {len(reply)} of {len(whole)} bytes"
+            )
+
+    def assertNothingShared(self, ours: Sequence[bytes], theirs: Sequence[bytes]) -> None:
+        """
+        Two concurrent conversations have the same replies as each one alone.
+        """
+        alone = list(self._streamReplies(ours)), list(self._streamReplies(theirs))
+        rounds = zip_longest(self._streamReplies(ours), self._streamReplies(theirs))
+        together = tuple([reply for reply in replies if reply is not None] for replies in zip(*rounds, strict=True))
+        for segments, replies, expected in zip((ours, theirs), together, alone, strict=True):
+            if replies != expected:
+                self.failRule(
+                    "conversations share no state, and take time and random numbers from the conversation only; but "
+                    f"beside another conversation the replies to {abbreviated(segments)} are {abbreviated(replies)}, "
+                    f"expected {abbreviated(expected)}"
+                )
+
+
+def _firstDifference(output: bytes, expected: bytes) -> str:
+    """
+    The bytes from the first difference on, and those expected there.
+    """
+    pairs = enumerate(zip(output, expected, strict=False))
+    start = next((offset for offset, (one, other) in pairs if one != other), min(len(output), len(expected)))
+    return f"{abbreviated(output[start:])} from byte {start} on, expected {abbreviated(expected[start:])}"
