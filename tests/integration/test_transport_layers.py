@@ -19,7 +19,7 @@ from sockservices import Census, Outcome, Visit, datagramService, streamService
 from sockservices.conversation.transport import Transport
 from sockservices.responders import Chargen, Echo, Upper
 from sockservices.testing import converse
-from tests.integration.layers import delay, trace
+from tests.support.layers import delay, trace
 from tests.support.loop import LoopCase
 
 #: By a transport that only the test knows.

@@ -33,9 +33,9 @@ from sockservices.transports.interfaces import IRequestProtocol
 from sockservices.transports.pktinfo import IP_PKTINFO
 from sockservices.transports.recvmmsg import recvmmsg
 from sockservices.transports.sockets import BoundSocket, openSockets
+from tests.support.datagram_ports import DatagramPortCase, UpperDatagrams
 from tests.support.loop import descriptors
 from tests.support.peer import fixedEnvironment
-from tests.unit.transports.test_datagram_port import PortCase, Upper
 
 TCP, UDP, UNIX, UNIXGRAM = Transport
 
@@ -47,7 +47,7 @@ ROOM = 2**22
 
 
 @implementer(IRequestProtocol)
-class Batched(Upper):
+class Batched(UpperDatagrams):
     """
     Answers each datagram in upper case, by its route. Tokens are the numbers of the datagrams since the last report.
 
@@ -97,7 +97,7 @@ class Counting:
         return getattr(self._counted, name)
 
 
-class BatchCase(PortCase):
+class BatchCase(DatagramPortCase):
     """
     A test of a port that moves many.
     """
@@ -727,7 +727,7 @@ class EndpointTests(BatchCase):
         self.assertIs(self.kind(Batched(), udp), BatchedUDPPort)
         self.assertIs(self.kind(DatagramResponder(Echo), udp), BatchedUDPPort)
         self.assertIs(self.kind(DatagramProtocol(), udp), UDPPort)
-        self.assertIs(self.kind(Upper(), udp), UDPPort)
+        self.assertIs(self.kind(UpperDatagrams(), udp), UDPPort)
         self.assertIs(self.kind(Batched(), unix), DatagramPort)
 
 

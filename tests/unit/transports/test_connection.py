@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -17,17 +16,14 @@ import twisted.test
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
-    IAddress,
     IConsumer,
     IFileDescriptorReceiver,
     IHalfCloseableDescriptor,
-    IHalfCloseableProtocol,
     IPushProducer,
     ISSLTransport,
     ITCPTransport,
     IUNIXTransport,
 )
-from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -35,10 +31,10 @@ from zope.interface.verify import verifyObject
 from sockservices.conversation.transport import Transport
 from sockservices.transports.bindings import Binding, UnixBinding
 from sockservices.transports.connection import Connection
-from sockservices.transports.stream_port import StreamPort
 from sockservices.transports.unacked import userspaceBytes
 from tests.support.loop import descriptors
-from tests.unit.transports.test_stream_port import PortCase, Upper
+from tests.support.sockets import closeWithReset
+from tests.support.stream_ports import ConnectionCase, HalfCloseRecorder, StreamRecorder, UpperStream
 
 TCP, UDP, UNIX, UNIXGRAM = Transport
 
@@ -60,55 +56,8 @@ MOST = 131072
 MIN_READ = 4096
 
 
-class Noting(Upper):
-    """
-    Does with each segment what the test says, and notes what it is told.
-
-    @ivar segments: what it received.
-    @ivar told: how its connection ended, or half of it, step by step.
-    """
-
-    def __init__(self, received: Callable[[Any, bytes], Any]) -> None:
-        self.received = received
-        self.segments: list[bytes] = []
-        self.told: list[Any] = []
-
-    def dataReceived(self, data: bytes) -> Any:
-        """
-        Note it, and do as the test says.
-        """
-        self.segments.append(data)
-        return self.received(self, data)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        Note it.
-        """
-        self.told.append(reason.type)
-        super().connectionLost(reason)
-
-
-@implementer(IHalfCloseableProtocol)
-class HalfNoting(Noting):
-    """
-    One whose connection may be closed by halves.
-    """
-
-    def readConnectionLost(self) -> None:
-        """
-        Note it.
-        """
-        self.told.append("read")
-
-    def writeConnectionLost(self) -> None:
-        """
-        Note it.
-        """
-        self.told.append("write")
-
-
 @implementer(IFileDescriptorReceiver)
-class Receiving(Noting):
+class Receiving(StreamRecorder):
     """
     One that wants descriptors.
     """
@@ -117,7 +66,7 @@ class Receiving(Noting):
         """
         Note it.
         """
-        self.told.append(descriptor)
+        self.events.append(descriptor)
 
 
 class Producer:
@@ -172,95 +121,6 @@ class Pulled:
         """
 
 
-def reset(client: socket.socket) -> None:
-    """
-    Close a client with a reset.
-    """
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    client.close()
-
-
-class ConnectionCase(PortCase):
-    """
-    A test of connections.
-
-    @ivar kind: the class of their protocols.
-    @ivar received: what these do with each segment. At first they answer in upper case.
-    """
-
-    kind = Noting
-
-    def setUp(self) -> None:
-        """
-        Have such protocols made.
-        """
-        super().setUp()
-        self.received: Callable[[Any, bytes], Any] = Upper.dataReceived
-        self.factory.build = self.build
-
-    def build(self, addr: IAddress | None) -> Any:
-        """
-        Make a protocol.
-        """
-        protocol = self.kind(lambda protocol, data: self.received(protocol, data))
-        protocol.factory = self.factory
-        return protocol
-
-    def open(self, port: StreamPort | None = None) -> tuple[socket.socket, Any, Any]:
-        """
-        Connect a client, by default to a port of its own.
-
-        @return: the client, the protocol that serves it, and that one's transport.
-        """
-        client = self.connect((port or self.listen(self.binding())).getHost())
-        count = len(self.factory.made)
-        self.until(lambda: len(self.factory.made) > count)
-        protocol: Any = self.factory.made[-1]
-        return client, protocol, protocol.transport
-
-    def told(self, protocol: Noting, count: int = 1) -> list[Any]:
-        """
-        What a protocol is told of the end of its connection, when it has been told so much.
-        """
-        self.until(lambda: len(protocol.told) >= count)
-        return protocol.told
-
-    def binding(self) -> Binding | None:
-        """
-        What to listen on: any TCP port.
-        """
-        return None
-
-    def send(self, client: socket.socket, data: bytes) -> None:
-        """
-        Send all of this, however slowly it is read.
-        """
-        left = memoryview(data)
-
-        def sent() -> bool:
-            nonlocal left
-            try:
-                left = left[client.send(left) :]
-            except BlockingIOError:
-                return False
-            return not left
-
-        self.until(sent)
-
-    def segments(self, protocol: Noting, length: int) -> list[int]:
-        """
-        The lengths of the segments that a protocol has received, when they are so much together.
-        """
-        self.until(lambda: sum(map(len, protocol.segments)) >= length)
-        return [len(segment) for segment in protocol.segments]
-
-    def restOf(self, client: socket.socket) -> bytes:
-        """
-        All that a client receives until its connection ends.
-        """
-        return self.hear(client, 1 << 30)
-
-
 class TCPTests(ConnectionCase):
     """
     What TCP connections have of their own.
@@ -299,8 +159,8 @@ class TCPTests(ConnectionCase):
         They name themselves by protocol and number.
         """
         _, _, transport = self.open()
-        self.assertIn("Noting", repr(transport))
-        self.assertEqual(transport.logPrefix(), f"Noting,{transport.sessionno},127.0.0.1")
+        self.assertIn("StreamRecorder", repr(transport))
+        self.assertEqual(transport.logPrefix(), f"StreamRecorder,{transport.sessionno},127.0.0.1")
 
     def test_namesWhenLost(self) -> None:
         """
@@ -308,7 +168,7 @@ class TCPTests(ConnectionCase):
         """
         client, protocol, transport = self.open()
         client.close()
-        self.told(protocol)
+        self.waitForEvents(protocol)
         self.assertIn(str(transport.sessionno), repr(transport))
         self.assertIn("127.0.0.1", transport.logPrefix())
 
@@ -354,25 +214,25 @@ class StreamTests(ConnectionCase):
         transport.loseConnection()
         transport.write(b"")
         self.assertEqual(self.restOf(client), b"words")
-        self.assertEqual(protocol.told, [ConnectionDone])
+        self.assertEqual(protocol.events, [ConnectionDone])
         transport.write(b"more")
         transport.writeSequence([b"more"])
         transport.loseConnection()
         transport.abortConnection()
         self.turn()
-        self.assertEqual(protocol.told, [ConnectionDone])
+        self.assertEqual(protocol.events, [ConnectionDone])
 
     def test_writeToLost(self) -> None:
         """
         Whose peer has gone learns of it from the reactor, not from what it writes.
         """
         client, protocol, transport = self.open()
-        reset(client)
+        closeWithReset(client)
         transport.write(b"words")
         transport.write(b"words")
-        self.assertEqual(protocol.told, [])
-        self.told(protocol)
-        self.assertEqual(len(protocol.told), 1)
+        self.assertEqual(protocol.events, [])
+        self.waitForEvents(protocol)
+        self.assertEqual(len(protocol.events), 1)
 
     def test_much(self) -> None:
         """
@@ -399,7 +259,7 @@ class StreamTests(ConnectionCase):
         producer = Producer()
         transport.registerProducer(producer, True)
         client.close()
-        self.told(protocol)
+        self.waitForEvents(protocol)
         self.assertEqual(producer.asked, ["stop"])
 
     def test_pulled(self) -> None:
@@ -442,17 +302,17 @@ class StreamTests(ConnectionCase):
         for data in (b"words", b"much " * (MUCH // 5)):
             inside: list[Any] = []
 
-            def received(protocol: Noting, _: bytes, data: bytes = data, inside: list[Any] = inside) -> None:
+            def received(protocol: StreamRecorder, _: bytes, data: bytes = data, inside: list[Any] = inside) -> None:
                 transport: Any = protocol.transport
                 transport.write(data)
                 transport.loseConnection()
-                inside.extend(protocol.told)
+                inside.extend(protocol.events)
 
             self.received = received
             client, protocol, _ = self.open()
             client.sendall(b"now")
             self.assertTrue(self.restOf(client) == data)
-            self.assertEqual((inside, protocol.told), ([], [ConnectionDone]))
+            self.assertEqual((inside, protocol.events), ([], [ConnectionDone]))
 
     def test_closeByAnother(self) -> None:
         """
@@ -461,20 +321,20 @@ class StreamTests(ConnectionCase):
         port = self.listen(self.binding())
         _, protocol, transport = self.open(port)
         transport.loseConnection()
-        self.assertEqual(protocol.told, [])
-        self.told(protocol)
+        self.assertEqual(protocol.events, [])
+        self.waitForEvents(protocol)
 
         _, protocol, transport = self.open(port)
         inside: list[Any] = []
 
-        def received(_: Noting, data: bytes) -> None:
+        def received(_: StreamRecorder, data: bytes) -> None:
             transport.loseConnection()
-            inside.extend(protocol.told)
+            inside.extend(protocol.events)
 
         self.received = received
         self.open(port)[0].sendall(b"now")
-        self.told(protocol)
-        self.assertEqual((inside, protocol.told), ([], [ConnectionDone]))
+        self.waitForEvents(protocol)
+        self.assertEqual((inside, protocol.events), ([], [ConnectionDone]))
 
     def test_closeOften(self) -> None:
         """
@@ -483,7 +343,7 @@ class StreamTests(ConnectionCase):
         client, protocol, transport = self.open()
         for close in (transport.loseWriteConnection, *[transport.loseConnection] * 3):
             close()
-        self.assertEqual((self.restOf(client), protocol.told), (b"", [ConnectionDone]))
+        self.assertEqual((self.restOf(client), protocol.events), (b"", [ConnectionDone]))
 
     def test_abort(self) -> None:
         """
@@ -494,9 +354,9 @@ class StreamTests(ConnectionCase):
         transport.abortConnection()
         transport.abortConnection()
         transport.loseConnection()
-        self.assertEqual(protocol.told, [])
+        self.assertEqual(protocol.events, [])
         self.turn()
-        self.assertEqual(protocol.told, [ConnectionAborted])
+        self.assertEqual(protocol.events, [ConnectionAborted])
         with contextlib.suppress(ConnectionResetError):
             self.assertLess(len(self.restOf(client)), MUCH)
 
@@ -512,7 +372,7 @@ class StreamTests(ConnectionCase):
         except BlockingIOError:
             heard = b""
         self.assertEqual(heard, b"")
-        self.told(protocol)
+        self.waitForEvents(protocol)
 
     def test_peerCloses(self) -> None:
         """
@@ -520,17 +380,17 @@ class StreamTests(ConnectionCase):
         """
         client, protocol, _ = self.open()
         client.close()
-        self.assertEqual(self.told(protocol), [ConnectionDone])
+        self.assertEqual(self.waitForEvents(protocol), [ConnectionDone])
 
     def test_raises(self) -> None:
         """
         A protocol that raises loses its own connection, and the log says so.
         """
 
-        def received(protocol: Noting, data: bytes) -> None:
+        def received(protocol: StreamRecorder, data: bytes) -> None:
             if data == b"fail":
                 raise ZeroDivisionError("on purpose")
-            Upper.dataReceived(protocol, data)
+            UpperStream.dataReceived(protocol, data)
 
         self.received = received
         port = self.listen(self.binding())
@@ -540,7 +400,7 @@ class StreamTests(ConnectionCase):
         client.sendall(b"fail")
         for other in others:
             self.assertServed(other)
-        self.assertEqual(self.told(protocol), [ZeroDivisionError])
+        self.assertEqual(self.waitForEvents(protocol), [ZeroDivisionError])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_returnsDeferred(self) -> None:
@@ -548,8 +408,8 @@ class StreamTests(ConnectionCase):
         Whatever a protocol returns for a segment means nothing.
         """
 
-        def received(protocol: Noting, data: bytes) -> Deferred[None]:
-            Upper.dataReceived(protocol, data)
+        def received(protocol: StreamRecorder, data: bytes) -> Deferred[None]:
+            UpperStream.dataReceived(protocol, data)
             return Deferred()
 
         self.received = received
@@ -563,7 +423,7 @@ class HalfCloseTests(ConnectionCase):
     Connections that are closed by halves.
     """
 
-    kind = HalfNoting
+    kind = HalfCloseRecorder
 
     def test_ofRead(self) -> None:
         """
@@ -572,12 +432,12 @@ class HalfCloseTests(ConnectionCase):
         client, protocol, transport = self.open()
         client.sendall(b"words")
         client.shutdown(socket.SHUT_WR)
-        self.assertEqual(self.told(protocol), ["read"])
+        self.assertEqual(self.waitForEvents(protocol), ["read"])
         transport.write(b" more")
         self.assertEqual(self.hear(client, 10), b"WORDS more")
         transport.loseConnection()
         self.assertEqual(self.restOf(client), b"")
-        self.assertEqual(protocol.told, ["read", ConnectionDone])
+        self.assertEqual(protocol.events, ["read", ConnectionDone])
 
     def test_ofWrite(self) -> None:
         """
@@ -588,17 +448,17 @@ class HalfCloseTests(ConnectionCase):
             client, protocol, transport = self.open()
             transport.write(data)
             transport.loseWriteConnection()
-            self.assertEqual(protocol.told, [])
+            self.assertEqual(protocol.events, [])
             self.assertTrue(self.restOf(client) == data)
-            self.assertEqual(protocol.told, ["write"])
+            self.assertEqual(protocol.events, ["write"])
             transport.write(b"late")
             client.sendall(b"heard")
             self.segments(protocol, 5)
             client.close()
-            self.assertEqual(self.told(protocol, 2), ["write", "read"])
+            self.assertEqual(self.waitForEvents(protocol, 2), ["write", "read"])
             transport.loseConnection()
             self.turn()
-            self.assertEqual(protocol.told, ["write", "read", ConnectionDone])
+            self.assertEqual(protocol.events, ["write", "read", ConnectionDone])
 
     def test_ofWriteWhileServed(self) -> None:
         """
@@ -606,16 +466,16 @@ class HalfCloseTests(ConnectionCase):
         """
         inside: list[Any] = []
 
-        def received(protocol: HalfNoting, data: bytes) -> None:
+        def received(protocol: HalfCloseRecorder, data: bytes) -> None:
             transport: Any = protocol.transport
             transport.write(data)
             transport.loseWriteConnection()
-            inside.extend(protocol.told)
+            inside.extend(protocol.events)
 
         self.received = received
         client, protocol, _ = self.open()
         client.sendall(b"words")
-        self.assertEqual((self.restOf(client), inside, protocol.told), (b"words", [], ["write"]))
+        self.assertEqual((self.restOf(client), inside, protocol.events), (b"words", [], ["write"]))
 
     def test_ofWriteTwice(self) -> None:
         """
@@ -626,7 +486,7 @@ class HalfCloseTests(ConnectionCase):
         transport.loseWriteConnection()
         self.assertEqual(self.restOf(client), b"")
         self.turn(5)
-        self.assertEqual(protocol.told, ["write"])
+        self.assertEqual(protocol.events, ["write"])
 
     def test_thenClosed(self) -> None:
         """
@@ -634,9 +494,9 @@ class HalfCloseTests(ConnectionCase):
         """
         client, protocol, transport = self.open()
         transport.loseWriteConnection()
-        self.told(protocol)
+        self.waitForEvents(protocol)
         transport.loseConnection()
-        self.assertEqual((protocol.told, self.restOf(client)), (["write", ConnectionDone], b""))
+        self.assertEqual((protocol.events, self.restOf(client)), (["write", ConnectionDone], b""))
 
     def test_raises(self) -> None:
         """
@@ -653,7 +513,7 @@ class HalfCloseTests(ConnectionCase):
                 client.close()
             else:
                 transport.loseWriteConnection()
-            self.assertEqual(self.told(protocol), [ZeroDivisionError])
+            self.assertEqual(self.waitForEvents(protocol), [ZeroDivisionError])
             self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
@@ -675,8 +535,8 @@ class ResetTests(ConnectionCase):
         A connection that the peer resets is lost.
         """
         client, protocol, _ = self.open()
-        reset(client)
-        self.assertEqual(self.told(protocol), [ConnectionLost])
+        closeWithReset(client)
+        self.assertEqual(self.waitForEvents(protocol), [ConnectionLost])
 
     def test_byPeerWhilePaused(self) -> None:
         """
@@ -686,8 +546,8 @@ class ResetTests(ConnectionCase):
         transport.pauseProducing()
         transport.write(bytes(MUCH))
         self.turn(5)
-        reset(client)
-        self.assertEqual(self.told(protocol), [ConnectionLost])
+        closeWithReset(client)
+        self.assertEqual(self.waitForEvents(protocol), [ConnectionLost])
 
 
 class BatchTests(ConnectionCase):
@@ -700,7 +560,7 @@ class BatchTests(ConnectionCase):
         One that is paused by the one served before is not served, until it is resumed.
         """
 
-        def received(protocol: Noting, data: bytes) -> None:
+        def received(protocol: StreamRecorder, data: bytes) -> None:
             for other in self.factory.made:
                 if other is not protocol:
                     other.transport.pauseProducing()  # type: ignore[union-attr]
@@ -886,7 +746,7 @@ class AtOnceTests(ConnectionCase):
         So it is with an answer and the end of the connection.
         """
 
-        def received(protocol: Noting, data: bytes) -> None:
+        def received(protocol: StreamRecorder, data: bytes) -> None:
             transport: Any = protocol.transport
             transport.write(data)
             transport.loseConnection()
@@ -895,7 +755,7 @@ class AtOnceTests(ConnectionCase):
         client, protocol, _ = self.open()
         client.sendall(b"words")
         self.turn()
-        self.assertEqual((client.recv(9), client.recv(9), protocol.told), (b"words", b"", [ConnectionDone]))
+        self.assertEqual((client.recv(9), client.recv(9), protocol.events), (b"words", b"", [ConnectionDone]))
 
     def test_inOrder(self) -> None:
         """
@@ -958,16 +818,16 @@ class AtOnceTests(ConnectionCase):
             other, ended, transport = self.open(port)
 
             def received(
-                protocol: Noting, data: bytes, end: Callable[[Any], None] = end, transport: Any = transport
+                protocol: StreamRecorder, data: bytes, end: Callable[[Any], None] = end, transport: Any = transport
             ) -> None:
                 end(transport)
 
             self.received = received
             client.sendall(b"words")
             other.sendall(b"words")
-            self.told(ended)
+            self.waitForEvents(ended)
             self.turn(3)
-            self.assertEqual((ended.segments, len(ended.told)), ([], 1))
+            self.assertEqual((ended.segments, len(ended.events)), ([], 1))
             port.stopListening()
 
 
@@ -1036,7 +896,7 @@ class LimitTests(ConnectionCase):
             fresh = self.build(None)
 
             def received(
-                protocol: Noting,
+                protocol: StreamRecorder,
                 data: bytes,
                 transport: Any = transport,
                 near: Any = near,
@@ -1050,7 +910,7 @@ class LimitTests(ConnectionCase):
                 fresh.makeConnection(Connection(reused, fresh, port.getHost(), port, 99))
                 if writing:  # noqa: B023 (it is called within this round)
                     fresh.transport.write(bytes(MUCH))
-                self.received = Upper.dataReceived
+                self.received = UpperStream.dataReceived
 
             self.received = received
             if writing:
@@ -1058,9 +918,9 @@ class LimitTests(ConnectionCase):
                 transport.write(bytes(MUCH))
                 self.turn(5)
             client.sendall(b"words")
-            reset(other)
+            closeWithReset(other)
             self.turn()
-            self.assertEqual((len(gone.told), fresh.segments, fresh.told), (1, [], []))
+            self.assertEqual((len(gone.events), fresh.segments, fresh.events), (1, [], []))
             far.sendall(b"words")
             self.assertTrue(self.hear(far, MUCH * writing + 5).endswith(b"WORDS"))
             port.stopListening()
@@ -1086,10 +946,10 @@ class ReceivingTests(UnixCase):
         client, protocol, _ = self.open()
         socket.send_fds(client, [b"words"], [client.fileno()] * 2)
         self.assertEqual(self.hear(client, 5), b"WORDS")
-        for descriptor in protocol.told:
+        for descriptor in protocol.events:
             with socket.socket(fileno=descriptor) as received:
                 self.assertEqual(received.getpeername(), client.getpeername())
-        self.assertEqual(len(protocol.told), 2)
+        self.assertEqual(len(protocol.events), 2)
 
 
 class TLSTests(ConnectionCase):
@@ -1109,7 +969,7 @@ class TLSTests(ConnectionCase):
         secret = os.urandom(70000)
         client, protocol, transport = self.open()
 
-        def received(protocol: Noting, data: bytes) -> None:
+        def received(protocol: StreamRecorder, data: bytes) -> None:
             transport.write(b"plain")
             assert tls is not None
             transport.startTLS(tls.DefaultOpenSSLContextFactory(certificate, certificate))
@@ -1150,7 +1010,7 @@ class TLSTests(ConnectionCase):
         done(lambda: secure.send(b"words"))
         self.assertEqual((done(lambda: secure.recv(100)), protocol.segments), (b"", [b"words"]))
         secure.close()
-        self.told(protocol)
+        self.waitForEvents(protocol)
 
 
 class PlainTLSTests(TLSTests):

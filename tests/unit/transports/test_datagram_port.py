@@ -13,74 +13,18 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionLost
-from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from sockservices.conversation.transport import Transport
-from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
-from sockservices.transports.datagram_port import DatagramPort, UDPPort
-from sockservices.transports.sockets import BoundSocket, openSockets
-from tests.support.loop import LoopCase, descriptors
+from sockservices.transports.bindings import InetBinding, UnixBinding
+from sockservices.transports.datagram_port import UDPPort
+from sockservices.transports.sockets import BoundSocket
+from tests.support.datagram_ports import DatagramPortCase, UpperDatagrams
+from tests.support.loop import descriptors
 
 TCP, UDP, UNIX, UNIXGRAM = Transport
-
-
-class Upper(DatagramProtocol):
-    """
-    Answers each datagram in upper case, where its sender has an address.
-
-    @ivar received: all datagrams, each with its sender and destination.
-    """
-
-    noisy = False
-    transport: Any
-
-    def __init__(self) -> None:
-        self.received: list[tuple[bytes, Any, str | None]] = []
-        self.running = 0
-
-    def startProtocol(self) -> None:
-        """
-        Note it.
-        """
-        self.running += 1
-
-    def stopProtocol(self) -> None:
-        """
-        Note it.
-        """
-        self.running -= 1
-
-    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        """
-        Note and answer it.
-        """
-        self.received.append((datagram, addr, self.transport.destination))
-        if addr is not None:
-            self.transport.write(datagram.upper(), addr)
-
-
-class Faulty:
-    """
-    A socket on which calls fail first, as often as they are told, and each time as they are told.
-    """
-
-    def __init__(self, healthy: socket.socket, **faults: list[int]) -> None:
-        self._healthy = healthy
-        self._faults = faults
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._healthy, name)
-
-        def call(*arguments: Any) -> Any:
-            if self._faults[name]:
-                number = self._faults[name].pop(0)
-                raise OSError(number, os.strerror(number))
-            return method(*arguments)
-
-        return call if name in self._faults else method
 
 
 class Link:
@@ -131,91 +75,7 @@ class Link:
         self.sent.append((datagrams[0], peer, *struct.unpack("=16sI", information)))
 
 
-class PortCase(LoopCase):
-    """
-    A test of a port.
-    """
-
-    def setUp(self) -> None:
-        """
-        Make a protocol.
-        """
-        super().setUp()
-        self.protocol = Upper()
-
-    def listen(self, binding: Binding | None = None, **faults: list[int]) -> DatagramPort:
-        """
-        Listen, by default on any UDP port of 127.0.0.1.
-
-        @param faults: with what calls on the socket shall fail first.
-        """
-        (opened,) = openSockets(binding or InetBinding(UDP, 0))
-        return self.adopt(BoundSocket(Faulty(opened.socket, **faults), opened.path, opened.inode))  # type: ignore[arg-type]
-
-    def adopt(self, opened: BoundSocket) -> DatagramPort:
-        """
-        Listen on an open socket.
-        """
-        kind = DatagramPort if opened.socket.family == socket.AF_UNIX else UDPPort
-        port = kind(opened, self.protocol, self.reactor)
-        port.startListening()
-        self.addCleanup(port.stopListening)
-        return port
-
-    def client(self, port: DatagramPort, host: str | None = None) -> socket.socket:
-        """
-        A client that sends to the port and hears what the port says, from the very address that it sends to.
-
-        @param host: another address of the port than the one that it is bound to.
-        """
-        bound: Any = port.getHost()
-        host = host or bound.host
-        kind = socket.AF_INET6 if ":" in host else socket.AF_INET
-        client: socket.socket = self.keep(socket.socket(kind, socket.SOCK_DGRAM))
-        client.setblocking(False)
-        client.connect((host, bound.port))
-        return client
-
-    def unixClient(self, port: DatagramPort, name: str | bytes | None = None) -> socket.socket:
-        """
-        A client on a Unix socket.
-
-        @param name: its own.
-        """
-        client: socket.socket = self.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        client.setblocking(False)
-        if name is not None:
-            client.bind(name)
-        client.connect(port.socket.getsockname())
-        return client
-
-    def replies(self, client: socket.socket, count: int = 1) -> list[bytes]:
-        """
-        So many replies to a client.
-        """
-        heard: list[bytes] = []
-
-        def received() -> bool:
-            try:
-                heard.append(client.recv(65536))
-            except BlockingIOError:
-                return False
-            return len(heard) == count
-
-        self.until(received)
-        return heard
-
-    def assertServed(self, client: socket.socket, datagram: bytes = b"words") -> None:
-        """
-        A client gets an answer.
-        """
-        client.send(datagram)
-        (reply,) = self.replies(client)
-        self.assertEqual(len(reply), len(datagram))
-        self.assertTrue(reply == datagram.upper())
-
-
-class UDPTests(PortCase):
+class UDPTests(DatagramPortCase):
     """
     UDP on a good day.
     """
@@ -323,7 +183,7 @@ class UDPTests(PortCase):
         self.assertEqual(link.sent, [(b"WORDS", first, local, 7), (b"WORDS", second, local, 0)])
 
 
-class UnixTests(PortCase):
+class UnixTests(DatagramPortCase):
     """
     Unix datagrams.
     """
@@ -396,7 +256,7 @@ class UnixTests(PortCase):
         self.assertServed(self.unixClient(self.port, str(self.folder / "other")))
 
 
-class FaultTests(PortCase):
+class FaultTests(DatagramPortCase):
     """
     No fault of a call on the socket, and none of the protocol, ends the port (T19).
     """
@@ -440,7 +300,7 @@ class FaultTests(PortCase):
         What a protocol raises is said in one line, and the next datagram in the queue is served.
         """
 
-        class Broken(Upper):
+        class Broken(UpperDatagrams):
             def datagramReceived(self, datagram: bytes, addr: Any) -> None:
                 if datagram == b"zero":
                     raise ZeroDivisionError("on\npurpose")
@@ -455,7 +315,7 @@ class FaultTests(PortCase):
         self.assertRegex(said, r"^Broken raised ZeroDivisionError.*purpose.* at \S+:\d+$")
 
 
-class StopTests(PortCase):
+class StopTests(DatagramPortCase):
     """
     What becomes of it all when a port stops.
     """
@@ -502,7 +362,7 @@ class StopTests(PortCase):
         even if it does so every time.
         """
 
-        class Last(Upper):
+        class Last(UpperDatagrams):
             def datagramReceived(self, datagram: bytes, addr: Any) -> None:
                 super().datagramReceived(datagram, addr)
                 self.transport.stopListening()

@@ -7,164 +7,26 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from sockservices.conversation.transport import Transport
 from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
-from sockservices.transports.sockets import BoundSocket, openSockets
 from sockservices.transports.stream_port import StreamPort
-from tests.support.loop import LoopCase, descriptors
+from tests.support.loop import descriptors
+from tests.support.stream_ports import StreamPortCase, UpperStream
 
 TCP, UDP, UNIX, UNIXGRAM = Transport
 
 
-class Upper(Protocol):
-    """
-    Answers in upper case, until its peer ends.
-    """
-
-    factory: Uppers
-
-    def connectionMade(self) -> None:
-        """
-        Note it.
-        """
-        self.factory.made.append(self)
-
-    def dataReceived(self, data: bytes) -> None:
-        """
-        Answer.
-        """
-        assert self.transport is not None
-        self.transport.write(data.upper())
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        Note it.
-        """
-        self.factory.lost.append(self)
-
-
-class Uppers(Factory):
-    """
-    Makes them, and keeps account.
-
-    @ivar build: what makes something else instead.
-    """
-
-    noisy = False
-    protocol: Any = Upper
-    build: Callable[[IAddress | None], Any] | None = None
-
-    def __init__(self) -> None:
-        self.addresses: list[Any] = []
-        self.made: list[Upper] = []
-        self.lost: list[Upper] = []
-        self.running = 0
-
-    def startFactory(self) -> None:
-        """
-        Note it.
-        """
-        self.running += 1
-
-    def stopFactory(self) -> None:
-        """
-        Note it.
-        """
-        self.running -= 1
-
-    def buildProtocol(self, addr: IAddress | None) -> Any:
-        """
-        Make one.
-        """
-        self.addresses.append(addr)
-        return (self.build or super().buildProtocol)(addr)
-
-
-class Faulty:
-    """
-    A listening socket on which accept(2) fails first, as often as it is told, and each time as it is told.
-    """
-
-    def __init__(self, listening: socket.socket, faults: list[int]) -> None:
-        self._listening = listening
-        self._faults = faults
-
-    def accept(self) -> Any:
-        """
-        Fail, or accept.
-        """
-        if self._faults:
-            number = self._faults.pop(0)
-            raise OSError(number, os.strerror(number))
-        return self._listening.accept()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._listening, name)
-
-
-class PortCase(LoopCase):
-    """
-    A test of a port.
-
-    @cvar plain: whether its connections have Twisted's own transports.
-    """
-
-    plain = False
-
-    def setUp(self) -> None:
-        """
-        Make a factory.
-        """
-        super().setUp()
-        self.factory = Uppers()
-        self.addCleanup(self.disconnect)
-
-    def disconnect(self) -> None:
-        """
-        Close all connections.
-        """
-        for protocol in self.factory.made:
-            if protocol not in self.factory.lost:
-                transport: Any = protocol.transport
-                transport.connectionLost(Failure(ConnectionDone()))
-
-    def listen(
-        self, binding: Binding | None = None, faults: list[int] | None = None, reactor: Any = None
-    ) -> StreamPort:
-        """
-        Listen, by default on any TCP port of 127.0.0.1.
-
-        @param faults: with what accept(2) shall fail first.
-        """
-        (opened,) = openSockets(binding or InetBinding(TCP, 0))
-        if faults is not None:
-            listening: Any = Faulty(opened.socket, faults)
-            opened = BoundSocket(listening, opened.path, opened.inode)
-        port = StreamPort(opened, self.factory, reactor or self.reactor, self.plain)
-        port.startListening()
-        self.addCleanup(port.stopListening)
-        return port
-
-    def assertServed(self, client: socket.socket) -> None:
-        """
-        A client gets an answer.
-        """
-        client.sendall(b"words")
-        self.assertEqual(self.hear(client, 5), b"WORDS")
-
-
-class ServingTests(PortCase):
+class ServingTests(StreamPortCase):
     """
     What a port does on a good day.
     """
@@ -247,7 +109,7 @@ class ServingTests(PortCase):
         self.assertEqual((descriptors(), events), (before, []))
 
 
-class StopTests(PortCase):
+class StopTests(StreamPortCase):
     """
     What becomes of it all when a port stops.
     """
@@ -338,7 +200,7 @@ class StopTests(PortCase):
         self.assertEqual(descriptors(), before)
 
 
-class ExhaustedTests(PortCase):
+class ExhaustedTests(StreamPortCase):
     """
     No descriptor or no memory for another connection: it waits, and so does the port.
     """
@@ -415,7 +277,7 @@ class ExhaustedTests(PortCase):
         self.assertServed(client)
 
 
-class FaultTests(PortCase):
+class FaultTests(StreamPortCase):
     """
     What goes wrong with one connection is no other's trouble.
     """
@@ -485,7 +347,7 @@ class FaultTests(PortCase):
         A protocol that raises when it is connected is reset: it would stay open for ever.
         """
 
-        class Broken(Upper):
+        class Broken(UpperStream):
             def connectionMade(self) -> None:
                 raise ZeroDivisionError("on purpose")
 
