@@ -20,7 +20,7 @@ from sockservices.conversation.transport import Transport
 from sockservices.responders import Chargen, Echo, Upper
 from sockservices.testing import converse
 from tests.support.layers import delay, trace
-from tests.support.loop import LoopCase
+from tests.support.loop import PATIENCE, LoopCase
 
 #: By a transport that only the test knows.
 anyConversation: Any = converse
@@ -90,7 +90,11 @@ class StreamLayerTests(LoopCase):
             received.extend(piece)
             return not piece
 
-        self.until(turned)
+        # A reactor that waits 10 ms for an event in each turn would need a minute for small reads.
+        end = self.reactor.seconds() + PATIENCE
+        while not turned():
+            self.assertLess(self.reactor.seconds(), end)
+            self.turn()
         return bytes(received)
 
     def test_halfClose(self) -> None:

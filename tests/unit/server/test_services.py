@@ -221,12 +221,10 @@ class FailingTests(LoopCase):
         self.successResultOf(service.stopService())
 
 
-class LifeTests(LoopCase):
+class ServiceCase(LoopCase):
     """
-    From start to stop, and on again.
+    A test of services over real sockets.
     """
-
-    cycles = 100
 
     def setUp(self) -> None:
         """
@@ -264,6 +262,134 @@ class LifeTests(LoopCase):
         """
         client.send(b"words")
         self.assertEqual(self.hear(client, 5), b"words")
+
+
+class ReactorTests(ServiceCase):
+    """
+    Services on an epoll reactor.
+    """
+
+    cycles = 100
+
+    def test_stream(self) -> None:
+        """
+        Connections are served, and recorded when they end.
+        """
+        service = self.stream()
+        service.startService()
+        client = self.connect(self.host(service))
+        self.assertEchoes(client)
+        client.close()
+        self.until(lambda: self.visits)
+        (visit,) = self.visits
+        self.assertEqual(
+            (visit.service, visit.transport, visit.received, visit.sent, visit.outcome),
+            ("echo", "tcp", 5, 5, Outcome.DONE),
+        )
+
+    def test_datagram(self) -> None:
+        """
+        Datagrams are answered, and recorded.
+        """
+        service = self.datagram()
+        service.startService()
+        client = self.keep(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        client.setblocking(False)
+        client.connect((self.host(service).host, self.host(service).port))
+        self.assertEchoes(client)
+        self.assertEqual([visit.outcome for visit in self.visits], [Outcome.DONE])
+
+    def test_again(self) -> None:
+        """
+        Stopped, it can be started again.
+        """
+        for service in (self.stream(), self.stream(f"unix:{self.folder}/socket")):
+            for _ in range(3):
+                service.startService()
+                client = self.connect(self.host(service))
+                self.assertEchoes(client)
+                client.close()
+                self.wait(service.stopService())
+        service = self.datagram()
+        for _ in range(3):
+            service.startService()
+            self.successResultOf(service.stopService())
+        self.assertQuiet()
+
+    def test_stopWaitsForTheLast(self) -> None:
+        """
+        A stop is over when the last conversation is, each of which is recorded by then.
+        """
+        service = self.stream()
+        service.startService()
+        clients = [self.connect(self.host(service)) for _ in range(3)]
+        for client in clients:
+            self.assertEchoes(client)
+        self.assertEqual(service.connections, 3)
+        stopped = service.stopService()
+        ended = []
+        stopped.addCallback(lambda _: ended.append(len(self.visits)))
+        self.assertEqual((ended, self.visits), ([], []))
+        for client in clients:
+            self.assertEqual(self.hear(client), b"")
+            client.close()
+        self.until(lambda: ended)
+        self.assertEqual(ended, [3])
+        self.assertEqual({visit.outcome for visit in self.visits}, {Outcome.DRAINED})
+        self.assertEqual(service.connections, 0)
+        self.assertQuiet()
+
+    def test_stopAtOnce(self) -> None:
+        """
+        Without time to drain, conversations are reset.
+        """
+        service = self.stream(policy=Policy(drain=0.0))
+        service.startService()
+        client = self.connect(self.host(service))
+        client.send(bytes(2**20))
+        self.turn(3)
+        self.wait(service.stopService())
+        self.assertEqual([visit.outcome for visit in self.visits], [Outcome.DRAINED])
+        self.assertQuiet()
+
+    def test_waitingAreServed(self) -> None:
+        """
+        Who waits to be accepted when a service stops is served, and owed its answer (T20).
+        """
+        service = self.stream()
+        service.startService()
+        clients = [self.connect(self.host(service)) for _ in range(10)]
+        for client in clients:
+            client.send(b"words")
+            client.shutdown(socket.SHUT_WR)
+        stopped = service.stopService()
+        for client in clients:
+            self.assertEqual(self.hear(client, 10), b"words")
+        self.wait(stopped)
+        self.assertEqual([visit.sent for visit in self.visits], [5] * 10)
+
+    def test_nothingLeft(self) -> None:
+        """
+        Many starts and stops, each with a conversation, leave no descriptor and nothing in the reactor (T29).
+        """
+        stream, datagram = self.stream(), self.datagram()
+        before = descriptors()
+        for _ in range(self.cycles):
+            stream.startService()
+            datagram.startService()
+            client = self.connect(self.host(stream))
+            self.assertEchoes(client)
+            client.close()
+            self.wait(stream.stopService())
+            self.successResultOf(datagram.stopService())
+        self.assertQuiet()
+        self.assertEqual(descriptors(), before)
+
+
+class LifeTests(ServiceCase):
+    """
+    The states of a service.
+    """
 
     def test_port(self) -> None:
         """
@@ -319,34 +445,6 @@ class LifeTests(LoopCase):
             ],
         )
 
-    def test_stream(self) -> None:
-        """
-        Connections are served, and recorded when they end.
-        """
-        service = self.stream()
-        service.startService()
-        client = self.connect(self.host(service))
-        self.assertEchoes(client)
-        client.close()
-        self.until(lambda: self.visits)
-        (visit,) = self.visits
-        self.assertEqual(
-            (visit.service, visit.transport, visit.received, visit.sent, visit.outcome),
-            ("echo", "tcp", 5, 5, Outcome.DONE),
-        )
-
-    def test_datagram(self) -> None:
-        """
-        Datagrams are answered, and recorded.
-        """
-        service = self.datagram()
-        service.startService()
-        client = self.keep(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        client.setblocking(False)
-        client.connect((self.host(service).host, self.host(service).port))
-        self.assertEchoes(client)
-        self.assertEqual([visit.outcome for visit in self.visits], [Outcome.DONE])
-
     def test_twistedsStrings(self) -> None:
         """
         An endpoint of Twisted's that we know nothing of serves as well.
@@ -360,23 +458,6 @@ class LifeTests(LoopCase):
         self.until(lambda: self.visits)
         self.assertEqual(self.visits[0].sent, 5)
         self.wait(service.stopService())
-
-    def test_again(self) -> None:
-        """
-        Stopped, it can be started again.
-        """
-        for service in (self.stream(), self.stream(f"unix:{self.folder}/socket")):
-            for _ in range(3):
-                service.startService()
-                client = self.connect(self.host(service))
-                self.assertEchoes(client)
-                client.close()
-                self.wait(service.stopService())
-        service = self.datagram()
-        for _ in range(3):
-            service.startService()
-            self.successResultOf(service.stopService())
-        self.assertQuiet()
 
     def test_opened(self) -> None:
         """
@@ -409,58 +490,6 @@ class LifeTests(LoopCase):
         self.assertRaises(ConnectionRefusedError, self.connect, host)
         self.assertQuiet()
 
-    def test_stopWaitsForTheLast(self) -> None:
-        """
-        A stop is over when the last conversation is, each of which is recorded by then.
-        """
-        service = self.stream()
-        service.startService()
-        clients = [self.connect(self.host(service)) for _ in range(3)]
-        for client in clients:
-            self.assertEchoes(client)
-        self.assertEqual(service.connections, 3)
-        stopped = service.stopService()
-        ended = []
-        stopped.addCallback(lambda _: ended.append(len(self.visits)))
-        self.assertEqual((ended, self.visits), ([], []))
-        for client in clients:
-            self.assertEqual(self.hear(client), b"")
-            client.close()
-        self.until(lambda: ended)
-        self.assertEqual(ended, [3])
-        self.assertEqual({visit.outcome for visit in self.visits}, {Outcome.DRAINED})
-        self.assertEqual(service.connections, 0)
-        self.assertQuiet()
-
-    def test_stopAtOnce(self) -> None:
-        """
-        Without time to drain, conversations are reset.
-        """
-        service = self.stream(policy=Policy(drain=0.0))
-        service.startService()
-        client = self.connect(self.host(service))
-        client.send(bytes(2**20))
-        self.turn(3)
-        self.wait(service.stopService())
-        self.assertEqual([visit.outcome for visit in self.visits], [Outcome.DRAINED])
-        self.assertQuiet()
-
-    def test_waitingAreServed(self) -> None:
-        """
-        Who waits to be accepted when a service stops is served, and owed its answer (T20).
-        """
-        service = self.stream()
-        service.startService()
-        clients = [self.connect(self.host(service)) for _ in range(10)]
-        for client in clients:
-            client.send(b"words")
-            client.shutdown(socket.SHUT_WR)
-        stopped = service.stopService()
-        for client in clients:
-            self.assertEqual(self.hear(client, 10), b"words")
-        self.wait(stopped)
-        self.assertEqual([visit.sent for visit in self.visits], [5] * 10)
-
     def test_cut(self) -> None:
         """
         All conversations can be ended now; services for datagrams have none.
@@ -475,28 +504,13 @@ class LifeTests(LoopCase):
         gram.cut()
         self.assertEqual(gram.connections, 0)
 
-    def test_nothingLeft(self) -> None:
-        """
-        Many starts and stops, each with a conversation, leave no descriptor and nothing in the reactor (T29).
-        """
-        stream, datagram = self.stream(), self.datagram()
-        before = descriptors()
-        for _ in range(self.cycles):
-            stream.startService()
-            datagram.startService()
-            client = self.connect(self.host(stream))
-            self.assertEchoes(client)
-            client.close()
-            self.wait(stream.stopService())
-            self.successResultOf(datagram.stopService())
-        self.assertQuiet()
-        self.assertEqual(descriptors(), before)
 
+class TwistedTransportTests(ReactorTests):
+    """
+    Services whose connections have Twisted's own transports.
+    """
 
-class PlainTests(LifeTests):
-    """
-    The same with Twisted's own transports.
-    """
+    cycles = 20
 
     def stream(self, endpoint: Any = "tcp:0", policy: Policy = Policy()) -> ListenerService:  # noqa: B008
         """
@@ -511,28 +525,30 @@ class PlainTests(LifeTests):
         return service
 
 
-class SelectTests(LifeTests):
+class SelectReactorTests(ReactorTests):
     """
-    The same by select(2).
-    """
-
-    def makeReactor(self) -> Any:
-        """
-        One that no other test has seen.
-        """
-        return SelectReactor()
-
-
-class AsyncioTests(LifeTests):
-    """
-    The same in an event loop of asyncio, whose turns take longer.
+    Services on a reactor that uses select(2).
     """
 
     cycles = 20
 
     def makeReactor(self) -> Any:
         """
-        One that no other test has seen.
+        Make a reactor for this test.
+        """
+        return SelectReactor()
+
+
+class AsyncioReactorTests(ReactorTests):
+    """
+    Services on a reactor that runs in an asyncio event loop, whose iterations take longer.
+    """
+
+    cycles = 20
+
+    def makeReactor(self) -> Any:
+        """
+        Make a reactor for this test.
         """
         loop = asyncio.SelectorEventLoop()
         self.addCleanup(loop.close)

@@ -601,12 +601,6 @@ class UnixHalfCloseTests(UnixCase, HalfCloseTests):
     """
 
 
-class UnixBatchTests(UnixCase, BatchTests):
-    """
-    The same over Unix sockets.
-    """
-
-
 class UnixTests(UnixCase):
     """
     What Unix-stream connections have of their own.
@@ -661,66 +655,11 @@ class UnixTests(UnixCase):
         """
         Descriptors that nobody wants are dropped.
         """
-        client, _, _ = self.open()
-        before = descriptors()
-        socket.send_fds(client, [b"words"], [client.fileno()] * 16)
-        self.assertEqual((self.hear(client, 5), descriptors()), (b"WORDS", before))
-
-
-class PlainTCPTests(TCPTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
-
-
-class PlainStreamTests(StreamTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
-
-
-class PlainHalfCloseTests(HalfCloseTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
-
-
-class PlainResetTests(ResetTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
-
-
-class PlainBatchTests(BatchTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
-
-
-class PlainUnixStreamTests(UnixStreamTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
-
-
-class PlainUnixTests(UnixTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
+        for self.plain in (False, True):
+            client, _, _ = self.open()
+            before = descriptors()
+            socket.send_fds(client, [b"words"], [client.fileno()] * 16)
+            self.assertEqual((self.hear(client, 5), descriptors()), (b"WORDS", before))
 
 
 class AtOnceTests(ConnectionCase):
@@ -1011,11 +950,3 @@ class TLSTests(ConnectionCase):
         self.assertEqual((done(lambda: secure.recv(100)), protocol.segments), (b"", [b"words"]))
         secure.close()
         self.waitForEvents(protocol)
-
-
-class PlainTLSTests(TLSTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True

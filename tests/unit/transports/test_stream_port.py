@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from itertools import product
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -19,6 +20,7 @@ from twisted.python.failure import Failure
 
 from sockservices.conversation.transport import Transport
 from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
+from sockservices.transports.interfaces import IStreamTransport
 from sockservices.transports.stream_port import StreamPort
 from tests.support.loop import descriptors
 from tests.support.stream_ports import StreamPortCase, UpperStream
@@ -40,7 +42,7 @@ class ServingTests(StreamPortCase):
             (InetBinding(TCP, 0, "::1"), IPv6Address),
             (UnixBinding(UNIX, str(self.folder / "socket")), UNIXAddress),
         ]
-        for binding, kind in bindings:
+        for (binding, kind), self.plain in product(bindings, (False, True)):
             port = self.listen(binding)
             client = self.connect(port.getHost())
             self.assertServed(client)
@@ -51,6 +53,8 @@ class ServingTests(StreamPortCase):
             if not isinstance(binding, UnixBinding):
                 self.assertEqual(self.factory.addresses[-1], transport.getPeer())
                 self.assertEqual(transport.getPeer().port, client.getsockname()[1])
+            self.assertEqual(IStreamTransport.providedBy(transport), not self.plain)
+            self.successResultOf(port.stopListening())
 
     def test_namedUnixPeer(self) -> None:
         """
@@ -99,14 +103,15 @@ class ServingTests(StreamPortCase):
         The descriptors that a Unix peer passes along are not even received, nor told of in the log, and what it says is
         answered.
         """
-        client = self.connect(self.listen(UnixBinding(UNIX, str(self.folder / "socket"))).getHost())
-        self.assertServed(client)
-        before = descriptors()
-        with capturedLogs() as events:
-            for _ in range(8):
-                socket.send_fds(client, [b"words"], [client.fileno()] * 64)
-                self.assertEqual(self.hear(client, 5), b"WORDS")
-        self.assertEqual((descriptors(), events), (before, []))
+        for self.plain in (False, True):
+            client = self.connect(self.listen(UnixBinding(UNIX, str(self.folder / f"{self.plain}"))).getHost())
+            self.assertServed(client)
+            before = descriptors()
+            with capturedLogs() as events:
+                for _ in range(8):
+                    socket.send_fds(client, [b"words"], [client.fileno()] * 64)
+                    self.assertEqual(self.hear(client, 5), b"WORDS")
+            self.assertEqual((descriptors(), events), (before, []))
 
 
 class StopTests(StreamPortCase):
@@ -352,41 +357,10 @@ class FaultTests(StreamPortCase):
                 raise ZeroDivisionError("on purpose")
 
         self.factory.protocol = Broken
-        client = self.connect(self.listen().getHost())
-        before = descriptors()
-        with capturedLogs() as events:
-            self.assertRaises(ConnectionResetError, self.hear, client)
-        self.assertIn("ZeroDivisionError", formatEvent(events[0]))
-        self.assertEqual((len(events), len(self.factory.lost), descriptors()), (1, 1, before))
-
-
-class PlainServingTests(ServingTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
-
-
-class PlainStopTests(StopTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
-
-
-class PlainExhaustedTests(ExhaustedTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
-
-
-class PlainFaultTests(FaultTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
+        for count, self.plain in enumerate((False, True), 1):
+            client = self.connect(self.listen().getHost())
+            before = descriptors()
+            with capturedLogs() as events:
+                self.assertRaises(ConnectionResetError, self.hear, client)
+            self.assertIn("ZeroDivisionError", formatEvent(events[0]))
+            self.assertEqual((len(events), len(self.factory.lost), descriptors()), (1, count, before))
