@@ -21,9 +21,13 @@ from sockservices.responders import Chargen, Echo, Upper
 from sockservices.testing import converse
 from tests.support.layers import delay, trace
 from tests.support.loop import PATIENCE, LoopCase
+from tests.support.sockets import closeWithReset
 
 #: By a transport that only the test knows.
 anyConversation: Any = converse
+
+#: More than the kernel buffers for both directions of a connection (tcp_rmem, tcp_wmem, and the same for the client).
+MAX_KERNEL_BUFFERS = 1 << 26
 
 #: More than all buffers of a connection have room for.
 LONG = os.urandom(1 << 20) * 8
@@ -123,23 +127,42 @@ class StreamLayerTests(LoopCase):
 
         self.eachCase(slowReader)
 
+    def test_backPressure(self) -> None:
+        """
+        The server stops reading from a peer that does not read.
+        """
+        for endpoint in ("tcp:0", f"unix:{self.folder}/socket"):
+            _, client = self.serve(endpoint, [trace.StreamTrace])
+            sent = blocked = 0
+            while blocked < 100:
+                try:
+                    sent += client.send(LONG)
+                    blocked = 0
+                except BlockingIOError:
+                    blocked += 1
+                self.assertLess(sent, MAX_KERNEL_BUFFERS)
+                self.turn()
+            closeWithReset(client)
+
     def test_drain(self) -> None:
         """
         A stop waits for what layers hold back.
         """
+        served: list[tuple[Any, socket.socket]] = []
 
-        def drain(endpoint: str, layers: list[Any]) -> None:
-            service, client = self.serve(endpoint, layers)
-            client.sendall(b"before the stop")
-            self.turn(3)
-            stopped = service.stopService()
+        def start(endpoint: str, layers: list[Any]) -> None:
+            served.append(self.serve(endpoint, layers))
+            served[-1][1].sendall(b"before the stop")
+
+        self.eachCase(start)
+        self.turn(3)
+        stopped = [service.stopService() for service, _ in served]
+        for _, client in served:
             self.assertEqual(self.hear(client, 100), b"before the stop")
             client.close()
-            self.wait(stopped)
-            self.assertEqual([visit.outcome for visit in self.visits], [Outcome.DRAINED])
-            self.visits.clear()
-
-        self.eachCase(drain)
+        for each in stopped:
+            self.wait(each)
+        self.assertEqual([visit.outcome for visit in self.visits], [Outcome.DRAINED] * len(served))
 
     def test_trace(self) -> None:
         """

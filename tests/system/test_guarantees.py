@@ -6,6 +6,7 @@ time. T01 to T30 are their names in the list of what can go wrong.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import random
 import re
@@ -154,7 +155,7 @@ def test_peersThatDoNotReadAreBoundedAndReset(service: str, transport: str, tmp_
     """
     listener = f"{service}=tcp:0" if transport == "tcp" else f"{service}=unix:{tmp_path}/socket"
     with (
-        Watched("--listen", listener, "--listen", "echo=tcp:0", "--stall-timeout", "2") as server,
+        Watched("--listen", listener, "--listen", "echo=tcp:0", "--stall-timeout", "1") as server,
         ExitStack() as stack,
     ):
         probe = stack.enter_context(Probe(server.address("echo")))
@@ -172,7 +173,7 @@ def test_peersThatDoNotReadAreBoundedAndReset(service: str, transport: str, tmp_
         time.sleep(0.5)
         assert server.resident() - server.memory < 4 * MIB
         server.waitForCount("stalled", 10, 5)
-        assert 1.9 < time.monotonic() - began < 4
+        assert 0.9 < time.monotonic() - began < 3
         for peer in peers:
             peer.settimeout(5)
             with pytest.raises(ConnectionError) if transport == "tcp" else suppress(ConnectionError):
@@ -185,12 +186,12 @@ def test_aPeerThatIsOwedLittleStallsAsSoon() -> None:
     """
     What is owed need not fill a buffer: a peer that takes nothing of it is reset as soon as any other.
     """
-    with Watched("--service", "echo=0", "--stall-timeout", "2") as server, socket.socket() as peer:
+    with Watched("--service", "echo=0", "--stall-timeout", "1") as server, socket.socket() as peer:
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         peer.connect(server.address("echo"))
         peer.sendall(bytes(60_000))
         said = server.waitFor("stalled", 10)
-        assert 2 <= float(re.findall(r"([\d.]+) s,", said)[0]) < 2.6
+        assert 1 <= float(re.findall(r"([\d.]+) s,", said)[0]) < 1.6
 
 
 def test_anUrgentByteStaysInItsPlace() -> None:
@@ -230,8 +231,8 @@ def test_silentPeersAreEndedAtTheirDeadline() -> None:
     """
     Whoever connects and is silent, or says a byte now and then to a service that waits for more, is ended (T01).
     """
-    with Watched("--service", "all=0", "--timeout", "1", "--idle-timeout", "1.5") as server:
-        deadlines = {"welcome": 1.0, "echo": 1.5, "upper": 1.5, "discard": 1.5, "hello": 1.5}
+    with Watched("--service", "all=0", "--timeout", "0.5", "--idle-timeout", "1") as server:
+        deadlines = {"welcome": 0.5, "echo": 1.0, "upper": 1.0, "discard": 1.0, "hello": 1.0}
         with Probe(server.address("echo")) as probe, ExitStack() as stack:
             clients = [
                 (service, stack.enter_context(connect(server.address(service), SOURCES[number % 8])), time.monotonic())
@@ -312,8 +313,8 @@ def test_theRateOfConnectionsHolds() -> None:
 
         began = time.monotonic()
         count = 0
-        for number in range(400):
-            time.sleep(max(0.0, began + number / 200 - time.monotonic()))
+        for number in range(300):
+            time.sleep(max(0.0, began + number / 300 - time.monotonic()))
             count += served("127.0.0.2")
         elapsed = time.monotonic() - began
         assert abs(count - (100 + 50 * elapsed)) <= 6
@@ -347,17 +348,26 @@ def test_noReplyIsLongerThanItMayBe() -> None:
     """
     For every service: at most one reply, no longer than the request, or 40 bytes (T12 over the wire, some sizes).
     """
-    with Watched("--service", "all=0", "--proto", "udp") as server:
-        for service in names():
-            with socket.socket(type=socket.SOCK_DGRAM) as client:
-                client.connect(server.address(service, "udp"))
-                client.settimeout(0.05)
-                for size in (0, 1, 39, 40, 41, 200, 600):
-                    client.send(bytes(size))
-                    with suppress(TimeoutError):
-                        assert len(client.recv(65536)) <= max(size, 40), service
-                        client.recv(65536)
-                        pytest.fail(f"{service} replied twice")
+    with Watched("--service", "all=0", "--proto", "udp") as server, ExitStack() as stack:
+        clients = []
+        for service, size in itertools.product(names(), (0, 1, 39, 40, 41, 200, 600)):
+            client = stack.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+            client.connect(server.address(service, "udp"))
+            client.settimeout(0.3)
+            client.send(bytes(size))
+            clients.append((service, size, client))
+        with suppress(TimeoutError):
+            clients[0][2].recv(65536, socket.MSG_PEEK)
+        time.sleep(0.3)
+        replies = 0
+        for service, size, client in clients:
+            client.setblocking(False)
+            with suppress(BlockingIOError):
+                assert len(client.recv(65536)) <= max(size, 40), service
+                replies += 1
+                client.recv(65536)
+                pytest.fail(f"{service} replied twice")
+        assert replies > len(clients) / 2
 
 
 def test_serversDoNotAnswerEachOther() -> None:
@@ -467,7 +477,7 @@ def test_aClockThatIsSetEndsNothing(tmp_path: Path) -> None:
     offset.write_text("0")
     (tmp_path / "sitecustomize.py").write_text(SETTABLE.format(offset=str(offset)))
     path = f"{tmp_path}:{environment()['PYTHONPATH']}"
-    arguments = ("--service", "echo=0", "--service", "time=0", "--service", "welcome=0", "--timeout", "2")
+    arguments = ("--service", "echo=0", "--service", "time=0", "--service", "welcome=0", "--timeout", "1")
     with (
         Twistd(*arguments, env=environment(PYTHONPATH=path)) as server,
         connect(server.address("echo")) as kept,
@@ -482,7 +492,7 @@ def test_aClockThatIsSetEndsNothing(tmp_path: Path) -> None:
             kept.sendall(b"still there?")
             assert kept.recv(100) == b"still there?"
         assert timed.recv(1) == b""
-        assert abs(time.monotonic() - began - 2) < 0.2
+        assert abs(time.monotonic() - began - 1) < 0.2
 
 
 @pytest.mark.slow

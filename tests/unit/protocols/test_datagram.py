@@ -547,7 +547,7 @@ class ArbitraryTests(LogCase):
         st.binary(max_size=107).map(lambda name: b"\0" + name),
     )
 
-    @settings(deadline=None, max_examples=200)
+    @settings(deadline=None, max_examples=100)
     @given(
         name=st.sampled_from(names()),
         datagrams=st.lists(st.tuples(st.binary(max_size=600), ADDRESSES), max_size=10),

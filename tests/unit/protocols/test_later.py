@@ -76,14 +76,6 @@ class LaterContractTests(ResponderContract, SynchronousTestCase):
         CLOCK.advance(0.1)
 
 
-class CoroutineContractTests(LaterContractTests):
-    """
-    So does one that is a coroutine.
-    """
-
-    responder = Coroutine
-
-
 class EveryTransportTests(SynchronousTestCase):
     """
     Tests over all transports, in memory.
