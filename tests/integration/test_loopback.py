@@ -36,7 +36,7 @@ TCP, UDP, UNIX, UNIXGRAM = Transport
 
 MIB = 2**20
 
-#: The most bytes that the server may hold in user space for one peer.
+#: The maximum number of bytes in user-space buffers for one peer.
 BOUND = 128 * 1024
 
 #: Seconds in which anything must have happened.
