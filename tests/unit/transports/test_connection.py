@@ -46,32 +46,32 @@ try:
 except ImportError:
     tls = None
 
-#: More than any kernel takes before the peer reads.
-MUCH = 1 << 23
+#: More bytes than the kernel buffers for a peer that does not read.
+LONG = 1 << 23
 
-#: The most that is read at a time, less what is held.
-MOST = 131072
+#: The maximum of a read plus the buffered output, in bytes.
+MAX_BUFFER = 131072
 
-#: The least.
+#: The minimum size of a read, in bytes.
 MIN_READ = 4096
 
 
 @implementer(IFileDescriptorReceiver)
 class Receiving(StreamRecorder):
     """
-    One that wants descriptors.
+    A recorder that accepts descriptors.
     """
 
     def fileDescriptorReceived(self, descriptor: int) -> None:
         """
-        Note it.
+        Record the descriptor.
         """
         self.events.append(descriptor)
 
 
 class Producer:
     """
-    One that notes what is asked of it.
+    A producer that records the calls of its methods.
     """
 
     def __init__(self) -> None:
@@ -79,26 +79,26 @@ class Producer:
 
     def pauseProducing(self) -> None:
         """
-        Note it.
+        Record the call.
         """
         self.asked.append("pause")
 
     def resumeProducing(self) -> None:
         """
-        Note it.
+        Record the call.
         """
         self.asked.append("resume")
 
     def stopProducing(self) -> None:
         """
-        Note it.
+        Record the call.
         """
         self.asked.append("stop")
 
 
-class Pulled:
+class PullProducer:
     """
-    A producer that writes a piece when it is asked to, and closes the connection after the last.
+    A pull producer that writes one piece for each call, and closes the connection after the last.
     """
 
     def __init__(self, transport: Any, pieces: list[bytes]) -> None:
@@ -107,7 +107,7 @@ class Pulled:
 
     def resumeProducing(self) -> None:
         """
-        Write a piece, or close.
+        Write the next piece, or close.
         """
         if self._pieces:
             self._transport.write(self._pieces.pop(0))
@@ -117,18 +117,18 @@ class Pulled:
 
     def stopProducing(self) -> None:
         """
-        There is nothing to stop.
+        Do nothing.
         """
 
 
 class TCPTests(ConnectionCase):
     """
-    What TCP connections have of their own.
+    What is specific to TCP connections.
     """
 
     def test_interfaces(self) -> None:
         """
-        They are what Twisted's are.
+        A connection provides the interfaces of Twisted's own.
         """
         _, _, transport = self.open()
         for interface in (ITCPTransport, IConsumer, IPushProducer, IHalfCloseableDescriptor):
@@ -136,7 +136,7 @@ class TCPTests(ConnectionCase):
 
     def test_addresses(self) -> None:
         """
-        They know both ends.
+        A connection knows both addresses.
         """
         port = self.listen()
         client, _, transport = self.open(port)
@@ -146,7 +146,7 @@ class TCPTests(ConnectionCase):
 
     def test_options(self) -> None:
         """
-        The options of TCP can be set and asked for.
+        C{TCP_NODELAY} and C{SO_KEEPALIVE} can be set and read.
         """
         _, _, transport = self.open()
         for value in (True, False):
@@ -154,17 +154,17 @@ class TCPTests(ConnectionCase):
             transport.setTcpKeepAlive(value)
             self.assertEqual((transport.getTcpNoDelay(), transport.getTcpKeepAlive()), (value, value))
 
-    def test_names(self) -> None:
+    def test_logPrefix(self) -> None:
         """
-        They name themselves by protocol and number.
+        The repr and the log prefix name the protocol and the serial number.
         """
         _, _, transport = self.open()
         self.assertIn("StreamRecorder", repr(transport))
         self.assertEqual(transport.logPrefix(), f"StreamRecorder,{transport.sessionno},127.0.0.1")
 
-    def test_namesWhenLost(self) -> None:
+    def test_logPrefixAfterTheEnd(self) -> None:
         """
-        They still do something of the kind when they are lost.
+        They do so after the connection is lost, too.
         """
         client, protocol, transport = self.open()
         client.close()
@@ -175,21 +175,21 @@ class TCPTests(ConnectionCase):
 
 class StreamTests(ConnectionCase):
     """
-    What connections have in common.
+    What TCP and Unix connections have in common.
     """
 
     def test_writeSequence(self) -> None:
         """
-        A sequence is written in its order.
+        The pieces of a sequence are written in their order.
         """
         client, _, transport = self.open()
         transport.writeSequence([b"a", b"", b"bc"])
         transport.writeSequence([])
         self.assertEqual(self.hear(client, 3), b"abc")
 
-    def test_writeOther(self) -> None:
+    def test_writeRejectsOtherTypes(self) -> None:
         """
-        Nothing but bytes can be written.
+        C{write} raises TypeError for anything but bytes.
         """
         client, _, transport = self.open()
         for data in ("text", None, bytearray(b"bytes"), memoryview(b"bytes")):
@@ -199,15 +199,15 @@ class StreamTests(ConnectionCase):
 
     def test_writeNothing(self) -> None:
         """
-        To write nothing does nothing.
+        Writing C{b""} does nothing.
         """
         client, _, transport = self.open()
         transport.write(b"")
         self.assertServed(client)
 
-    def test_writeLate(self) -> None:
+    def test_writeAfterTheEnd(self) -> None:
         """
-        What is written when the connection is lost, or about to be, raises nothing.
+        Writing after C{loseConnection}, or when the connection is lost, raises nothing.
         """
         client, protocol, transport = self.open()
         transport.write(b"words")
@@ -222,9 +222,9 @@ class StreamTests(ConnectionCase):
         self.turn()
         self.assertEqual(protocol.events, [ConnectionDone])
 
-    def test_writeToLost(self) -> None:
+    def test_writeToAClosedPeer(self) -> None:
         """
-        Whose peer has gone learns of it from the reactor, not from what it writes.
+        A failed write does not call the protocol. The reactor reports the loss.
         """
         client, protocol, transport = self.open()
         closeWithReset(client)
@@ -234,26 +234,26 @@ class StreamTests(ConnectionCase):
         self.waitForEvents(protocol)
         self.assertEqual(len(protocol.events), 1)
 
-    def test_much(self) -> None:
+    def test_moreThanTheKernelBuffers(self) -> None:
         """
-        What a late reader asked for arrives whole and in order, and a push producer is paused until it has.
+        Data beyond the kernel's buffers arrives whole and in order. A push producer is paused until it is written.
         """
         client, _, transport = self.open()
         producer = Producer()
-        data = os.urandom(MUCH)
+        data = os.urandom(LONG)
         transport.registerProducer(producer, True)
         transport.write(data[:-5])
         self.assertEqual(producer.asked, ["pause"])
         transport.write(data[-5:])
         self.turn(5)
-        self.assertTrue(self.hear(client, MUCH) == data)
+        self.assertTrue(self.hear(client, LONG) == data)
         self.assertEqual((producer.asked[-1], producer.asked.count("resume")), ("resume", 1))
         transport.unregisterProducer()
         self.assertServed(client)
 
     def test_producerStopped(self) -> None:
         """
-        A producer is told when the connection is lost.
+        C{stopProducing} is called when the connection is lost.
         """
         client, protocol, transport = self.open()
         producer = Producer()
@@ -262,29 +262,29 @@ class StreamTests(ConnectionCase):
         self.waitForEvents(protocol)
         self.assertEqual(producer.asked, ["stop"])
 
-    def test_pulled(self) -> None:
+    def test_pullProducer(self) -> None:
         """
-        A pull producer is asked for the next piece when the last one is gone, and no sooner; it may close in the end.
+        A pull producer is resumed when the last piece is written, and not earlier. It may close the connection.
         """
         client, _, transport = self.open()
-        transport.registerProducer(Pulled(transport, [b"piece" * 2000] * 300), False)
+        transport.registerProducer(PullProducer(transport, [b"piece" * 2000] * 300), False)
         self.turn(5)
-        self.assertLess(userspaceBytes(transport), MOST)
+        self.assertLess(userspaceBytes(transport), MAX_BUFFER)
         self.assertTrue(self.restOf(client) == b"piece" * 2000 * 300)
 
-    def test_closedWithProducer(self) -> None:
+    def test_closeWaitsForThePullProducer(self) -> None:
         """
-        A connection that is to be closed waits for its pull producer.
+        C{loseConnection} waits until a pull producer has unregistered.
         """
         for pieces in ([b"a", b"b"], [b"", b"a", b"b"]):
             client, _, transport = self.open()
-            transport.registerProducer(Pulled(transport, pieces), False)
+            transport.registerProducer(PullProducer(transport, pieces), False)
             transport.loseConnection()
             self.assertEqual(self.restOf(client), b"ab")
 
     def test_paused(self) -> None:
         """
-        Who pauses receives nothing until it resumes.
+        A paused connection delivers nothing until it is resumed.
         """
         client, protocol, transport = self.open()
         transport.pauseProducing()
@@ -296,10 +296,10 @@ class StreamTests(ConnectionCase):
 
     def test_closeAfterWrite(self) -> None:
         """
-        What was written before the connection is closed arrives, however much it is, and then its end. The protocol is
-        told of that later, not from within its own call.
+        Data written before C{loseConnection} arrives in full, then the end of the stream. C{connectionLost} is not
+        called re-entrantly.
         """
-        for data in (b"words", b"much " * (MUCH // 5)):
+        for data in (b"words", b"much " * (LONG // 5)):
             inside: list[Any] = []
 
             def received(protocol: StreamRecorder, _: bytes, data: bytes = data, inside: list[Any] = inside) -> None:
@@ -314,9 +314,10 @@ class StreamTests(ConnectionCase):
             self.assertTrue(self.restOf(client) == data)
             self.assertEqual((inside, protocol.events), ([], [ConnectionDone]))
 
-    def test_closeByAnother(self) -> None:
+    def test_closeFromOutside(self) -> None:
         """
-        A connection that another one closes, or that is closed while none is served, is told of it later, too.
+        C{loseConnection} from outside a callback, or from another connection's, does not call C{connectionLost}
+        re-entrantly.
         """
         port = self.listen(self.binding())
         _, protocol, transport = self.open(port)
@@ -336,9 +337,9 @@ class StreamTests(ConnectionCase):
         self.waitForEvents(protocol)
         self.assertEqual((inside, protocol.events), ([], [ConnectionDone]))
 
-    def test_closeOften(self) -> None:
+    def test_repeatedClose(self) -> None:
         """
-        To close more than once is to close once.
+        Closing again has no effect.
         """
         client, protocol, transport = self.open()
         for close in (transport.loseWriteConnection, *[transport.loseConnection] * 3):
@@ -347,10 +348,11 @@ class StreamTests(ConnectionCase):
 
     def test_abort(self) -> None:
         """
-        An aborted connection ends at once, whatever was to be written; the protocol is told later.
+        C{abortConnection} ends the connection at once and discards pending output. C{connectionLost} is not called
+        re-entrantly.
         """
         client, protocol, transport = self.open()
-        transport.write(bytes(MUCH))
+        transport.write(bytes(LONG))
         transport.abortConnection()
         transport.abortConnection()
         transport.loseConnection()
@@ -358,11 +360,11 @@ class StreamTests(ConnectionCase):
         self.turn()
         self.assertEqual(protocol.events, [ConnectionAborted])
         with contextlib.suppress(ConnectionResetError):
-            self.assertLess(len(self.restOf(client)), MUCH)
+            self.assertLess(len(self.restOf(client)), LONG)
 
-    def test_writeAborted(self) -> None:
+    def test_writeAfterAbort(self) -> None:
         """
-        Nothing is written any more when a connection was aborted.
+        Nothing is written after C{abortConnection}.
         """
         client, protocol, transport = self.open()
         transport.abortConnection()
@@ -376,15 +378,15 @@ class StreamTests(ConnectionCase):
 
     def test_peerCloses(self) -> None:
         """
-        A peer that closes is a connection that is done.
+        The peer's close is reported as ConnectionDone.
         """
         client, protocol, _ = self.open()
         client.close()
         self.assertEqual(self.waitForEvents(protocol), [ConnectionDone])
 
-    def test_raises(self) -> None:
+    def test_protocolThatRaises(self) -> None:
         """
-        A protocol that raises loses its own connection, and the log says so.
+        A protocol that raises loses its own connection and no other. The log has the traceback.
         """
 
         def received(protocol: StreamRecorder, data: bytes) -> None:
@@ -405,7 +407,7 @@ class StreamTests(ConnectionCase):
 
     def test_returnsDeferred(self) -> None:
         """
-        Whatever a protocol returns for a segment means nothing.
+        The return value of C{dataReceived} is ignored.
         """
 
         def received(protocol: StreamRecorder, data: bytes) -> Deferred[None]:
@@ -420,14 +422,14 @@ class StreamTests(ConnectionCase):
 
 class HalfCloseTests(ConnectionCase):
     """
-    Connections that are closed by halves.
+    Half-close.
     """
 
     kind = HalfCloseRecorder
 
-    def test_ofRead(self) -> None:
+    def test_peersFin(self) -> None:
         """
-        A protocol is told that its peer has ended, and may still write.
+        C{readConnectionLost} is called for the peer's FIN. The protocol may still write.
         """
         client, protocol, transport = self.open()
         client.sendall(b"words")
@@ -439,12 +441,11 @@ class HalfCloseTests(ConnectionCase):
         self.assertEqual(self.restOf(client), b"")
         self.assertEqual(protocol.events, ["read", ConnectionDone])
 
-    def test_ofWrite(self) -> None:
+    def test_loseWriteConnection(self) -> None:
         """
-        What was written is sent, however much it is, and then its end; after that the peer is still heard. The protocol
-        is told of it later.
+        Pending output is sent, then a FIN. Input still arrives. C{writeConnectionLost} is not called re-entrantly.
         """
-        for data in (b"words", b"much " * (MUCH // 5)):
+        for data in (b"words", b"much " * (LONG // 5)):
             client, protocol, transport = self.open()
             transport.write(data)
             transport.loseWriteConnection()
@@ -460,9 +461,9 @@ class HalfCloseTests(ConnectionCase):
             self.turn()
             self.assertEqual(protocol.events, ["write", "read", ConnectionDone])
 
-    def test_ofWriteWhileServed(self) -> None:
+    def test_loseWriteConnectionInACallback(self) -> None:
         """
-        The same from within its own call, where it is told later as well.
+        The same holds for C{loseWriteConnection} from C{dataReceived}.
         """
         inside: list[Any] = []
 
@@ -477,9 +478,9 @@ class HalfCloseTests(ConnectionCase):
         client.sendall(b"words")
         self.assertEqual((self.restOf(client), inside, protocol.events), (b"words", [], ["write"]))
 
-    def test_ofWriteTwice(self) -> None:
+    def test_repeatedLoseWriteConnection(self) -> None:
         """
-        Who asks for it twice is told once.
+        C{writeConnectionLost} is called once.
         """
         client, protocol, transport = self.open()
         transport.loseWriteConnection()
@@ -488,9 +489,9 @@ class HalfCloseTests(ConnectionCase):
         self.turn(5)
         self.assertEqual(protocol.events, ["write"])
 
-    def test_thenClosed(self) -> None:
+    def test_closeAfterAHalfClose(self) -> None:
         """
-        A connection of which a half is closed can be closed altogether.
+        A half-closed connection can be closed.
         """
         client, protocol, transport = self.open()
         transport.loseWriteConnection()
@@ -498,9 +499,9 @@ class HalfCloseTests(ConnectionCase):
         transport.loseConnection()
         self.assertEqual((protocol.events, self.restOf(client)), (["write", ConnectionDone], b""))
 
-    def test_raises(self) -> None:
+    def test_halfCloseCallbackThatRaises(self) -> None:
         """
-        A protocol that raises when it is told of either half loses its connection.
+        A protocol that raises in C{readConnectionLost} or C{writeConnectionLost} loses its connection.
         """
 
         def fail() -> None:
@@ -519,32 +520,32 @@ class HalfCloseTests(ConnectionCase):
 
 class ResetTests(ConnectionCase):
     """
-    Resets, which only TCP knows.
+    Resets, which only TCP has.
     """
 
-    def test_reset(self) -> None:
+    def test_abortResets(self) -> None:
         """
-        An aborted connection is reset.
+        C{abortConnection} sends a reset.
         """
         client, _, transport = self.open()
         transport.abortConnection()
         self.assertRaises(ConnectionResetError, self.hear, client)
 
-    def test_byPeer(self) -> None:
+    def test_peersReset(self) -> None:
         """
-        A connection that the peer resets is lost.
+        The peer's reset is reported as ConnectionLost.
         """
         client, protocol, _ = self.open()
         closeWithReset(client)
         self.assertEqual(self.waitForEvents(protocol), [ConnectionLost])
 
-    def test_byPeerWhilePaused(self) -> None:
+    def test_peersResetWhilePaused(self) -> None:
         """
-        So is one that is not read but has something to write.
+        A reset is reported although reading is paused, because output is pending.
         """
         client, protocol, transport = self.open()
         transport.pauseProducing()
-        transport.write(bytes(MUCH))
+        transport.write(bytes(LONG))
         self.turn(5)
         closeWithReset(client)
         self.assertEqual(self.waitForEvents(protocol), [ConnectionLost])
@@ -552,12 +553,12 @@ class ResetTests(ConnectionCase):
 
 class BatchTests(ConnectionCase):
     """
-    Connections that are ready at the same time.
+    Connections that are ready in the same turn.
     """
 
     def test_pausedByAnother(self) -> None:
         """
-        One that is paused by the one served before is not served, until it is resumed.
+        A connection that another one pauses in the same turn receives nothing until it is resumed.
         """
 
         def received(protocol: StreamRecorder, data: bytes) -> None:
@@ -579,36 +580,36 @@ class BatchTests(ConnectionCase):
 
 class UnixCase(ConnectionCase):
     """
-    A test of Unix-stream connections.
+    A test of Unix stream connections.
     """
 
     def binding(self) -> Binding:
         """
-        What to listen on: another path each time.
+        A new path for each listener.
         """
         return UnixBinding(UNIX, str(self.folder / f"{len(list(self.folder.iterdir()))}"))
 
 
 class UnixStreamTests(UnixCase, StreamTests):
     """
-    The same over Unix sockets.
+    Unix stream connections.
     """
 
 
 class UnixHalfCloseTests(UnixCase, HalfCloseTests):
     """
-    The same over Unix sockets.
+    Half-close of Unix stream connections.
     """
 
 
 class UnixTests(UnixCase):
     """
-    What Unix-stream connections have of their own.
+    What is specific to Unix stream connections.
     """
 
     def test_interfaces(self) -> None:
         """
-        They are what Twisted's are.
+        A connection provides the interfaces of Twisted's own.
         """
         _, _, transport = self.open()
         for interface in (IUNIXTransport, IConsumer, IPushProducer, IHalfCloseableDescriptor):
@@ -616,7 +617,7 @@ class UnixTests(UnixCase):
 
     def test_noDelay(self) -> None:
         """
-        Who takes them for TCP's may ask for its options.
+        The TCP options exist and have no effect.
         """
         _, _, transport = self.open()
         transport.setTcpNoDelay(True)
@@ -624,7 +625,7 @@ class UnixTests(UnixCase):
 
     def test_sendDescriptors(self) -> None:
         """
-        Descriptors are sent along with what is written next, all in order.
+        Descriptors are sent with the data that is written next, in their order.
         """
         client, _, transport = self.open()
         files = [self.keep((self.folder / f"file{count}").open("wb")) for count in range(3)]
@@ -653,7 +654,7 @@ class UnixTests(UnixCase):
 
     def test_descriptorsDropped(self) -> None:
         """
-        Descriptors that nobody wants are dropped.
+        Received descriptors are closed if the protocol does not accept them.
         """
         for self.plain in (False, True):
             client, _, _ = self.open()
@@ -662,14 +663,14 @@ class UnixTests(UnixCase):
             self.assertEqual((self.hear(client, 5), descriptors()), (b"WORDS", before))
 
 
-class AtOnceTests(ConnectionCase):
+class ImmediateIOTests(ConnectionCase):
     """
-    What these connections do, and Twisted's do not: they write at once, and read as much as it is worth.
+    What differs from Twisted's transports: C{write} sends at once, and the size of reads adapts.
     """
 
-    def test_answerAtOnce(self) -> None:
+    def test_replyWithinOneTurn(self) -> None:
         """
-        After one turn of the reactor the peer has its answer, and nobody has to be told of room for output.
+        The peer has its reply after one turn of the reactor, without a wait for EPOLLOUT.
         """
         port = self.listen(self.binding())
         client, _, _ = self.open(port)
@@ -680,9 +681,9 @@ class AtOnceTests(ConnectionCase):
             assert port.group is not None
             self.assertEqual((self.reactor.getWriters(), port.group._writers), ([], {}))
 
-    def test_closeAtOnce(self) -> None:
+    def test_closeWithinOneTurn(self) -> None:
         """
-        So it is with an answer and the end of the connection.
+        The peer has the reply and the end of the stream after one turn.
         """
 
         def received(protocol: StreamRecorder, data: bytes) -> None:
@@ -696,26 +697,26 @@ class AtOnceTests(ConnectionCase):
         self.turn()
         self.assertEqual((client.recv(9), client.recv(9), protocol.events), (b"words", b"", [ConnectionDone]))
 
-    def test_inOrder(self) -> None:
+    def test_outputIsInOrder(self) -> None:
         """
-        What is written while something waits goes after it.
+        Data written while earlier data is buffered follows it.
         """
         client, _, transport = self.open()
-        data = os.urandom(MUCH)
+        data = os.urandom(LONG)
         heard = b""
         transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-        for start in range(0, MUCH, 70000):
+        for start in range(0, LONG, 70000):
             transport.write(data[start : start + 70000])
             with contextlib.suppress(BlockingIOError):
                 # It makes room.
                 heard += client.recv(35000)
         self.assertGreater(userspaceBytes(transport), 0)
-        self.assertTrue(heard + self.hear(client, MUCH - len(heard)) == data)
+        self.assertTrue(heard + self.hear(client, LONG - len(heard)) == data)
 
-    def test_readsGrow(self) -> None:
+    def test_readSizeAdapts(self) -> None:
         """
-        The size of reads follows what there is: more when more is there, less when it is not.
+        The size of reads grows when a read is filled, and shrinks when little arrives.
         """
         self.received = lambda protocol, data: None
         client, protocol, _ = self.open()
@@ -727,19 +728,19 @@ class AtOnceTests(ConnectionCase):
                 client.sendall(b"!")
                 self.segments(protocol, 30000 + count)
 
-    def test_readsLimited(self) -> None:
+    def test_readSizeIsLimited(self) -> None:
         """
-        No more is read at a time than may be held.
+        A read has at most 128 KiB.
         """
         self.received = lambda protocol, data: None
         client, protocol, _ = self.open()
-        self.send(client, bytes(MUCH))
-        longest = max(self.segments(protocol, MUCH))
-        self.assertTrue(MIN_READ < longest <= MOST, longest)
+        self.send(client, bytes(LONG))
+        longest = max(self.segments(protocol, LONG))
+        self.assertTrue(MIN_READ < longest <= MAX_BUFFER, longest)
 
     def test_closedByAnother(self) -> None:
         """
-        Of one that is closed, aborted or lost meanwhile nothing is read any more.
+        A connection that another one closes, aborts or loses in the same turn delivers no further input.
         """
 
         def lose(transport: Any) -> None:
@@ -772,12 +773,12 @@ class AtOnceTests(ConnectionCase):
 
 class LimitTests(ConnectionCase):
     """
-    What they do over TCP, where a test knows how much the kernel holds, and where there are resets.
+    Memory limits over TCP, where the test controls the size of the kernel's buffers.
     """
 
-    def hold(self, transport: Any, length: int) -> None:
+    def fillBuffer(self, transport: Any, length: int) -> None:
         """
-        Have a connection whose peer does not read hold just so much.
+        Fill the buffer of a connection whose peer does not read with so many bytes.
         """
         transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MIN_READ)
         while not userspaceBytes(transport):
@@ -788,31 +789,31 @@ class LimitTests(ConnectionCase):
 
     def test_boundedMemory(self) -> None:
         """
-        What is read and what is held are 128 KiB together (invariant 2).
+        A read and the buffered output have at most 128 KiB together (invariant 2).
         """
         self.received = lambda protocol, data: sums.append(len(data) + userspaceBytes(protocol.transport))
         sums: list[int] = []
         client, protocol, transport = self.open()
-        self.hold(transport, 100000)
+        self.fillBuffer(transport, 100000)
         self.send(client, bytes(200000))
         self.segments(protocol, 200000)
-        self.assertEqual(max(sums), MOST)
+        self.assertEqual(max(sums), MAX_BUFFER)
 
-    def test_readsNeverSmall(self) -> None:
+    def test_minimumReadSize(self) -> None:
         """
-        However much was held when there was little to read, no read asks for less than 4096 bytes afterwards.
+        A read asks for at least 4096 bytes, however much output was buffered.
         """
         self.received = lambda protocol, data: None
         client, protocol, transport = self.open()
         client.sendall(bytes(MIN_READ))
         self.segments(protocol, MIN_READ)
-        self.hold(transport, MOST - MIN_READ - 100)
+        self.fillBuffer(transport, MAX_BUFFER - MIN_READ - 100)
         client.sendall(b"!")
         self.segments(protocol, MIN_READ + 1)
 
         def heardAll() -> bool:
             try:
-                client.recv(MOST)
+                client.recv(MAX_BUFFER)
             except BlockingIOError:
                 return not userspaceBytes(transport)
             return False
@@ -821,10 +822,9 @@ class LimitTests(ConnectionCase):
         client.sendall(bytes(MIN_READ))
         self.assertEqual(self.segments(protocol, 2 * MIN_READ + 1), [MIN_READ, 1, MIN_READ])
 
-    def test_numberReused(self) -> None:
+    def test_descriptorReusedInTheSameTurn(self) -> None:
         """
-        What the kernel told of a connection that the one served before has lost is not meant for the one that has its
-        number now.
+        An event of a lost connection is not delivered to a new one with the same descriptor number.
         """
         for writing in (False, True):
             port = self.listen()
@@ -848,39 +848,39 @@ class LimitTests(ConnectionCase):
                 near.close()
                 fresh.makeConnection(Connection(reused, fresh, port.getHost(), port, 99))
                 if writing:  # noqa: B023 (it is called within this round)
-                    fresh.transport.write(bytes(MUCH))
+                    fresh.transport.write(bytes(LONG))
                 self.received = UpperStream.dataReceived
 
             self.received = received
             if writing:
                 transport.pauseProducing()
-                transport.write(bytes(MUCH))
+                transport.write(bytes(LONG))
                 self.turn(5)
             client.sendall(b"words")
             closeWithReset(other)
             self.turn()
             self.assertEqual((len(gone.events), fresh.segments, fresh.events), (1, [], []))
             far.sendall(b"words")
-            self.assertTrue(self.hear(far, MUCH * writing + 5).endswith(b"WORDS"))
+            self.assertTrue(self.hear(far, LONG * writing + 5).endswith(b"WORDS"))
             port.stopListening()
 
 
-class UnixAtOnceTests(UnixCase, AtOnceTests):
+class UnixImmediateIOTests(UnixCase, ImmediateIOTests):
     """
-    The same over Unix sockets.
+    Immediate input and output of Unix stream connections.
     """
 
 
 class ReceivingTests(UnixCase):
     """
-    Protocols that want descriptors.
+    Protocols that accept descriptors.
     """
 
     kind = Receiving
 
-    def test_received(self) -> None:
+    def test_descriptorsReceived(self) -> None:
         """
-        They receive them.
+        The protocol receives the descriptors.
         """
         client, protocol, _ = self.open()
         socket.send_fds(client, [b"words"], [client.fileno()] * 2)
@@ -893,7 +893,7 @@ class ReceivingTests(UnixCase):
 
 class TLSTests(ConnectionCase):
     """
-    Connections that go over to TLS.
+    C{startTLS}.
     """
 
     if tls is None:
@@ -901,7 +901,7 @@ class TLSTests(ConnectionCase):
 
     def test_startTLS(self) -> None:
         """
-        After that nothing is written in plain text, and all goes on as before, to the end.
+        After C{startTLS} nothing is written in plain text, and data and the close pass over TLS.
         """
         certificate = str(Path(twisted.test.__file__).with_name("server.pem"))
         # Less than that is put off by Twisted until the global reactor turns.
@@ -942,7 +942,7 @@ class TLSTests(ConnectionCase):
         done(secure.do_handshake)
         heard = b""
         while len(heard) < 3 * len(secret):
-            heard += done(lambda: secure.recv(MOST))
+            heard += done(lambda: secure.recv(MAX_BUFFER))
         self.assertTrue(heard == secret * 3)
         protocol.segments.clear()
         self.received = lambda protocol, data: transport.loseConnection()

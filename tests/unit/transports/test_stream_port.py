@@ -30,12 +30,13 @@ TCP, UDP, UNIX, UNIXGRAM = Transport
 
 class ServingTests(StreamPortCase):
     """
-    What a port does on a good day.
+    Accepted connections.
     """
 
     def test_addresses(self) -> None:
         """
-        Over each kind of socket peers are served, and both ends have an address of that kind.
+        Peers are served over TCP on IPv4 and IPv6 and over Unix sockets, on both kinds of transport. Both addresses
+        have the right type.
         """
         bindings: list[tuple[Binding, type]] = [
             (InetBinding(TCP, 0), IPv4Address),
@@ -58,7 +59,7 @@ class ServingTests(StreamPortCase):
 
     def test_namedUnixPeer(self) -> None:
         """
-        A Unix client that has a name of its own is known by it.
+        The address of a Unix client that is bound to a path is this path.
         """
         port = self.listen(UnixBinding(UNIX, str(self.folder / "socket")))
         with socket.socket(socket.AF_UNIX) as client:
@@ -72,23 +73,23 @@ class ServingTests(StreamPortCase):
 
     def test_abstractHost(self) -> None:
         """
-        A name in the abstract namespace is told with its leading NUL, as Twisted does.
+        An abstract address begins with a NUL byte, as in Twisted.
         """
         name = f"sockservices-tests-{os.getpid()}"
         self.assertEqual(self.listen(UnixBinding(UNIX, f"@{name}")).getHost(), UNIXAddress(b"\0" + name.encode()))
 
     def test_noDelay(self) -> None:
         """
-        TCP connections send each answer at once.
+        TCP connections have TCP_NODELAY.
         """
         self.connect(self.listen().getHost())
         self.until(lambda: self.factory.made)
         transport: Any = self.factory.made[0].transport
         self.assertTrue(transport.getTcpNoDelay())
 
-    def test_fewATurn(self) -> None:
+    def test_acceptsPerTurn(self) -> None:
         """
-        Of a flood of connections, one turn of the reactor accepts 64: what is open already has its turn, too.
+        At most 64 connections are accepted in one turn of the reactor.
         """
         port = self.listen()
         for _ in range(100):
@@ -100,8 +101,7 @@ class ServingTests(StreamPortCase):
 
     def test_passedDescriptors(self) -> None:
         """
-        The descriptors that a Unix peer passes along are not even received, nor told of in the log, and what it says is
-        answered.
+        Descriptors from a Unix peer are neither kept nor logged, and its data is answered.
         """
         for self.plain in (False, True):
             client = self.connect(self.listen(UnixBinding(UNIX, str(self.folder / f"{self.plain}"))).getHost())
@@ -116,12 +116,12 @@ class ServingTests(StreamPortCase):
 
 class StopTests(StreamPortCase):
     """
-    What becomes of it all when a port stops.
+    C{stopListening}.
     """
 
-    def test_waitingAreServed(self) -> None:
+    def test_waitingConnectionsAreAccepted(self) -> None:
         """
-        Who was waiting to be accepted is accepted, and answered: were the socket just closed, they would be reset.
+        Connections in the accept queue are accepted and served: closing the socket would reset them.
         """
         for count in (10, 100):
             port = self.listen()
@@ -130,9 +130,9 @@ class StopTests(StreamPortCase):
             for client in clients:
                 self.assertServed(client)
 
-    def test_deaf(self) -> None:
+    def test_stoppedPort(self) -> None:
         """
-        After that nobody is accepted any more, the socket is closed, and a Unix socket's file is gone.
+        After a stop the socket is closed, connections are refused and the file of a Unix socket is removed.
         """
         for binding in (InetBinding(TCP, 0), UnixBinding(UNIX, str(self.folder / "socket"))):
             port = self.listen(binding)
@@ -143,9 +143,9 @@ class StopTests(StreamPortCase):
         self.assertEqual(list(self.folder.iterdir()), [])
         self.assertQuiet()
 
-    def test_connectionsGoOn(self) -> None:
+    def test_connectionsContinue(self) -> None:
         """
-        Connections outlive the port.
+        Open connections continue after a stop.
         """
         port = self.listen()
         client = self.connect(port.getHost())
@@ -153,7 +153,7 @@ class StopTests(StreamPortCase):
         port.stopListening()
         self.assertServed(client)
 
-    def test_factoryOnce(self) -> None:
+    def test_factoryStopsOnce(self) -> None:
         """
         The factory is started once and stopped once, however often the port is stopped.
         """
@@ -163,18 +163,18 @@ class StopTests(StreamPortCase):
             self.successResultOf(port.stopListening())
             self.assertEqual(self.factory.running, 0)
 
-    def test_byTheReactor(self) -> None:
+    def test_reactorDisconnectsTheReader(self) -> None:
         """
-        A reactor that lets go of all its readers stops the port.
+        C{connectionLost} from a reactor that stops also stops the port.
         """
         port = self.listen()
         for reader in self.reactor.removeAll():
             reader.connectionLost(Failure(ConnectionLost()))
         self.assertEqual((port.fileno(), self.factory.running), (-1, 0))
 
-    def test_byTheFactory(self) -> None:
+    def test_factoryStopsThePort(self) -> None:
         """
-        A factory may stop its port on a connection: that one is served, and so are those that wait.
+        A factory may stop its port in C{buildProtocol}. This connection and the waiting ones are served.
         """
         port = self.listen()
 
@@ -191,7 +191,7 @@ class StopTests(StreamPortCase):
 
     def test_nothingLeft(self) -> None:
         """
-        A hundred starts and stops, each with a connection, leave no descriptor and nothing in the reactor (T29).
+        A hundred starts and stops leave no descriptor and nothing in the reactor (T29).
         """
         before = descriptors()
         for _ in range(100):
@@ -207,25 +207,25 @@ class StopTests(StreamPortCase):
 
 class ExhaustedTests(StreamPortCase):
     """
-    No descriptor or no memory for another connection: it waits, and so does the port.
+    accept(2) fails for want of descriptors or memory.
     """
 
     def setUp(self) -> None:
         """
-        Make a reactor whose time goes by when the test says so.
+        Make a reactor with a clock.
         """
         super().setUp()
         self.clock = MemoryReactorClock()
 
     def reading(self, port: StreamPort) -> bool:
         """
-        Whether the reactor would ask the port to accept.
+        Whether the port accepts.
         """
         return port in self.clock.getReaders()
 
-    def test_pauses(self) -> None:
+    def test_acceptPauses(self) -> None:
         """
-        It pauses for a tenth of a second, instead of being asked again and again; then those who wait are served.
+        The port pauses for 0.1 s, without a busy loop. Then waiting connections are served.
         """
         for count, number in enumerate((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM), 1):
             port = self.listen(faults=[number], reactor=self.clock)
@@ -239,9 +239,9 @@ class ExhaustedTests(StreamPortCase):
             port.doRead()
             self.assertEqual(len(self.factory.made), count)
 
-    def test_saidOnce(self) -> None:
+    def test_oneLogLine(self) -> None:
         """
-        However often that happens, the log has one line in ten seconds, which names port and cause.
+        One line in ten seconds is logged. It has the port and the cause.
         """
         port = self.listen(faults=[errno.EMFILE] * 300, reactor=self.clock)
         host = port.getHost()
@@ -259,8 +259,7 @@ class ExhaustedTests(StreamPortCase):
 
     def test_stopsWhilePaused(self) -> None:
         """
-        A port may be stopped while it pauses, or find at its last look that there is still nothing to be had: no timer
-        stays behind.
+        A paused port can be stopped, also when the last accept(2) fails again. No timer remains.
         """
         for faults in ([errno.EMFILE], [errno.EMFILE] * 2):
             port = self.listen(faults=faults, reactor=self.clock)
@@ -270,9 +269,9 @@ class ExhaustedTests(StreamPortCase):
             self.clock.advance(1)
             self.assertFalse(self.reading(port))
 
-    def test_reallyExhausted(self) -> None:
+    def test_waitingConnectionIsServedAfterThePause(self) -> None:
         """
-        With real descriptors used up, a real reactor neither spins nor loses who waits.
+        A real reactor neither spins nor loses the waiting connection.
         """
         port = self.listen(faults=[errno.EMFILE])
         client = self.connect(port.getHost())
@@ -284,12 +283,12 @@ class ExhaustedTests(StreamPortCase):
 
 class FaultTests(StreamPortCase):
     """
-    What goes wrong with one connection is no other's trouble.
+    Errors of one connection do not affect others.
     """
 
-    def test_lostWhileItWaited(self) -> None:
+    def test_connectionLostInTheQueue(self) -> None:
         """
-        Connections that were lost in the queue, or forbidden by a firewall, are passed over in the same turn.
+        Connections that were lost in the accept queue, or rejected by a firewall, are skipped in the same turn.
         """
         faults = [errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.ENETUNREACH, errno.EINTR]
         port = self.listen(faults=faults)
@@ -299,9 +298,9 @@ class FaultTests(StreamPortCase):
         self.assertEqual((len(self.factory.made), events), (1, []))
         self.assertServed(client)
 
-    def test_alwaysFaulty(self) -> None:
+    def test_persistentAcceptErrors(self) -> None:
         """
-        A socket that never accepts does not keep the reactor from its other work.
+        Persistent errors of accept(2) do not block the reactor.
         """
         faults = [errno.ECONNABORTED] * 1000
         self.connect(self.listen(faults=faults).getHost())
@@ -310,7 +309,7 @@ class FaultTests(StreamPortCase):
 
     def refuse(self, port: StreamPort) -> list[str]:
         """
-        Have a connection fail, and the next one served.
+        Fail one connection, and serve the next one.
 
         @return: what the log said.
         """
@@ -325,7 +324,7 @@ class FaultTests(StreamPortCase):
 
     def test_noProtocol(self) -> None:
         """
-        A factory that wants no protocol for a connection has it closed, without a word.
+        The connection is closed, and nothing is logged, if the factory returns L{None}.
         """
         port = self.listen()
         self.factory.build = lambda addr: None
@@ -333,7 +332,7 @@ class FaultTests(StreamPortCase):
 
     def test_buildProtocolRaises(self) -> None:
         """
-        A factory that raises has the connection closed, and the log says in one line what was raised.
+        The connection is closed, and one line is logged, if the factory raises.
         """
         port = self.listen()
 
@@ -349,7 +348,7 @@ class FaultTests(StreamPortCase):
 
     def test_makeConnectionRaises(self) -> None:
         """
-        A protocol that raises when it is connected is reset: it would stay open for ever.
+        The connection is reset, and one line is logged, if C{connectionMade} raises, on both kinds of transport.
         """
 
         class Broken(UpperStream):
