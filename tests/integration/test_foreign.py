@@ -100,7 +100,7 @@ def words(address: tuple[str, int]) -> list[str]:
 )
 def test_netcat(server: Twistd, service: str, said: bytes, answer: bytes) -> None:
     """
-    A netcat that ends its side at the end of its input is answered in full.
+    A netcat that half-closes at the end of its input gets the whole answer.
     """
     assert converse([NC, "-N", *words(server.address(service))], said) == answer
 
@@ -108,7 +108,7 @@ def test_netcat(server: Twistd, service: str, said: bytes, answer: bytes) -> Non
 @needsNetcat
 def test_netcatEchoesFiftyMegabytes(server: Twistd) -> None:
     """
-    No byte of a long stream is lost, changed or out of order.
+    A stream of 50 MB is echoed byte for byte.
     """
     said = os.urandom(50_000_000)
     answer = converse([NC, "-N", *words(server.address("echo"))], said)
@@ -119,7 +119,7 @@ def test_netcatEchoesFiftyMegabytes(server: Twistd) -> None:
 @needsNetcat
 def test_netcatDatagram(server: Twistd) -> None:
     """
-    A netcat that waits for one datagram gets it.
+    A netcat that waits for one datagram receives it.
     """
     assert converse([NC, "-u", "-W1", "-w5", *words(server.address("hello", "udp"))], b"hi~") == b"hello"
 
@@ -128,16 +128,16 @@ def test_netcatDatagram(server: Twistd) -> None:
 @needsIPv6
 def test_netcatIPv6(server: Twistd) -> None:
     """
-    The same services on the loopback of version 6.
+    The services work over IPv6 loopback.
     """
     assert converse([NC, "-6", "-N", *words(server.address("upper", "tcp", "::1"))], b"Hello") == b"HELLO"
     assert converse([NC, "-6", "-u", "-W1", "-w5", *words(server.address("upper", "udp", "::1"))], b"Hello") == b"HELLO"
 
 
 @needsNetcat
-def test_chargenCutOff(server: Twistd) -> None:
+def test_clientThatDisconnects(server: Twistd) -> None:
     """
-    A client that has had enough after a megabyte has had the pattern, and the server goes on with the others.
+    A client that disconnects after 1 MB of chargen has the correct pattern, and the server continues.
     """
     enough = 1_000_000
     with subprocess.Popen(
@@ -159,7 +159,7 @@ def test_chargenCutOff(server: Twistd) -> None:
 @needsSocat
 def test_socatStream(server: Twistd) -> None:
     """
-    A socat that half-closes is answered in full.
+    A socat that half-closes gets the whole answer.
     """
     host, port = server.address("upper")
     assert converse([SOCAT, "-t10", "-", f"TCP:{host}:{port}"], b"Hello") == b"HELLO"
@@ -168,7 +168,7 @@ def test_socatStream(server: Twistd) -> None:
 @needsSocat
 def test_socatDatagram(server: Twistd) -> None:
     """
-    A socat gets its datagram back.
+    A socat receives the echo of its datagram.
     """
     host, port = server.address("echo", "udp")
     assert converse([SOCAT, "-t0.5", "-", f"UDP:{host}:{port}"], b"a datagram") == b"a datagram"
@@ -177,7 +177,7 @@ def test_socatDatagram(server: Twistd) -> None:
 @needsSocat
 def test_socatUnixStream(server: Twistd) -> None:
     """
-    A stream over a Unix socket, longer than any buffer on its way.
+    A stream longer than all buffers is echoed over a Unix socket.
     """
     said = os.urandom(5_000_000)
     assert converse([SOCAT, "-t10", "-", f"UNIX-CONNECT:{server.path('echo')}"], said) == said
@@ -186,7 +186,7 @@ def test_socatUnixStream(server: Twistd) -> None:
 @needsSocat
 def test_socatUnixDatagram(server: Twistd, tmp_path_factory: pytest.TempPathFactory) -> None:
     """
-    A Unix datagram goes back to the name that its sender has.
+    The reply to a Unix datagram goes to its source path.
     """
     own = tmp_path_factory.mktemp("own") / "s"
     command = [SOCAT, "-t0.5", "-", f"UNIX-SENDTO:{server.path('echo', 'unixgram')},bind={own}"]
@@ -196,7 +196,7 @@ def test_socatUnixDatagram(server: Twistd, tmp_path_factory: pytest.TempPathFact
 @needsNcat
 def test_ncatHalfClose(server: Twistd) -> None:
     """
-    An ncat that shuts down its side of the connection still gets the whole answer.
+    An ncat that half-closes gets the whole answer.
     """
     said = b"abc\n" * 250_000
     assert converse([NCAT, *words(server.address("upper"))], said) == said.upper()
@@ -220,7 +220,7 @@ def test_ncatUnix(server: Twistd) -> None:
 )
 def test_datagramSizes(server: Twistd, host: str, size: int) -> None:
     """
-    A datagram of any size comes back whole, once, from where it was sent to.
+    A datagram of any size is echoed whole and once, from the address that it was sent to.
     """
     address = server.address("echo", "udp", host)
     said = os.urandom(size)

@@ -39,7 +39,7 @@ MIB = 2**20
 #: The maximum number of bytes in user-space buffers for one peer.
 BOUND = 128 * 1024
 
-#: Seconds in which anything must have happened.
+#: Seconds to wait for an expected event.
 PATIENCE = 10.0
 
 T = TypeVar("T")
@@ -48,16 +48,16 @@ Test = TypeVar("Test", bound=Callable[..., Coroutine[Any, Any, None]])
 
 def reactor() -> Any:
     """
-    The reactor that pytest-twisted has chosen.
+    The reactor of pytest-twisted.
     """
     from twisted.internet import reactor
 
     return reactor
 
 
-def turning(test: Test) -> Test:
+def runningReactor(test: Test) -> Test:
     """
-    Turn the reactor while a test waits.
+    Run the reactor while a test waits.
     """
     turned: Test = pytest_twisted.ensureDeferred(test)
     return turned
@@ -67,12 +67,12 @@ class Server:
     """
     A factory that listens.
 
-    @ivar most: the most bytes that were seen in user space for one peer.
+    @ivar maxBuffered: the maximum number of bytes in user-space buffers for one peer.
     """
 
     def __init__(self, responder: MakeResponder, how: str, folder: Path, **limits: Any) -> None:
         self.visits: list[Visit] = []
-        self.most = 0
+        self.maxBuffered = 0
         self.factory = StreamFactory(responder, Policy(**limits), self.visits.append, reactor())
         self._port = self._listen(how, folder)
         self._sampling = LoopingCall(self._sample)
@@ -90,11 +90,11 @@ class Server:
 
     def _sample(self) -> None:
         for protocol in self.factory.protocols:
-            self.most = max(self.most, userspaceBytes(cast(FileDescriptor, protocol.transport)))
+            self.maxBuffered = max(self.maxBuffered, userspaceBytes(cast(FileDescriptor, protocol.transport)))
 
     async def converse(self, client: Callable[[socket.socket], T]) -> T:
         """
-        What a client comes to that is connected to this server. It runs in a thread of its own, and may block.
+        Run a blocking client of this server in a thread. @return: its result.
         """
         host: Any = self._port.getHost()
         address = os.fsdecode(host.name) if hasattr(host, "name") else (host.host, host.port)
@@ -109,7 +109,7 @@ class Server:
 
     async def ended(self, count: int = 1) -> list[Outcome]:
         """
-        How so many conversations ended.
+        Wait for the end of so many conversations. @return: all outcomes.
         """
         for _ in range(int(PATIENCE * 100)):
             if len(self.visits) >= count:
@@ -119,7 +119,7 @@ class Server:
 
     async def stop(self) -> None:
         """
-        Stop listening, and cut off whoever is still here.
+        Stop listening and reset all connections.
         """
         self._sampling.stop()
         await maybeDeferred(self._port.stopListening)
@@ -132,7 +132,7 @@ Listen = Callable[..., Server]
 @pytest.fixture(params=["listenTCP", "StreamEndpoint", "unix", "plain unix"])
 def listen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Listen]:
     """
-    Starts servers on each kind of listener. All are stopped after the test.
+    Start servers on one kind of listener. They are stopped after the test.
     """
     servers: list[Server] = []
 
@@ -147,14 +147,14 @@ def listen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Listen]:
 
 def readToEnd(client: socket.socket) -> bytes:
     """
-    All that comes until the server's FIN.
+    All that a client receives until the server's FIN.
     """
     return b"".join(iter(lambda: client.recv(65536), b""))
 
 
 def sendAll(client: socket.socket, words: bytes, read: int, eager: bool = True) -> bytes:
     """
-    Send everything, end, and read everything.
+    Send everything, close the side, and read everything.
 
     @param read: how many bytes to read at a time.
     @param eager: read whenever there is something; else only once the server takes no more.
@@ -182,10 +182,11 @@ def sendAll(client: socket.socket, words: bytes, read: int, eager: bool = True) 
 
 
 @pytest.mark.parametrize("eager", [True, False])
-@turning
+@runningReactor
 async def test_noByteLost(listen: Listen, eager: bool) -> None:
     """
-    8 MiB are given back byte by byte to a peer that ends its side, also to one that reads only when it must.
+    8 MiB are echoed byte for byte to a peer that half-closes, also to one that reads only when the server reads no
+    more.
     """
     server = listen(Echo)
     words = os.urandom(8 * MIB)
@@ -193,23 +194,24 @@ async def test_noByteLost(listen: Listen, eager: bool) -> None:
     assert hashlib.sha256(heard).digest() == hashlib.sha256(words).digest()
     assert await server.ended() == [Outcome.DONE]
     assert (server.visits[0].received, server.visits[0].sent) == (8 * MIB, 8 * MIB)
-    assert server.most <= BOUND
+    assert server.maxBuffered <= BOUND
 
 
-@turning
+@runningReactor
 async def test_smallReads(listen: Listen) -> None:
     """
-    So they are to one that reads in small pieces.
+    So they are to a peer that reads 1000 bytes at a time.
     """
     words = os.urandom(MIB)
     assert await listen(Echo).converse(lambda client: sendAll(client, words, 1000)) == words
 
 
 @pytest.mark.parametrize("responder", [Echo, Chargen])
-@turning
+@runningReactor
 async def test_boundedMemory(listen: Listen, responder: MakeResponder) -> None:
     """
-    A peer that never reads is not read from, costs 128 KiB of user space at most, and is reset at the stall timeout.
+    The server stops reading from a peer that does not read, buffers at most 128 KiB, and resets it at the stall
+    timeout.
     """
 
     def client(connected: socket.socket) -> int:
@@ -225,15 +227,15 @@ async def test_boundedMemory(listen: Listen, responder: MakeResponder) -> None:
     server = listen(responder, stallTimeout=0.5)
     sent = await server.converse(client)
     assert await server.ended() == [Outcome.STALLED]
-    assert 65536 <= server.most <= BOUND
+    assert 65536 <= server.maxBuffered <= BOUND
     assert 0.5 <= server.visits[0].seconds < 5
     assert responder is Chargen or server.visits[0].received < sent < 64 * MIB
 
 
-@turning
-async def test_progressKeeps(listen: Listen) -> None:
+@runningReactor
+async def test_slowReaderGetsTheLastOutput(listen: Listen) -> None:
     """
-    A peer that reads the last words, but slowly, gets them all, far beyond the grace.
+    A peer that reads the last output slowly gets all of it, long after the close grace.
     """
 
     class Long(Greet):
@@ -254,10 +256,10 @@ async def test_progressKeeps(listen: Listen) -> None:
     assert server.visits[0].seconds > 0.75
 
 
-@turning
-async def test_lastWordsSurviveInput(listen: Listen) -> None:
+@runningReactor
+async def test_inputDoesNotDestroyTheLastOutput(listen: Listen) -> None:
     """
-    The words of a server that ends are not destroyed by what its peer goes on sending.
+    Input after the last output does not destroy it.
     """
 
     def client(connected: socket.socket) -> bytes:
@@ -274,10 +276,10 @@ async def test_lastWordsSurviveInput(listen: Listen) -> None:
     assert set(await server.ended(10)) == {Outcome.FINISHED}
 
 
-@turning
-async def test_talkUntilTheEnd(listen: Listen) -> None:
+@runningReactor
+async def test_generatedOutputUntilTheFin(listen: Listen) -> None:
     """
-    An endless talk goes on as fast as its peer reads, until its peer ends; the last piece is whole.
+    Generated output continues as fast as the peer reads, until the peer's FIN. The last block is whole.
     """
 
     def client(connected: socket.socket) -> bytes:
@@ -292,14 +294,14 @@ async def test_talkUntilTheEnd(listen: Listen) -> None:
     assert heard == PATTERN * (len(heard) // len(PATTERN))
     assert await server.ended() == [Outcome.DONE]
     assert server.visits[0].sent == len(heard)
-    assert server.most <= BOUND
+    assert server.maxBuffered <= BOUND
 
 
 @pytest.mark.parametrize("responder", [Echo, Chargen, Greet])
-@turning
+@runningReactor
 async def test_resetWhileWriting(listen: Listen, responder: MakeResponder, caplog: pytest.LogCaptureFixture) -> None:
     """
-    Peers that reset the connection while the server writes leave nothing behind, and no line in the log.
+    A peer that resets while the server writes is released, and no traceback is logged.
     """
 
     def client(connected: socket.socket) -> None:
@@ -319,10 +321,10 @@ async def test_resetWhileWriting(listen: Listen, responder: MakeResponder, caplo
     assert [record for record in caplog.records if record.exc_info] == []
 
 
-@turning
-async def test_silence(listen: Listen) -> None:
+@runningReactor
+async def test_silentPeersAreClosed(listen: Listen) -> None:
     """
-    A peer that keeps silent is ended in good order, by the responder's own deadline or as idle.
+    A silent peer is closed cleanly at the responder's deadline or at the idle timeout.
     """
     for responder, outcome in ((Welcome, Outcome.TIMED_OUT), (Hello, Outcome.IDLE)):
         server = listen(responder, timeout=0.2, idleTimeout=0.2)
@@ -330,10 +332,10 @@ async def test_silence(listen: Listen) -> None:
         assert await server.ended() == [outcome]
 
 
-@turning
+@runningReactor
 async def test_drain(listen: Listen) -> None:
     """
-    When the server stops, quiet peers see a clean end, and what is asked meanwhile is answered.
+    During a drain quiet peers are closed cleanly, and input that arrives before is answered.
     """
 
     def client(connected: socket.socket) -> bytes:
@@ -349,10 +351,10 @@ async def test_drain(listen: Listen) -> None:
     assert server.visits[0].seconds < 2
 
 
-@turning
+@runningReactor
 async def test_everyServiceByItsName() -> None:
     """
-    Every service converses over TCP and over UDP as C{streamService} and C{datagramService} start it, and stops.
+    Every service is served over TCP and UDP by C{streamService} and C{datagramService}.
     """
 
     def stream(port: int) -> bytes:
@@ -389,10 +391,10 @@ async def test_everyServiceByItsName() -> None:
         assert len(visits) == 2 - (name == "discard")
 
 
-@turning
-async def test_twistedsOwnPorts() -> None:
+@runningReactor
+async def test_twistedsDatagramPort() -> None:
     """
-    The protocol of datagrams works on Twisted's own port as well, which it tells to read them whole.
+    L{DatagramResponder} works on Twisted's UDP port, where it sets C{maxPacketSize}.
     """
     from sockservices import DatagramResponder
 

@@ -18,7 +18,7 @@ from tests.support.loop import LoopCase
 
 def connection(connected: socket.socket, reactor: Any) -> Any:
     """
-    Twisted's transport over a connected socket.
+    A transport of Twisted's over a connected socket.
     """
     port: Any = None
     return Server(connected, Protocol(), ("", 0), port, 1, reactor)
