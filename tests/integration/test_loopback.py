@@ -152,7 +152,7 @@ def readToEnd(client: socket.socket) -> bytes:
     return b"".join(iter(lambda: client.recv(65536), b""))
 
 
-def sendAll(client: socket.socket, words: bytes, read: int, eager: bool = True) -> bytes:
+def sendAll(client: socket.socket, data: bytes, read: int, eager: bool = True) -> bytes:
     """
     Send everything, close the side, and read everything.
 
@@ -160,7 +160,7 @@ def sendAll(client: socket.socket, words: bytes, read: int, eager: bool = True) 
     @param eager: read whenever there is something; else only once the server takes no more.
     """
     client.setblocking(False)
-    unsent, heard = memoryview(words), bytearray()
+    unsent, output = memoryview(data), bytearray()
     while True:
         timeout = PATIENCE if eager or not unsent else 0.02
         readers = [client] if eager or not unsent else []
@@ -175,8 +175,8 @@ def sendAll(client: socket.socket, words: bytes, read: int, eager: bool = True) 
             except BlockingIOError:
                 continue
             if not segment:
-                return bytes(heard)
-            heard += segment
+                return bytes(output)
+            output += segment
         else:
             raise TimeoutError("the server neither reads nor writes")
 
@@ -189,9 +189,9 @@ async def test_noByteLost(listen: Listen, eager: bool) -> None:
     more.
     """
     server = listen(Echo)
-    words = os.urandom(8 * MIB)
-    heard = await server.converse(lambda client: sendAll(client, words, 262_144, eager))
-    assert hashlib.sha256(heard).digest() == hashlib.sha256(words).digest()
+    data = os.urandom(8 * MIB)
+    output = await server.converse(lambda client: sendAll(client, data, 262_144, eager))
+    assert hashlib.sha256(output).digest() == hashlib.sha256(data).digest()
     assert await server.ended() == [Outcome.DONE]
     assert (server.visits[0].received, server.visits[0].sent) == (8 * MIB, 8 * MIB)
     assert server.maxBuffered <= BOUND
@@ -202,8 +202,8 @@ async def test_smallReads(listen: Listen) -> None:
     """
     So they are to a peer that reads 1000 bytes at a time.
     """
-    words = os.urandom(MIB)
-    assert await listen(Echo).converse(lambda client: sendAll(client, words, 1000)) == words
+    data = os.urandom(MIB)
+    assert await listen(Echo).converse(lambda client: sendAll(client, data, 1000)) == data
 
 
 @pytest.mark.parametrize("responder", [Echo, Chargen])
@@ -244,11 +244,11 @@ async def test_slowReaderGetsTheLastOutput(listen: Listen) -> None:
             return bytes(2 * MIB)
 
     def client(connected: socket.socket) -> int:
-        heard = 0
+        output = 0
         while segment := connected.recv(MIB // 10):
-            heard += len(segment)
+            output += len(segment)
             select.select([], [], [], 0.05)
-        return heard
+        return output
 
     server = listen(Long, closeGrace=0.5)
     assert await server.converse(client) == 2 * MIB
@@ -283,17 +283,17 @@ async def test_generatedOutputUntilTheFin(listen: Listen) -> None:
     """
 
     def client(connected: socket.socket) -> bytes:
-        heard = b""
-        while len(heard) < 4 * MIB:
-            heard += connected.recv(MIB)
+        output = b""
+        while len(output) < 4 * MIB:
+            output += connected.recv(MIB)
         connected.shutdown(socket.SHUT_WR)
-        return heard + readToEnd(connected)
+        return output + readToEnd(connected)
 
     server = listen(Chargen)
-    heard = await server.converse(client)
-    assert heard == PATTERN * (len(heard) // len(PATTERN))
+    output = await server.converse(client)
+    assert output == PATTERN * (len(output) // len(PATTERN))
     assert await server.ended() == [Outcome.DONE]
-    assert server.visits[0].sent == len(heard)
+    assert server.visits[0].sent == len(output)
     assert server.maxBuffered <= BOUND
 
 
@@ -340,10 +340,10 @@ async def test_drain(listen: Listen) -> None:
 
     def client(connected: socket.socket) -> bytes:
         connected.sendall(b"hi~")
-        heard = connected.recv(3)
+        output = connected.recv(3)
         reactor().callFromThread(server.factory.drain, 5)
         connected.sendall(b"bye")
-        return heard + readToEnd(connected)
+        return output + readToEnd(connected)
 
     server = listen(Echo)
     assert await server.converse(client) == b"hi~bye"
@@ -381,10 +381,10 @@ async def test_everyServiceByItsName() -> None:
             assert host.host == "127.0.0.1"
             if (name, converse) == ("discard", datagram):
                 continue
-            said = await deferToThread(converse, host.port)
-            assert said or name in ("discard", "users")
+            logged = await deferToThread(converse, host.port)
+            assert logged or name in ("discard", "users")
             if name == "whoami":
-                assert json.loads(said)["host"] == f"127.0.0.1:{host.port}"
+                assert json.loads(logged)["host"] == f"127.0.0.1:{host.port}"
         for service in (tcp, udp):
             await service.stopService()
         assert {visit.outcome for visit in visits} <= {Outcome.DONE, Outcome.FINISHED}

@@ -117,17 +117,17 @@ class DatagramPortCase(LoopCase):
         """
         Wait until a client has received so many replies.
         """
-        heard: list[bytes] = []
+        output: list[bytes] = []
 
         def received() -> bool:
             try:
-                heard.append(client.recv(65536))
+                output.append(client.recv(65536))
             except BlockingIOError:
                 return False
-            return len(heard) == count
+            return len(output) == count
 
         self.until(received)
-        return heard
+        return output
 
     def assertServed(self, client: socket.socket, datagram: bytes = b"words") -> None:
         """

@@ -49,12 +49,12 @@ def connect(address: tuple[str, int], source: str = "127.0.0.1", seconds: float 
     return socket.create_connection(address, seconds, (source, 0))
 
 
-def reply(address: tuple[str, int], words: bytes) -> bytes:
+def reply(address: tuple[str, int], message: bytes) -> bytes:
     """
     Send data and return the first reply. The connection may be reset at any time.
     """
     with connect(address) as client:
-        client.sendall(words)
+        client.sendall(message)
         return client.recv(65536)
 
 
@@ -67,8 +67,8 @@ def runInThreads(run: Callable[[int], None], count: int) -> None:
     def guarded(number: int) -> None:
         try:
             run(number)
-        except BaseException as fault:
-            faults.append(fault)
+        except BaseException as error:
+            faults.append(error)
 
     threads = [threading.Thread(target=guarded, args=(number,)) for number in range(count)]
     for thread in threads:
@@ -118,12 +118,12 @@ def test_lastOutputIsNotDestroyedByAReset() -> None:
     connection).
     """
     with Watched("--service", "all=0") as server:
-        for service, words in {"greet": b"connected", "welcome": b"please go out!"}.items():
+        for service, message in {"greet": b"connected", "welcome": b"please go out!"}.items():
             for _ in range(50):
                 with connect(server.address(service)) as client:
                     client.sendall(b"x" * 200_000)
                     time.sleep(0.002)
-                    assert client.recv(100) == words
+                    assert client.recv(100) == message
 
 
 def test_aSlowReaderGetsEveryByte() -> None:
@@ -161,7 +161,7 @@ def test_peersThatDoNotReadAreBoundedAndReset(service: str, transport: str, tmp_
     ):
         probe = stack.enter_context(Probe(server.address("echo")))
         peers = []
-        began = time.monotonic()
+        startedAt = time.monotonic()
         for _ in range(10):
             peer = stack.enter_context(socket.socket(socket.AF_UNIX if transport == "unix" else socket.AF_INET))
             peer.connect(server.path(service) if transport == "unix" else server.address(service))
@@ -174,7 +174,7 @@ def test_peersThatDoNotReadAreBoundedAndReset(service: str, transport: str, tmp_
         time.sleep(0.5)
         assert server.resident() - server.memory < 4 * MIB
         server.waitForCount("stalled", 10, 5)
-        assert 0.9 < time.monotonic() - began < 3
+        assert 0.9 < time.monotonic() - startedAt < 3
         for peer in peers:
             peer.settimeout(5)
             with pytest.raises(ConnectionError) if transport == "tcp" else suppress(ConnectionError):
@@ -191,8 +191,8 @@ def test_aPeerWithLittlePendingOutputStallsAsSoon() -> None:
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         peer.connect(server.address("echo"))
         peer.sendall(bytes(60_000))
-        said = server.waitFor("stalled", 10)
-        assert 1 <= float(re.findall(r"([\d.]+) s,", said)[0]) < 1.6
+        logged = server.waitFor("stalled", 10)
+        assert 1 <= float(re.findall(r"([\d.]+) s,", logged)[0]) < 1.6
 
 
 def test_anUrgentByteStaysInItsPlace() -> None:
@@ -240,9 +240,9 @@ def test_silentPeersAreEndedAtTheirDeadline() -> None:
                 for service in sorted(deadlines, key=lambda name: deadlines[name])
                 for number in range(20)
             ]
-            for service, client, began in clients:
+            for service, client, startedAt in clients:
                 assert client.recv(1) == b""
-                assert abs(time.monotonic() - began - deadlines[service]) < 0.5, service
+                assert abs(time.monotonic() - startedAt - deadlines[service]) < 0.5, service
         assert probe.worst() < 0.05
 
 
@@ -271,10 +271,10 @@ def test_theLimitInAllHoldsAcrossServices() -> None:
                 client.sendall(b"a")
                 assert client.recv(1) in (b"a", b"A")
             for service in ("echo", "upper"):
-                began = time.monotonic()
+                startedAt = time.monotonic()
                 with connect(server.address(service)) as ninth, suppress(ConnectionError):
                     assert ninth.recv(1) == b""
-                assert time.monotonic() - began < 0.1
+                assert time.monotonic() - startedAt < 0.1
             client.close()
             time.sleep(0.05)
             with connect(server.address("echo")) as again:
@@ -311,12 +311,12 @@ def test_theRateOfConnectionsHolds() -> None:
                 return len(client.recv(100)) == 26
             return False
 
-        began = time.monotonic()
+        startedAt = time.monotonic()
         count = 0
         for number in range(300):
-            time.sleep(max(0.0, began + number / 300 - time.monotonic()))
+            time.sleep(max(0.0, startedAt + number / 300 - time.monotonic()))
             count += served("127.0.0.2")
-        elapsed = time.monotonic() - began
+        elapsed = time.monotonic() - startedAt
         assert abs(count - (100 + 50 * elapsed)) <= 6
         assert served("127.0.0.3")
 
@@ -328,11 +328,11 @@ def test_aFloodOfDatagramsDoesNotStopTheRest() -> None:
     with Watched("--listen", "echo=tcp:0", "--listen", "echo=udp:0", "--udp-rate", "20") as server:
         with Probe(server.address("echo")) as probe, socket.socket(type=socket.SOCK_DGRAM) as flood:
             flood.connect(server.address("echo", "udp"))
-            began = time.monotonic()
+            startedAt = time.monotonic()
             for _ in range(100_000):
                 with suppress(OSError):
                     flood.send(b"")
-            elapsed = time.monotonic() - began
+            elapsed = time.monotonic() - startedAt
             time.sleep(0.3)
             flood.setblocking(False)
             replies = 0
@@ -388,9 +388,9 @@ def test_serversDoNotAnswerEachOther() -> None:
             reflector.bind(("127.0.0.3", 0))
             reflector.settimeout(0.5)
             reflector.sendto(b"again and again", ("127.0.0.1", port))
-            began, count = time.monotonic(), 0
+            startedAt, count = time.monotonic(), 0
             with suppress(TimeoutError):
-                while time.monotonic() - began < 2:
+                while time.monotonic() - startedAt < 2:
                     reply, address = reflector.recvfrom(100)
                     count += 1
                     reflector.sendto(reply, address)
@@ -484,16 +484,16 @@ def test_aClockThatIsSetEndsNothing(tmp_path: Path) -> None:
         connect(server.address("echo")) as kept,
         connect(server.address("welcome")) as timed,
     ):
-        began = time.monotonic()
+        startedAt = time.monotonic()
         for seconds in (0, 3600, -3600):
             offset.write_text(str(seconds))
             with connect(server.address("time")) as client:
-                told = int.from_bytes(readToEnd(client), "big") - 2208988800
-            assert abs(told - time.time() - seconds) < 2
+                wallTime = int.from_bytes(readToEnd(client), "big") - 2208988800
+            assert abs(wallTime - time.time() - seconds) < 2
             kept.sendall(b"still there?")
             assert kept.recv(100) == b"still there?"
         assert timed.recv(1) == b""
-        assert abs(time.monotonic() - began - 1) < 0.2
+        assert abs(time.monotonic() - startedAt - 1) < 0.2
 
 
 @pytest.mark.slow
@@ -536,9 +536,9 @@ def test_tenThousandIdleConnections() -> None:
                     client.sendall(b"a")
                     assert client.recv(1) == b"a"
             each = (server.resident() - server.memory) / 10_000
-            cpu, began = server.cpu(), time.monotonic()
+            cpu, startedAt = server.cpu(), time.monotonic()
             time.sleep(3)
-            busy = (server.cpu() - cpu) / (time.monotonic() - began)
+            busy = (server.cpu() - cpu) / (time.monotonic() - startedAt)
         assert each < 20 * 1024, f"{each:.0f} bytes each"
         # The probe's own twenty round trips a second are in it.
         assert busy < 0.02, f"{busy:.1%} of a core"

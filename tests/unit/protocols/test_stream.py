@@ -99,9 +99,9 @@ class Faulty(Responder):
         Raise, if requested, or from the second step of the output.
         """
         self._maybe("generate")
-        return self._words() if self.where == "words" else None
+        return self._data() if self.where == "words" else None
 
-    def _words(self) -> Iterator[bytes]:
+    def _data(self) -> Iterator[bytes]:
         yield PATTERN * 9
         self._maybe("words")
 
@@ -185,8 +185,8 @@ class ConversationTests(StreamCase):
         for _ in range(3):
             transport.clear()
             protocol.resumeProducing()
-            words = transport.value()
-            self.assertTrue(len(words) >= 65536 and words == PATTERN * (len(words) // len(PATTERN)))
+            data = transport.value()
+            self.assertTrue(len(data) >= 65536 and data == PATTERN * (len(data) // len(PATTERN)))
         self.assertFalse(transport.disconnecting)
 
     def test_endOfGeneratedOutputCloses(self) -> None:
@@ -355,11 +355,16 @@ class FirstMessageTests(StreamCase):
         """
         patient = type("Patient", (Hello,), {"deadline": 5.0})
         talking = type("Talking", (FiniteOutput,), {"deadline": 5.0, "generate": lambda _: iter([bytes(65536)] * 5)})
-        for responder, segments, said in ((Hello, [], 0), (patient, [], 5), (patient, [b"x"], 5), (talking, [], 65536)):
+        for responder, segments, length in (
+            (Hello, [], 0),
+            (patient, [], 5),
+            (patient, [b"x"], 5),
+            (talking, [], 65536),
+        ):
             peer = self.peer(responder, room=1000)
             peer.say(*segments)
             peer.end()
-            self.assertEqual((len(peer.read()), peer.sawEnd), (said, True))
+            self.assertEqual((len(peer.read()), peer.sawEnd), (length, True))
         self.assertEqual(self.outcomes, [Outcome.DONE] * 4)
 
 
@@ -828,8 +833,8 @@ class FaultTests(StreamCase):
         A reply that is not bytes is an error of the responder.
         """
         for where in ("greeting", "answer", "generate"):
-            words = {"greeting": "hi", "answer": "hi", "generate": ["hi"]}[where]
-            responder = type("Mistaken", (Echo,), {where: lambda *_, words=words: words})
+            data = {"greeting": "hi", "answer": "hi", "generate": ["hi"]}[where]
+            responder = type("Mistaken", (Echo,), {where: lambda *_, data=data: data})
             peer = self.peer(responder)
             peer.say(b"hi~")
             self.assertTrue(peer.sawReset, where)
@@ -878,10 +883,10 @@ class InvariantTests(StreamCase):
         """
         All input before the peer's FIN is answered, however the peer segments it and reads.
         """
-        words = bytes(range(256)) * 1024
+        data = bytes(range(256)) * 1024
         for size in (1013, 4096, 65536):
             for room in (700, 65536, 2**20):
-                segments = [words[at : at + size] for at in range(0, len(words), size)]
+                segments = [data[at : at + size] for at in range(0, len(data), size)]
                 peer = self.peer(Echo, room=room)
                 for number, segment in enumerate(segments):
                     peer.say(segment)
@@ -890,7 +895,7 @@ class InvariantTests(StreamCase):
                         peer.read(size)
                 peer.end()
                 peer.read()
-                self.assertEqual(peer.heard, words)
+                self.assertEqual(peer.heard, data)
                 self.assertTrue(peer.sawEnd)
 
     def test_whatCannotBeDeliveredIsReset(self) -> None:
@@ -1019,7 +1024,7 @@ class ArbitraryTests(LogCase):
         clock, census, visits = MemoryReactorClock(), Census(fixedEnvironment()), list[Visit]()
         factory = StreamFactory(responder, Policy(idleTimeout=50.0), visits.append, clock, census)
         peer = Peer(factory, clock, room)
-        said, ended = b"", False
+        sent, ended = b"", False
         for kind, *what in events:
             if kind == "wait":
                 clock.advance(what[0])
@@ -1031,7 +1036,7 @@ class ArbitraryTests(LogCase):
                 ended = ended or kind == "end"
                 getattr(peer, kind)(*what)
             elif not ended:
-                said += what[0]
+                sent += what[0]
                 peer.say(*what)
             peer.turn()
             self.assertLessEqual(peer.buffered, BOUND)
@@ -1042,12 +1047,12 @@ class ArbitraryTests(LogCase):
         (visit,) = visits
         self.assertEqual((census.connections, census.outcomes), (0, {visit.outcome: 1}))
         self.assertEqual(clock.getDelayedCalls(), [])
-        self.assertLessEqual(visit.received, len(said))
+        self.assertLessEqual(visit.received, len(sent))
         if peer.sawEnd and ("reset",) not in events:
             self.assertEqual(len(peer.heard), visit.sent)
             if responder is Echo:
                 # What comes after the server has ended a quiet connection is dropped.
-                self.assertEqual(peer.heard, said if visit.outcome is Outcome.DONE else said[: visit.sent])
+                self.assertEqual(peer.heard, sent if visit.outcome is Outcome.DONE else sent[: visit.sent])
 
     @settings(deadline=None, max_examples=200)
     @given(events=st.lists(st.sampled_from(["pause", "resume", "say", "end", "wait", "lost"]), max_size=12))

@@ -54,14 +54,14 @@ class TimerTests(SynchronousTestCase):
         """
         The callback gets a time no earlier than the requested one, whatever the clock's rounding is.
         """
-        clock, told = Clock(), list[float]()
+        clock, calledAt = Clock(), list[float]()
         clock.advance(start)
-        timer = Timer(clock, told.append)
+        timer = Timer(clock, calledAt.append)
         for delay in delays:
             timer.by(start + delay)
         clock.advance(2e9)
-        self.assertEqual(1, len(told))
-        self.assertGreaterEqual(told[0], start + min(delays))
+        self.assertEqual(1, len(calledAt))
+        self.assertGreaterEqual(calledAt[0], start + min(delays))
 
     def test_mayBeSetAgainWhenItFires(self) -> None:
         """

@@ -239,8 +239,8 @@ class PolicyTests(SynchronousTestCase):
         """
         for line, limits in LIMITS:
             self.assertEqual(parsed(line).config.listeners[0].policy, Policy(**limits), line)
-        told = {name for _, limits in LIMITS for name in limits}
-        self.assertEqual(told, set(Policy.__dataclass_fields__))
+        options = {name for _, limits in LIMITS for name in limits}
+        self.assertEqual(options, set(Policy.__dataclass_fields__))
 
     @settings(deadline=None)
     @given(st.sampled_from(list(NUMBERS)), st.text(alphabet="0123456789.e-+_infa \u0663") | st.text())
@@ -275,11 +275,11 @@ class InvalidOptionTests(SynchronousTestCase):
         """
         for line, message in WRONG:
             try:
-                said = f"taken: {parsed(line).config.listeners}"
+                error = f"taken: {parsed(line).config.listeners}"
             except UsageError as fault:
-                said = str(fault)
-            self.assertRegex(said, message, line)
-            self.assertNotIn("\n", said)
+                error = str(fault)
+            self.assertRegex(error, message, line)
+            self.assertNotIn("\n", error)
 
     def test_systemExit(self) -> None:
         """
@@ -287,11 +287,11 @@ class InvalidOptionTests(SynchronousTestCase):
         """
         for line, message in WRONG:
             try:
-                said: Any = f"taken: {parsed(line, ServerOptions()).config.listeners}"
+                error: Any = f"taken: {parsed(line, ServerOptions()).config.listeners}"
             except SystemExit as exit:
-                said = exit.code
-            self.assertRegex(said, f"^sockservices: .*{message}", line)
-            self.assertNotIn("\n", said)
+                error = exit.code
+            self.assertRegex(error, f"^sockservices: .*{message}", line)
+            self.assertNotIn("\n", error)
 
     def test_emptyValues(self) -> None:
         """
@@ -331,18 +331,18 @@ class HelpTests(SynchronousTestCase):
         """
         The help lists every option, and every service with its port.
         """
-        said = str(Options())
+        text = str(Options())
         for option in [*OPTIONS, *NUMBERS]:
-            self.assertRegex(said, rf"(?m)^\s+(-\w, )?--{option}\b")
+            self.assertRegex(text, rf"(?m)^\s+(-\w, )?--{option}\b")
         for name in names():
-            self.assertIn(f"{name} ({find(name).port})", " ".join(said.split()))
+            self.assertIn(f"{name} ({find(name).port})", " ".join(text.split()))
 
     def test_noOtherOptions(self) -> None:
         """
         There are no other options.
         """
-        said = {option.rstrip("=") for option in Options().longOpt}
-        self.assertEqual(said, {*OPTIONS, *NUMBERS})
+        options = {option.rstrip("=") for option in Options().longOpt}
+        self.assertEqual(options, {*OPTIONS, *NUMBERS})
 
     def test_version(self) -> None:
         """

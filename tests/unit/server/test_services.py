@@ -424,16 +424,16 @@ class LifeTests(ServiceCase):
             self.datagram(),
             self.datagram(f"unixgram:{self.folder}/datagram"),
         ]
-        said = []
+        logged = []
         for service in services:
             with capturedLogs() as events:
                 service.privilegedStartService()
                 service.startService()
             (line,) = [formatEvent(event) for event in events]
-            said.append(line)
+            logged.append(line)
         ports = [getattr(self.host(service), "port", None) for service in services]
         self.assertEqual(
-            said,
+            logged,
             [
                 f"echo listening on tcp:127.0.0.1:{ports[0]}",
                 f"echo listening on tcp:[::1]:{ports[1]}",

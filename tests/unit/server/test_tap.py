@@ -128,16 +128,16 @@ class MemoryTests(SynchronousTestCase):
         """
         Each conversation has one line in the log.
         """
-        (said,) = self.converse(self.factory("--service=echo"), b"words")
-        self.assertEqual(said, "echo tcp 192.0.2.7:40000 done: 0.000 s, 5 bytes received, 5 sent")
+        (logged,) = self.converse(self.factory("--service=echo"), b"words")
+        self.assertEqual(logged, "echo tcp 192.0.2.7:40000 done: 0.000 s, 5 bytes received, 5 sent")
 
     def test_messagesAreLogged(self) -> None:
         """
         With C{--show} messages are logged.
         """
-        said = self.converse(self.factory("--service=echo", "--show"), b"words\n")
-        self.assertEqual(len(said), 3)
-        self.assertIn("192.0.2.7:40000: b'words\\n'", said[1])
+        logged = self.converse(self.factory("--service=echo", "--show"), b"words\n")
+        self.assertEqual(len(logged), 3)
+        self.assertIn("192.0.2.7:40000: b'words\\n'", logged[1])
 
     def test_pendingSummaryIsLoggedAtTheStop(self) -> None:
         """
@@ -194,8 +194,8 @@ class MemoryTests(SynchronousTestCase):
             self.reactor.run()
         served: Any = self.reactor.tcpServers.pop()[1]
         self.assertEqual(served.policy.maxConnections, files - 64)
-        said = [formatEvent(event) for event in events]
-        self.assertIn(f"--max-connections 1000000000: {files - 64} are possible with {files} open files", said)
+        logged = [formatEvent(event) for event in events]
+        self.assertIn(f"--max-connections 1000000000: {files - 64} are possible with {files} open files", logged)
 
 
 class StartTests(LoopCase):
@@ -269,16 +269,16 @@ class StartTests(LoopCase):
         ]
         # A listener is closed in the same way whatever the failure of the other is: each value occurs at least once.
         for opened, (failing, cause) in zip([*first, first[0]], second, strict=True):
-            said = self.refusal(f"--listen=echo={opened}", f"--listen=time={failing}")
-            self.assertRegex(said, f"^sockservices: --listen time={failing}: .*{cause}")
+            logged = self.refusal(f"--listen=echo={opened}", f"--listen=time={failing}")
+            self.assertRegex(logged, f"^sockservices: --listen time={failing}: .*{cause}")
 
     def test_serviceFails(self) -> None:
         """
         So it does for C{--service}.
         """
         port = self.taken[True]
-        said = self.refusal(f"--service=echo={port}")
-        self.assertEqual(said, f"sockservices: --service echo={port}: tcp:127.0.0.1:{port}: Address already in use")
+        logged = self.refusal(f"--service=echo={port}")
+        self.assertEqual(logged, f"sockservices: --service echo={port}: tcp:127.0.0.1:{port}: Address already in use")
 
     def test_liveUnixSocket(self) -> None:
         """
@@ -334,10 +334,10 @@ class StartTests(LoopCase):
         server = self.make("--proto=all", "--service=all=0", f"--listen=echo=unix:{self.folder}/socket")
         with capturedLogs() as events:
             server.startService()
-        said = [formatEvent(event) for event in events]
-        self.assertEqual(len(said), 25)
+        logged = [formatEvent(event) for event in events]
+        self.assertEqual(len(logged), 25)
         self.assertEqual(len(set(self.hosts(server))), 25)
-        for line in said:
+        for line in logged:
             self.assertRegex(line, r"^\w+ listening on ((tcp|udp):127\.0\.0\.1:[1-9]\d*|unix:/\S+)$")
         self.wait(server.stopService())
         self.assertEqual((descriptors(), list(self.folder.iterdir())), (before, []))

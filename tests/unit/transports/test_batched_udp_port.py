@@ -78,7 +78,7 @@ class BatchedUpper(UpperDatagrams):
         """
         Record the report.
         """
-        faults = {token: getattr(fault, "errno", None) for token, fault in failures}
+        faults = {token: getattr(exception, "errno", None) for token, exception in failures}
         self.sent.append((len(tokens) + len(failures), faults))
         self._number = 0
 
@@ -147,12 +147,12 @@ class BatchCase(DatagramPortCase):
         """
         All replies that have arrived at a client.
         """
-        heard = []
+        output = []
         try:
             while True:
-                heard.append(client.recv(65536))
+                output.append(client.recv(65536))
         except BlockingIOError:
-            return heard
+            return output
 
     def assertAnswered(self, *conversations: tuple[socket.socket, list[bytes]]) -> None:
         """
@@ -164,9 +164,9 @@ class BatchCase(DatagramPortCase):
                     client.send(datagram)
         self.turn()
         for client, datagrams in conversations:
-            heard = self.received(client)
-            self.assertEqual([len(reply) for reply in heard], [len(datagram) for datagram in datagrams])
-            self.assertTrue(heard == [datagram.upper() for datagram in datagrams])
+            output = self.received(client)
+            self.assertEqual([len(reply) for reply in output], [len(datagram) for datagram in datagrams])
+            self.assertTrue(output == [datagram.upper() for datagram in datagrams])
 
 
 class ReplyTests(BatchCase):
@@ -330,19 +330,19 @@ class ReplyTests(BatchCase):
         port = self.listen()
         clients = [self.client(port) for _ in range(4)]
         expected: list[list[bytes]] = [[] for _ in clients]
-        heard: list[list[bytes]] = [[] for _ in clients]
+        output: list[list[bytes]] = [[] for _ in clients]
         for begin in range(0, len(sizes), 64):
             for client, size in sizes[begin : begin + 64]:
                 datagram = os.urandom(size).upper()
                 clients[client].send(datagram)
                 expected[client].append(datagram)
             self.turn()
-            for client, replies in enumerate(heard):
+            for client, replies in enumerate(output):
                 replies += self.received(clients[client])
         for opened in clients:
             opened.close()
         port.stopListening()
-        self.assertTrue(heard == expected)
+        self.assertTrue(output == expected)
 
 
 class DestinationTests(BatchCase):
@@ -373,8 +373,10 @@ class DestinationTests(BatchCase):
         for host in hosts:
             client.sendto(host.encode(), (host, port.getHost().port))
         self.turn()
-        heard = [client.recvfrom(100) for _ in hosts]
-        self.assertEqual([(datagram.decode(), host) for datagram, (host, _) in heard], [(host, host) for host in hosts])
+        output = [client.recvfrom(100) for _ in hosts]
+        self.assertEqual(
+            [(datagram.decode(), host) for datagram, (host, _) in output], [(host, host) for host in hosts]
+        )
 
     def test_wildcardSocketIPv6(self) -> None:
         """
@@ -409,9 +411,9 @@ class DestinationTests(BatchCase):
         address = None
         with open("/proc/net/if_inet6") as addresses:  # noqa: PTH123
             for line in addresses:
-                words, number, _, _, _, _ = line.split()
-                if words.startswith("fe80"):
-                    address = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(words)), int(number, 16)
+                data, number, _, _, _, _ = line.split()
+                if data.startswith("fe80"):
+                    address = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(data)), int(number, 16)
         if address is None:
             self.skipTest("this host has no link-local address")
         host, link = address
@@ -631,15 +633,15 @@ class StopTests(BatchCase):
         A protocol may stop its port within a batch. The rest, and what waits in the kernel, is answered once.
         """
         for number in (b"0", b"10", b"63", b"64", b"149"):
-            heard = self.stopping(150, number.__eq__)
-            self.assertEqual(sorted(heard, key=int), [b"%d" % number for number in range(150)])
+            output = self.stopping(150, number.__eq__)
+            self.assertEqual(sorted(output, key=int), [b"%d" % number for number in range(150)])
 
     def test_protocolStopsThePortEachTime(self) -> None:
         """
         It may do so at every datagram.
         """
-        heard = self.stopping(100, lambda datagram: True)
-        self.assertEqual(sorted(heard, key=int), [b"%d" % number for number in range(100)])
+        output = self.stopping(100, lambda datagram: True)
+        self.assertEqual(sorted(output, key=int), [b"%d" % number for number in range(100)])
 
     def test_replyAfterTheStop(self) -> None:
         """

@@ -1,5 +1,5 @@
 """
-The words for a binding.
+Parsing and printing of bindings.
 """
 
 from __future__ import annotations
@@ -129,9 +129,9 @@ class ParseTests(SynchronousTestCase):
         Each string raises ValueError with one line that gives the error and the expected value.
         """
         for text, message in WRONG:
-            said = refusal(text)
-            self.assertRegex(said, message, text)
-            self.assertNotIn("\n", said)
+            error = refusal(text)
+            self.assertRegex(error, message, text)
+            self.assertNotIn("\n", error)
 
     def test_otherTypesAreTwisteds(self) -> None:
         """

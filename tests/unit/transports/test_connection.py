@@ -370,10 +370,10 @@ class StreamTests(ConnectionCase):
         transport.abortConnection()
         transport.write(b"late")
         try:
-            heard = client.recv(4)
+            output = client.recv(4)
         except BlockingIOError:
-            heard = b""
-        self.assertEqual(heard, b"")
+            output = b""
+        self.assertEqual(output, b"")
         self.waitForEvents(protocol)
 
     def test_peerCloses(self) -> None:
@@ -633,23 +633,23 @@ class UnixTests(UnixCase):
         for count, file in enumerate(files, 1):
             transport.sendFileDescriptor(file.fileno())
             transport.write(b"%d" % count)
-        heard = b""
+        output = b""
         inodes = []
 
         def receive() -> bool:
-            nonlocal heard
+            nonlocal output
             try:
                 data, received, _, _ = socket.recv_fds(client, 10, 10)
             except BlockingIOError:
                 return False
-            heard += data
+            output += data
             for descriptor in received:
                 inodes.append(os.fstat(descriptor).st_ino)
                 os.close(descriptor)
-            return len(heard) == 4
+            return len(output) == 4
 
         self.until(receive)
-        self.assertEqual((heard, inodes), (b"0123", [os.fstat(file.fileno()).st_ino for file in files]))
+        self.assertEqual((output, inodes), (b"0123", [os.fstat(file.fileno()).st_ino for file in files]))
         self.assertServed(client)
 
     def test_descriptorsDropped(self) -> None:
@@ -703,16 +703,16 @@ class ImmediateIOTests(ConnectionCase):
         """
         client, _, transport = self.open()
         data = os.urandom(LONG)
-        heard = b""
+        output = b""
         transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         for start in range(0, LONG, 70000):
             transport.write(data[start : start + 70000])
             with contextlib.suppress(BlockingIOError):
                 # It makes room.
-                heard += client.recv(35000)
+                output += client.recv(35000)
         self.assertGreater(userspaceBytes(transport), 0)
-        self.assertTrue(heard + self.hear(client, LONG - len(heard)) == data)
+        self.assertTrue(output + self.hear(client, LONG - len(output)) == data)
 
     def test_readSizeAdapts(self) -> None:
         """
@@ -940,10 +940,10 @@ class TLSTests(ConnectionCase):
             return results[0]
 
         done(secure.do_handshake)
-        heard = b""
-        while len(heard) < 3 * len(secret):
-            heard += done(lambda: secure.recv(MAX_BUFFER))
-        self.assertTrue(heard == secret * 3)
+        output = b""
+        while len(output) < 3 * len(secret):
+            output += done(lambda: secure.recv(MAX_BUFFER))
+        self.assertTrue(output == secret * 3)
         protocol.segments.clear()
         self.received = lambda protocol, data: transport.loseConnection()
         done(lambda: secure.send(b"words"))

@@ -311,8 +311,8 @@ class FaultTests(DatagramPortCase):
         client.send(b"zero")
         with capturedLogs() as events:
             self.assertServed(client)
-        (said,) = map(formatEvent, events)
-        self.assertRegex(said, r"^Broken raised ZeroDivisionError.*purpose.* at \S+:\d+$")
+        (logged,) = map(formatEvent, events)
+        self.assertRegex(logged, r"^Broken raised ZeroDivisionError.*purpose.* at \S+:\d+$")
 
 
 class StopTests(DatagramPortCase):

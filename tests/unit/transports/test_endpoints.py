@@ -156,9 +156,9 @@ class ListenTests(LoopCase):
         self.keep(taken)
         binding = InetBinding(TCP, taken.socket.getsockname()[1])
         endpoint = StreamEndpoint(self.reactor, binding)
-        said = f"{binding}: Address already in use"
-        self.assertEqual(str(self.failureResultOf(endpoint.listen(factory()), OpenError).value), said)
-        self.assertEqual(str(self.assertRaises(OpenError, endpoint.open)), said)
+        error = f"{binding}: Address already in use"
+        self.assertEqual(str(self.failureResultOf(endpoint.listen(factory()), OpenError).value), error)
+        self.assertEqual(str(self.assertRaises(OpenError, endpoint.open)), error)
 
     def test_wrongKind(self) -> None:
         """

@@ -73,10 +73,10 @@ class OpenCase(LoopCase):
         The error of a socket that cannot be bound. No descriptor is left open.
         """
         before = descriptors()
-        fault = self.assertRaises(OpenError, openSockets, binding)
+        exception = self.assertRaises(OpenError, openSockets, binding)
         self.assertEqual(descriptors(), before)
-        self.assertIsInstance(fault, CannotListenError)
-        return str(fault)
+        self.assertIsInstance(exception, CannotListenError)
+        return str(exception)
 
 
 def port(bound: BoundSocket) -> int:
@@ -230,8 +230,8 @@ class UnixTests(OpenCase):
             bound = self.unix(live)
             inode = self.path.lstat().st_ino
             for stream, kind in ((True, "unix"), (False, "unixgram")):
-                said = self.refusal(UnixBinding(UNIX if stream else UNIXGRAM, str(self.path)))
-                self.assertEqual(said, f"{kind}:{self.path}: Address already in use")
+                error = self.refusal(UnixBinding(UNIX if stream else UNIXGRAM, str(self.path)))
+                self.assertEqual(error, f"{kind}:{self.path}: Address already in use")
             self.assertEqual(self.path.lstat().st_ino, inode)
             with socket.socket(socket.AF_UNIX, bound.socket.type) as client:
                 client.connect(str(self.path))

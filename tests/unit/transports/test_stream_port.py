@@ -340,9 +340,9 @@ class FaultTests(StreamPortCase):
             raise ZeroDivisionError("on\npurpose")
 
         self.factory.build = broken
-        (said,) = self.refuse(port)
+        (logged,) = self.refuse(port)
         self.assertRegex(
-            said,
+            logged,
             r"^a connection to 127\.0\.0\.1:\d+ failed: ZeroDivisionError.*purpose.* at \S+:\d+ \(at most one such",
         )
 
