@@ -99,11 +99,11 @@ class Faulty(Responder):
         Raise, if requested, or from the second step of the output.
         """
         self._maybe("generate")
-        return self._data() if self.where == "words" else None
+        return self._output() if self.where == "output" else None
 
-    def _data(self) -> Iterator[bytes]:
+    def _output(self) -> Iterator[bytes]:
         yield PATTERN * 9
-        self._maybe("words")
+        self._maybe("output")
 
 
 def faulty(where: str) -> type[Faulty]:
@@ -798,7 +798,7 @@ class FaultTests(StreamCase):
         A responder that raises has its conversation reset. One printable line names the exception, the place and the
         peer.
         """
-        for where in ("constructor", "greeting", "generate", "words", "answer"):
+        for where in ("constructor", "greeting", "generate", "output", "answer"):
             peer = self.peer(faulty(where))
             peer.say(b"hi~")
             peer.read()
@@ -1012,7 +1012,7 @@ class ArbitraryTests(LogCase):
     Arbitrary events in arbitrary order.
     """
 
-    RESPONDERS = (Echo, Discard, Hello, Welcome, Greet, Chargen, FiniteOutput, faulty("answer"), faulty("words"))
+    RESPONDERS = (Echo, Discard, Hello, Welcome, Greet, Chargen, FiniteOutput, faulty("answer"), faulty("output"))
 
     @settings(deadline=None, max_examples=300)
     @given(responder=st.sampled_from(RESPONDERS), events=st.lists(EVENTS, max_size=12), room=st.integers(1, 300_000))

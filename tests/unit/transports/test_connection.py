@@ -811,14 +811,14 @@ class LimitTests(ConnectionCase):
         client.sendall(b"!")
         self.segments(protocol, MIN_READ + 1)
 
-        def heardAll() -> bool:
+        def allRead() -> bool:
             try:
                 client.recv(MAX_BUFFER)
             except BlockingIOError:
                 return not userspaceBytes(transport)
             return False
 
-        self.until(heardAll)
+        self.until(allRead)
         client.sendall(bytes(MIN_READ))
         self.assertEqual(self.segments(protocol, 2 * MIN_READ + 1), [MIN_READ, 1, MIN_READ])
 
