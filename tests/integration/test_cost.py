@@ -56,7 +56,7 @@ class Calls:
 @skipUnless(hasattr(select, "epoll"), "it has Twisted's own transports here")
 class CostTests(LoopCase):
     """
-    Tests that nothing creeps in.
+    The number of calls for each message, conversation and datagram.
     """
 
     def serve(self, responder: Any, datagrams: bool = False) -> Any:
@@ -74,7 +74,7 @@ class CostTests(LoopCase):
 
     def test_message(self) -> None:
         """
-        A small message on a connection takes one C{recv} and one C{send}; all that are ready together share the rest.
+        A small message takes one C{recv} and one C{send}. Connections that are ready together share the other calls.
         """
         address = self.serve(Echo).port.getHost()
         clients = [self.connect(address) for _ in range(20)]
@@ -92,7 +92,7 @@ class CostTests(LoopCase):
 
     def test_conversation(self) -> None:
         """
-        A short conversation, its line of log aside, takes few calls of any kind.
+        A short conversation, without its log line, takes a limited number of calls.
         """
         service = self.serve(Welcome)
         address = service.port.getHost()
@@ -112,7 +112,7 @@ class CostTests(LoopCase):
 
     def test_datagram(self) -> None:
         """
-        Datagrams are received by one call and answered by one, as many as come together from one peer.
+        The datagrams that arrive together from one peer are received by one call and answered by one.
         """
         address = self.serve(Echo, datagrams=True).port.getHost()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:

@@ -69,14 +69,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twistd]:
         yield twistd
 
 
-def converse(command: list[str], said: bytes = b"") -> bytes:
+def converse(command: list[str], sent: bytes = b"") -> bytes:
     """
     What a client prints that has this on its standard input, and ends well.
     """
-    return subprocess.run(command, input=said, capture_output=True, check=True, timeout=30).stdout
+    return subprocess.run(command, input=sent, capture_output=True, check=True, timeout=30).stdout
 
 
-def words(address: tuple[str, int]) -> list[str]:
+def hostAndPort(address: tuple[str, int]) -> list[str]:
     """
     An address as two arguments.
     """
@@ -86,7 +86,7 @@ def words(address: tuple[str, int]) -> list[str]:
 
 @needsNetcat
 @pytest.mark.parametrize(
-    ("service", "said", "answer"),
+    ("service", "sent", "answer"),
     [
         ("welcome", b"1", b"welcome to server!"),
         ("welcome", b"1\n", b"welcome to server!"),
@@ -98,50 +98,53 @@ def words(address: tuple[str, int]) -> list[str]:
         ("echo", b"no line end", b"no line end"),
     ],
 )
-def test_netcat(server: Twistd, service: str, said: bytes, answer: bytes) -> None:
+def test_netcat(server: Twistd, service: str, sent: bytes, answer: bytes) -> None:
     """
-    A netcat that ends its side at the end of its input is answered in full.
+    A netcat that half-closes at the end of its input gets the whole answer.
     """
-    assert converse([NC, "-N", *words(server.address(service))], said) == answer
+    assert converse([NC, "-N", *hostAndPort(server.address(service))], sent) == answer
 
 
 @needsNetcat
 def test_netcatEchoesFiftyMegabytes(server: Twistd) -> None:
     """
-    No byte of a long stream is lost, changed or out of order.
+    A stream of 50 MB is echoed byte for byte.
     """
-    said = os.urandom(50_000_000)
-    answer = converse([NC, "-N", *words(server.address("echo"))], said)
-    assert len(answer) == len(said)
-    assert hashlib.sha256(answer).digest() == hashlib.sha256(said).digest()
+    sent = os.urandom(50_000_000)
+    answer = converse([NC, "-N", *hostAndPort(server.address("echo"))], sent)
+    assert len(answer) == len(sent)
+    assert hashlib.sha256(answer).digest() == hashlib.sha256(sent).digest()
 
 
 @needsNetcat
 def test_netcatDatagram(server: Twistd) -> None:
     """
-    A netcat that waits for one datagram gets it.
+    A netcat that waits for one datagram receives it.
     """
-    assert converse([NC, "-u", "-W1", "-w5", *words(server.address("hello", "udp"))], b"hi~") == b"hello"
+    assert converse([NC, "-u", "-W1", "-w5", *hostAndPort(server.address("hello", "udp"))], b"hi~") == b"hello"
 
 
 @needsNetcat
 @needsIPv6
 def test_netcatIPv6(server: Twistd) -> None:
     """
-    The same services on the loopback of version 6.
+    The services work over IPv6 loopback.
     """
-    assert converse([NC, "-6", "-N", *words(server.address("upper", "tcp", "::1"))], b"Hello") == b"HELLO"
-    assert converse([NC, "-6", "-u", "-W1", "-w5", *words(server.address("upper", "udp", "::1"))], b"Hello") == b"HELLO"
+    assert converse([NC, "-6", "-N", *hostAndPort(server.address("upper", "tcp", "::1"))], b"Hello") == b"HELLO"
+    assert (
+        converse([NC, "-6", "-u", "-W1", "-w5", *hostAndPort(server.address("upper", "udp", "::1"))], b"Hello")
+        == b"HELLO"
+    )
 
 
 @needsNetcat
-def test_chargenCutOff(server: Twistd) -> None:
+def test_clientThatDisconnects(server: Twistd) -> None:
     """
-    A client that has had enough after a megabyte has had the pattern, and the server goes on with the others.
+    A client that disconnects after 1 MB of chargen has the correct pattern, and the server continues.
     """
     enough = 1_000_000
     with subprocess.Popen(
-        [NC, "-d", *words(server.address("chargen"))], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+        [NC, "-d", *hostAndPort(server.address("chargen"))], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
     ) as client:
         assert client.stdout is not None
         printed = client.stdout.read(enough)
@@ -153,13 +156,13 @@ def test_chargenCutOff(server: Twistd) -> None:
         expected += next(talk)
     assert printed == expected[:enough]
     server.waitFor(r"chargen tcp 127\.0\.0\.1:\d+ (done|reset): ")
-    assert converse([NC, "-N", *words(server.address("echo"))], b"still here") == b"still here"
+    assert converse([NC, "-N", *hostAndPort(server.address("echo"))], b"still here") == b"still here"
 
 
 @needsSocat
 def test_socatStream(server: Twistd) -> None:
     """
-    A socat that half-closes is answered in full.
+    A socat that half-closes gets the whole answer.
     """
     host, port = server.address("upper")
     assert converse([SOCAT, "-t10", "-", f"TCP:{host}:{port}"], b"Hello") == b"HELLO"
@@ -168,7 +171,7 @@ def test_socatStream(server: Twistd) -> None:
 @needsSocat
 def test_socatDatagram(server: Twistd) -> None:
     """
-    A socat gets its datagram back.
+    A socat receives the echo of its datagram.
     """
     host, port = server.address("echo", "udp")
     assert converse([SOCAT, "-t0.5", "-", f"UDP:{host}:{port}"], b"a datagram") == b"a datagram"
@@ -177,16 +180,16 @@ def test_socatDatagram(server: Twistd) -> None:
 @needsSocat
 def test_socatUnixStream(server: Twistd) -> None:
     """
-    A stream over a Unix socket, longer than any buffer on its way.
+    A stream longer than all buffers is echoed over a Unix socket.
     """
-    said = os.urandom(5_000_000)
-    assert converse([SOCAT, "-t10", "-", f"UNIX-CONNECT:{server.path('echo')}"], said) == said
+    sent = os.urandom(5_000_000)
+    assert converse([SOCAT, "-t10", "-", f"UNIX-CONNECT:{server.path('echo')}"], sent) == sent
 
 
 @needsSocat
 def test_socatUnixDatagram(server: Twistd, tmp_path_factory: pytest.TempPathFactory) -> None:
     """
-    A Unix datagram goes back to the name that its sender has.
+    The reply to a Unix datagram goes to its source path.
     """
     own = tmp_path_factory.mktemp("own") / "s"
     command = [SOCAT, "-t0.5", "-", f"UNIX-SENDTO:{server.path('echo', 'unixgram')},bind={own}"]
@@ -196,10 +199,10 @@ def test_socatUnixDatagram(server: Twistd, tmp_path_factory: pytest.TempPathFact
 @needsNcat
 def test_ncatHalfClose(server: Twistd) -> None:
     """
-    An ncat that shuts down its side of the connection still gets the whole answer.
+    An ncat that half-closes gets the whole answer.
     """
-    said = b"abc\n" * 250_000
-    assert converse([NCAT, *words(server.address("upper"))], said) == said.upper()
+    sent = b"abc\n" * 250_000
+    assert converse([NCAT, *hostAndPort(server.address("upper"))], sent) == sent.upper()
 
 
 @needsNcat
@@ -207,8 +210,8 @@ def test_ncatUnix(server: Twistd) -> None:
     """
     An ncat that half-closes a Unix socket gets the whole answer.
     """
-    said = b"abc\n" * 250_000
-    assert converse([NCAT, "--unixsock", server.path("echo")], said) == said
+    sent = b"abc\n" * 250_000
+    assert converse([NCAT, "--unixsock", server.path("echo")], sent) == sent
 
 
 @pytest.mark.parametrize(
@@ -220,15 +223,15 @@ def test_ncatUnix(server: Twistd) -> None:
 )
 def test_datagramSizes(server: Twistd, host: str, size: int) -> None:
     """
-    A datagram of any size comes back whole, once, from where it was sent to.
+    A datagram of any size is echoed whole and once, from the address that it was sent to.
     """
     address = server.address("echo", "udp", host)
-    said = os.urandom(size)
+    sent = os.urandom(size)
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(10)
-        client.sendto(said, address)
+        client.sendto(sent, address)
         answer, sender = client.recvfrom(70_000)
-        assert answer == said
+        assert answer == sent
         assert sender[:2] == address
         client.sendto(b"the next", address)
         assert client.recvfrom(70_000)[0] == b"the next"

@@ -26,7 +26,7 @@ from sockservices import Outcome, Policy, StreamFactory, Visit, datagramService,
 from sockservices.conversation.responder import MakeResponder
 from sockservices.conversation.transport import Transport
 from sockservices.registry import find, names
-from sockservices.responders import Chargen, Echo, Greet, Hello, Welcome, Whoami
+from sockservices.responders import Chargen, Echo, Greet, Hello, Welcome
 from sockservices.responders.chargen import PATTERN
 from sockservices.transports.bindings import InetBinding, UnixBinding
 from sockservices.transports.endpoints import StreamEndpoint
@@ -36,10 +36,10 @@ TCP, UDP, UNIX, UNIXGRAM = Transport
 
 MIB = 2**20
 
-#: The most bytes that the server may hold in user space for one peer.
+#: The maximum number of bytes in user-space buffers for one peer.
 BOUND = 128 * 1024
 
-#: Seconds in which anything must have happened.
+#: Seconds to wait for an expected event.
 PATIENCE = 10.0
 
 T = TypeVar("T")
@@ -48,16 +48,16 @@ Test = TypeVar("Test", bound=Callable[..., Coroutine[Any, Any, None]])
 
 def reactor() -> Any:
     """
-    The reactor that pytest-twisted has chosen.
+    The reactor of pytest-twisted.
     """
     from twisted.internet import reactor
 
     return reactor
 
 
-def turning(test: Test) -> Test:
+def runningReactor(test: Test) -> Test:
     """
-    Turn the reactor while a test waits.
+    Run the reactor while a test waits.
     """
     turned: Test = pytest_twisted.ensureDeferred(test)
     return turned
@@ -67,12 +67,12 @@ class Server:
     """
     A factory that listens.
 
-    @ivar most: the most bytes that were seen in user space for one peer.
+    @ivar maxBuffered: the maximum number of bytes in user-space buffers for one peer.
     """
 
     def __init__(self, responder: MakeResponder, how: str, folder: Path, **limits: Any) -> None:
         self.visits: list[Visit] = []
-        self.most = 0
+        self.maxBuffered = 0
         self.factory = StreamFactory(responder, Policy(**limits), self.visits.append, reactor())
         self._port = self._listen(how, folder)
         self._sampling = LoopingCall(self._sample)
@@ -90,11 +90,11 @@ class Server:
 
     def _sample(self) -> None:
         for protocol in self.factory.protocols:
-            self.most = max(self.most, userspaceBytes(cast(FileDescriptor, protocol.transport)))
+            self.maxBuffered = max(self.maxBuffered, userspaceBytes(cast(FileDescriptor, protocol.transport)))
 
     async def converse(self, client: Callable[[socket.socket], T]) -> T:
         """
-        What a client comes to that is connected to this server. It runs in a thread of its own, and may block.
+        Run a blocking client of this server in a thread. @return: its result.
         """
         host: Any = self._port.getHost()
         address = os.fsdecode(host.name) if hasattr(host, "name") else (host.host, host.port)
@@ -109,7 +109,7 @@ class Server:
 
     async def ended(self, count: int = 1) -> list[Outcome]:
         """
-        How so many conversations ended.
+        Wait for the end of so many conversations. @return: all outcomes.
         """
         for _ in range(int(PATIENCE * 100)):
             if len(self.visits) >= count:
@@ -119,7 +119,7 @@ class Server:
 
     async def stop(self) -> None:
         """
-        Stop listening, and cut off whoever is still here.
+        Stop listening and reset all connections.
         """
         self._sampling.stop()
         await maybeDeferred(self._port.stopListening)
@@ -129,10 +129,10 @@ class Server:
 Listen = Callable[..., Server]
 
 
-@pytest.fixture(params=["listenTCP", "StreamEndpoint", "unix", "plain", "plain unix"])
+@pytest.fixture(params=["listenTCP", "StreamEndpoint", "unix", "plain unix"])
 def listen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Listen]:
     """
-    Starts servers on each kind of listener. All are stopped after the test.
+    Start servers on one kind of listener. They are stopped after the test.
     """
     servers: list[Server] = []
 
@@ -147,20 +147,20 @@ def listen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Listen]:
 
 def readToEnd(client: socket.socket) -> bytes:
     """
-    All that comes until the server's FIN.
+    All that a client receives until the server's FIN.
     """
     return b"".join(iter(lambda: client.recv(65536), b""))
 
 
-def sendAll(client: socket.socket, words: bytes, read: int, eager: bool = True) -> bytes:
+def sendAll(client: socket.socket, data: bytes, read: int, eager: bool = True) -> bytes:
     """
-    Send everything, end, and read everything.
+    Send everything, close the side, and read everything.
 
     @param read: how many bytes to read at a time.
     @param eager: read whenever there is something; else only once the server takes no more.
     """
     client.setblocking(False)
-    unsent, heard = memoryview(words), bytearray()
+    unsent, output = memoryview(data), bytearray()
     while True:
         timeout = PATIENCE if eager or not unsent else 0.02
         readers = [client] if eager or not unsent else []
@@ -175,41 +175,43 @@ def sendAll(client: socket.socket, words: bytes, read: int, eager: bool = True) 
             except BlockingIOError:
                 continue
             if not segment:
-                return bytes(heard)
-            heard += segment
+                return bytes(output)
+            output += segment
         else:
             raise TimeoutError("the server neither reads nor writes")
 
 
 @pytest.mark.parametrize("eager", [True, False])
-@turning
+@runningReactor
 async def test_noByteLost(listen: Listen, eager: bool) -> None:
     """
-    8 MiB are given back byte by byte to a peer that ends its side, also to one that reads only when it must.
+    8 MiB are echoed byte for byte to a peer that half-closes, also to one that reads only when the server reads no
+    more.
     """
     server = listen(Echo)
-    words = os.urandom(8 * MIB)
-    heard = await server.converse(lambda client: sendAll(client, words, 262_144, eager))
-    assert hashlib.sha256(heard).digest() == hashlib.sha256(words).digest()
+    data = os.urandom(8 * MIB)
+    output = await server.converse(lambda client: sendAll(client, data, 262_144, eager))
+    assert hashlib.sha256(output).digest() == hashlib.sha256(data).digest()
     assert await server.ended() == [Outcome.DONE]
     assert (server.visits[0].received, server.visits[0].sent) == (8 * MIB, 8 * MIB)
-    assert server.most <= BOUND
+    assert server.maxBuffered <= BOUND
 
 
-@turning
+@runningReactor
 async def test_smallReads(listen: Listen) -> None:
     """
-    So they are to one that reads in small pieces.
+    So they are to a peer that reads 1000 bytes at a time.
     """
-    words = os.urandom(MIB)
-    assert await listen(Echo).converse(lambda client: sendAll(client, words, 1000)) == words
+    data = os.urandom(MIB)
+    assert await listen(Echo).converse(lambda client: sendAll(client, data, 1000)) == data
 
 
 @pytest.mark.parametrize("responder", [Echo, Chargen])
-@turning
+@runningReactor
 async def test_boundedMemory(listen: Listen, responder: MakeResponder) -> None:
     """
-    A peer that never reads is not read from, costs 128 KiB of user space at most, and is reset at the stall timeout.
+    The server stops reading from a peer that does not read, buffers at most 128 KiB, and resets it at the stall
+    timeout.
     """
 
     def client(connected: socket.socket) -> int:
@@ -225,15 +227,15 @@ async def test_boundedMemory(listen: Listen, responder: MakeResponder) -> None:
     server = listen(responder, stallTimeout=0.5)
     sent = await server.converse(client)
     assert await server.ended() == [Outcome.STALLED]
-    assert 65536 <= server.most <= BOUND
+    assert 65536 <= server.maxBuffered <= BOUND
     assert 0.5 <= server.visits[0].seconds < 5
     assert responder is Chargen or server.visits[0].received < sent < 64 * MIB
 
 
-@turning
-async def test_progressKeeps(listen: Listen) -> None:
+@runningReactor
+async def test_slowReaderGetsTheLastOutput(listen: Listen) -> None:
     """
-    A peer that reads the last words, but slowly, gets them all, far beyond the grace.
+    A peer that reads the last output slowly gets all of it, long after the close grace.
     """
 
     class Long(Greet):
@@ -242,11 +244,11 @@ async def test_progressKeeps(listen: Listen) -> None:
             return bytes(2 * MIB)
 
     def client(connected: socket.socket) -> int:
-        heard = 0
+        output = 0
         while segment := connected.recv(MIB // 10):
-            heard += len(segment)
+            output += len(segment)
             select.select([], [], [], 0.05)
-        return heard
+        return output
 
     server = listen(Long, closeGrace=0.5)
     assert await server.converse(client) == 2 * MIB
@@ -254,10 +256,10 @@ async def test_progressKeeps(listen: Listen) -> None:
     assert server.visits[0].seconds > 0.75
 
 
-@turning
-async def test_lastWordsSurviveInput(listen: Listen) -> None:
+@runningReactor
+async def test_inputDoesNotDestroyTheLastOutput(listen: Listen) -> None:
     """
-    The words of a server that ends are not destroyed by what its peer goes on sending.
+    Input after the last output does not destroy it.
     """
 
     def client(connected: socket.socket) -> bytes:
@@ -274,32 +276,32 @@ async def test_lastWordsSurviveInput(listen: Listen) -> None:
     assert set(await server.ended(10)) == {Outcome.FINISHED}
 
 
-@turning
-async def test_talkUntilTheEnd(listen: Listen) -> None:
+@runningReactor
+async def test_generatedOutputUntilTheFin(listen: Listen) -> None:
     """
-    An endless talk goes on as fast as its peer reads, until its peer ends; the last piece is whole.
+    Generated output continues as fast as the peer reads, until the peer's FIN. The last block is whole.
     """
 
     def client(connected: socket.socket) -> bytes:
-        heard = b""
-        while len(heard) < 4 * MIB:
-            heard += connected.recv(MIB)
+        output = b""
+        while len(output) < 4 * MIB:
+            output += connected.recv(MIB)
         connected.shutdown(socket.SHUT_WR)
-        return heard + readToEnd(connected)
+        return output + readToEnd(connected)
 
     server = listen(Chargen)
-    heard = await server.converse(client)
-    assert heard == PATTERN * (len(heard) // len(PATTERN))
+    output = await server.converse(client)
+    assert output == PATTERN * (len(output) // len(PATTERN))
     assert await server.ended() == [Outcome.DONE]
-    assert server.visits[0].sent == len(heard)
-    assert server.most <= BOUND
+    assert server.visits[0].sent == len(output)
+    assert server.maxBuffered <= BOUND
 
 
 @pytest.mark.parametrize("responder", [Echo, Chargen, Greet])
-@turning
+@runningReactor
 async def test_resetWhileWriting(listen: Listen, responder: MakeResponder, caplog: pytest.LogCaptureFixture) -> None:
     """
-    Peers that reset the connection while the server writes leave nothing behind, and no line in the log.
+    A peer that resets while the server writes is released, and no traceback is logged.
     """
 
     def client(connected: socket.socket) -> None:
@@ -319,10 +321,10 @@ async def test_resetWhileWriting(listen: Listen, responder: MakeResponder, caplo
     assert [record for record in caplog.records if record.exc_info] == []
 
 
-@turning
-async def test_silence(listen: Listen) -> None:
+@runningReactor
+async def test_silentPeersAreClosed(listen: Listen) -> None:
     """
-    A peer that keeps silent is ended in good order, by the responder's own deadline or as idle.
+    A silent peer is closed cleanly at the responder's deadline or at the idle timeout.
     """
     for responder, outcome in ((Welcome, Outcome.TIMED_OUT), (Hello, Outcome.IDLE)):
         server = listen(responder, timeout=0.2, idleTimeout=0.2)
@@ -330,18 +332,18 @@ async def test_silence(listen: Listen) -> None:
         assert await server.ended() == [outcome]
 
 
-@turning
+@runningReactor
 async def test_drain(listen: Listen) -> None:
     """
-    When the server stops, quiet peers see a clean end, and what is asked meanwhile is answered.
+    During a drain quiet peers are closed cleanly, and input that arrives before is answered.
     """
 
     def client(connected: socket.socket) -> bytes:
         connected.sendall(b"hi~")
-        heard = connected.recv(3)
+        output = connected.recv(3)
         reactor().callFromThread(server.factory.drain, 5)
         connected.sendall(b"bye")
-        return heard + readToEnd(connected)
+        return output + readToEnd(connected)
 
     server = listen(Echo)
     assert await server.converse(client) == b"hi~bye"
@@ -349,10 +351,10 @@ async def test_drain(listen: Listen) -> None:
     assert server.visits[0].seconds < 2
 
 
-@turning
+@runningReactor
 async def test_everyServiceByItsName() -> None:
     """
-    Every service converses over TCP and over UDP as C{streamService} and C{datagramService} start it, and stops.
+    Every service is served over TCP and UDP by C{streamService} and C{datagramService}.
     """
 
     def stream(port: int) -> bytes:
@@ -379,48 +381,20 @@ async def test_everyServiceByItsName() -> None:
             assert host.host == "127.0.0.1"
             if (name, converse) == ("discard", datagram):
                 continue
-            said = await deferToThread(converse, host.port)
-            assert said or name in ("discard", "users")
+            logged = await deferToThread(converse, host.port)
+            assert logged or name in ("discard", "users")
             if name == "whoami":
-                assert json.loads(said)["host"] == f"127.0.0.1:{host.port}"
+                assert json.loads(logged)["host"] == f"127.0.0.1:{host.port}"
         for service in (tcp, udp):
             await service.stopService()
         assert {visit.outcome for visit in visits} <= {Outcome.DONE, Outcome.FINISHED}
         assert len(visits) == 2 - (name == "discard")
 
 
-@turning
-async def test_datagramAnsweredWhole() -> None:
+@runningReactor
+async def test_twistedsDatagramPort() -> None:
     """
-    Over UDP a datagram comes back whole, from the address that it was sent to, empty or as long as IP has them.
-    """
-    sizes = (0, 1, 512, 8192, 8193, 65507)
-
-    def client(port: int) -> list[bool]:
-        same = []
-        for address in ("127.0.0.1", "127.0.0.2"):
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as connected:
-                connected.settimeout(PATIENCE)
-                connected.connect((address, port))
-                for size in sizes:
-                    words = os.urandom(size)
-                    connected.send(words)
-                    same.append(connected.recv(65536) == words)
-        return same
-
-    service = datagramService("udp:0:interface=0.0.0.0", Echo, reactor=reactor())
-    service.startService()
-    try:
-        port: Any = service.port
-        assert all(await deferToThread(client, port.getHost().port))
-    finally:
-        await service.stopService()
-
-
-@turning
-async def test_twistedsOwnPorts() -> None:
-    """
-    The protocol of datagrams works on Twisted's own port as well, which it tells to read them whole.
+    L{DatagramResponder} works on Twisted's UDP port, where it sets C{maxPacketSize}.
     """
     from sockservices import DatagramResponder
 
@@ -441,16 +415,3 @@ async def test_twistedsOwnPorts() -> None:
         await port.stopListening()
     assert protocol.census.outcomes == {Outcome.DONE: 2}
     assert not protocol.census.udpPorts
-
-
-@turning
-async def test_aHundredStartsAndStops() -> None:
-    """
-    A service can be started and stopped again and again, and leaves nothing behind.
-    """
-    service = streamService("tcp:0", Whoami, reactor=reactor(), record=lambda _: None)
-    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
-    for _ in range(100):
-        service.startService()
-        await service.stopService()
-    assert len(os.listdir("/proc/self/fd")) <= before + 2  # noqa: PTH208

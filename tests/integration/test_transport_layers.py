@@ -19,11 +19,15 @@ from sockservices import Census, Outcome, Visit, datagramService, streamService
 from sockservices.conversation.transport import Transport
 from sockservices.responders import Chargen, Echo, Upper
 from sockservices.testing import converse
-from tests.integration.layers import delay, trace
-from tests.support.loop import LoopCase
+from tests.support.layers import delay, trace
+from tests.support.loop import PATIENCE, LoopCase
+from tests.support.sockets import closeWithReset
 
 #: By a transport that only the test knows.
 anyConversation: Any = converse
+
+#: More than the kernel buffers for both directions of a connection (tcp_rmem, tcp_wmem, and the same for the client).
+MAX_KERNEL_BUFFERS = 1 << 26
 
 #: More than all buffers of a connection have room for.
 LONG = os.urandom(1 << 20) * 8
@@ -31,12 +35,12 @@ LONG = os.urandom(1 << 20) * 8
 
 class StreamLayerTests(LoopCase):
     """
-    Tests over TCP and Unix sockets.
+    Layers of TCP and Unix connections.
     """
 
     def setUp(self) -> None:
         """
-        Nothing has passed.
+        Clear the trace.
         """
         super().setUp()
         trace.passed.clear()
@@ -44,7 +48,7 @@ class StreamLayerTests(LoopCase):
 
     def serve(self, endpoint: str, layers: list[Any], responder: Any = Echo) -> tuple[Any, socket.socket]:
         """
-        A service, and a client of it.
+        Start a service and connect a client.
         """
         service = streamService(
             endpoint,
@@ -60,7 +64,7 @@ class StreamLayerTests(LoopCase):
 
     def eachCase(self, check: Callable[[str, list[Any]], None]) -> None:
         """
-        Check both transports, with each layer and with both.
+        Run a check on both transports with each layer and with both.
         """
         slow = partial(delay.StreamDelay, clock=self.reactor)
         cases: list[list[Any]] = [[trace.StreamTrace], [slow], [trace.StreamTrace, slow]]
@@ -70,7 +74,7 @@ class StreamLayerTests(LoopCase):
 
     def sendAll(self, client: socket.socket, data: bytes, size: int = 1 << 20) -> bytes:
         """
-        Send data, end, and read to the end, at most so many bytes in a turn of the reactor.
+        Send data, close the side, and read to the end, at most C{size} bytes in each turn of the reactor.
         """
         received = bytearray()
         rest = memoryview(data)
@@ -90,12 +94,16 @@ class StreamLayerTests(LoopCase):
             received.extend(piece)
             return not piece
 
-        self.until(turned)
+        # A reactor that waits 10 ms for an event in each turn would need a minute for small reads.
+        end = self.reactor.seconds() + PATIENCE
+        while not turned():
+            self.assertLess(self.reactor.seconds(), end)
+            self.turn()
         return bytes(received)
 
     def test_halfClose(self) -> None:
         """
-        What the peer sent before its FIN is answered in full, and then comes the end.
+        All input before the peer's FIN is answered, and then the stream ends.
         """
 
         def halfClose(endpoint: str, layers: list[Any]) -> None:
@@ -110,7 +118,7 @@ class StreamLayerTests(LoopCase):
 
     def test_slowReader(self) -> None:
         """
-        A peer that reads slowly gets 8 MiB whole.
+        A peer that reads slowly gets all of 8 MiB.
         """
 
         def slowReader(endpoint: str, layers: list[Any]) -> None:
@@ -119,27 +127,46 @@ class StreamLayerTests(LoopCase):
 
         self.eachCase(slowReader)
 
+    def test_backPressure(self) -> None:
+        """
+        The server stops reading from a peer that does not read.
+        """
+        for endpoint in ("tcp:0", f"unix:{self.folder}/socket"):
+            _, client = self.serve(endpoint, [trace.StreamTrace])
+            sent = blocked = 0
+            while blocked < 100:
+                try:
+                    sent += client.send(LONG)
+                    blocked = 0
+                except BlockingIOError:
+                    blocked += 1
+                self.assertLess(sent, MAX_KERNEL_BUFFERS)
+                self.turn()
+            closeWithReset(client)
+
     def test_drain(self) -> None:
         """
-        A stop waits for what layers hold back.
+        A drain waits for data that layers hold back.
         """
+        served: list[tuple[Any, socket.socket]] = []
 
-        def drain(endpoint: str, layers: list[Any]) -> None:
-            service, client = self.serve(endpoint, layers)
-            client.sendall(b"before the stop")
-            self.turn(3)
-            stopped = service.stopService()
+        def start(endpoint: str, layers: list[Any]) -> None:
+            served.append(self.serve(endpoint, layers))
+            served[-1][1].sendall(b"before the stop")
+
+        self.eachCase(start)
+        self.turn(3)
+        stopped = [service.stopService() for service, _ in served]
+        for _, client in served:
             self.assertEqual(self.hear(client, 100), b"before the stop")
             client.close()
-            self.wait(stopped)
-            self.assertEqual([visit.outcome for visit in self.visits], [Outcome.DRAINED])
-            self.visits.clear()
-
-        self.eachCase(drain)
+        for each in stopped:
+            self.wait(each)
+        self.assertEqual([visit.outcome for visit in self.visits], [Outcome.DRAINED] * len(served))
 
     def test_trace(self) -> None:
         """
-        A layer sees every segment both ways, and the peer's end.
+        A layer sees every segment in both directions, and the peer's FIN.
         """
         _, client = self.serve("tcp:0", [trace.StreamTrace], Upper)
         client.sendall(b"words")
@@ -150,7 +177,7 @@ class StreamLayerTests(LoopCase):
 
     def test_delay(self) -> None:
         """
-        A round trip takes the delay of both ways.
+        A round trip takes the delay of both directions.
         """
         _, client = self.serve("tcp:0", [partial(delay.StreamDelay, clock=self.reactor)])
         start = self.reactor.seconds()
@@ -160,7 +187,7 @@ class StreamLayerTests(LoopCase):
 
     def test_generatedOutput(self) -> None:
         """
-        Endless output passes, and ends with the peer's FIN.
+        Generated output passes through layers and ends with the peer's FIN.
         """
         _, client = self.serve("tcp:0", [trace.StreamTrace], Chargen)
         self.assertEqual(len(self.hear(client, 300_000)), 300_000)
@@ -170,9 +197,9 @@ class StreamLayerTests(LoopCase):
         self.until(lambda: self.visits)
         self.assertEqual(self.visits[0].outcome, Outcome.DONE)
 
-    def test_aLayerThatCannotBeMade(self) -> None:
+    def test_layerThatCannotBeMade(self) -> None:
         """
-        A connection whose layer cannot be made is closed, and no longer counted.
+        A connection whose layer raises in its constructor is closed and released.
         """
         census = Census()
         layers: Any = [int]
@@ -187,12 +214,12 @@ class StreamLayerTests(LoopCase):
 
 class DatagramLayerTests(LoopCase):
     """
-    Tests over UDP and Unix datagrams.
+    Layers of UDP and Unix datagrams.
     """
 
     def client(self, endpoint: str, layers: list[Any]) -> socket.socket:
         """
-        A client of a service.
+        Start a service. @return: a client.
         """
         service = datagramService(endpoint, Upper, reactor=self.reactor, layers=layers)
         service.startService()
@@ -207,7 +234,7 @@ class DatagramLayerTests(LoopCase):
 
     def test_everyTransport(self) -> None:
         """
-        Each datagram passes both ways, through one layer or several; a reply may leave long after its request.
+        Each datagram passes one or several layers in both directions. A reply may be sent long after its request.
         """
         slow = partial(delay.DatagramDelay, clock=self.reactor)
         cases: list[list[Any]] = [[trace.DatagramTrace], [slow], [slow, trace.DatagramTrace]]
@@ -227,12 +254,12 @@ class DatagramLayerTests(LoopCase):
 
 class ConverseTests(SynchronousTestCase):
     """
-    Tests in memory, on a clock.
+    Layers in memory.
     """
 
     def test_streams(self) -> None:
         """
-        The same layers go around conversations in memory.
+        Layers work with L{converse} for streams.
         """
         for transport in (Transport.TCP, Transport.UNIX):
             trace.passed.clear()
@@ -246,7 +273,7 @@ class ConverseTests(SynchronousTestCase):
 
     def test_datagrams(self) -> None:
         """
-        So do those for datagrams.
+        Layers work with L{converse} for datagrams.
         """
         for transport in (Transport.UDP, Transport.UNIXGRAM):
             trace.passed.clear()
@@ -257,9 +284,9 @@ class ConverseTests(SynchronousTestCase):
             peer.wait(0.2)
             self.assertEqual((peer.heard, peer.outcome, len(trace.passed)), ([b"WORDS"], Outcome.DONE, 2))
 
-    def test_latePorts(self) -> None:
+    def test_replyAfterTheStop(self) -> None:
         """
-        A reply that comes when the port is closed is counted as not sent.
+        A reply after the port has stopped is counted as unsent.
         """
         clock = Clock()
         peer = converse(type("Later", (Upper,), {"answer": lambda *_: Deferred()}), transport="udp", clock=clock)

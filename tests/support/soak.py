@@ -1,6 +1,6 @@
 """
-Twenty clients of all kinds, for as long as is asked: C{python -m tests.support.soak --seconds 600}. Prints what the
-server has cost, and fails if its memory goes on growing, a descriptor is left, or a traceback is in its log (T30).
+Load a server with twenty clients of every kind: C{python -m tests.support.soak --seconds 600}. Print its memory growth
+and CPU share; fail if memory keeps growing, a descriptor leaks, or the log has a traceback (T30).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MIB = 1 << 20
 
 def _stream(server: Watched, chance: random.Random) -> None:
     """
-    One connection, well-behaved or not.
+    Open one connection, well-behaved or not.
     """
     service = chance.choice(names())
     sent = chance.randbytes(chance.choice((0, 1, 1000, 100_000)))
@@ -41,7 +41,7 @@ def _stream(server: Watched, chance: random.Random) -> None:
 
 def _datagrams(server: Watched, chance: random.Random) -> None:
     """
-    A few datagrams, and what comes back.
+    Send a few datagrams and check the replies.
     """
     with socket.socket(type=socket.SOCK_DGRAM) as client:
         client.settimeout(0.2)
@@ -55,10 +55,10 @@ def _datagrams(server: Watched, chance: random.Random) -> None:
 
 def soak(seconds: float, clients: int = 20) -> str:
     """
-    Put the server to use.
+    Load a server with clients of every kind.
 
-    @return: what it has cost, in words.
-    @raise AssertionError: when it has cost too much.
+    @return: a sentence with the memory growth and the CPU share.
+    @raise AssertionError: when memory, descriptors or a reply are not as expected.
     """
     until = time.monotonic() + seconds
     faults: list[BaseException] = []
@@ -79,7 +79,7 @@ def soak(seconds: float, clients: int = 20) -> str:
         threads = [threading.Thread(target=run, args=(number, server)) for number in range(clients)]
         for thread in threads:
             thread.start()
-        # Buffers and caches are as large as they get after a tenth of the time: what comes then is a leak.
+        # Buffers and caches have their full size after a tenth of the time; later growth is a leak.
         time.sleep(seconds / 10)
         early, cpu = server.resident(), server.cpu()
         for thread in threads:
@@ -91,8 +91,6 @@ def soak(seconds: float, clients: int = 20) -> str:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(
-        description="Put the server to use for a while, and see that nothing is left of it."
-    )
+    parser = argparse.ArgumentParser(description="Load a server and check that it leaks nothing.")
     parser.add_argument("--seconds", type=float, default=600, help="how long (default: 600)")
     print(soak(parser.parse_args().seconds))

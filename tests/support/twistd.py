@@ -1,5 +1,5 @@
 """
-A server of our own in a process of its own, for tests that talk to it from outside.
+A server in a process of its own.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ __all__ = ["ROOT", "Twistd", "environment"]
 
 ROOT = Path(__file__).parents[2]
 
-#: The console script by its function: it is not always beside the interpreter.
+#: Call the function of the console script: the script is not always beside the interpreter.
 COMMAND = (sys.executable, "-c", "from twisted.scripts.twistd import run; run()", "-n", "--pidfile=", "sockservices")
 
-#: How long a server may take to start, to say something, and to stop.
+#: Seconds for a server to start, to log an expected message, and to stop.
 PATIENCE = 20.0
 
 LISTENING = re.compile(r"(\S+) listening on (\w+):(.+)")
@@ -32,7 +32,7 @@ READY = re.compile(r"ready: (\d+) listeners?")
 
 def environment(**more: str) -> dict[str, str]:
     """
-    The environment of the tests, in which the checkout's package and plugin are found, installed or not.
+    The environment for a server process: the checkout's package and plugin are found whether they are installed or not.
     """
     path = [str(ROOT / "src"), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return os.environ | {"PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"} | more
@@ -40,7 +40,7 @@ def environment(**more: str) -> dict[str, str]:
 
 def _sentence(line: str) -> str:
     """
-    What a line of the log says, in either of its formats.
+    The message of a log line in either format.
     """
     try:
         return str(json.loads(line)["event"])
@@ -50,10 +50,11 @@ def _sentence(line: str) -> str:
 
 class Twistd:
     """
-    A context manager: in its body the server is ready, and after it the server has stopped with nothing raised.
+    A context manager around a server process: the server is ready in its body. At exit it is stopped, and its log has
+    no traceback.
 
     @ivar lines: the log so far.
-    @ivar listeners: what each service listens on, by (service, transport), as said in the log.
+    @ivar listeners: the addresses in the log, by (service, transport).
     @ivar status: the exit status, once it has stopped.
     """
 
@@ -86,7 +87,7 @@ class Twistd:
 
     def _read(self) -> None:
         """
-        Keep what the server says, as long as it lives.
+        Collect the output of the server until it ends.
         """
         for line in self._output:
             with self._news:
@@ -99,20 +100,20 @@ class Twistd:
     @property
     def log(self) -> str:
         """
-        All that the server has said.
+        The whole output so far.
         """
         return "".join(self.lines)
 
     @property
     def pid(self) -> int:
         """
-        The server's process id.
+        The process id.
         """
         return self._process.pid
 
     def waitFor(self, pattern: str | re.Pattern[str], seconds: float = PATIENCE) -> str:
         """
-        The first sentence of the log that the pattern is found in, as soon as it is there.
+        Wait for a log message that matches, and return the first one.
         """
         with self._news:
             self._news.wait_for(lambda: self._ended or self._find(pattern) is not None, seconds)
@@ -122,13 +123,13 @@ class Twistd:
 
     def _find(self, pattern: str | re.Pattern[str]) -> str | None:
         """
-        The first sentence so far that the pattern is found in.
+        The first log message that matches, or L{None}.
         """
         return next((sentence for sentence in map(_sentence, self.lines) if re.search(pattern, sentence)), None)
 
     def address(self, service: str, transport: str = "tcp", host: str = "127.0.0.1") -> tuple[str, int]:
         """
-        Where the service listens on that interface.
+        The address of a service on this interface.
         """
         for listener in self.listeners[service, transport]:
             interface, _, port = listener.rpartition(":")
@@ -138,13 +139,13 @@ class Twistd:
 
     def path(self, service: str, transport: str = "unix") -> str:
         """
-        The name of the service's Unix socket.
+        The path of a service's Unix socket.
         """
         return self.listeners[service, transport][0]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """
-        Send a signal, and wait for the end.
+        Send a signal and wait until the process ends.
         """
         if self.status is None:
             self._process.send_signal(number)
@@ -152,7 +153,7 @@ class Twistd:
 
     def wait(self) -> int:
         """
-        Wait for the end.
+        Wait until the process ends.
         """
         if self.status is None:
             try:
@@ -168,17 +169,17 @@ class Twistd:
 
     def __enter__(self) -> Self:
         """
-        Wait until it is ready.
+        Wait until the server is ready.
         """
         try:
             ready = self.waitFor(READY)
             for line in self.lines:
-                if said := LISTENING.search(_sentence(line)):
-                    service, transport, listener = said.groups()
+                if match := LISTENING.search(_sentence(line)):
+                    service, transport, listener = match.groups()
                     self.listeners.setdefault((service, transport), []).append(listener)
-            said = READY.search(ready)
-            assert said, ready
-            assert sum(map(len, self.listeners.values())) == int(said[1]), self.log
+            match = READY.search(ready)
+            assert match, ready
+            assert sum(map(len, self.listeners.values())) == int(match[1]), self.log
         except BaseException:
             self.stop(signal.SIGKILL)
             raise
@@ -186,7 +187,7 @@ class Twistd:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """
-        Stop it, and look at how it ended, unless the test has done so or failed.
+        Stop the server and check how it ended, unless the test has stopped it or has failed.
         """
         stopped = self.status is not None
         status = self.stop()

@@ -1,5 +1,5 @@
 """
-A real server that is watched while it is put upon: it stays alive, leaks no descriptor, and its memory is bounded.
+A server process that stays alive, leaks no descriptor and has bounded memory while a test loads it.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ __all__ = ["Probe", "Watched", "readToEnd", "sender"]
 
 class Watched(Twistd):
     """
-    A server on loopback whose descriptors and memory are measured around the test's body.
+    A server on loopback. Its descriptors and its memory are measured before and after the test's body.
 
-    @ivar growth: the most by which its resident memory may have grown at the end, in bytes.
+    @ivar growth: the maximum growth of its resident memory at the end, in bytes.
     """
 
     def __init__(self, *arguments: str, growth: int = 8 << 20, cwd: Path | None = None) -> None:
@@ -29,7 +29,7 @@ class Watched(Twistd):
 
     def __enter__(self) -> Self:
         """
-        Take the measures.
+        Take the first measurements.
         """
         super().__enter__()
         self.descriptors = self._descriptors()
@@ -45,13 +45,13 @@ class Watched(Twistd):
         """
         return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * 4096
 
-    def waitForCount(self, words: str, count: int, seconds: float) -> None:
+    def waitForCount(self, text: str, count: int, seconds: float) -> None:
         """
-        Wait until the words stand in the log so many times.
+        Wait until the log contains a text so many times.
         """
         with self._news:
-            said = self._news.wait_for(lambda: self.log.count(words) >= count, seconds)
-        assert said, f"{words!r} only {self.log.count(words)} times, not {count}, in the log:\n{self.log}"
+            found = self._news.wait_for(lambda: self.log.count(text) >= count, seconds)
+        assert found, f"{text!r} only {self.log.count(text)} times, not {count}, in the log:\n{self.log}"
 
     def cpu(self) -> float:
         """
@@ -62,11 +62,11 @@ class Watched(Twistd):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """
-        Compare.
+        Compare the measurements.
         """
         held = grown = 0
         if error is None and self.status is None:
-            # Closed by the test a moment ago, and not yet by the server.
+            # The server may not have closed these connections yet.
             until = time.monotonic() + 5
             while self._descriptors() > self.descriptors + 2 and time.monotonic() < until:
                 time.sleep(0.05)
@@ -79,7 +79,7 @@ class Watched(Twistd):
 
 class Probe:
     """
-    A well-behaved client: round trips to an echo service, twenty a second, each of them timed.
+    A well-behaved client that measures the round trips to an echo service, 20 per second.
 
     @ivar times: the seconds that each round trip took.
     """
@@ -99,20 +99,20 @@ class Probe:
 
     def worst(self, share: float = 0.99) -> float:
         """
-        The time within which so many of the round trips were done, in seconds.
+        The duration within which this share of the round trips was completed, in seconds.
         """
         return sorted(self.times)[int(len(self.times) * share)]
 
     def __enter__(self) -> Self:
         """
-        Begin.
+        Start the round trips.
         """
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """
-        End.
+        Stop the round trips.
         """
         self._ended.set()
         self._thread.join()
@@ -121,7 +121,7 @@ class Probe:
 
 def readToEnd(client: socket.socket) -> bytes:
     """
-    All that comes until the far end closes its side.
+    All that a client receives until the connection ends.
     """
     pieces = []
     while piece := client.recv(65536):
@@ -131,7 +131,7 @@ def readToEnd(client: socket.socket) -> bytes:
 
 def sender(client: socket.socket, sent: bytes) -> threading.Thread:
     """
-    A thread that sends, and then ends its side.
+    Start a thread that sends and then closes its side of the connection.
     """
 
     def send() -> None:

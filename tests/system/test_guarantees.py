@@ -6,6 +6,7 @@ time. T01 to T30 are their names in the list of what can go wrong.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import random
 import re
@@ -43,31 +44,31 @@ SOURCES = [f"127.0.0.{last}" for last in range(2, 10)]
 
 def connect(address: tuple[str, int], source: str = "127.0.0.1", seconds: float = 20) -> socket.socket:
     """
-    A connection from a source of choice.
+    Connect from this source address.
     """
     return socket.create_connection(address, seconds, (source, 0))
 
 
-def ask(address: tuple[str, int], words: bytes) -> bytes:
+def reply(address: tuple[str, int], message: bytes) -> bytes:
     """
-    Say something, and hear what is said to it. A reset may come at any moment, that of connecting included.
+    Send data and return the first reply. The connection may be reset at any time.
     """
     with connect(address) as client:
-        client.sendall(words)
+        client.sendall(message)
         return client.recv(65536)
 
 
-def together(run: Callable[[int], None], count: int) -> None:
+def runInThreads(run: Callable[[int], None], count: int) -> None:
     """
-    Run so many at the same time.
+    Call a function in so many threads.
     """
     faults: list[BaseException] = []
 
     def guarded(number: int) -> None:
         try:
             run(number)
-        except BaseException as fault:
-            faults.append(fault)
+        except BaseException as error:
+            faults.append(error)
 
     threads = [threading.Thread(target=guarded, args=(number,)) for number in range(count)]
     for thread in threads:
@@ -79,7 +80,7 @@ def together(run: Callable[[int], None], count: int) -> None:
 
 def test_halfClosedPeersGetEveryByte() -> None:
     """
-    Whoever sends, ends its side, and then reads gets every byte and a clean end (T03).
+    A peer that sends, closes its side and then reads gets every byte and a clean end (T03).
     """
     with Watched("--service", "echo=0", "--service", "upper=0") as server:
 
@@ -91,7 +92,7 @@ def test_halfClosedPeersGetEveryByte() -> None:
                 assert readToEnd(client) == expected
                 writer.join()
 
-        together(converse, 8)
+        runInThreads(converse, 8)
         for number in range(200):
             if number % 4 != 3:
                 converse(number)
@@ -99,7 +100,7 @@ def test_halfClosedPeersGetEveryByte() -> None:
 
 def test_everyServiceEndsCleanlyAfterAHalfClose() -> None:
     """
-    The end is a clean one, whatever was sent and whether it was wanted (T03).
+    Every service ends cleanly after the peer's FIN, whatever the peer has sent (T03).
     """
     with Watched("--service", "all=0") as server:
         for number, service in enumerate(names() * 3):
@@ -111,22 +112,23 @@ def test_everyServiceEndsCleanlyAfterAHalfClose() -> None:
                 readToEnd(client)
 
 
-def test_wordsAreNotDestroyedByAReset() -> None:
+def test_lastOutputIsNotDestroyedByAReset() -> None:
     """
-    A service that speaks and ends is understood even by a peer that goes on sending (fact: unread input resets).
+    The last output of a service that closes arrives although the peer continues to send (unread input resets a
+    connection).
     """
     with Watched("--service", "all=0") as server:
-        for service, words in {"greet": b"connected", "welcome": b"please go out!"}.items():
+        for service, message in {"greet": b"connected", "welcome": b"please go out!"}.items():
             for _ in range(50):
                 with connect(server.address(service)) as client:
                     client.sendall(b"x" * 200_000)
                     time.sleep(0.002)
-                    assert client.recv(100) == words
+                    assert client.recv(100) == message
 
 
 def test_aSlowReaderGetsEveryByte() -> None:
     """
-    8 MiB echoed to a peer that half-closes and reads slower than the stall deadline alone would allow: byte for byte.
+    A peer that half-closes and reads slower than the stall timeout gets 8 MiB byte for byte.
     """
     sent = os.urandom(8 * MIB)
     with Watched("--service", "echo=0", "--stall-timeout", "1", "--close-grace", "1") as server:
@@ -150,16 +152,16 @@ def test_aSlowReaderGetsEveryByte() -> None:
 @pytest.mark.parametrize("transport", ["tcp", "unix"])
 def test_peersThatDoNotReadAreBoundedAndReset(service: str, transport: str, tmp_path: object) -> None:
     """
-    A peer that offers 8 MiB and never reads costs bounded memory, and is reset at its deadline (T02).
+    A peer that offers 8 MiB and never reads uses bounded memory and is reset at the stall timeout (T02).
     """
     listener = f"{service}=tcp:0" if transport == "tcp" else f"{service}=unix:{tmp_path}/socket"
     with (
-        Watched("--listen", listener, "--listen", "echo=tcp:0", "--stall-timeout", "2") as server,
+        Watched("--listen", listener, "--listen", "echo=tcp:0", "--stall-timeout", "1") as server,
         ExitStack() as stack,
     ):
         probe = stack.enter_context(Probe(server.address("echo")))
         peers = []
-        began = time.monotonic()
+        startedAt = time.monotonic()
         for _ in range(10):
             peer = stack.enter_context(socket.socket(socket.AF_UNIX if transport == "unix" else socket.AF_INET))
             peer.connect(server.path(service) if transport == "unix" else server.address(service))
@@ -172,7 +174,7 @@ def test_peersThatDoNotReadAreBoundedAndReset(service: str, transport: str, tmp_
         time.sleep(0.5)
         assert server.resident() - server.memory < 4 * MIB
         server.waitForCount("stalled", 10, 5)
-        assert 1.9 < time.monotonic() - began < 4
+        assert 0.9 < time.monotonic() - startedAt < 3
         for peer in peers:
             peer.settimeout(5)
             with pytest.raises(ConnectionError) if transport == "tcp" else suppress(ConnectionError):
@@ -181,21 +183,21 @@ def test_peersThatDoNotReadAreBoundedAndReset(service: str, transport: str, tmp_
         assert probe.worst() < 0.05
 
 
-def test_aPeerThatIsOwedLittleStallsAsSoon() -> None:
+def test_aPeerWithLittlePendingOutputStallsAsSoon() -> None:
     """
-    What is owed need not fill a buffer: a peer that takes nothing of it is reset as soon as any other.
+    A peer with little pending output that acknowledges nothing is reset at the stall timeout, too.
     """
-    with Watched("--service", "echo=0", "--stall-timeout", "2") as server, socket.socket() as peer:
+    with Watched("--service", "echo=0", "--stall-timeout", "1") as server, socket.socket() as peer:
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         peer.connect(server.address("echo"))
         peer.sendall(bytes(60_000))
-        said = server.waitFor("stalled", 10)
-        assert 2 <= float(re.findall(r"([\d.]+) s,", said)[0]) < 2.6
+        logged = server.waitFor("stalled", 10)
+        assert 1 <= float(re.findall(r"([\d.]+) s,", logged)[0]) < 1.6
 
 
 def test_anUrgentByteStaysInItsPlace() -> None:
     """
-    TCP's urgent data is data.
+    TCP's urgent byte stays in its place in the stream.
     """
     with Watched("--service", "echo=0") as server, connect(server.address("echo")) as client:
         client.send(b"ab")
@@ -207,7 +209,7 @@ def test_anUrgentByteStaysInItsPlace() -> None:
 
 def test_limitsHoldBehindAWrapper() -> None:
     """
-    The limits hold for connections with a PROXY header.
+    The limits apply to connections with a PROXY header.
     """
     listener = "tcp:0:interface=127.0.0.1"
     arguments = ("--listen", f"daytime=haproxy:{listener}", "--listen", f"echo=haproxy:{listener}")
@@ -222,31 +224,31 @@ def test_limitsHoldBehindAWrapper() -> None:
             assert held.recv(10) == b"a"
             for _ in range(20):
                 with suppress(ConnectionError):
-                    assert ask(server.address("echo"), header) == b""
+                    assert reply(server.address("echo"), header) == b""
         server.waitForCount("refused", 1, 15)
 
 
 def test_silentPeersAreEndedAtTheirDeadline() -> None:
     """
-    Whoever connects and is silent, or says a byte now and then to a service that waits for more, is ended (T01).
+    Silent peers are closed at the deadline of the service or at the idle timeout (T01).
     """
-    with Watched("--service", "all=0", "--timeout", "1", "--idle-timeout", "1.5") as server:
-        deadlines = {"welcome": 1.0, "echo": 1.5, "upper": 1.5, "discard": 1.5, "hello": 1.5}
+    with Watched("--service", "all=0", "--timeout", "0.5", "--idle-timeout", "1") as server:
+        deadlines = {"welcome": 0.5, "echo": 1.0, "upper": 1.0, "discard": 1.0, "hello": 1.0}
         with Probe(server.address("echo")) as probe, ExitStack() as stack:
             clients = [
                 (service, stack.enter_context(connect(server.address(service), SOURCES[number % 8])), time.monotonic())
                 for service in sorted(deadlines, key=lambda name: deadlines[name])
                 for number in range(20)
             ]
-            for service, client, began in clients:
+            for service, client, startedAt in clients:
                 assert client.recv(1) == b""
-                assert abs(time.monotonic() - began - deadlines[service]) < 0.5, service
+                assert abs(time.monotonic() - startedAt - deadlines[service]) < 0.5, service
         assert probe.worst() < 0.05
 
 
 def test_resetsLeaveNothingBehind() -> None:
     """
-    Peers that reset in the middle of a write, before they are accepted, or while paused: all released (T04).
+    Peers that reset while output is written, before they are accepted, or while reading is paused are released (T04).
     """
     with Watched("--service", "echo=0", "--service", "chargen=0") as server:
         for number in range(500):
@@ -260,7 +262,7 @@ def test_resetsLeaveNothingBehind() -> None:
 
 def test_theLimitInAllHoldsAcrossServices() -> None:
     """
-    Eight connections in all: the ninth is refused, whichever service it asks, and a slot is free at once (T08).
+    The limit of connections applies to all services together. A slot is free as soon as a connection ends (T08).
     """
     with Watched("--service", "echo=0", "--service", "upper=0", "--max-connections", "8") as server:
         with ExitStack() as stack:
@@ -269,10 +271,10 @@ def test_theLimitInAllHoldsAcrossServices() -> None:
                 client.sendall(b"a")
                 assert client.recv(1) in (b"a", b"A")
             for service in ("echo", "upper"):
-                began = time.monotonic()
+                startedAt = time.monotonic()
                 with connect(server.address(service)) as ninth, suppress(ConnectionError):
                     assert ninth.recv(1) == b""
-                assert time.monotonic() - began < 0.1
+                assert time.monotonic() - startedAt < 0.1
             client.close()
             time.sleep(0.05)
             with connect(server.address("echo")) as again:
@@ -284,7 +286,7 @@ def test_theLimitInAllHoldsAcrossServices() -> None:
 
 def test_theLimitPerSourceHolds() -> None:
     """
-    Five connections from a source: of twenty, five are served and fifteen refused; another source is not hindered.
+    The limit per source applies to one source and does not affect another.
     """
     with Watched("--service", "echo=0", "--max-per-source", "5") as server, ExitStack() as stack:
         served = 0
@@ -300,8 +302,7 @@ def test_theLimitPerSourceHolds() -> None:
 
 def test_theRateOfConnectionsHolds() -> None:
     """
-    Fifty connections a second from a source, after a burst of a hundred: the excess is refused, nothing is switched off
-    (T09).
+    A source gets 50 connections per second after a burst of 100. Only the excess is refused (T09).
     """
     with Watched("--service", "daytime=0", "--max-rate", "50") as server:
 
@@ -310,28 +311,28 @@ def test_theRateOfConnectionsHolds() -> None:
                 return len(client.recv(100)) == 26
             return False
 
-        began = time.monotonic()
+        startedAt = time.monotonic()
         count = 0
-        for number in range(400):
-            time.sleep(max(0.0, began + number / 200 - time.monotonic()))
+        for number in range(300):
+            time.sleep(max(0.0, startedAt + number / 300 - time.monotonic()))
             count += served("127.0.0.2")
-        elapsed = time.monotonic() - began
+        elapsed = time.monotonic() - startedAt
         assert abs(count - (100 + 50 * elapsed)) <= 6
         assert served("127.0.0.3")
 
 
 def test_aFloodOfDatagramsDoesNotStopTheRest() -> None:
     """
-    100,000 empty datagrams, as fast as they go: TCP is served throughout, and replies keep to their rate (T13).
+    During a flood of 100,000 empty datagrams TCP is served, and the replies keep to their rate (T13).
     """
     with Watched("--listen", "echo=tcp:0", "--listen", "echo=udp:0", "--udp-rate", "20") as server:
         with Probe(server.address("echo")) as probe, socket.socket(type=socket.SOCK_DGRAM) as flood:
             flood.connect(server.address("echo", "udp"))
-            began = time.monotonic()
+            startedAt = time.monotonic()
             for _ in range(100_000):
                 with suppress(OSError):
                     flood.send(b"")
-            elapsed = time.monotonic() - began
+            elapsed = time.monotonic() - startedAt
             time.sleep(0.3)
             flood.setblocking(False)
             replies = 0
@@ -345,25 +346,34 @@ def test_aFloodOfDatagramsDoesNotStopTheRest() -> None:
 
 def test_noReplyIsLongerThanItMayBe() -> None:
     """
-    For every service: at most one reply, no longer than the request, or 40 bytes (T12 over the wire, some sizes).
+    Every service sends at most one reply, with at most as many bytes as the request, or 40 (T12).
     """
-    with Watched("--service", "all=0", "--proto", "udp") as server:
-        for service in names():
-            with socket.socket(type=socket.SOCK_DGRAM) as client:
-                client.connect(server.address(service, "udp"))
-                client.settimeout(0.05)
-                for size in (0, 1, 39, 40, 41, 200, 600):
-                    client.send(bytes(size))
-                    with suppress(TimeoutError):
-                        assert len(client.recv(65536)) <= max(size, 40), service
-                        client.recv(65536)
-                        pytest.fail(f"{service} replied twice")
+    with Watched("--service", "all=0", "--proto", "udp") as server, ExitStack() as stack:
+        clients = []
+        for service, size in itertools.product(names(), (0, 1, 39, 40, 41, 200, 600)):
+            client = stack.enter_context(socket.socket(type=socket.SOCK_DGRAM))
+            client.connect(server.address(service, "udp"))
+            client.settimeout(0.3)
+            client.send(bytes(size))
+            clients.append((service, size, client))
+        with suppress(TimeoutError):
+            clients[0][2].recv(65536, socket.MSG_PEEK)
+        time.sleep(0.3)
+        replies = 0
+        for service, size, client in clients:
+            client.setblocking(False)
+            with suppress(BlockingIOError):
+                assert len(client.recv(65536)) <= max(size, 40), service
+                replies += 1
+                client.recv(65536)
+                pytest.fail(f"{service} replied twice")
+        assert replies > len(clients) / 2
 
 
 def test_serversDoNotAnswerEachOther() -> None:
     """
-    Nothing from a port of the server's own, from a privileged one, or from 2049 is answered; a reflector on any other
-    port is answered until its burst is used up (T14).
+    Datagrams from the server's own ports, from privileged ports and from 2049 are not answered. A loop with any other
+    port ends with the burst (T14).
     """
     with Watched("--proto", "udp", "--service", "echo=0", "--service", "chargen=0", "--udp-rate", "20") as server:
         port = server.address("echo", "udp")[1]
@@ -378,9 +388,9 @@ def test_serversDoNotAnswerEachOther() -> None:
             reflector.bind(("127.0.0.3", 0))
             reflector.settimeout(0.5)
             reflector.sendto(b"again and again", ("127.0.0.1", port))
-            began, count = time.monotonic(), 0
+            startedAt, count = time.monotonic(), 0
             with suppress(TimeoutError):
-                while time.monotonic() - began < 2:
+                while time.monotonic() - startedAt < 2:
                     reply, address = reflector.recvfrom(100)
                     count += 1
                     reflector.sendto(reply, address)
@@ -392,7 +402,7 @@ def test_serversDoNotAnswerEachOther() -> None:
 
 def test_broadcastsAreNotAnswered() -> None:
     """
-    Neither to all of a network of this host, nor to everybody.
+    A datagram to a broadcast address is not answered.
     """
     with Watched("--listen", "hello=udp:0:interface=0.0.0.0") as server:
         port = server.address("hello", "udp", "0.0.0.0")[1]
@@ -409,7 +419,8 @@ def test_broadcastsAreNotAnswered() -> None:
 
 def test_unixSourcesOfNoFixedPlaceAreNotAnswered(tmp_path: Path) -> None:
     """
-    A client's relative name would be looked up in the server's folder: there it may be the server's own.
+    A relative source path is not answered: the server would look it up in its own folder, where it may be the server's
+    own.
     """
     (tmp_path / "client").mkdir()
     with Watched("--listen", f"echo=unixgram:{tmp_path}/socket", cwd=tmp_path) as server:
@@ -426,7 +437,7 @@ def test_unixSourcesOfNoFixedPlaceAreNotAnswered(tmp_path: Path) -> None:
 
 def test_repliesLeaveFromTheAddressThatWasAsked() -> None:
     """
-    On a wildcard socket as well.
+    On a wildcard socket a reply leaves from the address that the request was sent to.
     """
     with Watched("--listen", "echo=udp:0:interface=0.0.0.0") as server:
         port = server.address("echo", "udp", "0.0.0.0")[1]
@@ -439,7 +450,7 @@ def test_repliesLeaveFromTheAddressThatWasAsked() -> None:
 
 def test_nothingThatAPeerSendsForgesALogLine() -> None:
     """
-    Control characters, line ends and bytes of no encoding are shown quoted (T17).
+    Control characters, line ends and undecodable bytes are quoted in the log (T17).
     """
     with Watched("--service", "echo=0", "--show") as server:
         for number in range(100):
@@ -461,35 +472,35 @@ def test_nothingThatAPeerSendsForgesALogLine() -> None:
 
 def test_aClockThatIsSetEndsNothing(tmp_path: Path) -> None:
     """
-    The wall clock is set an hour forward, and two back: no deadline moves, and C{time} tells the new time (T27).
+    When the wall clock is set forward or back by an hour, no deadline moves, and C{time} sends the new time (T27).
     """
     offset = tmp_path / "offset"
     offset.write_text("0")
     (tmp_path / "sitecustomize.py").write_text(SETTABLE.format(offset=str(offset)))
     path = f"{tmp_path}:{environment()['PYTHONPATH']}"
-    arguments = ("--service", "echo=0", "--service", "time=0", "--service", "welcome=0", "--timeout", "2")
+    arguments = ("--service", "echo=0", "--service", "time=0", "--service", "welcome=0", "--timeout", "1")
     with (
         Twistd(*arguments, env=environment(PYTHONPATH=path)) as server,
         connect(server.address("echo")) as kept,
         connect(server.address("welcome")) as timed,
     ):
-        began = time.monotonic()
+        startedAt = time.monotonic()
         for seconds in (0, 3600, -3600):
             offset.write_text(str(seconds))
             with connect(server.address("time")) as client:
-                told = int.from_bytes(readToEnd(client), "big") - 2208988800
-            assert abs(told - time.time() - seconds) < 2
+                wallTime = int.from_bytes(readToEnd(client), "big") - 2208988800
+            assert abs(wallTime - time.time() - seconds) < 2
             kept.sendall(b"still there?")
             assert kept.recv(100) == b"still there?"
         assert timed.recv(1) == b""
-        assert abs(time.monotonic() - began - 2) < 0.2
+        assert abs(time.monotonic() - startedAt - 1) < 0.2
 
 
 @pytest.mark.slow
 def test_steadySlowReadersAreKept() -> None:
     """
-    Clients that send 4 MB, end their side and read 2, 5 or 10 kB/s with default buffers are not reset, however rarely
-    their kernels acknowledge; when they read the rest, they have every byte. All limits have their defaults.
+    Peers that send 4 MB, close their side and read 2, 5 or 10 kB/s with default buffers get every byte, however rarely
+    their kernels acknowledge. All limits have their defaults.
     """
     sent = os.urandom(4_000_000)
     received: dict[int, bytes] = {}
@@ -507,14 +518,14 @@ def test_steadySlowReadersAreKept() -> None:
                 thread.join()
                 received[rate] = b"".join(pieces)
 
-        together(read, 3)
+        runInThreads(read, 3)
     assert {rate: data == sent for rate, data in received.items()} == {2_000: True, 5_000: True, 10_000: True}
 
 
 @pytest.mark.slow
 def test_tenThousandIdleConnections() -> None:
     """
-    Ten thousand connections that say nothing: none refused, at most 20 KiB each, no processor time, all freed (T06).
+    Ten thousand idle connections are accepted, use at most 20 KiB each and no CPU time, and are released (T06).
     """
     arguments = ("--service", "echo=0", "--max-connections", "12000")
     with Watched(*arguments, growth=200 * MIB) as server, ExitStack() as stack:
@@ -525,9 +536,9 @@ def test_tenThousandIdleConnections() -> None:
                     client.sendall(b"a")
                     assert client.recv(1) == b"a"
             each = (server.resident() - server.memory) / 10_000
-            cpu, began = server.cpu(), time.monotonic()
+            cpu, startedAt = server.cpu(), time.monotonic()
             time.sleep(3)
-            busy = (server.cpu() - cpu) / (time.monotonic() - began)
+            busy = (server.cpu() - cpu) / (time.monotonic() - startedAt)
         assert each < 20 * 1024, f"{each:.0f} bytes each"
         # The probe's own twenty round trips a second are in it.
         assert busy < 0.02, f"{busy:.1%} of a core"
@@ -538,7 +549,7 @@ def test_tenThousandIdleConnections() -> None:
 @pytest.mark.slow
 def test_longUseLeavesNothing() -> None:
     """
-    Twenty clients of all kinds for half a minute; C{python -m tests.support.soak} does it for longer (T30).
+    Twenty clients of every kind for 30 s leave nothing (T30).
     """
     print(soak(30))
 
@@ -546,8 +557,8 @@ def test_longUseLeavesNothing() -> None:
 @pytest.mark.slow
 def test_aThousandPeersThatDoNotRead() -> None:
     """
-    A thousand peers that offer 8 MiB each and never read: less than 160 MiB in all, each reset at its deadline, and a
-    well-behaved peer is served throughout.
+    A thousand peers that offer 8 MiB each and never read use less than 160 MiB together and are reset at the stall
+    timeout. A well-behaved peer is served meanwhile.
     """
     arguments = ("--service", "echo=0", "--max-connections", "2000", "--stall-timeout", "5")
     with Watched(*arguments, growth=160 * MIB) as server:

@@ -19,7 +19,7 @@ class VisitTests(SynchronousTestCase):
 
     def test_fields(self) -> None:
         """
-        A visit tells who, how long, how much, and how it ended.
+        A visit has the peer, the duration, the bytes and the outcome.
         """
         visit = Visit("echo", "tcp", PEER, 7, 0.5, 3, 2, Outcome.DONE)
         self.assertEqual(
@@ -39,16 +39,16 @@ class VisitTests(SynchronousTestCase):
 
     def test_frozen(self) -> None:
         """
-        What is over does not change.
+        A visit is immutable.
         """
         visit = Visit("echo", "tcp", None, 7, 0.5, 3, 2, Outcome.DONE)
         for name in visit._fields:
             with self.assertRaises(AttributeError):
                 setattr(visit, name, 1)
 
-    def test_endings(self) -> None:
+    def test_outcomes(self) -> None:
         """
-        These are the ways in which a connection ends, and the words for them.
+        These are the outcomes and their texts.
         """
         words = {
             Outcome.DONE: "done",
@@ -64,9 +64,9 @@ class VisitTests(SynchronousTestCase):
         }
         self.assertEqual({outcome: outcome.value for outcome in words}, words)
 
-    def test_words(self) -> None:
+    def test_outcomeTexts(self) -> None:
         """
-        Every outcome has a word of its own, that can stand in a line of the log.
+        Every outcome has a text of its own that fits into a log line.
         """
         words = [outcome.value for outcome in Outcome]
         # Members that shared a value would be one.

@@ -117,7 +117,7 @@ class BackgroundWriterTests(SynchronousTestCase):
 
     def test_readerThatIsGone(self) -> None:
         """
-        Lines that nobody can read raise nothing, and are counted for the next reader.
+        Lines without a reader raise nothing, and are counted for the next reader.
         """
         name = f"{self.mktemp()}.fifo"
         os.mkfifo(name)

@@ -97,7 +97,7 @@ class TraceTests(StreamCase):
 
     def test_olderLog(self) -> None:
         """
-        Observers of Twisted's older log edit the events that they get; the line keeps its words.
+        Observers of Twisted's older log change the events that they get. The line keeps its text.
         """
         older: list[dict[str, Any]] = []
         addObserver(older.append)

@@ -119,12 +119,12 @@ class DatagramCase(LogCase):
 
 class ReplyTests(DatagramCase):
     """
-    Tests for what is said.
+    The content of replies.
     """
 
     def test_everyService(self) -> None:
         """
-        A datagram is answered as a stream's peer would be, in one.
+        Each service answers a datagram as it answers a stream with this one message.
         """
         self.assertEqual(self.asked(Echo, b"hi~", b"\0\xff"), [b"hi~", b"\0\xff"])
         self.assertEqual(self.asked(Upper, b"Hello \xc3\xa4"), [b"HELLO \xc3\xa4"])
@@ -138,7 +138,7 @@ class ReplyTests(DatagramCase):
 
     def test_datagramAnsweredWhole(self) -> None:
         """
-        Whatever its length is, 0 to 65,507 bytes and 65,527 over IPv6, a datagram is one datagram.
+        A datagram of any length, 0 to 65,507 bytes or 65,527 over IPv6, gets one reply.
         """
         for addr, longest in ((HERE, LONGEST), (("::1", 40000), LONGEST6)):
             datagrams = [os.urandom(size) for size in (0, 1, 512, 8192, 8193, longest)]
@@ -147,16 +147,16 @@ class ReplyTests(DatagramCase):
 
     def test_emptyReply(self) -> None:
         """
-        An empty reply is a datagram; none is none.
+        C{b""} is an empty datagram, and L{None} is no reply.
         """
         self.census = Census(fixedEnvironment(users=list))
         self.assertEqual(self.asked(Users, b"who?"), [b""])
         self.assertEqual(self.asked(Discard, b"who?"), [])
         self.assertEqual([(visit.sent, visit.outcome) for visit in self.visits], [(0, Outcome.DONE)] * 2)
 
-    def test_openingAndAnswer(self) -> None:
+    def test_greetingAndAnswerAreOneReply(self) -> None:
         """
-        What a stream's peer would be told in two parts is one reply.
+        The greeting and the answer are sent in one datagram.
         """
 
         class Both(Echo):
@@ -170,9 +170,9 @@ class ReplyTests(DatagramCase):
         self.assertEqual(self.asked(Both, b"hi~"), [b"you said: hi~"])
         self.assertEqual(self.asked(Mute, b"hi~"), [b"you said: "])
 
-    def test_conversation(self) -> None:
+    def test_responderKnowsTheDatagram(self) -> None:
         """
-        The responder sees the peer, the host, and the number of each datagram; nothing is kept from one to the next.
+        The responder knows the peer, the host and the serial number. No state is kept between datagrams.
         """
         seen: list[tuple[Any, ...]] = []
 
@@ -186,9 +186,9 @@ class ReplyTests(DatagramCase):
         self.assertEqual(seen[:2], [("udp", peer, HOST, 1), ("udp", peer, HOST, 2)])
         self.assertEqual(seen[2][1], IPv6Address("UDP", "::1", 40000))
 
-    def test_unix(self) -> None:
+    def test_unixDatagrams(self) -> None:
         """
-        A Unix datagram goes back to the path that it came from, and may be answered with any number of bytes.
+        The reply to a Unix datagram goes to its source path and may have any length.
         """
         protocol, transport = self.listen(Whoami, UNIXAddress("/run/whoami.sock"))
         for path in ("/tmp/client.sock", b"\0abstract"):
@@ -202,7 +202,7 @@ class ReplyTests(DatagramCase):
 
     def test_fakeDatagramTransport(self) -> None:
         """
-        It works with Twisted's transport for tests, which does not know its own address.
+        The protocol works with Twisted's fake transport, which has no address.
         """
         transport, protocol = FakeDatagramTransport(), DatagramResponder(Whoami, Policy(udpRfcSize=True))
         protocol.makeConnection(transport)
@@ -215,12 +215,12 @@ class ReplyTests(DatagramCase):
 
 class SizeTests(DatagramCase):
     """
-    Tests for how long a reply may be.
+    The limits on sizes.
     """
 
     def test_neverLongerThanTheRequest(self) -> None:
         """
-        Whatever service, and whatever length of request: at most one reply, and no longer than the request or 40 bytes.
+        No reply has more bytes than the request, or 40 if that is more, and there is at most one.
         """
         for name in names():
             protocol, transport = self.listen(find(name))
@@ -231,9 +231,9 @@ class SizeTests(DatagramCase):
                 for reply, _ in transport.written:
                     self.assertLessEqual(len(reply), max(size, 40), name)
 
-    def test_thoseThatFit(self) -> None:
+    def test_repliesAreCutToFit(self) -> None:
         """
-        Cut to fit: the talk at any byte, the list after a line, a quote as one that is short.
+        Generated output is cut at any byte, a list after a line, and a quote is chosen that fits.
         """
         self.census = Census(fixedEnvironment(users=lambda: ["ada", "grace", "x" * 40]))
         two = b"ada\r\ngrace\r\n"
@@ -242,9 +242,9 @@ class SizeTests(DatagramCase):
         self.assertEqual({len(talk) > 40 for talk in self.asked(Chargen, *[b""] * 50)}, {False})
         self.assertEqual({len(talk) > 512 for talk in self.asked(Chargen, *[bytes(1000)] * 50)}, {False})
 
-    def test_withheld(self) -> None:
+    def test_replyThatDoesNotFitIsNotSent(self) -> None:
         """
-        What does not fit and cannot be cut is not sent.
+        A reply that does not fit and cannot be cut is not sent.
         """
         self.assertEqual(self.asked(Whoami, b""), [])
         self.assertEqual(self.outcomes, [Outcome.WITHHELD])
@@ -253,7 +253,7 @@ class SizeTests(DatagramCase):
 
     def test_rfcSize(self) -> None:
         """
-        When it is asked for, replies are as long as the RFCs have them.
+        With C{udpRfcSize} replies have the size of the RFCs.
         """
         self.assertEqual(len(self.asked(Whoami, b"", udpRfcSize=True)), 1)
         talks = self.asked(Chargen, *[b""] * 100, udpRfcSize=True)
@@ -261,9 +261,9 @@ class SizeTests(DatagramCase):
         self.assertTrue(any(len(talk) > 40 for talk in talks))
         self.assertTrue(all(len(quote) < 512 for quote in self.asked(Quote, *[b""] * 100, udpRfcSize=True)))
 
-    def test_tooLong(self) -> None:
+    def test_requestOverTheLimitIsDropped(self) -> None:
         """
-        A datagram over the limit is not read.
+        A request over C{udpMax} is dropped.
         """
         self.assertEqual(self.asked(Echo, bytes(10), bytes(11), udpMax=10), [bytes(10)])
         self.assertEqual(self.asked(Echo, bytes(11), addr=("192.0.2.7", 7), udpMax=10), [])
@@ -272,7 +272,7 @@ class SizeTests(DatagramCase):
 
     def test_maxPacketSize(self) -> None:
         """
-        The transport is told to read every datagram whole, and so much of one that is too long that this can be seen.
+        The transport reads one byte more than the limit, so that a request over it is recognised.
         """
         self.assertEqual(self.listen(Echo)[1].maxPacketSize, LONGEST6 + 1)
         self.assertEqual(self.listen(Echo, udpMax=10)[1].maxPacketSize, 11)
@@ -282,12 +282,12 @@ class SizeTests(DatagramCase):
 
 class RefusalTests(DatagramCase):
     """
-    Tests for datagrams that are not answered.
+    Datagrams that are not answered.
     """
 
     def test_sources(self) -> None:
         """
-        Where it came from and where it went to decide whether a datagram is asked about at all.
+        The source and the destination of a datagram decide whether it is answered.
         """
 
         def make(conversation: Conversation) -> Responder:
@@ -313,7 +313,7 @@ class RefusalTests(DatagramCase):
 
     def test_ownPorts(self) -> None:
         """
-        Every port that the server is bound to counts, of whatever service; a port that it has left does not.
+        A source port that any listener of the server is bound to is not answered. A port that was closed is.
         """
         echo, _ = self.listen(Echo)
         other, transport = self.listen(Chargen, IPv4Address("UDP", "127.0.0.1", 8019))
@@ -326,9 +326,9 @@ class RefusalTests(DatagramCase):
         self.assertEqual(self.outcomes, [Outcome.OWN_PORT, Outcome.OWN_PORT, Outcome.DONE])
         self.assertEqual((len(transport.written), list(self.census.udpPorts)), (1, [8019]))
 
-    def test_unnamed(self) -> None:
+    def test_unixPeerWithoutAnAddress(self) -> None:
         """
-        A Unix peer without an address cannot be answered; it can be heard.
+        A Unix peer without an address gets no reply. Its datagram is processed.
         """
         self.assertEqual(self.asked(Echo, b"hi~", addr=None), [])
         self.assertEqual(self.asked(Discard, b"hi~", addr=None), [])
@@ -336,9 +336,9 @@ class RefusalTests(DatagramCase):
         self.assertIn("echo unixgram - not answered: unnamed source", self.lines()[0])
         self.assertEqual(self.visits[0], Visit("echo", "unixgram", None, 1, 0.0, 3, 0, Outcome.UNNAMED))
 
-    def test_unsent(self) -> None:
+    def test_failedSendIsCounted(self) -> None:
         """
-        What the kernel does not take is lost, whatever its reason: the next datagram is answered.
+        A reply that the kernel rejects is counted as unsent. The next datagram is answered.
         """
         protocol, transport = self.listen(Echo)
         numbers = ("EAGAIN", "ENOBUFS", "EPERM", "ENETUNREACH", "EHOSTUNREACH", "EINVAL", "EMSGSIZE", "ECONNREFUSED")
@@ -352,9 +352,9 @@ class RefusalTests(DatagramCase):
         self.assertEqual(self.outcomes, [Outcome.UNSENT, Outcome.DONE] * len(faults))
         self.assertEqual([visit.sent for visit in self.visits], [0, 3] * len(faults))
 
-    def test_error(self) -> None:
+    def test_responderThatRaises(self) -> None:
         """
-        A responder that raises, wherever it does, is not heard of by the peer; one line says so.
+        A responder that raises sends no reply, and one line is logged.
         """
         for where in ("__init__", "greeting", "answer"):
 
@@ -367,9 +367,9 @@ class RefusalTests(DatagramCase):
             self.assertTrue(line.isprintable())
         self.assertEqual(self.outcomes, [Outcome.ERROR] * 3)
 
-    def test_noBytes(self) -> None:
+    def test_repliesOfTheWrongType(self) -> None:
         """
-        A reply that is not bytes is an error of the responder, and ends nothing.
+        A reply that is not bytes is an error of the responder.
         """
 
         class Strict(Transport):
@@ -384,9 +384,9 @@ class RefusalTests(DatagramCase):
         self.assertIn("Mistaken.answer() returned str, expected bytes or None", self.lines()[0])
         self.assertEqual(self.outcomes, [Outcome.ERROR])
 
-    def test_recorder(self) -> None:
+    def test_recorderThatRaises(self) -> None:
         """
-        A recorder that raises takes nobody's reply away.
+        A recorder that raises does not stop the reply.
         """
 
         def record(visit: Visit) -> None:
@@ -401,7 +401,7 @@ class RefusalTests(DatagramCase):
 
 class RateTests(DatagramCase):
     """
-    Tests for how often one source is answered.
+    The limit on replies per source.
     """
 
     def answered(self, seconds: float, addr: Any, **limits: Any) -> list[int]:
@@ -417,9 +417,9 @@ class RateTests(DatagramCase):
             self.clock.advance(seconds)
         return counts
 
-    def test_default(self) -> None:
+    def test_defaultRate(self) -> None:
         """
-        Twenty a second, after a burst of forty.
+        The default is 20 replies per second after a burst of 40.
         """
         self.assertEqual(self.answered(1, THERE), [40, 20])
         self.assertEqual(self.outcomes.count(Outcome.OVER_RATE), 140)
@@ -427,22 +427,22 @@ class RateTests(DatagramCase):
 
     def test_loopback(self) -> None:
         """
-        The own host is exempt, unless the rate was given.
+        Loopback sources are exempt unless a rate is given.
         """
         for addr in (HERE, ("127.0.0.2", 40000), ("::1", 40000), ("::ffff:127.0.0.1", 40000)):
             self.assertEqual(self.answered(1, addr), [100, 100])
         self.assertEqual(self.answered(1, HERE, udpRate=20), [40, 20])
 
-    def test_given(self) -> None:
+    def test_givenRate(self) -> None:
         """
-        A rate that is given holds for all; 0 is none.
+        A rate that is given applies to all sources; 0 disables the limit.
         """
         self.assertEqual(self.answered(2, THERE, udpRate=5), [10, 10])
         self.assertEqual(self.answered(2, ("192.0.2.8", 40000), udpRate=0), [100, 100])
 
-    def test_sources(self) -> None:
+    def test_whatASourceIs(self) -> None:
         """
-        One host's ports are one source, and so is an IPv6 /64; others are not kept from their replies.
+        A source is an IPv4 address with all its ports, or an IPv6 /64. Other sources are not limited with it.
         """
         protocol, transport = self.listen(Echo)
         for port in range(40000, 40100):
@@ -452,17 +452,17 @@ class RateTests(DatagramCase):
         protocol.datagramReceived(b"hi~", ("192.0.2.8", 40000))
         self.assertEqual(len(transport.written), 81)
 
-    def test_unansweredCostNothing(self) -> None:
+    def test_unansweredDatagramsDoNotCount(self) -> None:
         """
-        What is not answered anyhow is not counted against its source.
+        Datagrams that get no reply for another reason do not use up the rate.
         """
         self.asked(Discard, *[b"hi~"] * 100, addr=THERE)
         self.asked(Whoami, *[b""] * 100, addr=THERE)
         self.assertEqual(len(self.asked(Echo, *[b"hi~"] * 100, addr=THERE)), 40)
 
-    def test_unix(self) -> None:
+    def test_unixSources(self) -> None:
         """
-        A Unix source has a larger burst by default; a rate that is given limits it too.
+        A Unix source has a larger default burst. A rate that is given applies to it too.
         """
         self.assertEqual(self.answered(1, "/tmp/client.sock"), [100, 100])
         self.assertEqual(self.answered(1, "/tmp/client.sock", udpRate=5), [10, 5])
@@ -470,12 +470,12 @@ class RateTests(DatagramCase):
 
 class RecordTests(DatagramCase):
     """
-    Tests for what is counted, recorded and logged.
+    Counts, visits and log lines.
     """
 
-    def test_visits(self) -> None:
+    def test_oneVisitPerDatagram(self) -> None:
         """
-        One visit for each datagram, answered or not.
+        Each datagram has one visit, answered or not.
         """
         protocol, _ = self.listen(Echo)
         protocol.datagramReceived(b"hi~", HERE)
@@ -490,9 +490,9 @@ class RecordTests(DatagramCase):
         )
         self.assertEqual(self.census.outcomes, {Outcome.DONE: 1, Outcome.PRIVILEGED: 1})
 
-    def test_countedOnly(self) -> None:
+    def test_noRecorder(self) -> None:
         """
-        Without a recorder they are counted alone, and nothing is logged of those that are answered.
+        Without a recorder datagrams are counted, and answered ones are not logged.
         """
         transport: Any = Transport()
         protocol = DatagramResponder(Echo, clock=self.clock)
@@ -503,9 +503,9 @@ class RecordTests(DatagramCase):
         self.assertEqual(protocol.census.outcomes, {Outcome.DONE: 3, Outcome.NO_PORT: 1})
         self.assertEqual(len(self.lines()), 1)
 
-    def test_oneLineForAReason(self) -> None:
+    def test_oneLinePerDropReason(self) -> None:
         """
-        Of datagrams that are dropped for one reason one line is logged in ten seconds.
+        One line is logged for each drop reason in ten seconds.
         """
         protocol, _ = self.listen(Echo)
         for _ in range(21):
@@ -524,7 +524,7 @@ class RecordTests(DatagramCase):
 
     def test_noForgedLine(self) -> None:
         """
-        A peer that chooses its own path cannot have it stand in the log as more than text.
+        The path of a peer cannot forge a log line.
         """
         path = "/tmp/\r\n2026-11-21 forged\x1b[31m\udcff"
         protocol, transport = self.listen(Echo, UNIXAddress("/run/echo.sock"), udpMax=3)
@@ -536,7 +536,7 @@ class RecordTests(DatagramCase):
 
 class ArbitraryTests(LogCase):
     """
-    Tests with whatever may come.
+    Arbitrary datagrams.
     """
 
     ADDRESSES = st.one_of(
@@ -547,15 +547,15 @@ class ArbitraryTests(LogCase):
         st.binary(max_size=107).map(lambda name: b"\0" + name),
     )
 
-    @settings(deadline=None, max_examples=200)
+    @settings(deadline=None, max_examples=100)
     @given(
         name=st.sampled_from(names()),
         datagrams=st.lists(st.tuples(st.binary(max_size=600), ADDRESSES), max_size=10),
         fault=st.none() | st.builds(OSError, st.integers(1, 120), st.text()),
     )
-    def test_nothingRaises(self, name: str, datagrams: list[tuple[bytes, Any]], fault: Exception | None) -> None:
+    def test_anyDatagrams(self, name: str, datagrams: list[tuple[bytes, Any]], fault: Exception | None) -> None:
         """
-        Nothing raises, each datagram is counted once, and no reply over IP is longer than it may be.
+        Nothing raises, each datagram is counted once, and no reply over IP is longer than allowed.
         """
         visits: list[Visit] = []
         protocol = DatagramResponder(find(name), Policy(), visits.append, Clock(), Census(fixedEnvironment()))

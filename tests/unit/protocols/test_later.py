@@ -64,7 +64,7 @@ class Coroutine(Later):
 
 class LaterContractTests(ResponderContract, SynchronousTestCase):
     """
-    A responder that replies later keeps the contract.
+    A responder that replies later passes the contract tests.
     """
 
     responder = Later
@@ -76,22 +76,14 @@ class LaterContractTests(ResponderContract, SynchronousTestCase):
         CLOCK.advance(0.1)
 
 
-class CoroutineContractTests(LaterContractTests):
-    """
-    So does one that is a coroutine.
-    """
-
-    responder = Coroutine
-
-
 class EveryTransportTests(SynchronousTestCase):
     """
-    Tests over all transports, in memory.
+    Awaited replies on all transports in memory.
     """
 
     def test_reply(self) -> None:
         """
-        The reply comes when its time has come, and not before.
+        The reply is sent when its Deferred or coroutine has its result, and not earlier.
         """
         for kind in (Later, Coroutine):
             for transport in ("tcp", "unix", "udp", "unixgram"):
@@ -107,7 +99,7 @@ class EveryTransportTests(SynchronousTestCase):
 
 class LaterStreamTests(StreamCase):
     """
-    Tests over a connection of Twisted's.
+    Awaited replies on a TCP transport of Twisted's.
     """
 
     def responder(self) -> type[Responder]:
@@ -123,9 +115,9 @@ class LaterStreamTests(StreamCase):
 
         return type("Fired", (Upper,), {"answer": answer})
 
-    def test_nothingIsReadMeanwhile(self) -> None:
+    def test_readingPausesWhileAReplyIsAwaited(self) -> None:
         """
-        Until the reply has come nothing more is read from the peer.
+        No input is read while a reply is awaited.
         """
         peer = self.peer(self.responder())
         peer.say(b"one", b"two", b"three")
@@ -137,7 +129,7 @@ class LaterStreamTests(StreamCase):
 
     def test_halfClose(self) -> None:
         """
-        A peer that ends its side gets the reply, and then the end.
+        A peer that has closed its side gets the reply and then the end of the stream.
         """
         peer = self.peer(self.responder())
         peer.say(b"one")
@@ -148,9 +140,10 @@ class LaterStreamTests(StreamCase):
         peer.turn()
         self.assertEqual((peer.read(), peer.sawEnd, self.outcomes), (b"ONE", True, [Outcome.DONE]))
 
-    def test_lastReply(self) -> None:
+    def test_lingeringAfterAnAwaitedReply(self) -> None:
         """
-        Behind a last reply that comes later the peer's input is read to its end, so that no reset destroys the reply.
+        After a last reply that was awaited the server reads the peer's input to its end, so that no reset destroys the
+        reply.
         """
 
         def answer(responder: Responder, message: bytes) -> Deferred[bytes]:
@@ -168,9 +161,9 @@ class LaterStreamTests(StreamCase):
         self.assertEqual((peer.read(), peer.unread, peer.sawEnd), (b"ONE", 0, True))
         self.assertEqual(self.outcomes, [Outcome.FINISHED])
 
-    def test_drain(self) -> None:
+    def test_drainWaitsForTheReply(self) -> None:
         """
-        A stop waits for the reply.
+        A drain waits for the reply.
         """
         peer = self.peer(self.responder())
         peer.say(b"one")
@@ -184,9 +177,9 @@ class LaterStreamTests(StreamCase):
         self.successResultOf(drained)
         self.assertEqual(self.outcomes, [Outcome.DRAINED])
 
-    def test_cancelled(self) -> None:
+    def test_disconnectCancelsTheReply(self) -> None:
         """
-        A peer that leaves cancels the reply; nothing is left, and nothing is logged.
+        A peer that disconnects cancels the reply. Nothing remains, and nothing is logged.
         """
         lose = Failure(ConnectionLost())
         for leave in (lambda peer: peer.transport.connectionLost(lose), lambda peer: peer.protocol.factory.cut()):
@@ -197,9 +190,9 @@ class LaterStreamTests(StreamCase):
             self.assertEqual(self.cancelled, self.replies)
         self.assertEqual((self.outcomes, self.lines()), ([Outcome.RESET, Outcome.DRAINED], []))
 
-    def test_failed(self) -> None:
+    def test_failedReplyResets(self) -> None:
         """
-        A reply that fails resets the connection, with one line in the log.
+        A reply that fails resets the connection and logs one line.
         """
         peer = self.peer(self.responder())
         peer.say(b"one")
@@ -210,9 +203,9 @@ class LaterStreamTests(StreamCase):
         self.assertIn("upper raised ValueError('no')", line)
         self.assertEqual(self.outcomes, [Outcome.ERROR])
 
-    def test_greeting(self) -> None:
+    def test_awaitedGreeting(self) -> None:
         """
-        A greeting may come later; what the peer sends first is answered after it.
+        A greeting may be awaited. Input is answered after it.
         """
         greetings: list[Deferred[bytes]] = []
 
@@ -231,12 +224,12 @@ class LaterStreamTests(StreamCase):
 
 class LaterDatagramTests(SynchronousTestCase):
     """
-    Tests over datagrams, in memory.
+    Awaited replies to datagrams in memory.
     """
 
-    def test_tooMany(self) -> None:
+    def test_limitOfAwaitedReplies(self) -> None:
         """
-        At most so many datagrams of a listener wait for their replies; another is dropped and counted.
+        The number of awaited replies per listener is limited. Further datagrams are dropped and counted.
         """
         peer = converse(type("Never", (Upper,), {"answer": lambda *_: Deferred()}), transport="udp")
         for _ in range(MAX_AWAITED + 2):
@@ -245,9 +238,9 @@ class LaterDatagramTests(SynchronousTestCase):
         peer.protocol.doStop()
         self.assertEqual([visit.outcome for visit in peer.visits[2:]], [Outcome.UNSENT] * MAX_AWAITED)
 
-    def test_ownConversation(self) -> None:
+    def test_awaitedReplyKeepsItsConversation(self) -> None:
         """
-        A responder that is awaited keeps its conversation, whatever datagrams come meanwhile.
+        An awaited responder keeps its conversation while other datagrams arrive.
         """
         waiting: list[tuple[Deferred[bytes], Conversation]] = []
 
@@ -263,9 +256,9 @@ class LaterDatagramTests(SynchronousTestCase):
             reply.callback(b"%d" % conversation.serial)
         self.assertEqual(peer.heard, [b"3", b"2", b"1"])
 
-    def test_failed(self) -> None:
+    def test_failedReplyIsAnError(self) -> None:
         """
-        A reply that fails is no reply, and counted as an error.
+        A reply that fails is not sent and counts as an error.
         """
         peer = converse(type("Failing", (Upper,), {"answer": lambda *_: deferLater(Clock(), 0)}), transport="udp")
         peer.say(b"x")
@@ -275,12 +268,12 @@ class LaterDatagramTests(SynchronousTestCase):
 
 class DeferredOfTests(SynchronousTestCase):
     """
-    Tests for L{deferredOf}.
+    L{deferredOf}.
     """
 
     def test_anyAwaitable(self) -> None:
         """
-        Deferreds, coroutines and other awaitables will do.
+        Deferreds, coroutines and other awaitables are accepted.
         """
 
         class Awaitable:

@@ -21,13 +21,13 @@ from tests.support.peer import PEER, Peer, StreamCase
 
 class AdmitTests(StreamCase):
     """
-    Tests for L{StreamFactory.buildProtocol}.
+    L{StreamFactory.buildProtocol}.
     """
 
     def test_refused(self) -> None:
         """
-        Over a limit there is no protocol: the transport closes the connection. It is counted, and recorded with what is
-        known of it.
+        Over a limit C{buildProtocol} returns L{None}, so that the transport closes the connection. The refusal is
+        counted and recorded.
         """
         factory = self.factory(Echo, maxConnections=2)
         first, second = self.peer(factory), self.peer(factory)
@@ -47,7 +47,8 @@ class AdmitTests(StreamCase):
 
     def test_refusedInAWrapper(self) -> None:
         """
-        Where no protocol would leave the connection open, as in TLS, the factory can be told to give one that resets.
+        Within a wrapper such as TLS, where L{None} would leave the connection open, the factory can return a protocol
+        that resets.
         """
         factory = self.factory(Echo, maxConnections=1)
         factory.wrapped = True
@@ -59,9 +60,9 @@ class AdmitTests(StreamCase):
         self.assertEqual((self.outcomes, self.census.connections), ([Outcome.REFUSED], 1))
         peer.end()
 
-    def test_aPlaceIsFreeAtOnce(self) -> None:
+    def test_everyEndReleasesASlot(self) -> None:
         """
-        Whoever ends, by whatever end, leaves a place.
+        Each way in which a connection ends releases its slot.
         """
         factory = self.factory(Echo, maxConnections=1)
         for end in (Peer.end, Peer.reset, lambda _: factory.cut(), lambda _: self.wait(300)) * 2:
@@ -74,7 +75,7 @@ class AdmitTests(StreamCase):
 
     def test_perSource(self) -> None:
         """
-        A source is an IPv4 address or an IPv6 /64; Unix peers are none.
+        A source is an IPv4 address or an IPv6 /64. Unix peers have no limit per source.
         """
         factory = self.factory(Echo, maxPerSource=1)
         hosts = ["192.0.2.1", "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "2001:db8:1::1"]
@@ -90,7 +91,7 @@ class AdmitTests(StreamCase):
 
     def test_rate(self) -> None:
         """
-        Over the rate the excess is refused, and nothing is switched off: later there is room again.
+        Over the rate only the excess is refused. Connections are admitted again later.
         """
         factory = self.factory(Greet, maxRate=5)
         for seconds, places in ((0, 10), (1, 5), (0.25, 1), (60, 10)):
@@ -103,7 +104,7 @@ class AdmitTests(StreamCase):
 
     def test_sharedCensus(self) -> None:
         """
-        Listeners with one census share their limits, counters and serial numbers.
+        Factories with the same census share limits, counters and serial numbers.
         """
         echo, welcome = self.factory(Echo, maxConnections=1), self.factory(Welcome, maxConnections=1)
         peer = self.peer(echo)
@@ -113,9 +114,9 @@ class AdmitTests(StreamCase):
         self.assertEqual([visit.serial for visit in self.visits], [0, 1, 2])
         self.assertEqual(self.census.outcomes, {Outcome.REFUSED: 1, Outcome.DONE: 2})
 
-    def test_censusOfItsOwn(self) -> None:
+    def test_defaultCensus(self) -> None:
         """
-        Without one each has its own.
+        By default each factory has its own census.
         """
         one, other = StreamFactory(Echo), StreamFactory(Echo)
         self.assertIsInstance(one.census, Census)
@@ -123,7 +124,7 @@ class AdmitTests(StreamCase):
 
     def test_anyAddress(self) -> None:
         """
-        Tests build protocols for addresses of all sorts, and for none.
+        Protocols can be built for addresses of any kind and for L{None}.
         """
         for address in (None, ("192.0.2.7", 40000), PEER):
             visits: list[Visit] = []
@@ -133,10 +134,9 @@ class AdmitTests(StreamCase):
             protocol.connectionLost(Failure(ConnectionDone()))
             self.assertEqual([visit.peer for visit in visits], [address])
 
-    def test_sameObjectsEverywhere(self) -> None:
+    def test_reactorIsLookedUpLate(self) -> None:
         """
-        The factory that is embedded looks for its reactor only when it needs one, so that it can be made before one is
-        installed.
+        A factory looks up the global reactor at its first use, so that it can be made before a reactor is installed.
         """
         made = "import sys; from sockservices import *; from sockservices.responders import Echo; "
         made += "StreamFactory(Echo); DatagramResponder(Echo); print('twisted.internet.reactor' in sys.modules); "
@@ -147,7 +147,7 @@ class AdmitTests(StreamCase):
 
 class DrainTests(StreamCase):
     """
-    Tests for L{StreamFactory.drain} and L{StreamFactory.cut}.
+    L{StreamFactory.drain} and L{StreamFactory.cut}.
     """
 
     def setUp(self) -> None:
@@ -157,15 +157,15 @@ class DrainTests(StreamCase):
         super().setUp()
         self.drained: list[None] = []
 
-    def test_nobody(self) -> None:
+    def test_noConnections(self) -> None:
         """
-        With nobody here it is done at once.
+        Without connections a drain is complete at once.
         """
         self.assertIsNone(self.successResultOf(self.factory(Echo).drain(10)))
 
-    def test_quiet(self) -> None:
+    def test_quietPeerIsClosed(self) -> None:
         """
-        A peer that has been silent for half a second, and is owed nothing, is ended at once and in good order.
+        A peer that has been silent for half a second, with no pending output, is closed cleanly at once.
         """
         peer = self.peer(Echo)
         peer.say(b"hi~")
@@ -176,9 +176,9 @@ class DrainTests(StreamCase):
         peer.end()
         self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED], [None]))
 
-    def test_notQuietYet(self) -> None:
+    def test_activePeerIsClosedWhenQuiet(self) -> None:
         """
-        One that said something a moment ago may go on; it is ended when it has been silent for half a second.
+        A peer that has just sent something is closed when it has been silent for half a second.
         """
         peer = self.peer(Echo)
         self.wait(60)
@@ -193,9 +193,9 @@ class DrainTests(StreamCase):
         self.wait(1)
         self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED], [None]))
 
-    def test_peersThatEndAreDone(self) -> None:
+    def test_peerThatClosesIsDone(self) -> None:
         """
-        A peer that ends by itself meanwhile is done, not drained.
+        A peer that closes during the drain has the outcome DONE.
         """
         peer = self.peer(Echo)
         peer.say(b"hi~")
@@ -203,9 +203,9 @@ class DrainTests(StreamCase):
         peer.end()
         self.assertEqual((peer.read(), self.outcomes, self.drained), (b"hi~", [Outcome.DONE], [None]))
 
-    def test_owed(self) -> None:
+    def test_pendingOutputIsDelivered(self) -> None:
         """
-        A peer that is owed something is given the time to take it, paused or not, and then ended in good order.
+        A peer with pending output, paused or not, gets it and is then closed cleanly.
         """
         for size in (5000, 500_000):
             peer = self.peer(Echo, room=1000)
@@ -220,9 +220,10 @@ class DrainTests(StreamCase):
             peer.end()
         self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED] * 2, [None] * 2))
 
-    def test_drainsWithinItsLimit(self) -> None:
+    def test_drainTimeoutResets(self) -> None:
         """
-        Whoever has not taken what it is owed by then is reset; it is over after the last connection is.
+        A peer that has not read its output when the drain times out is reset. The drain completes with the last
+        connection.
         """
         factory = self.factory(Echo, stallTimeout=0)
         peers = [self.peer(factory, room) for room in (10, 1000)]
@@ -241,8 +242,7 @@ class DrainTests(StreamCase):
 
     def test_withoutStallTimeout(self) -> None:
         """
-        A peer that takes everything in time is ended in good order, where stalled ones have all the time in the world
-        too.
+        Without a stall timeout, a peer that reads all output in time is closed cleanly.
         """
         peer = self.peer(Echo, room=1000, stallTimeout=0)
         peer.say(bytes(65536), bytes(65536))
@@ -253,9 +253,9 @@ class DrainTests(StreamCase):
         self.wait(3)
         self.assertTrue(peer.sawEnd)
 
-    def test_talk(self) -> None:
+    def test_generatedOutputEnds(self) -> None:
         """
-        An endless talk is over: who reads is given what has been written, and a clean end; who does not is cut off.
+        A drain ends generated output: a peer that reads gets what was written and a clean end, any other is reset.
         """
         factory = self.factory(Chargen)
         reading, other = self.peer(factory, 1000), self.peer(factory, 1000)
@@ -267,9 +267,9 @@ class DrainTests(StreamCase):
         self.assertEqual((self.outcomes, other.sawReset), ([Outcome.DRAINED] * 2, True))
         self.assertEqual(self.drained, [None])
 
-    def test_atOnce(self) -> None:
+    def test_zeroSecondsReset(self) -> None:
         """
-        With no time at all those that are not quiet are cut off in the next turn.
+        With 0 seconds, connections that are not quiet are reset in the next turn.
         """
         peer = self.peer(Echo)
         peer.say(b"hi~")
@@ -278,9 +278,9 @@ class DrainTests(StreamCase):
         peer.turn()
         self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED], [None]))
 
-    def test_twice(self) -> None:
+    def test_twoDrains(self) -> None:
         """
-        Asked twice, both are told; the earlier limit holds.
+        The Deferreds of two drains both fire. The earlier timeout applies.
         """
         peer = self.peer(Echo, room=1000)
         peer.say(bytes(5000))
@@ -290,9 +290,9 @@ class DrainTests(StreamCase):
         self.wait(2.125)
         self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED], [None, None]))
 
-    def test_again(self) -> None:
+    def test_reuseAfterADrain(self) -> None:
         """
-        A factory that was drained serves again, and can be drained again.
+        A drained factory serves again and can be drained again.
         """
         factory = self.factory(Echo)
         for count in range(1, 4):
@@ -303,9 +303,9 @@ class DrainTests(StreamCase):
             peer.end()
             self.assertEqual(len(self.drained), count)
 
-    def test_welcome(self) -> None:
+    def test_peerBeforeItsFirstMessage(self) -> None:
         """
-        A peer that has not said its first word is ended like any quiet one, with nothing said.
+        A peer that has not sent its first message is closed as quiet, without a reply.
         """
         peer = self.peer(Welcome)
         self.wait(1)
@@ -314,9 +314,9 @@ class DrainTests(StreamCase):
         peer.end()
         self.assertEqual((peer.read(), self.outcomes), (b"", [Outcome.DRAINED]))
 
-    def test_endsAtOnce(self) -> None:
+    def test_synchronousClose(self) -> None:
         """
-        Transports that are gone as soon as they are asked to close are drained in no time.
+        Transports that disconnect within C{loseConnection} are drained at once.
         """
         factory = self.factory(Echo)
         for factory.responder in (Echo, Chargen, Discard):
@@ -329,9 +329,9 @@ class DrainTests(StreamCase):
         self.successResultOf(factory.drain(10))
         self.assertEqual(self.outcomes, [Outcome.DRAINED] * 3)
 
-    def test_cut(self) -> None:
+    def test_cutResetsAll(self) -> None:
         """
-        Cut off now: all are reset, whoever they are and whatever they do.
+        C{cut} resets all connections.
         """
         factory = self.factory(Echo)
         peers = [self.peer(factory, 10) for _ in range(3)]
@@ -344,9 +344,9 @@ class DrainTests(StreamCase):
         self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED] * 3, [None]))
         self.assertTrue(all(peer.sawReset for peer in peers))
 
-    def test_cutOnlyKeepsWords(self) -> None:
+    def test_cutOnATransportInMemory(self) -> None:
         """
-        A transport that only keeps the words is told to abort.
+        C{cut} aborts a transport in memory.
         """
         protocol, transport = self.connect(Echo)
         protocol.factory.cut()
@@ -357,12 +357,12 @@ class DrainTests(StreamCase):
 
 class EmbeddingTests(StreamCase):
     """
-    Tests for use in other people's reactors.
+    Use in another program's reactor.
     """
 
     def test_listenTCP(self) -> None:
         """
-        It is a factory as any other to a reactor in memory, and keeps its start and end to itself.
+        The factory works with C{listenTCP} of a reactor in memory, and logs no start or stop.
         """
         reactor = MemoryReactorClock()
         factory = StreamFactory(Echo, Policy(), self.visits.append, reactor)
@@ -374,7 +374,7 @@ class EmbeddingTests(StreamCase):
 
     def test_clockOnly(self) -> None:
         """
-        A hundred conversations, started and ended, leave nothing behind in their reactor.
+        A hundred conversations leave no delayed call in the reactor.
         """
         factory = self.factory(Welcome)
         for _ in range(100):

@@ -31,7 +31,7 @@ class TimerTests(SynchronousTestCase):
 
     def test_firesByTheEarliestTime(self) -> None:
         """
-        Of all times asked for, the earliest counts; one call is pending at most.
+        The timer fires at the earliest requested time and has at most one delayed call.
         """
         for at in (5, 3, 9, 3):
             self.timer.by(at)
@@ -39,9 +39,9 @@ class TimerTests(SynchronousTestCase):
         self.clock.pump([2, 1, 10])
         self.assertEqual([3.0], self.fired)
 
-    def test_aTimeThatHasPassedIsNow(self) -> None:
+    def test_timeInThePast(self) -> None:
         """
-        What should have been fires in the next turn, not at once.
+        A time in the past fires in the next turn, not at once.
         """
         self.clock.advance(10)
         self.timer.by(3)
@@ -52,29 +52,29 @@ class TimerTests(SynchronousTestCase):
     @given(st.lists(st.floats(0, 1e9), min_size=1, max_size=5), st.floats(0, 1e9))
     def test_neverFiresEarly(self, delays: list[float], start: float) -> None:
         """
-        Whatever the clock's rounding, what is called is told a time no earlier than the one asked for.
+        The callback gets a time no earlier than the requested one, whatever the clock's rounding is.
         """
-        clock, told = Clock(), list[float]()
+        clock, calledAt = Clock(), list[float]()
         clock.advance(start)
-        timer = Timer(clock, told.append)
+        timer = Timer(clock, calledAt.append)
         for delay in delays:
             timer.by(start + delay)
         clock.advance(2e9)
-        self.assertEqual(1, len(told))
-        self.assertGreaterEqual(told[0], start + min(delays))
+        self.assertEqual(1, len(calledAt))
+        self.assertGreaterEqual(calledAt[0], start + min(delays))
 
     def test_mayBeSetAgainWhenItFires(self) -> None:
         """
-        What is called may ask for the next time.
+        The callback may set the timer again.
         """
         timer = Timer(self.clock, lambda now: (self.fired.append(now), timer.by(now + 1)))  # type: ignore[func-returns-value]
         timer.by(1)
         self.clock.pump([1, 1, 1])
         self.assertEqual([1.0, 2.0, 3.0], self.fired)
 
-    def test_cancelledItNeverFires(self) -> None:
+    def test_cancelledTimerNeverFires(self) -> None:
         """
-        Neither for what was asked before, nor for what is asked later; and it holds nothing any more.
+        A cancelled timer fires neither for earlier nor for later requests, and releases its callback.
         """
 
         class Called:

@@ -173,9 +173,9 @@ NUMBERS = {
 
 def parsed(line: str, parent: Any = None) -> Options:
     """
-    The options in a command line.
+    Parse a command line.
 
-    @param parent: the options that these are options to.
+    @param parent: the options of the parent command.
     """
     options = Options()
     if parent is not None:
@@ -186,20 +186,20 @@ def parsed(line: str, parent: Any = None) -> Options:
 
 class ListenersTests(SynchronousTestCase):
     """
-    What is listened on.
+    The listeners of a command line.
     """
 
-    def test_asked(self) -> None:
+    def test_commandLines(self) -> None:
         """
-        Each of these command lines asks for these services there.
+        Each command line gives these listeners.
         """
         for line, expected in ASKED:
             listeners = [(each.name, each.binding) for each in parsed(line).config.listeners]
             self.assertEqual(listeners, expected, line)
 
-    def test_all(self) -> None:
+    def test_allServices(self) -> None:
         """
-        All services can be had at once, each on its own port or on any, or together with one that is asked for again.
+        C{all} stands for every service, on its own port or on any, and can be combined with one service.
         """
         listeners = parsed("--service all").config.listeners
         self.assertEqual([each.binding for each in listeners], [InetBinding(TCP, find(name).port) for name in names()])
@@ -207,16 +207,16 @@ class ListenersTests(SynchronousTestCase):
         self.assertEqual({each.binding for each in parsed("--service all=0").config.listeners}, {InetBinding(TCP, 0)})
         self.assertEqual(len(parsed("--service all --service echo=7").config.listeners), len(names()) + 1)
 
-    def test_option(self) -> None:
+    def test_listenerNamesItsOption(self) -> None:
         """
-        A listener knows by which words of the user's it came about, for what may be said of it later.
+        A listener knows the option that it comes from, for error messages.
         """
         listeners = parsed("--service echo=7 --listen time=unix:/a").config.listeners
         self.assertEqual([each.origin for each in listeners], ["--service echo=7", "--listen time=unix:/a"])
 
-    def test_eachItsOwn(self) -> None:
+    def test_optionsAreIndependent(self) -> None:
         """
-        Two sets of options share nothing.
+        Two Options objects share no state.
         """
         parsed("--service time --interface ::1 --listen echo=tcp:7")
         self.assertEqual(len(parsed("").config.listeners), 3)
@@ -224,29 +224,29 @@ class ListenersTests(SynchronousTestCase):
 
 class PolicyTests(SynchronousTestCase):
     """
-    What holds for them.
+    The policy of a command line.
     """
 
-    def test_default(self) -> None:
+    def test_defaultPolicy(self) -> None:
         """
-        Who says nothing has the policy that an embedding program has as well.
+        Without options the policy is the default of the library.
         """
         self.assertEqual(parsed("").config.listeners[0].policy, Policy())
 
-    def test_limits(self) -> None:
+    def test_everyLimitHasAnOption(self) -> None:
         """
         Each number in a policy has an option.
         """
         for line, limits in LIMITS:
             self.assertEqual(parsed(line).config.listeners[0].policy, Policy(**limits), line)
-        told = {name for _, limits in LIMITS for name in limits}
-        self.assertEqual(told, set(Policy.__dataclass_fields__))
+        options = {name for _, limits in LIMITS for name in limits}
+        self.assertEqual(options, set(Policy.__dataclass_fields__))
 
     @settings(deadline=None)
     @given(st.sampled_from(list(NUMBERS)), st.text(alphabet="0123456789.e-+_infa \u0663") | st.text())
     def test_anyText(self, option: str, text: str) -> None:
         """
-        Any text for a number is one, or is rejected in one line without control characters.
+        Any text for a number is accepted, or rejected in one printable line.
         """
         options = Options()
         try:
@@ -259,43 +259,43 @@ class PolicyTests(SynchronousTestCase):
 
     def test_show(self) -> None:
         """
-        Messages are shown when that is asked for.
+        C{--show} turns tracing on.
         """
         self.assertEqual([bool(parsed(line)["show"]) for line in ("", "--show")], [False, True])
 
 
-class WrongTests(SynchronousTestCase):
+class InvalidOptionTests(SynchronousTestCase):
     """
-    What makes no sense (T26).
+    Invalid command lines (T26).
     """
 
     def test_usageError(self) -> None:
         """
-        A program that is not twistd is told by a UsageError, which it deals with in its own way.
+        A program other than twistd gets a UsageError.
         """
         for line, message in WRONG:
             try:
-                said = f"taken: {parsed(line).config.listeners}"
+                error = f"taken: {parsed(line).config.listeners}"
             except UsageError as fault:
-                said = str(fault)
-            self.assertRegex(said, message, line)
-            self.assertNotIn("\n", said)
+                error = str(fault)
+            self.assertRegex(error, message, line)
+            self.assertNotIn("\n", error)
 
     def test_systemExit(self) -> None:
         """
-        Under twistd it is the end, with one line that says the same.
+        Under twistd the same line ends the process.
         """
         for line, message in WRONG:
             try:
-                said: Any = f"taken: {parsed(line, ServerOptions()).config.listeners}"
+                error: Any = f"taken: {parsed(line, ServerOptions()).config.listeners}"
             except SystemExit as exit:
-                said = exit.code
-            self.assertRegex(said, f"^sockservices: .*{message}", line)
-            self.assertNotIn("\n", said)
+                error = exit.code
+            self.assertRegex(error, f"^sockservices: .*{message}", line)
+            self.assertNotIn("\n", error)
 
-    def test_emptyWords(self) -> None:
+    def test_emptyValues(self) -> None:
         """
-        An empty word is none, and refused as such.
+        An empty value is rejected as empty.
         """
         for parent in (None, ServerOptions()):
             options = Options()
@@ -303,9 +303,9 @@ class WrongTests(SynchronousTestCase):
                 options.parent = parent
             self.assertRaises((UsageError, SystemExit), options.parseOptions, [""])
 
-    def test_bytesThatAreNoText(self) -> None:
+    def test_undecodableValues(self) -> None:
         """
-        Bytes that are no text are as wrong as any others, but for a path they are right.
+        Values that are not valid UTF-8 are rejected, except in a path.
         """
         for word in ("--service", "--proto", "--interface", "--timeout", "--listen"):
             self.assertRaises(UsageError, Options().parseOptions, [word, os.fsdecode(b"\xff\n")])
@@ -313,9 +313,9 @@ class WrongTests(SynchronousTestCase):
         options.parseOptions(["--listen", "echo=unix:/run/" + os.fsdecode(b"\xff")])
         self.assertEqual(options.config.listeners[0].binding, UnixBinding(UNIX, os.fsdecode(b"/run/\xff")))
 
-    def test_jsonIsTwistds(self) -> None:
+    def test_logFormatNeedsTwistd(self) -> None:
         """
-        The format of the log is an option of ours under twistd; twist has one of its own.
+        C{--log-format} exists under twistd only: twist has its own option.
         """
         self.assertRaises(UsageError, parsed, "--log-format json")
         self.assertEqual(parsed("--log-format json", ServerOptions())["log-format"], "json")
@@ -324,29 +324,29 @@ class WrongTests(SynchronousTestCase):
 
 class HelpTests(SynchronousTestCase):
     """
-    What the options say of themselves.
+    C{--help}, C{--version} and completion.
     """
 
-    def test_everyOption(self) -> None:
+    def test_helpListsEveryOption(self) -> None:
         """
-        Every option is listed, and every service with its port.
+        The help lists every option, and every service with its port.
         """
-        said = str(Options())
+        text = str(Options())
         for option in [*OPTIONS, *NUMBERS]:
-            self.assertRegex(said, rf"(?m)^\s+(-\w, )?--{option}\b")
+            self.assertRegex(text, rf"(?m)^\s+(-\w, )?--{option}\b")
         for name in names():
-            self.assertIn(f"{name} ({find(name).port})", " ".join(said.split()))
+            self.assertIn(f"{name} ({find(name).port})", " ".join(text.split()))
 
-    def test_everyOptionIsKnown(self) -> None:
+    def test_noOtherOptions(self) -> None:
         """
-        No option is listed that is not spoken of here, nor is there another for a limit.
+        There are no other options.
         """
-        said = {option.rstrip("=") for option in Options().longOpt}
-        self.assertEqual(said, {*OPTIONS, *NUMBERS})
+        options = {option.rstrip("=") for option in Options().longOpt}
+        self.assertEqual(options, {*OPTIONS, *NUMBERS})
 
     def test_version(self) -> None:
         """
-        The version is ours.
+        C{--version} prints the version of the package.
         """
         with contextlib.redirect_stdout(io.StringIO()) as out, self.assertRaises(SystemExit) as exit:
             parsed("--version")
@@ -354,7 +354,7 @@ class HelpTests(SynchronousTestCase):
 
     def test_completion(self) -> None:
         """
-        The options can be completed by zsh, and the words of those that have only so many.
+        Zsh completes options and their values.
         """
         command = [
             "-c",

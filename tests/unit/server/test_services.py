@@ -32,22 +32,20 @@ from tests.support.loop import LoopCase, descriptors
 TCP, UDP, UNIX, UNIXGRAM = Transport
 
 
-class WordsTests(SynchronousTestCase):
+class EndpointTests(SynchronousTestCase):
     """
-    How it is said where to listen.
+    The endpoints of services.
     """
 
     def setUp(self) -> None:
         """
-        Make a reactor that only notes what it is asked.
+        Make a reactor in memory.
         """
         self.reactor = DatagramMemoryReactor()
 
     def start(self, service: ListenerService) -> Any:
         """
-        Start a service.
-
-        @return: what it serves with.
+        Start a service. @return: its factory or its protocol.
         """
         self.assertTrue(IService.providedBy(service))
         service.startService()
@@ -55,26 +53,26 @@ class WordsTests(SynchronousTestCase):
 
     def stream(self, endpoint: Any) -> Any:
         """
-        Serve connections.
+        Start a service for connections.
         """
         return self.start(streamService(endpoint, Echo, reactor=self.reactor))
 
     def datagram(self, endpoint: Any) -> Any:
         """
-        Serve datagrams.
+        Start a service for datagrams.
         """
         return self.start(datagramService(endpoint, Echo, reactor=self.reactor))
 
     def test_tcp(self) -> None:
         """
-        Where no interface is named, it is 127.0.0.1.
+        The default interface of TCP is 127.0.0.1.
         """
         plain, named = self.stream("tcp:8007"), self.stream("tcp:8007:interface=[::1]")
         self.assertEqual(self.reactor.tcpServers, [(8007, plain, 1024, "127.0.0.1"), (8007, named, 1024, "::1")])
 
     def test_udp(self) -> None:
         """
-        So it is for datagrams.
+        The default interface of UDP is 127.0.0.1.
         """
         plain, named = self.datagram("udp:8007"), self.datagram("udp:8007:interface=0.0.0.0")
         self.assertEqual(
@@ -83,7 +81,7 @@ class WordsTests(SynchronousTestCase):
 
     def test_unix(self) -> None:
         """
-        Where no mode is named, a Unix socket is its owner's alone.
+        The default mode of a Unix socket is 600.
         """
         plain, named = self.stream("unix:/nowhere/a"), self.stream("unix:/nowhere/b:mode=660")
         self.assertEqual(
@@ -98,7 +96,7 @@ class WordsTests(SynchronousTestCase):
 
     def test_endpoints(self) -> None:
         """
-        Instead of words there may be an endpoint, one of Twisted's included.
+        An endpoint object, ours or Twisted's, may be given in place of a string.
         """
         twisteds = self.stream(TCP4ServerEndpoint(self.reactor, 8008, interface="127.0.0.1"))
         ours = self.stream(StreamEndpoint(self.reactor, InetBinding(TCP, 8009)))
@@ -106,9 +104,9 @@ class WordsTests(SynchronousTestCase):
         gram = self.datagram(DatagramEndpoint(self.reactor, InetBinding(UDP, 8009)))
         self.assertEqual([each[:2] for each in self.reactor.udpServers], [(8009, gram)])
 
-    def test_wrongWords(self) -> None:
+    def test_invalidStrings(self) -> None:
         """
-        What makes no sense, or is for the other kind, is a ValueError at once.
+        An invalid string, or one for the other kind of service, raises ValueError at once.
         """
         for endpoint in (
             "",
@@ -127,9 +125,9 @@ class WordsTests(SynchronousTestCase):
             with self.assertRaises(ValueError):
                 datagramService(endpoint, Echo, reactor=self.reactor)
 
-    def test_everythingGiven(self) -> None:
+    def test_argumentsReachTheFactory(self) -> None:
         """
-        Policy, record, census and reactor are what the conversations go by.
+        Policy, recorder, census and reactor are passed on.
         """
         policy, census, visits = Policy(maxConnections=1), Census(), list[Visit]()
         common: Any = {"reactor": self.reactor, "policy": policy, "record": visits.append, "census": census}
@@ -141,18 +139,18 @@ class WordsTests(SynchronousTestCase):
             self.assertIs(served.clock, self.reactor)
             self.assertEqual(served.record, visits.append)
 
-    def test_anythingThatMakesResponders(self) -> None:
+    def test_anyCallableMakesResponders(self) -> None:
         """
-        A responder may come from any callable, which then has no name to be logged.
+        Any callable may make responders. It is a dash in the log.
         """
         with capturedLogs() as events:
             self.start(streamService("tcp:8007", lambda conversation: Echo(conversation), reactor=self.reactor))
         self.assertIn("- listening on tcp:", formatEvent(events[0]))
 
 
-class Lazy:
+class PendingEndpoint:
     """
-    An endpoint that fails to listen, or never comes to it.
+    An endpoint whose Deferred the test fires.
     """
 
     def __init__(self, listening: Deferred[IListeningPort]) -> None:
@@ -160,19 +158,19 @@ class Lazy:
 
     def listen(self, factory: object) -> Deferred[IListeningPort]:
         """
-        As it was told.
+        Return the Deferred.
         """
         return self._listening
 
 
 class FailingTests(LoopCase):
     """
-    A listen that fails is an exception, whichever way the service is started.
+    A listen that fails raises from each way to start a service.
     """
 
     def setUp(self) -> None:
         """
-        Take a port.
+        Bind a port.
         """
         super().setUp()
         (taken,) = openSockets(InetBinding(TCP, 0))
@@ -181,7 +179,7 @@ class FailingTests(LoopCase):
 
     def test_raises(self) -> None:
         """
-        It raises where the service is started, with privileges or without, by itself or as one of many.
+        C{privilegedStartService}, C{startService} and C{open} raise, also within a MultiService.
         """
         before = descriptors()
         for start in ("privilegedStartService", "startService", "open"):
@@ -197,7 +195,7 @@ class FailingTests(LoopCase):
 
     def test_datagram(self) -> None:
         """
-        So it does for datagrams.
+        A service for datagrams raises, too.
         """
         (taken,) = openSockets(InetBinding(UDP, 0))
         self.keep(taken)
@@ -206,38 +204,36 @@ class FailingTests(LoopCase):
 
     def test_anyEndpoint(self) -> None:
         """
-        Whatever an endpoint fails with comes through.
+        The exception of any endpoint is raised.
         """
-        endpoint: Any = Lazy(fail(ZeroDivisionError("on purpose")))
+        endpoint: Any = PendingEndpoint(fail(ZeroDivisionError("on purpose")))
         service = streamService(endpoint, Echo, reactor=self.reactor)
         self.assertRaises(ZeroDivisionError, service.startService)
 
-    def test_stopsAllTheSame(self) -> None:
+    def test_stopAfterAFailedStart(self) -> None:
         """
-        A service that did not start can be stopped.
+        A service that failed to start can be stopped.
         """
         service = streamService(self.endpoint, Echo, reactor=self.reactor)
         self.assertRaises(OpenError, service.startService)
         self.successResultOf(service.stopService())
 
 
-class LifeTests(LoopCase):
+class ServiceCase(LoopCase):
     """
-    From start to stop, and on again.
+    A test of services over real sockets.
     """
-
-    cycles = 100
 
     def setUp(self) -> None:
         """
-        Keep account of conversations.
+        Record the visits.
         """
         super().setUp()
         self.visits: list[Visit] = []
 
     def stream(self, endpoint: Any = "tcp:0", policy: Policy = Policy()) -> ListenerService:  # noqa: B008
         """
-        A service for connections, not started.
+        Make a service for connections.
         """
         service = streamService(endpoint, Echo, reactor=self.reactor, policy=policy, record=self.visits.append)
         self.addCleanup(service.stopService)
@@ -245,7 +241,7 @@ class LifeTests(LoopCase):
 
     def datagram(self, endpoint: str = "udp:0") -> ListenerService:
         """
-        A service for datagrams, not started.
+        Make a service for datagrams.
         """
         service = datagramService(endpoint, Echo, reactor=self.reactor, record=self.visits.append)
         self.addCleanup(service.stopService)
@@ -253,75 +249,29 @@ class LifeTests(LoopCase):
 
     def host(self, service: ListenerService) -> Any:
         """
-        Where a service listens.
+        The address of a service.
         """
         assert service.port is not None
         return service.port.getHost()
 
     def assertEchoes(self, client: socket.socket) -> None:
         """
-        A client hears what it says.
+        Check that a client gets its echo.
         """
         client.send(b"words")
         self.assertEqual(self.hear(client, 5), b"words")
 
-    def test_port(self) -> None:
-        """
-        While it listens a service has its port, which knows the real number.
-        """
-        for service in (self.stream(), self.datagram()):
-            self.assertIsNone(service.port)
-            service.startService()
-            self.assertTrue(service.running)
-            self.assertGreater(self.host(service).port, 0)
-            self.successResultOf(service.stopService())
-            self.assertFalse(service.running)
-            self.assertIsNone(service.port)
 
-    def test_startedOnce(self) -> None:
-        """
-        However it is started, and however often, it listens once.
-        """
-        service = self.stream()
-        service.open()
-        service.privilegedStartService()
-        port = service.port
-        service.startService()
-        self.assertIs(service.port, port)
+class ReactorTests(ServiceCase):
+    """
+    Services on an epoll reactor.
+    """
 
-    def test_said(self) -> None:
-        """
-        A start is one line in the log, with the real port.
-        """
-        services = [
-            self.stream(),
-            self.stream("tcp:0:interface=[::1]"),
-            self.stream(f"unix:{self.folder}/stream"),
-            self.datagram(),
-            self.datagram(f"unixgram:{self.folder}/datagram"),
-        ]
-        said = []
-        for service in services:
-            with capturedLogs() as events:
-                service.privilegedStartService()
-                service.startService()
-            (line,) = [formatEvent(event) for event in events]
-            said.append(line)
-        ports = [getattr(self.host(service), "port", None) for service in services]
-        self.assertEqual(
-            said,
-            [
-                f"echo listening on tcp:127.0.0.1:{ports[0]}",
-                f"echo listening on tcp:[::1]:{ports[1]}",
-                f"echo listening on unix:{self.folder}/stream",
-                f"echo listening on udp:127.0.0.1:{ports[3]}",
-                f"echo listening on unixgram:{self.folder}/datagram",
-            ],
-        )
+    cycles = 100
 
     def test_stream(self) -> None:
         """
-        Connections are served, and recorded when they end.
+        Connections are served and recorded at their end.
         """
         service = self.stream()
         service.startService()
@@ -337,7 +287,7 @@ class LifeTests(LoopCase):
 
     def test_datagram(self) -> None:
         """
-        Datagrams are answered, and recorded.
+        Datagrams are answered and recorded.
         """
         service = self.datagram()
         service.startService()
@@ -347,23 +297,9 @@ class LifeTests(LoopCase):
         self.assertEchoes(client)
         self.assertEqual([visit.outcome for visit in self.visits], [Outcome.DONE])
 
-    def test_twistedsStrings(self) -> None:
+    def test_restart(self) -> None:
         """
-        An endpoint of Twisted's that we know nothing of serves as well.
-        """
-        service = self.stream(r"haproxy:tcp:0:interface=127.0.0.1")
-        service.startService()
-        client = self.connect(self.host(service))
-        client.send(b"PROXY TCP4 192.0.2.1 192.0.2.2 1000 2000\r\n")
-        self.assertEchoes(client)
-        client.close()
-        self.until(lambda: self.visits)
-        self.assertEqual(self.visits[0].sent, 5)
-        self.wait(service.stopService())
-
-    def test_again(self) -> None:
-        """
-        Stopped, it can be started again.
+        A stopped service can be started again.
         """
         for service in (self.stream(), self.stream(f"unix:{self.folder}/socket")):
             for _ in range(3):
@@ -378,40 +314,9 @@ class LifeTests(LoopCase):
             self.successResultOf(service.stopService())
         self.assertQuiet()
 
-    def test_opened(self) -> None:
+    def test_stopWaitsForTheLastConversation(self) -> None:
         """
-        Opened before it starts, it has its address already; closed instead, it leaves nothing.
-        """
-        before = descriptors()
-        service = self.stream(f"unix:{self.folder}/socket")
-        service.open()
-        client = self.connect(f"{self.folder}/socket")
-        service.startService()
-        self.assertEchoes(client)
-        client.close()
-        self.until(lambda: self.visits)
-        self.successResultOf(service.stopService())
-        service.open()
-        service.close()
-        self.assertEqual((list(self.folder.iterdir()), descriptors()), ([], before))
-        self.assertQuiet()
-
-    def test_twistedsOpened(self) -> None:
-        """
-        An endpoint of Twisted's listens as soon as it is opened, and no longer than until it is closed.
-        """
-        service = self.stream(TCP4ServerEndpoint(self.reactor, 0, interface="127.0.0.1"))
-        service.open()
-        host = self.host(service)
-        self.connect(host).close()
-        service.close()
-        self.turn(3)
-        self.assertRaises(ConnectionRefusedError, self.connect, host)
-        self.assertQuiet()
-
-    def test_stopWaitsForTheLast(self) -> None:
-        """
-        A stop is over when the last conversation is, each of which is recorded by then.
+        C{stopService} fires when the last conversation has ended and is recorded.
         """
         service = self.stream()
         service.startService()
@@ -432,9 +337,9 @@ class LifeTests(LoopCase):
         self.assertEqual(service.connections, 0)
         self.assertQuiet()
 
-    def test_stopAtOnce(self) -> None:
+    def test_stopWithoutDrain(self) -> None:
         """
-        Without time to drain, conversations are reset.
+        With a drain of 0 conversations are reset.
         """
         service = self.stream(policy=Policy(drain=0.0))
         service.startService()
@@ -445,9 +350,9 @@ class LifeTests(LoopCase):
         self.assertEqual([visit.outcome for visit in self.visits], [Outcome.DRAINED])
         self.assertQuiet()
 
-    def test_waitingAreServed(self) -> None:
+    def test_waitingConnectionsAreServed(self) -> None:
         """
-        Who waits to be accepted when a service stops is served, and owed its answer (T20).
+        Connections in the accept queue are served during a stop (T20).
         """
         service = self.stream()
         service.startService()
@@ -461,23 +366,9 @@ class LifeTests(LoopCase):
         self.wait(stopped)
         self.assertEqual([visit.sent for visit in self.visits], [5] * 10)
 
-    def test_cut(self) -> None:
-        """
-        All conversations can be ended now; services for datagrams have none.
-        """
-        service = self.stream()
-        service.startService()
-        client = self.connect(self.host(service))
-        self.assertEchoes(client)
-        service.cut()
-        self.assertRaises(ConnectionResetError, self.hear, client)
-        gram = self.datagram()
-        gram.cut()
-        self.assertEqual(gram.connections, 0)
-
     def test_nothingLeft(self) -> None:
         """
-        Many starts and stops, each with a conversation, leave no descriptor and nothing in the reactor (T29).
+        Many starts and stops leave no descriptor and nothing in the reactor (T29).
         """
         stream, datagram = self.stream(), self.datagram()
         before = descriptors()
@@ -493,10 +384,131 @@ class LifeTests(LoopCase):
         self.assertEqual(descriptors(), before)
 
 
-class PlainTests(LifeTests):
+class LifeTests(ServiceCase):
     """
-    The same with Twisted's own transports.
+    The states of a service.
     """
+
+    def test_port(self) -> None:
+        """
+        C{port} is set while the service listens, with the real port number.
+        """
+        for service in (self.stream(), self.datagram()):
+            self.assertIsNone(service.port)
+            service.startService()
+            self.assertTrue(service.running)
+            self.assertGreater(self.host(service).port, 0)
+            self.successResultOf(service.stopService())
+            self.assertFalse(service.running)
+            self.assertIsNone(service.port)
+
+    def test_startedOnce(self) -> None:
+        """
+        A service listens once, however often it is started.
+        """
+        service = self.stream()
+        service.open()
+        service.privilegedStartService()
+        port = service.port
+        service.startService()
+        self.assertIs(service.port, port)
+
+    def test_oneLogLine(self) -> None:
+        """
+        A start logs one line with the real port.
+        """
+        services = [
+            self.stream(),
+            self.stream("tcp:0:interface=[::1]"),
+            self.stream(f"unix:{self.folder}/stream"),
+            self.datagram(),
+            self.datagram(f"unixgram:{self.folder}/datagram"),
+        ]
+        logged = []
+        for service in services:
+            with capturedLogs() as events:
+                service.privilegedStartService()
+                service.startService()
+            (line,) = [formatEvent(event) for event in events]
+            logged.append(line)
+        ports = [getattr(self.host(service), "port", None) for service in services]
+        self.assertEqual(
+            logged,
+            [
+                f"echo listening on tcp:127.0.0.1:{ports[0]}",
+                f"echo listening on tcp:[::1]:{ports[1]}",
+                f"echo listening on unix:{self.folder}/stream",
+                f"echo listening on udp:127.0.0.1:{ports[3]}",
+                f"echo listening on unixgram:{self.folder}/datagram",
+            ],
+        )
+
+    def test_twistedsEndpointStrings(self) -> None:
+        """
+        A string of Twisted's endpoint plugins is served.
+        """
+        service = self.stream(r"haproxy:tcp:0:interface=127.0.0.1")
+        service.startService()
+        client = self.connect(self.host(service))
+        client.send(b"PROXY TCP4 192.0.2.1 192.0.2.2 1000 2000\r\n")
+        self.assertEchoes(client)
+        client.close()
+        self.until(lambda: self.visits)
+        self.assertEqual(self.visits[0].sent, 5)
+        self.wait(service.stopService())
+
+    def test_opened(self) -> None:
+        """
+        C{open} before the start binds the address. C{close} in place of a start leaves nothing.
+        """
+        before = descriptors()
+        service = self.stream(f"unix:{self.folder}/socket")
+        service.open()
+        client = self.connect(f"{self.folder}/socket")
+        service.startService()
+        self.assertEchoes(client)
+        client.close()
+        self.until(lambda: self.visits)
+        self.successResultOf(service.stopService())
+        service.open()
+        service.close()
+        self.assertEqual((list(self.folder.iterdir()), descriptors()), ([], before))
+        self.assertQuiet()
+
+    def test_twistedsEndpointOpened(self) -> None:
+        """
+        An endpoint of Twisted's listens from C{open} to C{close}.
+        """
+        service = self.stream(TCP4ServerEndpoint(self.reactor, 0, interface="127.0.0.1"))
+        service.open()
+        host = self.host(service)
+        self.connect(host).close()
+        service.close()
+        self.turn(3)
+        self.assertRaises(ConnectionRefusedError, self.connect, host)
+        self.assertQuiet()
+
+    def test_cutResetsAll(self) -> None:
+        """
+        C{cut} resets all connections. A service for datagrams has none.
+        """
+        service = self.stream()
+        service.startService()
+        client = self.connect(self.host(service))
+        self.assertEchoes(client)
+        service.cut()
+        self.assertRaises(ConnectionResetError, self.hear, client)
+        gram = self.datagram()
+        gram.cut()
+        self.assertEqual(gram.connections, 0)
+
+
+class TwistedTransportTests(ReactorTests):
+    """
+    Services whose connections have Twisted's own transports.
+    """
+
+    cycles = 20
 
     def stream(self, endpoint: Any = "tcp:0", policy: Policy = Policy()) -> ListenerService:  # noqa: B008
         """
@@ -511,28 +523,30 @@ class PlainTests(LifeTests):
         return service
 
 
-class SelectTests(LifeTests):
+class SelectReactorTests(ReactorTests):
     """
-    The same by select(2).
-    """
-
-    def makeReactor(self) -> Any:
-        """
-        One that no other test has seen.
-        """
-        return SelectReactor()
-
-
-class AsyncioTests(LifeTests):
-    """
-    The same in an event loop of asyncio, whose turns take longer.
+    Services on a reactor that uses select(2).
     """
 
     cycles = 20
 
     def makeReactor(self) -> Any:
         """
-        One that no other test has seen.
+        Make a reactor for this test.
+        """
+        return SelectReactor()
+
+
+class AsyncioReactorTests(ReactorTests):
+    """
+    Services on a reactor that runs in an asyncio event loop, whose iterations take longer.
+    """
+
+    cycles = 20
+
+    def makeReactor(self) -> Any:
+        """
+        Make a reactor for this test.
         """
         loop = asyncio.SelectorEventLoop()
         self.addCleanup(loop.close)
@@ -600,7 +614,7 @@ class PauseTests(LoopCase):
 @implementer(IStreamServerEndpoint)
 class LateEndpoint:
     """
-    An endpoint that takes its time.
+    An endpoint that listens later.
     """
 
     def __init__(self) -> None:
@@ -608,28 +622,28 @@ class LateEndpoint:
 
     def listen(self, protocolFactory: object) -> Deferred[IListeningPort]:
         """
-        Some time.
+        Return a Deferred that has not fired.
         """
         return self.listening
 
 
 class LateEndpointTests(SynchronousTestCase):
     """
-    A service whose endpoint has not listened yet when the service has started.
+    A service that has started before its endpoint listens.
     """
 
     def setUp(self) -> None:
         """
-        Start it.
+        Start the service.
         """
         self.endpoint = LateEndpoint()
         self.service = streamService(self.endpoint, Echo, reactor=DatagramMemoryReactor())
         self.service.privilegedStartService()
         self.service.startService()
 
-    def test_itListensInTheEnd(self) -> None:
+    def test_portIsSetLater(self) -> None:
         """
-        The port is there once it listens, and is stopped with the service.
+        C{port} is set when the endpoint listens, and this port is stopped with the service.
         """
         self.assertIsNone(self.service.port)
         port = DatagramMemoryReactor().listenTCP(0, StreamFactory(Echo))
@@ -638,9 +652,9 @@ class LateEndpointTests(SynchronousTestCase):
         self.successResultOf(self.service.stopService())
         self.assertIsNone(self.service.port)
 
-    def test_aLateFailureIsLogged(self) -> None:
+    def test_lateFailureIsLogged(self) -> None:
         """
-        There is nobody left to raise it to.
+        A late failure is logged, because no caller can catch it.
         """
         self.endpoint.listening.errback(OSError("not today"))
         (failure,) = self.flushLoggedErrors(OSError)
@@ -648,7 +662,7 @@ class LateEndpointTests(SynchronousTestCase):
 
     def test_stoppedBeforeItListens(self) -> None:
         """
-        It is not going to listen any more, and that is no fault.
+        A stop cancels the listen, and nothing is logged.
         """
         self.successResultOf(self.service.stopService())
         self.assertTrue(self.endpoint.listening.called)

@@ -7,14 +7,13 @@ from __future__ import annotations
 import resource
 import socket
 import sys
-import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import pytest
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
+from twisted.internet.tcp import Server
 from twisted.internet.testing import StringTransport
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
@@ -40,7 +39,7 @@ PEER = IPv4Address("TCP", "192.0.2.7", 40000)
 
 def parsed(*arguments: str) -> Options:
     """
-    The options in a command line.
+    Parse a command line.
     """
     options = Options()
     options.parseOptions(list(arguments))
@@ -49,12 +48,12 @@ def parsed(*arguments: str) -> Options:
 
 class MemoryTests(SynchronousTestCase):
     """
-    What a reactor is asked to do.
+    The listeners of a reactor in memory.
     """
 
     def setUp(self) -> None:
         """
-        Make a reactor that only notes what it is asked.
+        Make the reactor.
         """
         self.reactor = DatagramMemoryReactor()
 
@@ -68,7 +67,7 @@ class MemoryTests(SynchronousTestCase):
 
     def factory(self, *arguments: str) -> Any:
         """
-        The factory of a server's only listener.
+        Start a server and return the factory of its only listener.
         """
         self.start(*arguments)
         ((_, factory, _, _),) = self.reactor.tcpServers
@@ -76,9 +75,7 @@ class MemoryTests(SynchronousTestCase):
 
     def converse(self, factory: Any, *segments: bytes) -> list[str]:
         """
-        Have a conversation.
-
-        @return: what the log says of it.
+        Have a conversation. @return: its log lines.
         """
         with capturedLogs() as events:
             protocol: Any = factory.buildProtocol(PEER)
@@ -88,9 +85,9 @@ class MemoryTests(SynchronousTestCase):
             protocol.connectionLost(Failure(ConnectionDone()))
         return [str(formatEvent(event)) for event in events]
 
-    def test_default(self) -> None:
+    def test_defaultListeners(self) -> None:
         """
-        Without an option it is echo, upper and welcome, on TCP and 127.0.0.1, each on its own port.
+        Without options echo, upper and welcome listen on their TCP ports of 127.0.0.1.
         """
         self.start()
         listening = [(each[1].responder.name, each[0], each[3]) for each in self.reactor.tcpServers]  # type: ignore[attr-defined]
@@ -99,9 +96,9 @@ class MemoryTests(SynchronousTestCase):
         )
         self.assertEqual((self.reactor.udpServers, self.reactor.unixServers), ([], []))
 
-    def test_every(self) -> None:
+    def test_everyKindOfListener(self) -> None:
         """
-        Each kind of listener is asked for as it was meant.
+        Each kind of listener is created with its options.
         """
         self.start(
             "--proto=all",
@@ -115,9 +112,9 @@ class MemoryTests(SynchronousTestCase):
         self.assertEqual([(each[0], each[3]) for each in self.reactor.unixServers], [("/a", 0o660)])
         self.assertEqual([(each[0], each[3]) for each in self.reactor.unixDatagramServers], [("/b", 0o620)])
 
-    def test_shared(self) -> None:
+    def test_sharedPolicyAndCensus(self) -> None:
         """
-        All listeners have one policy, one census, and the reactor's clock.
+        All listeners share one policy, one census and the reactor's clock.
         """
         self.start("--proto=all", "--service=echo", "--service=time", "--idle-timeout=7")
         served: list[Any] = [each[1] for each in (*self.reactor.tcpServers, *self.reactor.udpServers)]
@@ -127,24 +124,24 @@ class MemoryTests(SynchronousTestCase):
         self.assertEqual(len({id(each.census) for each in served}), 1)
         self.assertEqual({id(each.clock) for each in served}, {id(self.reactor)})
 
-    def test_told(self) -> None:
+    def test_conversationIsLogged(self) -> None:
         """
-        Each conversation is one line in the log.
+        Each conversation has one line in the log.
         """
-        (said,) = self.converse(self.factory("--service=echo"), b"words")
-        self.assertEqual(said, "echo tcp 192.0.2.7:40000 done: 0.000 s, 5 bytes received, 5 sent")
+        (logged,) = self.converse(self.factory("--service=echo"), b"words")
+        self.assertEqual(logged, "echo tcp 192.0.2.7:40000 done: 0.000 s, 5 bytes received, 5 sent")
 
-    def test_shown(self) -> None:
+    def test_messagesAreLogged(self) -> None:
         """
-        Messages are in the log when that is asked for.
+        With C{--show} messages are logged.
         """
-        said = self.converse(self.factory("--service=echo", "--show"), b"words\n")
-        self.assertEqual(len(said), 3)
-        self.assertIn("192.0.2.7:40000: b'words\\n'", said[1])
+        logged = self.converse(self.factory("--service=echo", "--show"), b"words\n")
+        self.assertEqual(len(logged), 3)
+        self.assertIn("192.0.2.7:40000: b'words\\n'", logged[1])
 
-    def test_untoldAreTold(self) -> None:
+    def test_pendingSummaryIsLoggedAtTheStop(self) -> None:
         """
-        When the server stops, nothing is left that was only to be summed up later.
+        A pending summary of conversations is logged at the stop.
         """
         server = self.start("--service=echo", "--max-per-source=1", "--max-rate=0")
         factory: Any = self.reactor.tcpServers[0][1]
@@ -155,9 +152,9 @@ class MemoryTests(SynchronousTestCase):
         self.assertIn("2 more conversations not logged individually: 2 refused", map(formatEvent, events))
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
-    def test_ready(self) -> None:
+    def test_readyIsLogged(self) -> None:
         """
-        Once the reactor runs, the log says so, and how many listeners there are.
+        The number of listeners is logged when the reactor runs.
         """
         self.start()
         with capturedLogs() as events:
@@ -166,16 +163,16 @@ class MemoryTests(SynchronousTestCase):
 
     def test_nothingBeforeTheStart(self) -> None:
         """
-        Nothing is asked of the reactor until the server starts.
+        The reactor gets no listener before the server starts.
         """
         makeService(parsed("--proto=all"), self.reactor)
         self.assertEqual(
             (self.reactor.tcpServers, self.reactor.udpServers, self.reactor.getDelayedCalls()), ([], [], [])
         )
 
-    def test_noMoreThanDescriptors(self) -> None:
+    def test_connectionsAreCappedToDescriptors(self) -> None:
         """
-        The limit on connections is never above the descriptors of the process less 64.
+        The limit of connections is at most the descriptor limit minus 64.
         """
 
         def config(connections: int) -> ServerConfig:
@@ -187,9 +184,9 @@ class MemoryTests(SynchronousTestCase):
             self.assertEqual(listener.policy.maxConnections, expected)
         self.assertEqual(config(0).capToDescriptorLimit(resource.RLIM_INFINITY), config(0))
 
-    def test_lessThanAskedIsSaid(self) -> None:
+    def test_cappedLimitIsLogged(self) -> None:
         """
-        Who asks for more connections than there can be is told so, by the limit of this process as it is.
+        A warning is logged if C{--max-connections} is more than the descriptor limit allows.
         """
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self.start("--service=echo", "--max-connections=1000000000")
@@ -197,18 +194,18 @@ class MemoryTests(SynchronousTestCase):
             self.reactor.run()
         served: Any = self.reactor.tcpServers.pop()[1]
         self.assertEqual(served.policy.maxConnections, files - 64)
-        said = [formatEvent(event) for event in events]
-        self.assertIn(f"--max-connections 1000000000: {files - 64} are possible with {files} open files", said)
+        logged = [formatEvent(event) for event in events]
+        self.assertIn(f"--max-connections 1000000000: {files - 64} are possible with {files} open files", logged)
 
 
 class StartTests(LoopCase):
     """
-    A start is complete, or it fails.
+    A start is complete, or it fails and leaves nothing.
     """
 
     def setUp(self) -> None:
         """
-        Take a TCP and a UDP port.
+        Bind a TCP and a UDP port.
         """
         super().setUp()
         self.taken = {}
@@ -219,7 +216,7 @@ class StartTests(LoopCase):
 
     def make(self, *arguments: str) -> Supervisor:
         """
-        Make a server, which is stopped after the test.
+        Make a server that is stopped after the test.
         """
         server = makeService(parsed(*arguments), self.reactor)
         self.addCleanup(self.stop, server)
@@ -227,22 +224,21 @@ class StartTests(LoopCase):
 
     def stop(self, server: Supervisor) -> None:
         """
-        Stop a server.
+        A stop ends the conversations of all listeners.
         """
         if server.running:
             self.wait(server.stopService())
 
     def hosts(self, server: Supervisor) -> list[Any]:
         """
-        Where a server listens.
+        The addresses of a server.
         """
         listeners: list[Any] = list(server)
         return [listener.port.getHost() for listener in listeners]
 
     def refusal(self, *arguments: str) -> str:
         """
-        The line that is said of a server that cannot be made; it leaves no descriptor, no file, and nothing in the
-        reactor.
+        Make a server that fails, and check that no descriptor, file or listener remains. @return: the error line.
         """
         before = descriptors(), sorted(self.folder.iterdir())
         code: Any = self.assertRaises(SystemExit, makeService, parsed(*arguments), self.reactor).code
@@ -252,45 +248,41 @@ class StartTests(LoopCase):
         self.assertNotIn("\n", code)
         return str(code)
 
-    def test_secondFails(self) -> None:
+    def test_secondListenerFails(self) -> None:
         """
-        When the second of two listeners fails, of whatever kind they are, the first is closed and its file is gone; the
-        line names the option, the address and the cause (T24).
+        When the second of two listeners fails, the first is closed and its file removed. The line names the option, the
+        address and the cause (T24).
         """
         tcp, udp, path = f"tcp:{self.taken[True]}", f"udp:{self.taken[False]}", self.folder / "socket"
         # Twisted keeps a descriptor in reserve from its first port on.
         self.wait(self.make("--listen=echo=haproxy:tcp:0:interface=127.0.0.1").stopService())
-        for first in (
-            "tcp:0",
-            "udp:0",
-            f"unix:{path}",
-            f"unixgram:{path}",
-            "unix:@sockservices-tests",
-            "haproxy:tcp:0:interface=127.0.0.1",
-        ):
-            for second, cause in [
-                (tcp, f"tcp:127.0.0.1:{self.taken[True]}: Address already in use"),
-                (udp, f"udp:127.0.0.1:{self.taken[False]}: Address already in use"),
-                (f"unix:{path}/socket", f"unix:{path}/socket: No.*director"),
-                ("tcp:0:interface=192.0.2.1", "tcp:192.0.2.1:0: Cannot assign requested address"),
-                (f"haproxy:{tcp}", "Address already in use"),
-                ("nonsense:7", "nonsense"),
-                ("systemd:echo", "systemd:echo: .*none at all"),
-            ]:
-                said = self.refusal(f"--listen=echo={first}", f"--listen=time={second}")
-                self.assertRegex(said, f"^sockservices: --listen time={second}: .*{cause}")
+        first = ["tcp:0", "udp:0", f"unix:{path}", f"unixgram:{path}", "unix:@sockservices-tests"]
+        first.append("haproxy:tcp:0:interface=127.0.0.1")
+        second = [
+            (tcp, f"tcp:127.0.0.1:{self.taken[True]}: Address already in use"),
+            (udp, f"udp:127.0.0.1:{self.taken[False]}: Address already in use"),
+            (f"unix:{path}/socket", f"unix:{path}/socket: No.*director"),
+            ("tcp:0:interface=192.0.2.1", "tcp:192.0.2.1:0: Cannot assign requested address"),
+            (f"haproxy:{tcp}", "Address already in use"),
+            ("nonsense:7", "nonsense"),
+            ("systemd:echo", "systemd:echo: .*none at all"),
+        ]
+        # A listener is closed in the same way whatever the failure of the other is: each value occurs at least once.
+        for opened, (failing, cause) in zip([*first, first[0]], second, strict=True):
+            logged = self.refusal(f"--listen=echo={opened}", f"--listen=time={failing}")
+            self.assertRegex(logged, f"^sockservices: --listen time={failing}: .*{cause}")
 
-    def test_service(self) -> None:
+    def test_serviceFails(self) -> None:
         """
-        So it is for the services of --service.
+        So it does for C{--service}.
         """
         port = self.taken[True]
-        said = self.refusal(f"--service=echo={port}")
-        self.assertEqual(said, f"sockservices: --service echo={port}: tcp:127.0.0.1:{port}: Address already in use")
+        logged = self.refusal(f"--service=echo={port}")
+        self.assertEqual(logged, f"sockservices: --service echo={port}: tcp:127.0.0.1:{port}: Address already in use")
 
     def test_liveUnixSocket(self) -> None:
         """
-        A Unix socket at which another server listens is its own (T24).
+        A Unix socket with another server is not taken over (T24).
         """
         path = self.folder / "socket"
         self.keep(openSockets(UnixBinding(UNIX, str(path)))[0])
@@ -298,7 +290,7 @@ class StartTests(LoopCase):
 
     def test_staleUnixSocket(self) -> None:
         """
-        One that a server has left behind is in nobody's way (T24).
+        A Unix socket without a server is replaced (T24).
         """
         path = str(self.folder / "socket")
         with socket.socket(socket.AF_UNIX) as gone:
@@ -310,7 +302,7 @@ class StartTests(LoopCase):
 
     def test_bothFamilies(self) -> None:
         """
-        All of IPv6 and all of IPv4 can be listened on together, on one port (T24).
+        C{::} and C{0.0.0.0} can be bound together to one port (T24).
         """
         with socket.socket() as free:
             free.bind(("0.0.0.0", 0))
@@ -322,9 +314,9 @@ class StartTests(LoopCase):
             client.send(b"words")
             self.assertEqual(self.hear(client, 5), b"words")
 
-    def test_openAtOnce(self) -> None:
+    def test_socketsAreOpenBeforeTheStart(self) -> None:
         """
-        Sockets are open before the server starts: who comes early waits, and is served.
+        Sockets are bound before the start. A client that connects early is served.
         """
         path = str(self.folder / "socket")
         server = self.make(f"--listen=echo=unix:{path}")
@@ -334,22 +326,36 @@ class StartTests(LoopCase):
         server.startService()
         self.assertEqual(self.hear(client, 5), b"words")
 
-    def test_all(self) -> None:
+    def test_everyServiceOnEveryTransport(self) -> None:
         """
-        Every service on every transport: started, said, and stopped without a trace.
+        Every service starts on every transport, logs its address, and leaves nothing after the stop.
         """
         before = descriptors()
         server = self.make("--proto=all", "--service=all=0", f"--listen=echo=unix:{self.folder}/socket")
         with capturedLogs() as events:
             server.startService()
-        said = [formatEvent(event) for event in events]
-        self.assertEqual(len(said), 25)
+        logged = [formatEvent(event) for event in events]
+        self.assertEqual(len(logged), 25)
         self.assertEqual(len(set(self.hosts(server))), 25)
-        for line in said:
+        for line in logged:
             self.assertRegex(line, r"^\w+ listening on ((tcp|udp):127\.0\.0\.1:[1-9]\d*|unix:/\S+)$")
         self.wait(server.stopService())
         self.assertEqual((descriptors(), list(self.folder.iterdir())), (before, []))
         self.assertQuiet()
+
+    def test_plain(self) -> None:
+        """
+        With C{--plain} the reactor watches each connection itself: it has one of Twisted's own transports.
+        """
+        for arguments, expected in (((), False), (("--plain",), True)):
+            server = self.make("--service=echo=0", *arguments)
+            server.startService()
+            client = self.connect(self.hosts(server)[0])
+            client.send(b"words")
+            self.assertEqual(self.hear(client, 5), b"words")
+            self.assertEqual(any(isinstance(reader, Server) for reader in self.reactor.getReaders()), expected)
+            client.close()
+            self.wait(server.stopService())
 
     def test_stop(self) -> None:
         """
@@ -368,9 +374,9 @@ class StartTests(LoopCase):
         self.wait(stopped)
         self.assertQuiet()
 
-    def test_cut(self) -> None:
+    def test_cutResetsAll(self) -> None:
         """
-        All conversations can be ended now.
+        C{cut} resets all connections.
         """
         server = self.make("--service=echo=0")
         server.startService()
@@ -398,9 +404,9 @@ os.execv(command[0], command)
 """
 
 
-def managed(passed: list[socket.socket], names: str, folder: Path, *arguments: str) -> Twistd:
+def startWithSockets(passed: list[socket.socket], names: str, folder: Path, *arguments: str) -> Twistd:
     """
-    A server that is passed sockets, not ready yet.
+    Start a server that adopts these sockets.
     """
     with socket.socket(socket.AF_UNIX) as channel:
         channel.bind(str(folder / "channel"))
@@ -414,9 +420,9 @@ def managed(passed: list[socket.socket], names: str, folder: Path, *arguments: s
     return twistd
 
 
-def ask(kind: int, address: Any) -> bytes:
+def echoOf(kind: int, address: Any) -> bytes:
     """
-    What an echo says.
+    Send a message to an echo service and return the reply.
     """
     family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
     with socket.socket(family, kind) as client:
@@ -426,10 +432,10 @@ def ask(kind: int, address: Any) -> bytes:
         return client.recv(10)
 
 
-def test_systemd(tmp_path: Path) -> None:
+def test_adoptedSockets(tmp_path: Path) -> None:
     """
-    Inherited sockets of every kind are served, several of a name together; after the stop they are as they were, and
-    the next server serves who has come in between (T28).
+    Adopted sockets of every kind are served, several with one name together. They are unchanged after the stop, and the
+    next server serves connections that arrived in between (T28).
     """
     path = tmp_path / "socket"
     listen = ("--listen=echo=systemd:words", "--listen=echo=systemd:gram", "--listen=echo=systemd:local")
@@ -443,51 +449,15 @@ def test_systemd(tmp_path: Path) -> None:
         path.chmod(0o640)
         before = path.stat()
         passed = [first, second, udp, unix]
-        with managed(passed, "words:words:gram:local", tmp_path, *listen) as twistd:
+        with startWithSockets(passed, "words:words:gram:local", tmp_path, *listen) as twistd:
             assert sorted(twistd.listeners) == [("echo", "tcp"), ("echo", "udp"), ("echo", "unix")]
-            assert [ask(each.type, each.getsockname()) for each in passed] == [b"words"] * 4
+            assert [echoOf(each.type, each.getsockname()) for each in passed] == [b"words"] * 4
         after = path.stat()
         assert (after.st_mode, after.st_ino) == (before.st_mode, before.st_ino)
         early = stack.enter_context(socket.socket(socket.AF_UNIX))
         early.settimeout(10)
         early.connect(str(path))
         early.send(b"early")
-        with managed(passed, "words:words:gram:local", tmp_path, *listen):
+        with startWithSockets(passed, "words:words:gram:local", tmp_path, *listen):
             assert early.recv(10) == b"early"
-            assert [ask(each.type, each.getsockname()) for each in passed] == [b"words"] * 4
-
-
-#: Becomes a server whose wall clock is off by so many seconds as soon as there is a file.
-SHIFTED = """
-import os, sys, time
-seconds, path = int(sys.argv.pop(1)), sys.argv.pop(1)
-real = time.time
-time.time = lambda: real() + (seconds if os.path.exists(path) else 0)
-from twisted.scripts.twistd import run
-run()
-"""
-
-
-@pytest.mark.parametrize("seconds", [3600, -3600])
-def test_clockSet(tmp_path: Path, seconds: int) -> None:
-    """
-    When the clock is set by an hour, the time of day follows, and no deadline does (T27).
-    """
-    file = tmp_path / "set"
-    command = (sys.executable, "-c", SHIFTED, str(seconds), str(file), "-n", "--pidfile=", "sockservices")
-    with Twistd("--service=time=0", "--service=welcome=0", "--timeout=1", command=command) as twistd:
-
-        def ahead() -> float:
-            """
-            How many seconds the server is ahead. Who connected before has been accepted by then.
-            """
-            with socket.create_connection(twistd.address("time"), 10) as client:
-                return int.from_bytes(client.recv(4), "big") - 2208988800 - time.time()
-
-        began = time.monotonic()
-        with socket.create_connection(twistd.address("welcome"), 10) as silent:
-            assert abs(ahead()) < 5
-            file.touch()
-            assert abs(ahead() - seconds) < 5
-            assert silent.recv(10) == b""
-        assert 0.9 < time.monotonic() - began < 3
+            assert [echoOf(each.type, each.getsockname()) for each in passed] == [b"words"] * 4

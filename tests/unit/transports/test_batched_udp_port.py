@@ -33,25 +33,26 @@ from sockservices.transports.interfaces import IRequestProtocol
 from sockservices.transports.pktinfo import IP_PKTINFO
 from sockservices.transports.recvmmsg import recvmmsg
 from sockservices.transports.sockets import BoundSocket, openSockets
+from tests.support.datagram_ports import DatagramPortCase, UpperDatagrams
 from tests.support.loop import descriptors
 from tests.support.peer import fixedEnvironment
-from tests.unit.transports.test_datagram_port import PortCase, Upper
 
 TCP, UDP, UNIX, UNIXGRAM = Transport
 
-#: An error queue for a UDP socket: what the network says of its datagrams is told to whoever reads next.
+#: The socket option that makes ICMP errors fail the next receive call (ip(7)).
 IP_RECVERR = 11
 
-#: Bytes that may wait at a socket, as far as the system allows.
-ROOM = 2**22
+#: The size of receive buffers in bytes; the system may allow less.
+RECEIVE_BUFFER = 2**22
 
 
 @implementer(IRequestProtocol)
-class Batched(Upper):
+class BatchedUpper(UpperDatagrams):
     """
-    Answers each datagram in upper case, by its route. Tokens are the numbers of the datagrams since the last report.
+    A protocol that replies to each datagram in upper case over its route. Its tokens count the datagrams since the last
+    report.
 
-    @ivar sent: each report on replies: how many there were, and the errors of those that were lost.
+    @ivar sent: for each report the number of replies, and the error numbers of the failed ones by token.
     """
 
     def __init__(self) -> None:
@@ -61,30 +62,30 @@ class Batched(Upper):
 
     def requestReceived(self, datagram: bytes, route: Any) -> None:
         """
-        Note and answer it.
+        Record the datagram and reply.
         """
         self.received.append((datagram, route.peer, route.destination))
         self.reply(route, datagram.upper())
 
     def reply(self, route: Any, reply: Any) -> None:
         """
-        Reply, with the next number as the token.
+        Reply with the next token.
         """
         self._number += 1
         route.send(reply, self._number - 1)
 
     def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
         """
-        Note it.
+        Record the report.
         """
-        faults = {token: getattr(fault, "errno", None) for token, fault in failures}
+        faults = {token: getattr(exception, "errno", None) for token, exception in failures}
         self.sent.append((len(tokens) + len(failures), faults))
         self._number = 0
 
 
-class Counting:
+class CountingSocket:
     """
-    A socket that notes what is sent by which call.
+    A socket that records the names of its send calls.
     """
 
     def __init__(self, counted: socket.socket) -> None:
@@ -97,9 +98,9 @@ class Counting:
         return getattr(self._counted, name)
 
 
-class BatchCase(PortCase):
+class BatchCase(DatagramPortCase):
     """
-    A test of a port that moves many.
+    A test of L{BatchedUDPPort}.
     """
 
     if recvmmsg is None:
@@ -109,32 +110,32 @@ class BatchCase(PortCase):
 
     def setUp(self) -> None:
         """
-        Make a protocol.
+        Make the protocol.
         """
         super().setUp()
-        self.protocol = Batched()
+        self.protocol = BatchedUpper()
 
     def adopt(self, opened: BoundSocket) -> BatchedUDPPort:
         """
-        Listen on an open socket.
+        Listen on a bound socket.
         """
         port = BatchedUDPPort(opened, self.protocol, self.reactor)
         port.startListening()
-        port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
+        port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         self.addCleanup(port.stopListening)
         return port
 
     def client(self, port: DatagramPort, host: str | None = None) -> socket.socket:
         """
-        A client with room for many replies.
+        A client with a receive buffer for many replies.
         """
         client = super().client(port, host)
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         return client
 
-    def both(self) -> BatchedUDPPort:
+    def dualStack(self) -> BatchedUDPPort:
         """
-        Listen on a socket for IPv6 and IPv4 together.
+        Listen on a dual-stack socket.
         """
         both = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         both.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -142,20 +143,20 @@ class BatchCase(PortCase):
         both.setblocking(False)
         return self.adopt(BoundSocket(both))
 
-    def heard(self, client: socket.socket) -> list[bytes]:
+    def received(self, client: socket.socket) -> list[bytes]:
         """
-        All replies that a client has.
+        All replies that have arrived at a client.
         """
-        heard = []
+        output = []
         try:
             while True:
-                heard.append(client.recv(65536))
+                output.append(client.recv(65536))
         except BlockingIOError:
-            return heard
+            return output
 
     def assertAnswered(self, *conversations: tuple[socket.socket, list[bytes]]) -> None:
         """
-        Clients that send in turn, one datagram each, and then hear nothing but their replies, in their order.
+        Check that clients, which send in turn, receive exactly their own replies in order.
         """
         for number in range(max(len(datagrams) for _, datagrams in conversations)):
             for client, datagrams in conversations:
@@ -163,20 +164,19 @@ class BatchCase(PortCase):
                     client.send(datagram)
         self.turn()
         for client, datagrams in conversations:
-            heard = self.heard(client)
-            self.assertEqual([len(reply) for reply in heard], [len(datagram) for datagram in datagrams])
-            self.assertTrue(heard == [datagram.upper() for datagram in datagrams])
+            output = self.received(client)
+            self.assertEqual([len(reply) for reply in output], [len(datagram) for datagram in datagrams])
+            self.assertTrue(output == [datagram.upper() for datagram in datagrams])
 
 
 class ReplyTests(BatchCase):
     """
-    Many at a time on a good day.
+    Replies in batches.
     """
 
     def test_sizes(self) -> None:
         """
-        Datagrams of every size, of several clients by turns, are all answered, each whole and to its own client, and
-        in the order of that client.
+        Datagrams of every size from several clients are answered whole, to the right client, in order.
         """
         sizes = (0, 1, 1, 1, MAX_SEGMENT, MAX_SEGMENT, MAX_SEGMENT, MAX_SEGMENT + 1, MAX_SEGMENT + 1, 0, 1, 65507)
         for interface in ("127.0.0.1", "0.0.0.0", "::1", "::"):
@@ -190,29 +190,29 @@ class ReplyTests(BatchCase):
                 self.protocol.received[0][1:], (clients[0].getsockname()[:2], host), "its source and destination"
             )
             port.stopListening()
-            self.protocol = Batched()
+            self.protocol = BatchedUpper()
 
-    def test_longest6(self) -> None:
+    def test_longestOverIPv6(self) -> None:
         """
-        So are the longest over IPv6.
+        The longest datagrams over IPv6 are answered.
         """
         client = self.client(self.listen(InetBinding(UDP, 0, "::1")))
         self.assertAnswered((client, [os.urandom(65527), b"x", os.urandom(65527)]))
 
     def test_fullBatch(self) -> None:
         """
-        As many as one call reads are answered, be they of the size that goes together, a byte less or more, or tiny.
+        A full batch is answered: empty, tiny, and around the size of segments.
         """
         client = self.client(self.listen())
         for size in (0, 1, MAX_SEGMENT - 1, MAX_SEGMENT, MAX_SEGMENT + 1):
             self.assertAnswered((client, [os.urandom(size) for _ in range(64)]))
 
-    def test_together(self) -> None:
+    def test_segmentationOffload(self) -> None:
         """
-        The replies to one peer of one size take one call into the kernel, unless they are long or empty.
+        Replies of the same size to one peer are sent by one system call, unless they are long or empty.
         """
         (opened,) = openSockets(InetBinding(UDP, 0))
-        counting: Any = Counting(opened.socket)
+        counting: Any = CountingSocket(opened.socket)
         port = self.adopt(BoundSocket(counting))
         self.assertAnswered(*((self.client(port), [b"x%d" % number for number in range(10)]) for _ in range(2)))
         self.assertEqual(counting.calls, ["sendmsg"] * 2)
@@ -220,9 +220,9 @@ class ReplyTests(BatchCase):
         self.assertAnswered((self.client(port), [bytes(MAX_SEGMENT + 1)] * 2 + [b""] * 2 + [bytes(MAX_SEGMENT)] * 2))
         self.assertEqual(counting.calls, ["sendto"] * 4 + ["sendmsg"])
 
-    def test_nothing(self) -> None:
+    def test_noDatagrams(self) -> None:
         """
-        Where nothing has come nothing happens.
+        A read without datagrams has no effect.
         """
         port = self.listen()
         for _ in range(3):
@@ -232,20 +232,20 @@ class ReplyTests(BatchCase):
 
     def test_noReplies(self) -> None:
         """
-        A protocol that does not answer is told of no replies.
+        C{repliesSent} is not called for datagrams without a reply.
         """
         self.protocol.requestReceived = lambda datagram, route: None
         client = self.client(self.listen())
         client.send(b"x")
         self.turn()
-        self.assertEqual((self.protocol.sent, self.heard(client)), ([], []))
+        self.assertEqual((self.protocol.sent, self.received(client)), ([], []))
 
     def test_writtenAtOnce(self) -> None:
         """
-        What the protocol writes without a route is sent at once, before the replies of the batch.
+        A datagram that is written without a route is sent before the replies of the batch.
         """
 
-        class Both(Batched):
+        class Both(BatchedUpper):
             def requestReceived(self, datagram: bytes, route: Any) -> None:
                 super().requestReceived(datagram, route)
                 self.transport.write(b"at once", route.peer)
@@ -255,11 +255,11 @@ class ReplyTests(BatchCase):
         for _ in range(2):
             client.send(b"words")
         self.turn()
-        self.assertEqual(self.heard(client), [b"at once"] * 2 + [b"WORDS"] * 2)
+        self.assertEqual(self.received(client), [b"at once"] * 2 + [b"WORDS"] * 2)
 
-    def test_fewATurn(self) -> None:
+    def test_readsPerTurn(self) -> None:
         """
-        Of a flood, one turn of the reactor reads 64 datagrams, and answers these.
+        At most 64 datagrams are read and answered in one turn of the reactor.
         """
         client = self.client(self.listen())
         for datagram in (b"", b"x"):
@@ -267,15 +267,15 @@ class ReplyTests(BatchCase):
                 client.send(datagram)
             for count in (64, 36, 0):
                 self.turn()
-                self.assertEqual((len(self.protocol.received), len(self.heard(client))), (count, count))
+                self.assertEqual((len(self.protocol.received), len(self.received(client))), (count, count))
                 self.protocol.received.clear()
 
-    def test_longest(self) -> None:
+    def test_maxPacketSize(self) -> None:
         """
-        A protocol may say how much of a datagram it wants to see.
+        Datagrams are cut to the C{maxPacketSize} that the protocol sets.
         """
 
-        class Short(Batched):
+        class Short(BatchedUpper):
             def startProtocol(self) -> None:
                 self.transport.maxPacketSize = 3
 
@@ -284,16 +284,16 @@ class ReplyTests(BatchCase):
         for datagram in (b"words", b"", b"abc"):
             client.send(datagram)
         self.turn()
-        self.assertEqual(self.heard(client), [b"WOR", b"", b"ABC"])
+        self.assertEqual(self.received(client), [b"WOR", b"", b"ABC"])
 
-    def test_manyPeers(self) -> None:
+    def test_routeCacheIsLimited(self) -> None:
         """
-        More peers and addresses asked than are remembered are answered, and no more are remembered.
+        More peers and destinations than the route cache holds are answered, and the cache stays within its limit.
         """
         port = self.listen(InetBinding(UDP, 0, "0.0.0.0"))
         number = port.socket.getsockname()[1]
         client = self.keep(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, ROOM)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         client.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
         client.bind(("0.0.0.0", 0))
         client.setblocking(False)
@@ -325,34 +325,34 @@ class ReplyTests(BatchCase):
     )
     def test_anyDatagrams(self, sizes: list[tuple[int, int]]) -> None:
         """
-        Whatever clients send, each hears it again, in its order.
+        Each client receives its own datagrams in order, whatever the sizes are.
         """
         port = self.listen()
         clients = [self.client(port) for _ in range(4)]
         expected: list[list[bytes]] = [[] for _ in clients]
-        heard: list[list[bytes]] = [[] for _ in clients]
+        output: list[list[bytes]] = [[] for _ in clients]
         for begin in range(0, len(sizes), 64):
             for client, size in sizes[begin : begin + 64]:
                 datagram = os.urandom(size).upper()
                 clients[client].send(datagram)
                 expected[client].append(datagram)
             self.turn()
-            for client, replies in enumerate(heard):
-                replies += self.heard(clients[client])
+            for client, replies in enumerate(output):
+                replies += self.received(clients[client])
         for opened in clients:
             opened.close()
         port.stopListening()
-        self.assertTrue(heard == expected)
+        self.assertTrue(output == expected)
 
 
 class DestinationTests(BatchCase):
     """
-    A reply leaves from the address that was asked: a client hears no other.
+    A reply leaves from the address that the request was sent to.
     """
 
-    def test_all(self) -> None:
+    def test_wildcardSocket(self) -> None:
         """
-        On a socket for all addresses, within one batch too, and the protocol can tell which was asked.
+        So it does on a wildcard socket within one batch. The protocol can read this address.
         """
         hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
         port = self.listen(InetBinding(UDP, 0, "0.0.0.0"))
@@ -363,7 +363,7 @@ class DestinationTests(BatchCase):
 
     def test_onePeer(self) -> None:
         """
-        One client that asks at several addresses hears each of them.
+        A client that sends to several addresses gets a reply from each.
         """
         port: Any = self.listen(InetBinding(UDP, 0, "0.0.0.0"))
         client = self.keep(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
@@ -373,10 +373,12 @@ class DestinationTests(BatchCase):
         for host in hosts:
             client.sendto(host.encode(), (host, port.getHost().port))
         self.turn()
-        heard = [client.recvfrom(100) for _ in hosts]
-        self.assertEqual([(datagram.decode(), host) for datagram, (host, _) in heard], [(host, host) for host in hosts])
+        output = [client.recvfrom(100) for _ in hosts]
+        self.assertEqual(
+            [(datagram.decode(), host) for datagram, (host, _) in output], [(host, host) for host in hosts]
+        )
 
-    def test_version6(self) -> None:
+    def test_wildcardSocketIPv6(self) -> None:
         """
         So it does over IPv6.
         """
@@ -384,34 +386,34 @@ class DestinationTests(BatchCase):
         self.assertAnswered(*((self.client(port, "::1"), [b"x", b"y", b"zz"]) for _ in range(2)))
         self.assertEqual({destination for _, _, destination in self.protocol.received}, {"::1"})
 
-    def test_oneSocketForBothFamilies(self) -> None:
+    def test_dualStackSocket(self) -> None:
         """
-        So it does on a socket for both families, where both are in one batch.
+        So it does on a dual-stack socket with both families in one batch.
         """
-        port = self.both()
+        port = self.dualStack()
         hosts = ["127.0.0.2", "::1", "127.0.0.3"]
         self.assertAnswered(*((self.client(port, host), [b"x", b"y", b"zz", b""]) for host in hosts))
         self.assertEqual([destination for _, _, destination in self.protocol.received], hosts * 4)
 
-    def test_more(self) -> None:
+    def test_otherControlMessages(self) -> None:
         """
-        And so it does if the owner of that socket had asked the kernel for the time as well.
+        So it does if the socket also delivers timestamps.
         """
-        port = self.both()
+        port = self.dualStack()
         port.socket.setsockopt(socket.SOL_SOCKET, 35, 1)  # SO_TIMESTAMPNS
         hosts = ["::1", "127.0.0.2"]
         self.assertAnswered(*((self.client(port, host), [b"x", b"y"]) for host in hosts))
 
-    def test_links(self) -> None:
+    def test_linkLocalPeers(self) -> None:
         """
-        A link-local peer is known with its link, and answered there.
+        A link-local peer is identified with its link and answered on it.
         """
         address = None
         with open("/proc/net/if_inet6") as addresses:  # noqa: PTH123
             for line in addresses:
-                words, number, _, _, _, _ = line.split()
-                if words.startswith("fe80"):
-                    address = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(words)), int(number, 16)
+                data, number, _, _, _, _ = line.split()
+                if data.startswith("fe80"):
+                    address = socket.inet_ntop(socket.AF_INET6, bytes.fromhex(data)), int(number, 16)
         if address is None:
             self.skipTest("this host has no link-local address")
         host, link = address
@@ -424,9 +426,9 @@ class DestinationTests(BatchCase):
         source = f"{host}%{link}", client.getsockname()[1]
         self.assertEqual([came[1:] for came in self.protocol.received], [(source, host)] * 2)
 
-    def test_onlyWhileReceiving(self) -> None:
+    def test_laterDatagramsHaveNoFixedSource(self) -> None:
         """
-        What is written later leaves from where the kernel thinks best: it is no answer to a datagram of before.
+        The kernel chooses the source address of a datagram that is sent outside of a batch.
         """
         port = self.listen(InetBinding(UDP, 0, "0.0.0.0"))
         self.assertAnswered((self.client(port, "127.0.0.2"), [b"x", b"y"]))
@@ -440,12 +442,13 @@ class DestinationTests(BatchCase):
 
 class FaultTests(BatchCase):
     """
-    No fault of a call on the socket, and none of the protocol, ends the port or loses another datagram.
+    No error of a system call or of the protocol closes the port or loses another datagram.
     """
 
-    def test_notTogether(self) -> None:
+    def test_segmentationNotSupported(self) -> None:
         """
-        Where the kernel does not take several by one call each is sent by itself, once, and that is not tried again.
+        Where the kernel has no segmentation offload, each reply is sent by itself, once, and offload is not tried
+        again.
         """
         for number in (errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.EMSGSIZE):
             faults = [number] * 2
@@ -457,18 +460,18 @@ class FaultTests(BatchCase):
             self.assertEqual((faults, self.protocol.sent), ([number], [(3, {})] * 2))
             port.stopListening()
 
-    def test_refusedForAll(self) -> None:
+    def test_segmentationNotSupportedForSeveralClients(self) -> None:
         """
-        That is so when there are several clients in the batch.
+        So it is with several clients in the batch.
         """
         port = self.listen(sendmsg=[errno.EIO] * 2)
         for _ in range(2):
             self.assertAnswered(*((self.client(port), [b"x", b"y", b"z"]) for _ in range(2)))
         self.assertEqual(self.protocol.sent, [(6, {})] * 2)
 
-    def test_full(self) -> None:
+    def test_segmentationFails(self) -> None:
         """
-        Where there is no room for all together they are tried one by one; later, together again.
+        When one call cannot send all segments, they are sent one by one. The next batch tries one call again.
         """
         faults = [errno.EAGAIN]
         client = self.client(self.listen(sendmsg=faults))
@@ -477,9 +480,9 @@ class FaultTests(BatchCase):
         self.assertAnswered((client, [b"x", b"y", b"z"]))
         self.assertEqual((faults, self.protocol.sent), ([], [(3, {})] * 2))
 
-    def test_numbers(self) -> None:
+    def test_failuresByToken(self) -> None:
         """
-        The protocol is told which of its replies were lost, by their numbers, and the others are sent.
+        C{repliesSent} gets the tokens of the failed replies. The others are sent.
         """
         port = self.listen(sendmsg=[errno.EAGAIN], sendto=[errno.EPERM, errno.ENOBUFS])
         first, second = self.client(port), self.client(port)
@@ -488,14 +491,14 @@ class FaultTests(BatchCase):
             second.send(b"b%d" % number)
         self.turn()
         self.assertEqual(self.protocol.sent, [(6, {0: errno.EPERM, 2: errno.ENOBUFS})])
-        self.assertEqual(self.heard(first), [b"A2"])
-        self.assertEqual(self.heard(second), [b"B0", b"B1", b"B2"])
+        self.assertEqual(self.received(first), [b"A2"])
+        self.assertEqual(self.received(second), [b"B0", b"B1", b"B2"])
         self.assertServed(first)
         self.assertEqual(self.protocol.sent[1:], [(1, {})])
 
-    def test_reading(self) -> None:
+    def test_receiveErrors(self) -> None:
         """
-        What the network says of earlier replies is counted, and the next datagram is served.
+        ICMP errors are counted, and the next datagram is served.
         """
         port = self.listen()
         port.socket.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
@@ -507,11 +510,11 @@ class FaultTests(BatchCase):
         client.send(b"words")
         port.doRead()
         self.assertEqual((port.errors, port.connected), (1, True))
-        self.assertEqual(self.heard(client), [b"WORDS"])
+        self.assertEqual(self.received(client), [b"WORDS"])
 
-    def test_alwaysFaulty(self) -> None:
+    def test_persistentReceiveErrors(self) -> None:
         """
-        A socket that cannot be read at all does not keep the reactor from its other work, and may recover.
+        Persistent receive errors do not block the reactor, and the port recovers.
         """
         faults: list[int] = []
         port = self.listen(fileno=faults)
@@ -522,14 +525,14 @@ class FaultTests(BatchCase):
         self.assertEqual((port.errors, len(faults), self.protocol.received), (64, 936, []))
         faults.clear()
         self.turn()
-        self.assertEqual(self.heard(client), [b"WORDS"])
+        self.assertEqual(self.received(client), [b"WORDS"])
 
     def test_protocolRaises(self) -> None:
         """
-        What a protocol raises is said in one line, and all other datagrams of the batch are answered.
+        An exception of C{requestReceived} is logged in one line, and the rest of the batch is answered.
         """
 
-        class Broken(Batched):
+        class Broken(BatchedUpper):
             def requestReceived(self, datagram: bytes, route: Any) -> None:
                 if datagram == b"zero":
                     raise ZeroDivisionError("on\npurpose")
@@ -541,17 +544,17 @@ class FaultTests(BatchCase):
             client.send(datagram)
         with capturedLogs() as events:
             self.turn()
-        self.assertEqual(self.heard(client), [b"A", b"B", b"C"])
+        self.assertEqual(self.received(client), [b"A", b"B", b"C"])
         self.assertEqual(self.protocol.sent, [(3, {})])
         self.assertEqual(len(events), 2)
         self.assertRegex(formatEvent(events[0]), r"^Broken raised ZeroDivisionError.*purpose.* at \S+:\d+$")
 
-    def test_protocolRaisesWhenTold(self) -> None:
+    def test_repliesSentRaises(self) -> None:
         """
-        So is what it raises when it is told of its replies.
+        So is an exception of C{repliesSent}.
         """
 
-        class Broken(Batched):
+        class Broken(BatchedUpper):
             def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
                 raise ZeroDivisionError
 
@@ -561,14 +564,14 @@ class FaultTests(BatchCase):
         client.send(b"a")
         with capturedLogs() as events:
             port.doRead()
-        self.assertEqual((self.heard(client), len(events), port.connected), ([b"A"], 1, True))
+        self.assertEqual((self.received(client), len(events), port.connected), ([b"A"], 1, True))
 
-    def test_noBytes(self) -> None:
+    def test_repliesOfTheWrongType(self) -> None:
         """
-        A reply that is not bytes is lost, and no other.
+        A reply that is not bytes is dropped. The others are sent.
         """
 
-        class Broken(Batched):
+        class Broken(BatchedUpper):
             def requestReceived(self, datagram: bytes, route: Any) -> None:
                 self.reply(route, datagram.decode() if datagram == b"b" else datagram)
 
@@ -578,17 +581,17 @@ class FaultTests(BatchCase):
         for datagram in (b"a", b"b", b"c"):
             client.send(datagram)
         port.doRead()
-        self.assertEqual((self.heard(client), port.connected), ([b"a", b"c"], True))
+        self.assertEqual((self.received(client), port.connected), ([b"a", b"c"], True))
 
 
 class StopTests(BatchCase):
     """
-    What becomes of it all when a port stops.
+    C{stopListening}.
     """
 
-    def test_waitingAreServed(self) -> None:
+    def test_waitingDatagramsAreServed(self) -> None:
         """
-        What waited to be read is answered first, be it more than one call reads.
+        Datagrams in the socket's queue are answered first, also if they are more than one batch.
         """
         port = self.listen()
         client = self.client(port)
@@ -596,16 +599,16 @@ class StopTests(BatchCase):
         for datagram in sent:
             client.send(datagram)
         self.successResultOf(port.stopListening())
-        self.assertEqual(self.heard(client), sent)
+        self.assertEqual(self.received(client), sent)
         self.assertEqual((port.fileno(), port.connected, self.protocol.running), (-1, False, 0))
         self.assertQuiet()
 
     def stopping(self, count: int, stop: Callable[[bytes], bool]) -> list[bytes]:
         """
-        What a client hears that has sent so many datagrams, to a protocol that stops its port at some of them.
+        Send datagrams to a protocol that stops its port at some of them. @return: the replies.
         """
 
-        class Last(Batched):
+        class Last(BatchedUpper):
             def requestReceived(self, datagram: bytes, route: Any) -> None:
                 super().requestReceived(datagram, route)
                 if stop(datagram):
@@ -623,30 +626,29 @@ class StopTests(BatchCase):
         self.assertEqual(sum(sent for sent, _ in self.protocol.sent), count)
         self.assertEqual({len(faults) for _, faults in self.protocol.sent}, {0})
         self.assertEqual(len(self.protocol.received), count)
-        return self.heard(client)
+        return self.received(client)
 
-    def test_byTheProtocol(self) -> None:
+    def test_protocolStopsThePort(self) -> None:
         """
-        A protocol may stop its port in the midst of a batch: the rest of it, and what waits in the kernel, is answered,
-        and nothing twice.
+        A protocol may stop its port within a batch. The rest, and what waits in the kernel, is answered once.
         """
         for number in (b"0", b"10", b"63", b"64", b"149"):
-            heard = self.stopping(150, number.__eq__)
-            self.assertEqual(sorted(heard, key=int), [b"%d" % number for number in range(150)])
+            output = self.stopping(150, number.__eq__)
+            self.assertEqual(sorted(output, key=int), [b"%d" % number for number in range(150)])
 
-    def test_byTheProtocolEachTime(self) -> None:
+    def test_protocolStopsThePortEachTime(self) -> None:
         """
-        It may do so with every datagram.
+        It may do so at every datagram.
         """
-        heard = self.stopping(100, lambda datagram: True)
-        self.assertEqual(sorted(heard, key=int), [b"%d" % number for number in range(100)])
+        output = self.stopping(100, lambda datagram: True)
+        self.assertEqual(sorted(output, key=int), [b"%d" % number for number in range(100)])
 
-    def test_beforeItsReply(self) -> None:
+    def test_replyAfterTheStop(self) -> None:
         """
-        What it replies when the port has been stopped is lost, and it is told so; no other is.
+        A reply that is sent after the stop is reported as failed. The others are sent.
         """
 
-        class Last(Batched):
+        class Last(BatchedUpper):
             def requestReceived(self, datagram: bytes, route: Any) -> None:
                 if datagram == b"1":
                     self.transport.stopListening()
@@ -658,15 +660,15 @@ class StopTests(BatchCase):
         for number in range(4):
             client.send(b"%d" % number)
         port.doRead()
-        self.assertEqual(self.heard(client), [b"0", b"2", b"3"])
+        self.assertEqual(self.received(client), [b"0", b"2", b"3"])
         self.assertEqual([(count, len(faults)) for count, faults in self.protocol.sent], [(3, 0), (1, 1)])
 
-    def test_whenTold(self) -> None:
+    def test_stopInRepliesSent(self) -> None:
         """
-        It may stop its port when it is told of its replies.
+        The protocol may stop its port in C{repliesSent}.
         """
 
-        class Last(Batched):
+        class Last(BatchedUpper):
             def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
                 super().repliesSent(tokens, failures)
                 if self.transport is not None:
@@ -678,13 +680,13 @@ class StopTests(BatchCase):
         for _ in range(100):
             client.send(b"x")
         self.turn()
-        self.assertEqual(self.heard(client), [b"X"] * 100)
+        self.assertEqual(self.received(client), [b"X"] * 100)
         self.assertEqual((sum(count for count, _ in self.protocol.sent), port.fileno()), (100, -1))
         self.assertQuiet()
 
-    def test_byTheReactor(self) -> None:
+    def test_reactorDisconnectsTheReader(self) -> None:
         """
-        A reactor that lets go of all its readers stops the port.
+        C{connectionLost} from a reactor that stops also stops the port.
         """
         port = self.listen()
         for reader in self.reactor.removeAll():
@@ -693,7 +695,7 @@ class StopTests(BatchCase):
 
     def test_nothingLeft(self) -> None:
         """
-        A hundred starts and stops, each with some datagrams, leave no descriptor and nothing in the reactor.
+        A hundred starts and stops leave no descriptor and nothing in the reactor.
         """
         before = descriptors()
         for _ in range(100):
@@ -708,12 +710,12 @@ class StopTests(BatchCase):
 
 class EndpointTests(BatchCase):
     """
-    Who gets such a port.
+    The endpoint's choice of port.
     """
 
     def kind(self, protocol: Any, binding: Any) -> type:
         """
-        The class of the port of a protocol.
+        The class of the port for a protocol.
         """
         port: Any = self.successResultOf(DatagramEndpoint(self.reactor, binding).listen(protocol))
         self.successResultOf(port.stopListening())
@@ -721,24 +723,24 @@ class EndpointTests(BatchCase):
 
     def test_kinds(self) -> None:
         """
-        A protocol that can be told of its replies, over UDP; any other has a plain port.
+        A protocol with C{repliesSent} gets a batched port over UDP. Any other gets a plain port.
         """
         udp, unix = InetBinding(UDP, 0), UnixBinding(UNIXGRAM, str(self.folder / "socket"))
-        self.assertIs(self.kind(Batched(), udp), BatchedUDPPort)
+        self.assertIs(self.kind(BatchedUpper(), udp), BatchedUDPPort)
         self.assertIs(self.kind(DatagramResponder(Echo), udp), BatchedUDPPort)
         self.assertIs(self.kind(DatagramProtocol(), udp), UDPPort)
-        self.assertIs(self.kind(Upper(), udp), UDPPort)
-        self.assertIs(self.kind(Batched(), unix), DatagramPort)
+        self.assertIs(self.kind(UpperDatagrams(), udp), UDPPort)
+        self.assertIs(self.kind(BatchedUpper(), unix), DatagramPort)
 
 
 class ResponderCase(BatchCase):
     """
-    A test of L{DatagramResponder} on such a port.
+    A test of L{DatagramResponder} on a batched port.
     """
 
     def setUp(self) -> None:
         """
-        Nothing has come yet.
+        Make the census.
         """
         super().setUp()
         self.census = Census(fixedEnvironment())
@@ -746,14 +748,15 @@ class ResponderCase(BatchCase):
 
     def respond(self, responder: Any, recorded: bool = True, **limits: Any) -> None:
         """
-        Listen with a responder from now on.
+        Use this responder.
         """
         record = self.visits.append if recorded else None
         self.protocol = DatagramResponder(responder, Policy(**limits), record, Clock(), self.census)
 
     def counted(self) -> list[tuple[int, int, int, Outcome]]:
         """
-        What was recorded, once for each datagram: its number, bytes received and sent, and its outcome.
+        Check that each datagram has one visit. @return: the serial number, bytes received, bytes sent and outcome of
+        each.
         """
         counted = sorted((visit.serial, visit.received, visit.sent, visit.outcome) for visit in self.visits)
         self.assertEqual([serial for serial, *_ in counted], list(range(1, len(counted) + 1)))
@@ -764,12 +767,12 @@ class ResponderCase(BatchCase):
 
 class DatagramResponderTests(ResponderCase):
     """
-    Each datagram is counted once, under one outcome, when it is known what became of its reply.
+    Each datagram is counted once, under one outcome, when the fate of its reply is known.
     """
 
     def test_recorded(self) -> None:
         """
-        Each has one record.
+        Each datagram has one visit.
         """
         self.respond(Echo)
         port = self.listen()
@@ -785,7 +788,7 @@ class DatagramResponderTests(ResponderCase):
 
     def test_unrecorded(self) -> None:
         """
-        Without a record they are counted all the same.
+        Without a recorder they are counted.
         """
         self.respond(Echo, recorded=False)
         client = self.client(self.listen(sendmsg=[errno.EAGAIN], sendto=[errno.EPERM]))
@@ -793,12 +796,12 @@ class DatagramResponderTests(ResponderCase):
             for _ in range(count):
                 client.send(b"x")
             self.turn(2)
-        self.assertEqual(len(self.heard(client)), 72)
+        self.assertEqual(len(self.received(client)), 72)
         self.assertEqual(self.census.outcomes, {Outcome.DONE: 72, Outcome.UNSENT: 1})
 
     def test_noReply(self) -> None:
         """
-        So is one that takes no reply.
+        A datagram without a reply is counted.
         """
         self.respond(Discard)
         client = self.client(self.listen())
@@ -808,7 +811,7 @@ class DatagramResponderTests(ResponderCase):
 
     def test_unsent(self) -> None:
         """
-        What the kernel does not take is counted as that, with nothing sent; the others are not.
+        A reply that the kernel rejects is counted as unsent with 0 bytes. The others are not affected.
         """
         self.respond(Echo)
         port = self.listen(sendmsg=[errno.EAGAIN], sendto=[errno.EPERM, errno.ENOBUFS])
@@ -828,11 +831,11 @@ class DatagramResponderTests(ResponderCase):
         )
         self.assertEqual(len(events), 1, "one line for many")
         self.assertIn("unsent", formatEvent(events[0]))
-        self.assertEqual((self.heard(first), self.heard(second)), ([b"aa"], [b"bb"] * 3))
+        self.assertEqual((self.received(first), self.received(second)), ([b"aa"], [b"bb"] * 3))
 
     def test_dropped(self) -> None:
         """
-        Those that are dropped between others are counted under their own reason.
+        Dropped datagrams between others are counted under their own reason.
         """
         self.respond(Echo, udpMax=10)
         client = self.client(self.listen())
@@ -843,11 +846,11 @@ class DatagramResponderTests(ResponderCase):
         self.assertEqual(
             self.counted(), [(1, 1, 1, done), (2, 11, 0, long), (3, 1, 1, done), (4, 11, 0, long), (5, 10, 10, done)]
         )
-        self.assertEqual([len(reply) for reply in self.heard(client)], [1, 1, 10])
+        self.assertEqual([len(reply) for reply in self.received(client)], [1, 1, 10])
 
     def test_notBytes(self) -> None:
         """
-        What is not bytes is not sent, and the others are.
+        A reply that is not bytes is an error. The others are sent.
         """
 
         class Words(Echo):
@@ -860,12 +863,12 @@ class DatagramResponderTests(ResponderCase):
         for datagram in (b"a", b"words", b"b"):
             client.send(datagram)
         port.doRead()
-        self.assertEqual(self.heard(client), [b"a", b"b"])
+        self.assertEqual(self.received(client), [b"a", b"b"])
         self.assertEqual(self.counted(), [(1, 1, 1, Outcome.DONE), (2, 5, 0, Outcome.ERROR), (3, 1, 1, Outcome.DONE)])
 
-    def test_recordRaises(self) -> None:
+    def test_recorderThatRaises(self) -> None:
         """
-        A record that raises loses nothing.
+        A recorder that raises loses no datagram.
         """
 
         def record(visit: Visit) -> None:
@@ -879,11 +882,11 @@ class DatagramResponderTests(ResponderCase):
             client.send(b"a")
         with capturedLogs():
             port.doRead()
-        self.assertEqual((self.heard(client), len(self.counted()), port.connected), ([b"a"] * 3, 3, True))
+        self.assertEqual((self.received(client), len(self.counted()), port.connected), ([b"a"] * 3, 3, True))
 
-    def test_stopped(self) -> None:
+    def test_responderStopsThePort(self) -> None:
         """
-        When a responder's own doing stops the port, each is still counted once.
+        Each datagram is counted once if the responder stops the port.
         """
         port: Any = None
 
@@ -899,13 +902,13 @@ class DatagramResponderTests(ResponderCase):
         for number in range(4):
             client.send(b"%d" % number)
         port.doRead()
-        self.assertEqual(self.heard(client), [b"0", b"2", b"3"])
+        self.assertEqual(self.received(client), [b"0", b"2", b"3"])
         self.assertEqual([outcome for *_, outcome in self.counted()].count(Outcome.UNSENT), 1)
 
 
 class Route:
     """
-    A route that keeps the replies.
+    A route that records the replies.
     """
 
     peer, destination = ("127.0.0.1", 40000), None
@@ -915,19 +918,19 @@ class Route:
 
     def send(self, datagram: bytes, token: object) -> None:
         """
-        Keep it.
+        Record the reply.
         """
         self.replies.append((datagram, token))
 
 
 class RepliesSentTests(SynchronousTestCase):
     """
-    Tests for L{DatagramResponder.repliesSent}, without a port.
+    L{DatagramResponder.repliesSent} without a port.
     """
 
     def test_reportsLater(self) -> None:
         """
-        A transport may report on replies later, in parts and in any order; nothing is counted before.
+        A transport may report replies later, in parts and in any order. Nothing is counted before.
         """
         transport: Any = FakeDatagramTransport()
         census = Census(fixedEnvironment())

@@ -1,5 +1,5 @@
 """
-The words for a binding.
+Parsing and printing of bindings.
 """
 
 from __future__ import annotations
@@ -89,14 +89,14 @@ WRONG = [
 
 def escaped(value: str) -> str:
     """
-    A value as it is written for Twisted's endpoint strings and for ours.
+    Escape a value for an endpoint string.
     """
     return re.sub(r"([\\:=\[])", r"\\\1", value)
 
 
 def refusal(text: str) -> str:
     """
-    What is said of words that make no sense.
+    The message of the ValueError for a string.
     """
     try:
         return f"read as {parse(text)!r}"
@@ -117,25 +117,25 @@ class ParseTests(SynchronousTestCase):
     L{parse}.
     """
 
-    def test_understood(self) -> None:
+    def test_validStrings(self) -> None:
         """
-        Each of these words is this binding.
+        Each string gives this binding.
         """
         for text, binding in UNDERSTOOD:
             self.assertEqual(parse(text), binding, text)
 
-    def test_wrong(self) -> None:
+    def test_invalidStrings(self) -> None:
         """
-        Each of these is a ValueError, whose one line says what is wrong and what would be right.
+        Each string raises ValueError with one line that gives the error and the expected value.
         """
         for text, message in WRONG:
-            said = refusal(text)
-            self.assertRegex(said, message, text)
-            self.assertNotIn("\n", said)
+            error = refusal(text)
+            self.assertRegex(error, message, text)
+            self.assertNotIn("\n", error)
 
-    def test_othersAreTwisteds(self) -> None:
+    def test_otherTypesAreTwisteds(self) -> None:
         """
-        What is none of our kinds is left to Twisted.
+        A string of another type is returned for Twisted.
         """
         for text in ("", "ssl:443", "tls:443", "TCP:8007", "haproxy:ssl:8007", "tcp6:8007", "onion:80"):
             self.assertIsNone(parse(text), text)
@@ -144,7 +144,7 @@ class ParseTests(SynchronousTestCase):
     @given(st.sampled_from(["unix", "unixgram"]), PATHS, MODES)
     def test_pathRoundTrip(self, kind: str, path: str, mode: int) -> None:
         """
-        Whatever a path holds, written with escapes it is read back as it was.
+        Any path survives escaping and parsing.
         """
         binding = UnixBinding(Transport(kind), path, mode)
         self.assertEqual(parse(f"{kind}:{escaped(path)}:mode={mode:03o}"), binding)
@@ -154,7 +154,7 @@ class ParseTests(SynchronousTestCase):
     @given(st.sampled_from(["tcp", "udp"]), st.integers(0, 65535), ADDRESSES)
     def test_addressRoundTrip(self, kind: str, port: int, address: str) -> None:
         """
-        Whatever the address, in brackets or with escapes it is read back as it was.
+        Any address survives brackets or escapes, and parsing.
         """
         binding = InetBinding(Transport(kind), port, address)
         self.assertEqual(parse(f"{kind}:{port}:interface=[{address}]"), binding)
@@ -164,7 +164,7 @@ class ParseTests(SynchronousTestCase):
     @given(st.text() | st.text(alphabet="tcpudnixs:=[]\\/0 @"))
     def test_anyText(self, text: str) -> None:
         """
-        Any text is a binding, Twisted's, or a ValueError: nothing else comes out of it.
+        Any text gives a binding, a string for Twisted, or ValueError.
         """
         try:
             binding = parse(text)
@@ -181,7 +181,7 @@ class BindingTests(SynchronousTestCase):
 
     def test_text(self) -> None:
         """
-        A binding says of itself what the log says of its listener.
+        The text of a binding is the same as in the log.
         """
         for binding, text in [
             (InetBinding(TCP, 8007), "tcp:127.0.0.1:8007"),
@@ -193,9 +193,9 @@ class BindingTests(SynchronousTestCase):
         ]:
             self.assertEqual(str(binding), text)
 
-    def test_checkedWhereverItIsMade(self) -> None:
+    def test_constructorChecks(self) -> None:
         """
-        Nobody needs the words to be told what makes no sense.
+        The constructors reject invalid values.
         """
         self.assertRaises(ValueError, InetBinding, True, 8007, "localhost")
         self.assertRaises(ValueError, UnixBinding, True, "")
@@ -203,13 +203,13 @@ class BindingTests(SynchronousTestCase):
 
     def test_longestPath(self) -> None:
         """
-        The kernel takes 107 bytes.
+        A path has at most 107 bytes.
         """
         self.assertEqual(len(UnixBinding(UNIX, "/" + 106 * "a").path), 107)
 
     def test_port(self) -> None:
         """
-        A port is a number that a port can have, in digits.
+        A port is a decimal number from 0 to 65535.
         """
         self.assertEqual([portNumber(text) for text in ("0", "80", "65535", "00080")], [0, 80, 65535, 80])
         for text in ("", "-1", "65536", "1e3", "+1", "0x50", "8007 ", "123456"):

@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import struct
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -17,17 +16,14 @@ import twisted.test
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import (
-    IAddress,
     IConsumer,
     IFileDescriptorReceiver,
     IHalfCloseableDescriptor,
-    IHalfCloseableProtocol,
     IPushProducer,
     ISSLTransport,
     ITCPTransport,
     IUNIXTransport,
 )
-from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -35,10 +31,10 @@ from zope.interface.verify import verifyObject
 from sockservices.conversation.transport import Transport
 from sockservices.transports.bindings import Binding, UnixBinding
 from sockservices.transports.connection import Connection
-from sockservices.transports.stream_port import StreamPort
 from sockservices.transports.unacked import userspaceBytes
 from tests.support.loop import descriptors
-from tests.unit.transports.test_stream_port import PortCase, Upper
+from tests.support.sockets import closeWithReset
+from tests.support.stream_ports import ConnectionCase, HalfCloseRecorder, StreamRecorder, UpperStream
 
 TCP, UDP, UNIX, UNIXGRAM = Transport
 
@@ -50,79 +46,32 @@ try:
 except ImportError:
     tls = None
 
-#: More than any kernel takes before the peer reads.
-MUCH = 1 << 23
+#: More bytes than the kernel buffers for a peer that does not read.
+LONG = 1 << 23
 
-#: The most that is read at a time, less what is held.
-MOST = 131072
+#: The maximum of a read plus the buffered output, in bytes.
+MAX_BUFFER = 131072
 
-#: The least.
+#: The minimum size of a read, in bytes.
 MIN_READ = 4096
 
 
-class Noting(Upper):
-    """
-    Does with each segment what the test says, and notes what it is told.
-
-    @ivar segments: what it received.
-    @ivar told: how its connection ended, or half of it, step by step.
-    """
-
-    def __init__(self, received: Callable[[Any, bytes], Any]) -> None:
-        self.received = received
-        self.segments: list[bytes] = []
-        self.told: list[Any] = []
-
-    def dataReceived(self, data: bytes) -> Any:
-        """
-        Note it, and do as the test says.
-        """
-        self.segments.append(data)
-        return self.received(self, data)
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        Note it.
-        """
-        self.told.append(reason.type)
-        super().connectionLost(reason)
-
-
-@implementer(IHalfCloseableProtocol)
-class HalfNoting(Noting):
-    """
-    One whose connection may be closed by halves.
-    """
-
-    def readConnectionLost(self) -> None:
-        """
-        Note it.
-        """
-        self.told.append("read")
-
-    def writeConnectionLost(self) -> None:
-        """
-        Note it.
-        """
-        self.told.append("write")
-
-
 @implementer(IFileDescriptorReceiver)
-class Receiving(Noting):
+class Receiving(StreamRecorder):
     """
-    One that wants descriptors.
+    A recorder that accepts descriptors.
     """
 
     def fileDescriptorReceived(self, descriptor: int) -> None:
         """
-        Note it.
+        Record the descriptor.
         """
-        self.told.append(descriptor)
+        self.events.append(descriptor)
 
 
 class Producer:
     """
-    One that notes what is asked of it.
+    A producer that records the calls of its methods.
     """
 
     def __init__(self) -> None:
@@ -130,26 +79,26 @@ class Producer:
 
     def pauseProducing(self) -> None:
         """
-        Note it.
+        Record the call.
         """
         self.asked.append("pause")
 
     def resumeProducing(self) -> None:
         """
-        Note it.
+        Record the call.
         """
         self.asked.append("resume")
 
     def stopProducing(self) -> None:
         """
-        Note it.
+        Record the call.
         """
         self.asked.append("stop")
 
 
-class Pulled:
+class PullProducer:
     """
-    A producer that writes a piece when it is asked to, and closes the connection after the last.
+    A pull producer that writes one piece for each call, and closes the connection after the last.
     """
 
     def __init__(self, transport: Any, pieces: list[bytes]) -> None:
@@ -158,7 +107,7 @@ class Pulled:
 
     def resumeProducing(self) -> None:
         """
-        Write a piece, or close.
+        Write the next piece, or close.
         """
         if self._pieces:
             self._transport.write(self._pieces.pop(0))
@@ -168,107 +117,18 @@ class Pulled:
 
     def stopProducing(self) -> None:
         """
-        There is nothing to stop.
+        Do nothing.
         """
-
-
-def reset(client: socket.socket) -> None:
-    """
-    Close a client with a reset.
-    """
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    client.close()
-
-
-class ConnectionCase(PortCase):
-    """
-    A test of connections.
-
-    @ivar kind: the class of their protocols.
-    @ivar received: what these do with each segment. At first they answer in upper case.
-    """
-
-    kind = Noting
-
-    def setUp(self) -> None:
-        """
-        Have such protocols made.
-        """
-        super().setUp()
-        self.received: Callable[[Any, bytes], Any] = Upper.dataReceived
-        self.factory.build = self.build
-
-    def build(self, addr: IAddress | None) -> Any:
-        """
-        Make a protocol.
-        """
-        protocol = self.kind(lambda protocol, data: self.received(protocol, data))
-        protocol.factory = self.factory
-        return protocol
-
-    def open(self, port: StreamPort | None = None) -> tuple[socket.socket, Any, Any]:
-        """
-        Connect a client, by default to a port of its own.
-
-        @return: the client, the protocol that serves it, and that one's transport.
-        """
-        client = self.connect((port or self.listen(self.binding())).getHost())
-        count = len(self.factory.made)
-        self.until(lambda: len(self.factory.made) > count)
-        protocol: Any = self.factory.made[-1]
-        return client, protocol, protocol.transport
-
-    def told(self, protocol: Noting, count: int = 1) -> list[Any]:
-        """
-        What a protocol is told of the end of its connection, when it has been told so much.
-        """
-        self.until(lambda: len(protocol.told) >= count)
-        return protocol.told
-
-    def binding(self) -> Binding | None:
-        """
-        What to listen on: any TCP port.
-        """
-        return None
-
-    def send(self, client: socket.socket, data: bytes) -> None:
-        """
-        Send all of this, however slowly it is read.
-        """
-        left = memoryview(data)
-
-        def sent() -> bool:
-            nonlocal left
-            try:
-                left = left[client.send(left) :]
-            except BlockingIOError:
-                return False
-            return not left
-
-        self.until(sent)
-
-    def segments(self, protocol: Noting, length: int) -> list[int]:
-        """
-        The lengths of the segments that a protocol has received, when they are so much together.
-        """
-        self.until(lambda: sum(map(len, protocol.segments)) >= length)
-        return [len(segment) for segment in protocol.segments]
-
-    def restOf(self, client: socket.socket) -> bytes:
-        """
-        All that a client receives until its connection ends.
-        """
-        return self.hear(client, 1 << 30)
 
 
 class TCPTests(ConnectionCase):
     """
-    What TCP connections have of their own.
+    What is specific to TCP connections.
     """
 
     def test_interfaces(self) -> None:
         """
-        They are what Twisted's are.
+        A connection provides the interfaces of Twisted's own.
         """
         _, _, transport = self.open()
         for interface in (ITCPTransport, IConsumer, IPushProducer, IHalfCloseableDescriptor):
@@ -276,7 +136,7 @@ class TCPTests(ConnectionCase):
 
     def test_addresses(self) -> None:
         """
-        They know both ends.
+        A connection knows both addresses.
         """
         port = self.listen()
         client, _, transport = self.open(port)
@@ -286,7 +146,7 @@ class TCPTests(ConnectionCase):
 
     def test_options(self) -> None:
         """
-        The options of TCP can be set and asked for.
+        C{TCP_NODELAY} and C{SO_KEEPALIVE} can be set and read.
         """
         _, _, transport = self.open()
         for value in (True, False):
@@ -294,42 +154,42 @@ class TCPTests(ConnectionCase):
             transport.setTcpKeepAlive(value)
             self.assertEqual((transport.getTcpNoDelay(), transport.getTcpKeepAlive()), (value, value))
 
-    def test_names(self) -> None:
+    def test_logPrefix(self) -> None:
         """
-        They name themselves by protocol and number.
+        The repr and the log prefix name the protocol and the serial number.
         """
         _, _, transport = self.open()
-        self.assertIn("Noting", repr(transport))
-        self.assertEqual(transport.logPrefix(), f"Noting,{transport.sessionno},127.0.0.1")
+        self.assertIn("StreamRecorder", repr(transport))
+        self.assertEqual(transport.logPrefix(), f"StreamRecorder,{transport.sessionno},127.0.0.1")
 
-    def test_namesWhenLost(self) -> None:
+    def test_logPrefixAfterTheEnd(self) -> None:
         """
-        They still do something of the kind when they are lost.
+        They do so after the connection is lost, too.
         """
         client, protocol, transport = self.open()
         client.close()
-        self.told(protocol)
+        self.waitForEvents(protocol)
         self.assertIn(str(transport.sessionno), repr(transport))
         self.assertIn("127.0.0.1", transport.logPrefix())
 
 
 class StreamTests(ConnectionCase):
     """
-    What connections have in common.
+    What TCP and Unix connections have in common.
     """
 
     def test_writeSequence(self) -> None:
         """
-        A sequence is written in its order.
+        The pieces of a sequence are written in their order.
         """
         client, _, transport = self.open()
         transport.writeSequence([b"a", b"", b"bc"])
         transport.writeSequence([])
         self.assertEqual(self.hear(client, 3), b"abc")
 
-    def test_writeOther(self) -> None:
+    def test_writeRejectsOtherTypes(self) -> None:
         """
-        Nothing but bytes can be written.
+        C{write} raises TypeError for anything but bytes.
         """
         client, _, transport = self.open()
         for data in ("text", None, bytearray(b"bytes"), memoryview(b"bytes")):
@@ -339,92 +199,92 @@ class StreamTests(ConnectionCase):
 
     def test_writeNothing(self) -> None:
         """
-        To write nothing does nothing.
+        Writing C{b""} does nothing.
         """
         client, _, transport = self.open()
         transport.write(b"")
         self.assertServed(client)
 
-    def test_writeLate(self) -> None:
+    def test_writeAfterTheEnd(self) -> None:
         """
-        What is written when the connection is lost, or about to be, raises nothing.
+        Writing after C{loseConnection}, or when the connection is lost, raises nothing.
         """
         client, protocol, transport = self.open()
         transport.write(b"words")
         transport.loseConnection()
         transport.write(b"")
         self.assertEqual(self.restOf(client), b"words")
-        self.assertEqual(protocol.told, [ConnectionDone])
+        self.assertEqual(protocol.events, [ConnectionDone])
         transport.write(b"more")
         transport.writeSequence([b"more"])
         transport.loseConnection()
         transport.abortConnection()
         self.turn()
-        self.assertEqual(protocol.told, [ConnectionDone])
+        self.assertEqual(protocol.events, [ConnectionDone])
 
-    def test_writeToLost(self) -> None:
+    def test_writeToAClosedPeer(self) -> None:
         """
-        Whose peer has gone learns of it from the reactor, not from what it writes.
+        A failed write does not call the protocol. The reactor reports the loss.
         """
         client, protocol, transport = self.open()
-        reset(client)
+        closeWithReset(client)
         transport.write(b"words")
         transport.write(b"words")
-        self.assertEqual(protocol.told, [])
-        self.told(protocol)
-        self.assertEqual(len(protocol.told), 1)
+        self.assertEqual(protocol.events, [])
+        self.waitForEvents(protocol)
+        self.assertEqual(len(protocol.events), 1)
 
-    def test_much(self) -> None:
+    def test_moreThanTheKernelBuffers(self) -> None:
         """
-        What a late reader asked for arrives whole and in order, and a push producer is paused until it has.
+        Data beyond the kernel's buffers arrives whole and in order. A push producer is paused until it is written.
         """
         client, _, transport = self.open()
         producer = Producer()
-        data = os.urandom(MUCH)
+        data = os.urandom(LONG)
         transport.registerProducer(producer, True)
         transport.write(data[:-5])
         self.assertEqual(producer.asked, ["pause"])
         transport.write(data[-5:])
         self.turn(5)
-        self.assertTrue(self.hear(client, MUCH) == data)
+        self.assertTrue(self.hear(client, LONG) == data)
         self.assertEqual((producer.asked[-1], producer.asked.count("resume")), ("resume", 1))
         transport.unregisterProducer()
         self.assertServed(client)
 
     def test_producerStopped(self) -> None:
         """
-        A producer is told when the connection is lost.
+        C{stopProducing} is called when the connection is lost.
         """
         client, protocol, transport = self.open()
         producer = Producer()
         transport.registerProducer(producer, True)
         client.close()
-        self.told(protocol)
+        self.waitForEvents(protocol)
         self.assertEqual(producer.asked, ["stop"])
 
-    def test_pulled(self) -> None:
+    def test_pullProducer(self) -> None:
         """
-        A pull producer is asked for the next piece when the last one is gone, and no sooner; it may close in the end.
+        A pull producer is resumed when the last piece is written, and not earlier. It may close the connection.
         """
         client, _, transport = self.open()
-        transport.registerProducer(Pulled(transport, [b"piece" * 2000] * 300), False)
+        transport.registerProducer(PullProducer(transport, [b"piece" * 2000] * 300), False)
         self.turn(5)
-        self.assertLess(userspaceBytes(transport), MOST)
+        self.assertLess(userspaceBytes(transport), MAX_BUFFER)
         self.assertTrue(self.restOf(client) == b"piece" * 2000 * 300)
 
-    def test_closedWithProducer(self) -> None:
+    def test_closeWaitsForThePullProducer(self) -> None:
         """
-        A connection that is to be closed waits for its pull producer.
+        C{loseConnection} waits until a pull producer has unregistered.
         """
         for pieces in ([b"a", b"b"], [b"", b"a", b"b"]):
             client, _, transport = self.open()
-            transport.registerProducer(Pulled(transport, pieces), False)
+            transport.registerProducer(PullProducer(transport, pieces), False)
             transport.loseConnection()
             self.assertEqual(self.restOf(client), b"ab")
 
     def test_paused(self) -> None:
         """
-        Who pauses receives nothing until it resumes.
+        A paused connection delivers nothing until it is resumed.
         """
         client, protocol, transport = self.open()
         transport.pauseProducing()
@@ -436,101 +296,103 @@ class StreamTests(ConnectionCase):
 
     def test_closeAfterWrite(self) -> None:
         """
-        What was written before the connection is closed arrives, however much it is, and then its end. The protocol is
-        told of that later, not from within its own call.
+        Data written before C{loseConnection} arrives in full, then the end of the stream. C{connectionLost} is not
+        called re-entrantly.
         """
-        for data in (b"words", b"much " * (MUCH // 5)):
+        for data in (b"words", b"much " * (LONG // 5)):
             inside: list[Any] = []
 
-            def received(protocol: Noting, _: bytes, data: bytes = data, inside: list[Any] = inside) -> None:
+            def received(protocol: StreamRecorder, _: bytes, data: bytes = data, inside: list[Any] = inside) -> None:
                 transport: Any = protocol.transport
                 transport.write(data)
                 transport.loseConnection()
-                inside.extend(protocol.told)
+                inside.extend(protocol.events)
 
             self.received = received
             client, protocol, _ = self.open()
             client.sendall(b"now")
             self.assertTrue(self.restOf(client) == data)
-            self.assertEqual((inside, protocol.told), ([], [ConnectionDone]))
+            self.assertEqual((inside, protocol.events), ([], [ConnectionDone]))
 
-    def test_closeByAnother(self) -> None:
+    def test_closeFromOutside(self) -> None:
         """
-        A connection that another one closes, or that is closed while none is served, is told of it later, too.
+        C{loseConnection} from outside a callback, or from another connection's, does not call C{connectionLost}
+        re-entrantly.
         """
         port = self.listen(self.binding())
         _, protocol, transport = self.open(port)
         transport.loseConnection()
-        self.assertEqual(protocol.told, [])
-        self.told(protocol)
+        self.assertEqual(protocol.events, [])
+        self.waitForEvents(protocol)
 
         _, protocol, transport = self.open(port)
         inside: list[Any] = []
 
-        def received(_: Noting, data: bytes) -> None:
+        def received(_: StreamRecorder, data: bytes) -> None:
             transport.loseConnection()
-            inside.extend(protocol.told)
+            inside.extend(protocol.events)
 
         self.received = received
         self.open(port)[0].sendall(b"now")
-        self.told(protocol)
-        self.assertEqual((inside, protocol.told), ([], [ConnectionDone]))
+        self.waitForEvents(protocol)
+        self.assertEqual((inside, protocol.events), ([], [ConnectionDone]))
 
-    def test_closeOften(self) -> None:
+    def test_repeatedClose(self) -> None:
         """
-        To close more than once is to close once.
+        Closing again has no effect.
         """
         client, protocol, transport = self.open()
         for close in (transport.loseWriteConnection, *[transport.loseConnection] * 3):
             close()
-        self.assertEqual((self.restOf(client), protocol.told), (b"", [ConnectionDone]))
+        self.assertEqual((self.restOf(client), protocol.events), (b"", [ConnectionDone]))
 
     def test_abort(self) -> None:
         """
-        An aborted connection ends at once, whatever was to be written; the protocol is told later.
+        C{abortConnection} ends the connection at once and discards pending output. C{connectionLost} is not called
+        re-entrantly.
         """
         client, protocol, transport = self.open()
-        transport.write(bytes(MUCH))
+        transport.write(bytes(LONG))
         transport.abortConnection()
         transport.abortConnection()
         transport.loseConnection()
-        self.assertEqual(protocol.told, [])
+        self.assertEqual(protocol.events, [])
         self.turn()
-        self.assertEqual(protocol.told, [ConnectionAborted])
+        self.assertEqual(protocol.events, [ConnectionAborted])
         with contextlib.suppress(ConnectionResetError):
-            self.assertLess(len(self.restOf(client)), MUCH)
+            self.assertLess(len(self.restOf(client)), LONG)
 
-    def test_writeAborted(self) -> None:
+    def test_writeAfterAbort(self) -> None:
         """
-        Nothing is written any more when a connection was aborted.
+        Nothing is written after C{abortConnection}.
         """
         client, protocol, transport = self.open()
         transport.abortConnection()
         transport.write(b"late")
         try:
-            heard = client.recv(4)
+            output = client.recv(4)
         except BlockingIOError:
-            heard = b""
-        self.assertEqual(heard, b"")
-        self.told(protocol)
+            output = b""
+        self.assertEqual(output, b"")
+        self.waitForEvents(protocol)
 
     def test_peerCloses(self) -> None:
         """
-        A peer that closes is a connection that is done.
+        The peer's close is reported as ConnectionDone.
         """
         client, protocol, _ = self.open()
         client.close()
-        self.assertEqual(self.told(protocol), [ConnectionDone])
+        self.assertEqual(self.waitForEvents(protocol), [ConnectionDone])
 
-    def test_raises(self) -> None:
+    def test_protocolThatRaises(self) -> None:
         """
-        A protocol that raises loses its own connection, and the log says so.
+        A protocol that raises loses its own connection and no other. The log has the traceback.
         """
 
-        def received(protocol: Noting, data: bytes) -> None:
+        def received(protocol: StreamRecorder, data: bytes) -> None:
             if data == b"fail":
                 raise ZeroDivisionError("on purpose")
-            Upper.dataReceived(protocol, data)
+            UpperStream.dataReceived(protocol, data)
 
         self.received = received
         port = self.listen(self.binding())
@@ -540,16 +402,16 @@ class StreamTests(ConnectionCase):
         client.sendall(b"fail")
         for other in others:
             self.assertServed(other)
-        self.assertEqual(self.told(protocol), [ZeroDivisionError])
+        self.assertEqual(self.waitForEvents(protocol), [ZeroDivisionError])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_returnsDeferred(self) -> None:
         """
-        Whatever a protocol returns for a segment means nothing.
+        The return value of C{dataReceived} is ignored.
         """
 
-        def received(protocol: Noting, data: bytes) -> Deferred[None]:
-            Upper.dataReceived(protocol, data)
+        def received(protocol: StreamRecorder, data: bytes) -> Deferred[None]:
+            UpperStream.dataReceived(protocol, data)
             return Deferred()
 
         self.received = received
@@ -560,87 +422,86 @@ class StreamTests(ConnectionCase):
 
 class HalfCloseTests(ConnectionCase):
     """
-    Connections that are closed by halves.
+    Half-close.
     """
 
-    kind = HalfNoting
+    kind = HalfCloseRecorder
 
-    def test_ofRead(self) -> None:
+    def test_peersFin(self) -> None:
         """
-        A protocol is told that its peer has ended, and may still write.
+        C{readConnectionLost} is called for the peer's FIN. The protocol may still write.
         """
         client, protocol, transport = self.open()
         client.sendall(b"words")
         client.shutdown(socket.SHUT_WR)
-        self.assertEqual(self.told(protocol), ["read"])
+        self.assertEqual(self.waitForEvents(protocol), ["read"])
         transport.write(b" more")
         self.assertEqual(self.hear(client, 10), b"WORDS more")
         transport.loseConnection()
         self.assertEqual(self.restOf(client), b"")
-        self.assertEqual(protocol.told, ["read", ConnectionDone])
+        self.assertEqual(protocol.events, ["read", ConnectionDone])
 
-    def test_ofWrite(self) -> None:
+    def test_loseWriteConnection(self) -> None:
         """
-        What was written is sent, however much it is, and then its end; after that the peer is still heard. The protocol
-        is told of it later.
+        Pending output is sent, then a FIN. Input still arrives. C{writeConnectionLost} is not called re-entrantly.
         """
-        for data in (b"words", b"much " * (MUCH // 5)):
+        for data in (b"words", b"much " * (LONG // 5)):
             client, protocol, transport = self.open()
             transport.write(data)
             transport.loseWriteConnection()
-            self.assertEqual(protocol.told, [])
+            self.assertEqual(protocol.events, [])
             self.assertTrue(self.restOf(client) == data)
-            self.assertEqual(protocol.told, ["write"])
+            self.assertEqual(protocol.events, ["write"])
             transport.write(b"late")
             client.sendall(b"heard")
             self.segments(protocol, 5)
             client.close()
-            self.assertEqual(self.told(protocol, 2), ["write", "read"])
+            self.assertEqual(self.waitForEvents(protocol, 2), ["write", "read"])
             transport.loseConnection()
             self.turn()
-            self.assertEqual(protocol.told, ["write", "read", ConnectionDone])
+            self.assertEqual(protocol.events, ["write", "read", ConnectionDone])
 
-    def test_ofWriteWhileServed(self) -> None:
+    def test_loseWriteConnectionInACallback(self) -> None:
         """
-        The same from within its own call, where it is told later as well.
+        The same holds for C{loseWriteConnection} from C{dataReceived}.
         """
         inside: list[Any] = []
 
-        def received(protocol: HalfNoting, data: bytes) -> None:
+        def received(protocol: HalfCloseRecorder, data: bytes) -> None:
             transport: Any = protocol.transport
             transport.write(data)
             transport.loseWriteConnection()
-            inside.extend(protocol.told)
+            inside.extend(protocol.events)
 
         self.received = received
         client, protocol, _ = self.open()
         client.sendall(b"words")
-        self.assertEqual((self.restOf(client), inside, protocol.told), (b"words", [], ["write"]))
+        self.assertEqual((self.restOf(client), inside, protocol.events), (b"words", [], ["write"]))
 
-    def test_ofWriteTwice(self) -> None:
+    def test_repeatedLoseWriteConnection(self) -> None:
         """
-        Who asks for it twice is told once.
+        C{writeConnectionLost} is called once.
         """
         client, protocol, transport = self.open()
         transport.loseWriteConnection()
         transport.loseWriteConnection()
         self.assertEqual(self.restOf(client), b"")
         self.turn(5)
-        self.assertEqual(protocol.told, ["write"])
+        self.assertEqual(protocol.events, ["write"])
 
-    def test_thenClosed(self) -> None:
+    def test_closeAfterAHalfClose(self) -> None:
         """
-        A connection of which a half is closed can be closed altogether.
+        A half-closed connection can be closed.
         """
         client, protocol, transport = self.open()
         transport.loseWriteConnection()
-        self.told(protocol)
+        self.waitForEvents(protocol)
         transport.loseConnection()
-        self.assertEqual((protocol.told, self.restOf(client)), (["write", ConnectionDone], b""))
+        self.assertEqual((protocol.events, self.restOf(client)), (["write", ConnectionDone], b""))
 
-    def test_raises(self) -> None:
+    def test_halfCloseCallbackThatRaises(self) -> None:
         """
-        A protocol that raises when it is told of either half loses its connection.
+        A protocol that raises in C{readConnectionLost} or C{writeConnectionLost} loses its connection.
         """
 
         def fail() -> None:
@@ -653,54 +514,54 @@ class HalfCloseTests(ConnectionCase):
                 client.close()
             else:
                 transport.loseWriteConnection()
-            self.assertEqual(self.told(protocol), [ZeroDivisionError])
+            self.assertEqual(self.waitForEvents(protocol), [ZeroDivisionError])
             self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
 
 class ResetTests(ConnectionCase):
     """
-    Resets, which only TCP knows.
+    Resets, which only TCP has.
     """
 
-    def test_reset(self) -> None:
+    def test_abortResets(self) -> None:
         """
-        An aborted connection is reset.
+        C{abortConnection} sends a reset.
         """
         client, _, transport = self.open()
         transport.abortConnection()
         self.assertRaises(ConnectionResetError, self.hear, client)
 
-    def test_byPeer(self) -> None:
+    def test_peersReset(self) -> None:
         """
-        A connection that the peer resets is lost.
+        The peer's reset is reported as ConnectionLost.
         """
         client, protocol, _ = self.open()
-        reset(client)
-        self.assertEqual(self.told(protocol), [ConnectionLost])
+        closeWithReset(client)
+        self.assertEqual(self.waitForEvents(protocol), [ConnectionLost])
 
-    def test_byPeerWhilePaused(self) -> None:
+    def test_peersResetWhilePaused(self) -> None:
         """
-        So is one that is not read but has something to write.
+        A reset is reported although reading is paused, because output is pending.
         """
         client, protocol, transport = self.open()
         transport.pauseProducing()
-        transport.write(bytes(MUCH))
+        transport.write(bytes(LONG))
         self.turn(5)
-        reset(client)
-        self.assertEqual(self.told(protocol), [ConnectionLost])
+        closeWithReset(client)
+        self.assertEqual(self.waitForEvents(protocol), [ConnectionLost])
 
 
 class BatchTests(ConnectionCase):
     """
-    Connections that are ready at the same time.
+    Connections that are ready in the same turn.
     """
 
     def test_pausedByAnother(self) -> None:
         """
-        One that is paused by the one served before is not served, until it is resumed.
+        A connection that another one pauses in the same turn receives nothing until it is resumed.
         """
 
-        def received(protocol: Noting, data: bytes) -> None:
+        def received(protocol: StreamRecorder, data: bytes) -> None:
             for other in self.factory.made:
                 if other is not protocol:
                     other.transport.pauseProducing()  # type: ignore[union-attr]
@@ -719,42 +580,36 @@ class BatchTests(ConnectionCase):
 
 class UnixCase(ConnectionCase):
     """
-    A test of Unix-stream connections.
+    A test of Unix stream connections.
     """
 
     def binding(self) -> Binding:
         """
-        What to listen on: another path each time.
+        A new path for each listener.
         """
         return UnixBinding(UNIX, str(self.folder / f"{len(list(self.folder.iterdir()))}"))
 
 
 class UnixStreamTests(UnixCase, StreamTests):
     """
-    The same over Unix sockets.
+    Unix stream connections.
     """
 
 
 class UnixHalfCloseTests(UnixCase, HalfCloseTests):
     """
-    The same over Unix sockets.
-    """
-
-
-class UnixBatchTests(UnixCase, BatchTests):
-    """
-    The same over Unix sockets.
+    Half-close of Unix stream connections.
     """
 
 
 class UnixTests(UnixCase):
     """
-    What Unix-stream connections have of their own.
+    What is specific to Unix stream connections.
     """
 
     def test_interfaces(self) -> None:
         """
-        They are what Twisted's are.
+        A connection provides the interfaces of Twisted's own.
         """
         _, _, transport = self.open()
         for interface in (IUNIXTransport, IConsumer, IPushProducer, IHalfCloseableDescriptor):
@@ -762,7 +617,7 @@ class UnixTests(UnixCase):
 
     def test_noDelay(self) -> None:
         """
-        Who takes them for TCP's may ask for its options.
+        The TCP options exist and have no effect.
         """
         _, _, transport = self.open()
         transport.setTcpNoDelay(True)
@@ -770,7 +625,7 @@ class UnixTests(UnixCase):
 
     def test_sendDescriptors(self) -> None:
         """
-        Descriptors are sent along with what is written next, all in order.
+        Descriptors are sent with the data that is written next, in their order.
         """
         client, _, transport = self.open()
         files = [self.keep((self.folder / f"file{count}").open("wb")) for count in range(3)]
@@ -778,99 +633,44 @@ class UnixTests(UnixCase):
         for count, file in enumerate(files, 1):
             transport.sendFileDescriptor(file.fileno())
             transport.write(b"%d" % count)
-        heard = b""
+        output = b""
         inodes = []
 
         def receive() -> bool:
-            nonlocal heard
+            nonlocal output
             try:
                 data, received, _, _ = socket.recv_fds(client, 10, 10)
             except BlockingIOError:
                 return False
-            heard += data
+            output += data
             for descriptor in received:
                 inodes.append(os.fstat(descriptor).st_ino)
                 os.close(descriptor)
-            return len(heard) == 4
+            return len(output) == 4
 
         self.until(receive)
-        self.assertEqual((heard, inodes), (b"0123", [os.fstat(file.fileno()).st_ino for file in files]))
+        self.assertEqual((output, inodes), (b"0123", [os.fstat(file.fileno()).st_ino for file in files]))
         self.assertServed(client)
 
     def test_descriptorsDropped(self) -> None:
         """
-        Descriptors that nobody wants are dropped.
+        Received descriptors are closed if the protocol does not accept them.
         """
-        client, _, _ = self.open()
-        before = descriptors()
-        socket.send_fds(client, [b"words"], [client.fileno()] * 16)
-        self.assertEqual((self.hear(client, 5), descriptors()), (b"WORDS", before))
+        for self.plain in (False, True):
+            client, _, _ = self.open()
+            before = descriptors()
+            socket.send_fds(client, [b"words"], [client.fileno()] * 16)
+            self.assertEqual((self.hear(client, 5), descriptors()), (b"WORDS", before))
 
 
-class PlainTCPTests(TCPTests):
+class ImmediateIOTests(ConnectionCase):
     """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
-
-
-class PlainStreamTests(StreamTests):
-    """
-    The same with Twisted's own transports.
+    What differs from Twisted's transports: C{write} sends at once, and the size of reads adapts.
     """
 
-    plain = True
-
-
-class PlainHalfCloseTests(HalfCloseTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
-
-
-class PlainResetTests(ResetTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
-
-
-class PlainBatchTests(BatchTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
-
-
-class PlainUnixStreamTests(UnixStreamTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
-
-
-class PlainUnixTests(UnixTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
-
-
-class AtOnceTests(ConnectionCase):
-    """
-    What these connections do, and Twisted's do not: they write at once, and read as much as it is worth.
-    """
-
-    def test_answerAtOnce(self) -> None:
+    def test_replyWithinOneTurn(self) -> None:
         """
-        After one turn of the reactor the peer has its answer, and nobody has to be told of room for output.
+        The peer has its reply after one turn of the reactor, without a wait for EPOLLOUT.
         """
         port = self.listen(self.binding())
         client, _, _ = self.open(port)
@@ -881,12 +681,12 @@ class AtOnceTests(ConnectionCase):
             assert port.group is not None
             self.assertEqual((self.reactor.getWriters(), port.group._writers), ([], {}))
 
-    def test_closeAtOnce(self) -> None:
+    def test_closeWithinOneTurn(self) -> None:
         """
-        So it is with an answer and the end of the connection.
+        The peer has the reply and the end of the stream after one turn.
         """
 
-        def received(protocol: Noting, data: bytes) -> None:
+        def received(protocol: StreamRecorder, data: bytes) -> None:
             transport: Any = protocol.transport
             transport.write(data)
             transport.loseConnection()
@@ -895,28 +695,28 @@ class AtOnceTests(ConnectionCase):
         client, protocol, _ = self.open()
         client.sendall(b"words")
         self.turn()
-        self.assertEqual((client.recv(9), client.recv(9), protocol.told), (b"words", b"", [ConnectionDone]))
+        self.assertEqual((client.recv(9), client.recv(9), protocol.events), (b"words", b"", [ConnectionDone]))
 
-    def test_inOrder(self) -> None:
+    def test_outputIsInOrder(self) -> None:
         """
-        What is written while something waits goes after it.
+        Data written while earlier data is buffered follows it.
         """
         client, _, transport = self.open()
-        data = os.urandom(MUCH)
-        heard = b""
+        data = os.urandom(LONG)
+        output = b""
         transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-        for start in range(0, MUCH, 70000):
+        for start in range(0, LONG, 70000):
             transport.write(data[start : start + 70000])
             with contextlib.suppress(BlockingIOError):
                 # It makes room.
-                heard += client.recv(35000)
+                output += client.recv(35000)
         self.assertGreater(userspaceBytes(transport), 0)
-        self.assertTrue(heard + self.hear(client, MUCH - len(heard)) == data)
+        self.assertTrue(output + self.hear(client, LONG - len(output)) == data)
 
-    def test_readsGrow(self) -> None:
+    def test_readSizeAdapts(self) -> None:
         """
-        The size of reads follows what there is: more when more is there, less when it is not.
+        The size of reads grows when a read is filled, and shrinks when little arrives.
         """
         self.received = lambda protocol, data: None
         client, protocol, _ = self.open()
@@ -928,19 +728,19 @@ class AtOnceTests(ConnectionCase):
                 client.sendall(b"!")
                 self.segments(protocol, 30000 + count)
 
-    def test_readsLimited(self) -> None:
+    def test_readSizeIsLimited(self) -> None:
         """
-        No more is read at a time than may be held.
+        A read has at most 128 KiB.
         """
         self.received = lambda protocol, data: None
         client, protocol, _ = self.open()
-        self.send(client, bytes(MUCH))
-        longest = max(self.segments(protocol, MUCH))
-        self.assertTrue(MIN_READ < longest <= MOST, longest)
+        self.send(client, bytes(LONG))
+        longest = max(self.segments(protocol, LONG))
+        self.assertTrue(MIN_READ < longest <= MAX_BUFFER, longest)
 
     def test_closedByAnother(self) -> None:
         """
-        Of one that is closed, aborted or lost meanwhile nothing is read any more.
+        A connection that another one closes, aborts or loses in the same turn delivers no further input.
         """
 
         def lose(transport: Any) -> None:
@@ -958,27 +758,27 @@ class AtOnceTests(ConnectionCase):
             other, ended, transport = self.open(port)
 
             def received(
-                protocol: Noting, data: bytes, end: Callable[[Any], None] = end, transport: Any = transport
+                protocol: StreamRecorder, data: bytes, end: Callable[[Any], None] = end, transport: Any = transport
             ) -> None:
                 end(transport)
 
             self.received = received
             client.sendall(b"words")
             other.sendall(b"words")
-            self.told(ended)
+            self.waitForEvents(ended)
             self.turn(3)
-            self.assertEqual((ended.segments, len(ended.told)), ([], 1))
+            self.assertEqual((ended.segments, len(ended.events)), ([], 1))
             port.stopListening()
 
 
 class LimitTests(ConnectionCase):
     """
-    What they do over TCP, where a test knows how much the kernel holds, and where there are resets.
+    Memory limits over TCP, where the test controls the size of the kernel's buffers.
     """
 
-    def hold(self, transport: Any, length: int) -> None:
+    def fillBuffer(self, transport: Any, length: int) -> None:
         """
-        Have a connection whose peer does not read hold just so much.
+        Fill the buffer of a connection whose peer does not read with so many bytes.
         """
         transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MIN_READ)
         while not userspaceBytes(transport):
@@ -989,43 +789,42 @@ class LimitTests(ConnectionCase):
 
     def test_boundedMemory(self) -> None:
         """
-        What is read and what is held are 128 KiB together (invariant 2).
+        A read and the buffered output have at most 128 KiB together (invariant 2).
         """
         self.received = lambda protocol, data: sums.append(len(data) + userspaceBytes(protocol.transport))
         sums: list[int] = []
         client, protocol, transport = self.open()
-        self.hold(transport, 100000)
+        self.fillBuffer(transport, 100000)
         self.send(client, bytes(200000))
         self.segments(protocol, 200000)
-        self.assertEqual(max(sums), MOST)
+        self.assertEqual(max(sums), MAX_BUFFER)
 
-    def test_readsNeverSmall(self) -> None:
+    def test_minimumReadSize(self) -> None:
         """
-        However much was held when there was little to read, no read asks for less than 4096 bytes afterwards.
+        A read asks for at least 4096 bytes, however much output was buffered.
         """
         self.received = lambda protocol, data: None
         client, protocol, transport = self.open()
         client.sendall(bytes(MIN_READ))
         self.segments(protocol, MIN_READ)
-        self.hold(transport, MOST - MIN_READ - 100)
+        self.fillBuffer(transport, MAX_BUFFER - MIN_READ - 100)
         client.sendall(b"!")
         self.segments(protocol, MIN_READ + 1)
 
-        def heardAll() -> bool:
+        def allRead() -> bool:
             try:
-                client.recv(MOST)
+                client.recv(MAX_BUFFER)
             except BlockingIOError:
                 return not userspaceBytes(transport)
             return False
 
-        self.until(heardAll)
+        self.until(allRead)
         client.sendall(bytes(MIN_READ))
         self.assertEqual(self.segments(protocol, 2 * MIN_READ + 1), [MIN_READ, 1, MIN_READ])
 
-    def test_numberReused(self) -> None:
+    def test_descriptorReusedInTheSameTurn(self) -> None:
         """
-        What the kernel told of a connection that the one served before has lost is not meant for the one that has its
-        number now.
+        An event of a lost connection is not delivered to a new one with the same descriptor number.
         """
         for writing in (False, True):
             port = self.listen()
@@ -1036,7 +835,7 @@ class LimitTests(ConnectionCase):
             fresh = self.build(None)
 
             def received(
-                protocol: Noting,
+                protocol: StreamRecorder,
                 data: bytes,
                 transport: Any = transport,
                 near: Any = near,
@@ -1049,52 +848,52 @@ class LimitTests(ConnectionCase):
                 near.close()
                 fresh.makeConnection(Connection(reused, fresh, port.getHost(), port, 99))
                 if writing:  # noqa: B023 (it is called within this round)
-                    fresh.transport.write(bytes(MUCH))
-                self.received = Upper.dataReceived
+                    fresh.transport.write(bytes(LONG))
+                self.received = UpperStream.dataReceived
 
             self.received = received
             if writing:
                 transport.pauseProducing()
-                transport.write(bytes(MUCH))
+                transport.write(bytes(LONG))
                 self.turn(5)
             client.sendall(b"words")
-            reset(other)
+            closeWithReset(other)
             self.turn()
-            self.assertEqual((len(gone.told), fresh.segments, fresh.told), (1, [], []))
+            self.assertEqual((len(gone.events), fresh.segments, fresh.events), (1, [], []))
             far.sendall(b"words")
-            self.assertTrue(self.hear(far, MUCH * writing + 5).endswith(b"WORDS"))
+            self.assertTrue(self.hear(far, LONG * writing + 5).endswith(b"WORDS"))
             port.stopListening()
 
 
-class UnixAtOnceTests(UnixCase, AtOnceTests):
+class UnixImmediateIOTests(UnixCase, ImmediateIOTests):
     """
-    The same over Unix sockets.
+    Immediate input and output of Unix stream connections.
     """
 
 
 class ReceivingTests(UnixCase):
     """
-    Protocols that want descriptors.
+    Protocols that accept descriptors.
     """
 
     kind = Receiving
 
-    def test_received(self) -> None:
+    def test_descriptorsReceived(self) -> None:
         """
-        They receive them.
+        The protocol receives the descriptors.
         """
         client, protocol, _ = self.open()
         socket.send_fds(client, [b"words"], [client.fileno()] * 2)
         self.assertEqual(self.hear(client, 5), b"WORDS")
-        for descriptor in protocol.told:
+        for descriptor in protocol.events:
             with socket.socket(fileno=descriptor) as received:
                 self.assertEqual(received.getpeername(), client.getpeername())
-        self.assertEqual(len(protocol.told), 2)
+        self.assertEqual(len(protocol.events), 2)
 
 
 class TLSTests(ConnectionCase):
     """
-    Connections that go over to TLS.
+    C{startTLS}.
     """
 
     if tls is None:
@@ -1102,14 +901,14 @@ class TLSTests(ConnectionCase):
 
     def test_startTLS(self) -> None:
         """
-        After that nothing is written in plain text, and all goes on as before, to the end.
+        After C{startTLS} nothing is written in plain text, and data and the close pass over TLS.
         """
         certificate = str(Path(twisted.test.__file__).with_name("server.pem"))
         # Less than that is put off by Twisted until the global reactor turns.
         secret = os.urandom(70000)
         client, protocol, transport = self.open()
 
-        def received(protocol: Noting, data: bytes) -> None:
+        def received(protocol: StreamRecorder, data: bytes) -> None:
             transport.write(b"plain")
             assert tls is not None
             transport.startTLS(tls.DefaultOpenSSLContextFactory(certificate, certificate))
@@ -1141,21 +940,13 @@ class TLSTests(ConnectionCase):
             return results[0]
 
         done(secure.do_handshake)
-        heard = b""
-        while len(heard) < 3 * len(secret):
-            heard += done(lambda: secure.recv(MOST))
-        self.assertTrue(heard == secret * 3)
+        output = b""
+        while len(output) < 3 * len(secret):
+            output += done(lambda: secure.recv(MAX_BUFFER))
+        self.assertTrue(output == secret * 3)
         protocol.segments.clear()
         self.received = lambda protocol, data: transport.loseConnection()
         done(lambda: secure.send(b"words"))
         self.assertEqual((done(lambda: secure.recv(100)), protocol.segments), (b"", [b"words"]))
         secure.close()
-        self.told(protocol)
-
-
-class PlainTLSTests(TLSTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
+        self.waitForEvents(protocol)

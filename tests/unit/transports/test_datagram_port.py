@@ -13,81 +13,25 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionLost
-from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from sockservices.conversation.transport import Transport
-from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
-from sockservices.transports.datagram_port import DatagramPort, UDPPort
-from sockservices.transports.sockets import BoundSocket, openSockets
-from tests.support.loop import LoopCase, descriptors
+from sockservices.transports.bindings import InetBinding, UnixBinding
+from sockservices.transports.datagram_port import UDPPort
+from sockservices.transports.sockets import BoundSocket
+from tests.support.datagram_ports import DatagramPortCase, UpperDatagrams
+from tests.support.loop import descriptors
 
 TCP, UDP, UNIX, UNIXGRAM = Transport
 
 
-class Upper(DatagramProtocol):
-    """
-    Answers each datagram in upper case, where its sender has an address.
-
-    @ivar received: all datagrams, each with its sender and destination.
-    """
-
-    noisy = False
-    transport: Any
-
-    def __init__(self) -> None:
-        self.received: list[tuple[bytes, Any, str | None]] = []
-        self.running = 0
-
-    def startProtocol(self) -> None:
-        """
-        Note it.
-        """
-        self.running += 1
-
-    def stopProtocol(self) -> None:
-        """
-        Note it.
-        """
-        self.running -= 1
-
-    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        """
-        Note and answer it.
-        """
-        self.received.append((datagram, addr, self.transport.destination))
-        if addr is not None:
-            self.transport.write(datagram.upper(), addr)
-
-
-class Faulty:
-    """
-    A socket on which calls fail first, as often as they are told, and each time as they are told.
-    """
-
-    def __init__(self, healthy: socket.socket, **faults: list[int]) -> None:
-        self._healthy = healthy
-        self._faults = faults
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._healthy, name)
-
-        def call(*arguments: Any) -> Any:
-            if self._faults[name]:
-                number = self._faults[name].pop(0)
-                raise OSError(number, os.strerror(number))
-            return method(*arguments)
-
-        return call if name in self._faults else method
-
-
 class Link:
     """
-    A UDP socket on a link that need not be there.
+    A fake UDP socket that receives datagrams on an IPv6 link.
 
-    @ivar sent: each datagram with its receiver, and the address and link that it was to leave from.
+    @ivar sent: each datagram with its destination, and the source address and link that it is sent from.
     """
 
     family = socket.AF_INET6
@@ -99,24 +43,24 @@ class Link:
 
     def setsockopt(self, *option: int) -> None:
         """
-        Take it.
+        Accept the option.
         """
 
     def getsockopt(self, *option: int) -> int:
         """
-        It is for IPv6 only.
+        Report an IPv6-only socket.
         """
         return 1
 
     def getsockname(self) -> Any:
         """
-        It is bound to no address in particular.
+        Report the wildcard address.
         """
         return "::", 7, 0, 0
 
     def recvmsg(self, size: int, ancillary: int) -> Any:
         """
-        A datagram from each peer, that has come by link 7.
+        Return a datagram from the next peer, received on link 7.
         """
         if not self._peers:
             raise BlockingIOError
@@ -125,104 +69,20 @@ class Link:
 
     def sendmsg(self, datagrams: list[bytes], ancillary: Any, flags: int, peer: Any) -> None:
         """
-        Note it.
+        Record the datagram.
         """
         ((_, _, information),) = ancillary
         self.sent.append((datagrams[0], peer, *struct.unpack("=16sI", information)))
 
 
-class PortCase(LoopCase):
+class UDPTests(DatagramPortCase):
     """
-    A test of a port.
-    """
-
-    def setUp(self) -> None:
-        """
-        Make a protocol.
-        """
-        super().setUp()
-        self.protocol = Upper()
-
-    def listen(self, binding: Binding | None = None, **faults: list[int]) -> DatagramPort:
-        """
-        Listen, by default on any UDP port of 127.0.0.1.
-
-        @param faults: with what calls on the socket shall fail first.
-        """
-        (opened,) = openSockets(binding or InetBinding(UDP, 0))
-        return self.adopt(BoundSocket(Faulty(opened.socket, **faults), opened.path, opened.inode))  # type: ignore[arg-type]
-
-    def adopt(self, opened: BoundSocket) -> DatagramPort:
-        """
-        Listen on an open socket.
-        """
-        kind = DatagramPort if opened.socket.family == socket.AF_UNIX else UDPPort
-        port = kind(opened, self.protocol, self.reactor)
-        port.startListening()
-        self.addCleanup(port.stopListening)
-        return port
-
-    def client(self, port: DatagramPort, host: str | None = None) -> socket.socket:
-        """
-        A client that sends to the port and hears what the port says, from the very address that it sends to.
-
-        @param host: another address of the port than the one that it is bound to.
-        """
-        bound: Any = port.getHost()
-        host = host or bound.host
-        kind = socket.AF_INET6 if ":" in host else socket.AF_INET
-        client: socket.socket = self.keep(socket.socket(kind, socket.SOCK_DGRAM))
-        client.setblocking(False)
-        client.connect((host, bound.port))
-        return client
-
-    def unixClient(self, port: DatagramPort, name: str | bytes | None = None) -> socket.socket:
-        """
-        A client on a Unix socket.
-
-        @param name: its own.
-        """
-        client: socket.socket = self.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        client.setblocking(False)
-        if name is not None:
-            client.bind(name)
-        client.connect(port.socket.getsockname())
-        return client
-
-    def replies(self, client: socket.socket, count: int = 1) -> list[bytes]:
-        """
-        So many replies to a client.
-        """
-        heard: list[bytes] = []
-
-        def received() -> bool:
-            try:
-                heard.append(client.recv(65536))
-            except BlockingIOError:
-                return False
-            return len(heard) == count
-
-        self.until(received)
-        return heard
-
-    def assertServed(self, client: socket.socket, datagram: bytes = b"words") -> None:
-        """
-        A client gets an answer.
-        """
-        client.send(datagram)
-        (reply,) = self.replies(client)
-        self.assertEqual(len(reply), len(datagram))
-        self.assertTrue(reply == datagram.upper())
-
-
-class UDPTests(PortCase):
-    """
-    UDP on a good day.
+    UDP datagrams.
     """
 
     def test_addresses(self) -> None:
         """
-        Over IPv4 and IPv6 peers are served, known by host and port, and the host has its real port.
+        Peers are served over IPv4 and IPv6. C{getHost} has the real port.
         """
         for interface, kind in (("127.0.0.1", IPv4Address), ("::1", IPv6Address)):
             port = self.listen(InetBinding(UDP, 0, interface))
@@ -234,7 +94,7 @@ class UDPTests(PortCase):
 
     def test_sizes(self) -> None:
         """
-        A datagram is read and written whole, whatever its size, none at all included (T11).
+        Datagrams of every size are read and written whole, empty ones included (T11).
         """
         for interface, longest in (("127.0.0.1", 65507), ("::1", 65527)):
             port = self.listen(InetBinding(UDP, 0, interface))
@@ -244,9 +104,9 @@ class UDPTests(PortCase):
             self.assertEqual(self.assertRaises(OSError, client.send, bytes(longest + 1)).errno, errno.EMSGSIZE)
             port.stopListening()
 
-    def test_longest(self) -> None:
+    def test_maxPacketSize(self) -> None:
         """
-        A protocol may say how much of a datagram it wants to see.
+        A datagram is cut to the C{maxPacketSize} of the port.
         """
         port = self.listen()
         port.maxPacketSize = 3
@@ -254,9 +114,9 @@ class UDPTests(PortCase):
         client.send(b"words")
         self.assertEqual(self.replies(client), [b"WOR"])
 
-    def test_fewATurn(self) -> None:
+    def test_readsPerTurn(self) -> None:
         """
-        Of a flood of datagrams, one turn of the reactor reads 64, those without a byte included.
+        At most 64 datagrams are read in one turn of the reactor, empty ones included.
         """
         client = self.client(self.listen())
         for datagram in (b"", b"x"):
@@ -268,9 +128,10 @@ class UDPTests(PortCase):
             self.assertEqual(len(self.protocol.received), 100)
             self.protocol.received.clear()
 
-    def test_repliesFromWhereItWasAsked(self) -> None:
+    def test_repliesLeaveFromTheRequestedAddress(self) -> None:
         """
-        On a socket for all addresses a reply leaves from the one that was asked, and the protocol can tell which.
+        On a wildcard socket a reply leaves from the address that the request was sent to. The protocol can read this
+        address.
         """
         port = self.listen(InetBinding(UDP, 0, "0.0.0.0"))
         for host in ("127.0.0.1", "127.0.0.2", "127.0.0.3"):
@@ -281,9 +142,9 @@ class UDPTests(PortCase):
         self.assertServed(self.client(port, "::1"))
         self.assertEqual(self.protocol.received[-1][2], "::1")
 
-    def test_oneSocketForBothFamilies(self) -> None:
+    def test_dualStackSocket(self) -> None:
         """
-        So it does on a socket that a service manager has opened for IPv6 and IPv4 together.
+        So it does on an adopted dual-stack socket.
         """
         both = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
         both.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
@@ -294,9 +155,9 @@ class UDPTests(PortCase):
             self.assertServed(self.client(port, host))
             self.assertEqual(self.protocol.received[-1][2], known)
 
-    def test_onlyWhileReceiving(self) -> None:
+    def test_laterDatagramsHaveNoFixedSource(self) -> None:
         """
-        What is written later leaves from where the kernel thinks best: it is no answer to the datagram of before.
+        The kernel chooses the source address of a datagram that is sent outside of C{datagramReceived}.
         """
         port = self.listen(InetBinding(UDP, 0, "0.0.0.0"))
         self.assertServed(self.client(port, "127.0.0.2"))
@@ -308,10 +169,9 @@ class UDPTests(PortCase):
             datagram, (host, _) = other.recvfrom(10)
         self.assertEqual((datagram, host), (b"news", "127.0.0.1"))
 
-    def test_links(self) -> None:
+    def test_linkLocalPeers(self) -> None:
         """
-        A link-local peer is another host on every link: it is known with its link, and answered there. To any other
-        peer the way is the kernel's choice.
+        A link-local peer is identified with its link and answered on it. For other peers the kernel chooses the link.
         """
         local = socket.inet_pton(socket.AF_INET6, "fe80::1")
         link = Link(local, [("fe80::2", 4000, 0, 7), ("2001:db8::2", 4000, 0, 0)])
@@ -323,7 +183,7 @@ class UDPTests(PortCase):
         self.assertEqual(link.sent, [(b"WORDS", first, local, 7), (b"WORDS", second, local, 0)])
 
 
-class UnixTests(PortCase):
+class UnixTests(DatagramPortCase):
     """
     Unix datagrams.
     """
@@ -335,17 +195,17 @@ class UnixTests(PortCase):
         super().setUp()
         self.port = self.listen(UnixBinding(UNIXGRAM, str(self.folder / "socket")))
 
-    def test_named(self) -> None:
+    def test_boundPeers(self) -> None:
         """
-        A client with a name of its own, be it a file's or abstract, is known by it and answered there.
+        A client that is bound to a path or to an abstract name is identified by it and answered there.
         """
         for name in (str(self.folder / "client"), b"\0sockservices-client-%d" % os.getpid()):
             self.assertServed(self.unixClient(self.port, name))
             self.assertEqual(self.protocol.received[-1], (b"words", name, None))
 
-    def test_unnamed(self) -> None:
+    def test_unboundPeer(self) -> None:
         """
-        A client without a name is heard, and known to have none (T18).
+        The datagram of a client without a name is received with the address L{None} (T18).
         """
         self.unixClient(self.port).send(b"words")
         self.until(lambda: self.protocol.received)
@@ -353,13 +213,13 @@ class UnixTests(PortCase):
 
     def test_host(self) -> None:
         """
-        The host is the path.
+        C{getHost} has the path.
         """
         self.assertEqual(self.port.getHost(), UNIXAddress(os.fsencode(self.folder / "socket")))
 
     def test_longDatagrams(self) -> None:
         """
-        Datagrams are longer here than over IP, if the protocol wants them.
+        A datagram may be longer than over IP if C{maxPacketSize} allows it.
         """
         self.port.maxPacketSize = 2**18
         client = self.unixClient(self.port)
@@ -369,7 +229,7 @@ class UnixTests(PortCase):
 
     def test_peerGone(self) -> None:
         """
-        A peer that is gone before its answer comes is nobody's trouble (T18).
+        A reply to a peer that is gone is dropped (T18).
         """
         name = str(self.folder / "client")
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
@@ -382,7 +242,7 @@ class UnixTests(PortCase):
 
     def test_peerFull(self) -> None:
         """
-        Nor is a peer that does not read: when its queue is full the answer is lost, not waited for (T18).
+        A reply to a peer whose queue is full is dropped at once (T18).
         """
         client = self.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         client.bind(str(self.folder / "client"))
@@ -396,14 +256,14 @@ class UnixTests(PortCase):
         self.assertServed(self.unixClient(self.port, str(self.folder / "other")))
 
 
-class FaultTests(PortCase):
+class FaultTests(DatagramPortCase):
     """
-    No fault of a call on the socket, and none of the protocol, ends the port (T19).
+    No error of a system call or of the protocol closes the port (T19).
     """
 
-    def test_reading(self) -> None:
+    def test_receiveErrors(self) -> None:
         """
-        The network's answers to earlier replies, and no memory, are counted, and the next datagram is served.
+        ICMP errors and ENOMEM are counted, and the next datagram is served.
         """
         faults = [errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ECONNREFUSED, errno.ENOMEM, errno.ENOBUFS]
         count = len(faults)
@@ -412,9 +272,9 @@ class FaultTests(PortCase):
         self.assertEqual((port.errors, port.connected), (count, True))
         self.assertIn(port, self.reactor.getReaders())
 
-    def test_alwaysFaulty(self) -> None:
+    def test_persistentReceiveErrors(self) -> None:
         """
-        A socket that cannot be read at all does not keep the reactor from its other work.
+        Persistent errors of recvmsg(2) do not block the reactor.
         """
         faults = [errno.ENOMEM] * 1000
         port = self.listen(recvmsg=faults)
@@ -422,9 +282,9 @@ class FaultTests(PortCase):
         self.turn()
         self.assertEqual((port.errors, len(faults)), (64, 936))
 
-    def test_writing(self) -> None:
+    def test_sendErrors(self) -> None:
         """
-        What the kernel does not take is told to the protocol, and to nobody else; the next datagram is served.
+        An error of sendmsg(2) is raised to the protocol alone. The next datagram is served.
         """
         faults = [errno.ENOBUFS, errno.EPERM, errno.EAGAIN, errno.ENETUNREACH, errno.EMSGSIZE]
         client = self.client(self.listen(sendto=faults))
@@ -437,10 +297,10 @@ class FaultTests(PortCase):
 
     def test_protocolRaises(self) -> None:
         """
-        What a protocol raises is said in one line, and the next datagram in the queue is served.
+        An exception of the protocol is logged in one line, and the next datagram is served.
         """
 
-        class Broken(Upper):
+        class Broken(UpperDatagrams):
             def datagramReceived(self, datagram: bytes, addr: Any) -> None:
                 if datagram == b"zero":
                     raise ZeroDivisionError("on\npurpose")
@@ -451,18 +311,18 @@ class FaultTests(PortCase):
         client.send(b"zero")
         with capturedLogs() as events:
             self.assertServed(client)
-        (said,) = map(formatEvent, events)
-        self.assertRegex(said, r"^Broken raised ZeroDivisionError.*purpose.* at \S+:\d+$")
+        (logged,) = map(formatEvent, events)
+        self.assertRegex(logged, r"^Broken raised ZeroDivisionError.*purpose.* at \S+:\d+$")
 
 
-class StopTests(PortCase):
+class StopTests(DatagramPortCase):
     """
-    What becomes of it all when a port stops.
+    C{stopListening}.
     """
 
-    def test_waitingAreServed(self) -> None:
+    def test_waitingDatagramsAreServed(self) -> None:
         """
-        What waited to be read is answered first.
+        Datagrams in the socket's queue are answered first.
         """
         port = self.listen()
         client = self.client(port)
@@ -471,9 +331,9 @@ class StopTests(PortCase):
         self.successResultOf(port.stopListening())
         self.assertEqual(self.replies(client, 10), [b"WORDS"] * 10)
 
-    def test_deaf(self) -> None:
+    def test_stoppedPort(self) -> None:
         """
-        After that nothing is read any more, the socket is closed, and a Unix socket's file is gone.
+        After a stop the socket is closed and the file of a Unix socket is removed.
         """
         port = self.listen()
         client = self.client(port)
@@ -485,9 +345,9 @@ class StopTests(PortCase):
         self.assertEqual(list(self.folder.iterdir()), [])
         self.assertQuiet()
 
-    def test_protocolOnce(self) -> None:
+    def test_protocolStopsOnce(self) -> None:
         """
-        The protocol is started once and stopped once, however often the port is stopped, and may be used again.
+        The protocol is started once and stopped once, however often the port is stopped. It can be used again.
         """
         for _ in range(2):
             port = self.listen()
@@ -496,13 +356,12 @@ class StopTests(PortCase):
                 self.successResultOf(port.stopListening())
                 self.assertEqual((self.protocol.running, self.protocol.transport), (0, None))
 
-    def test_byTheProtocol(self) -> None:
+    def test_protocolStopsThePort(self) -> None:
         """
-        A protocol may stop its port while it receives a datagram: what waited then is served first, and all is well,
-        even if it does so every time.
+        A protocol may stop its port in C{datagramReceived}, at every datagram. Waiting datagrams are served first.
         """
 
-        class Last(Upper):
+        class Last(UpperDatagrams):
             def datagramReceived(self, datagram: bytes, addr: Any) -> None:
                 super().datagramReceived(datagram, addr)
                 self.transport.stopListening()
@@ -517,9 +376,9 @@ class StopTests(PortCase):
         self.assertEqual((events, port.fileno(), self.protocol.running), ([], -1, 0))
         self.assertQuiet()
 
-    def test_byTheReactor(self) -> None:
+    def test_reactorDisconnectsTheReader(self) -> None:
         """
-        A reactor that lets go of all its readers stops the port.
+        C{connectionLost} from a reactor that stops also stops the port.
         """
         port = self.listen()
         for reader in self.reactor.removeAll():
@@ -528,7 +387,7 @@ class StopTests(PortCase):
 
     def test_nothingLeft(self) -> None:
         """
-        A hundred starts and stops, each with a datagram, leave no descriptor and nothing in the reactor (T29).
+        A hundred starts and stops leave no descriptor and nothing in the reactor (T29).
         """
         before = descriptors()
         for _ in range(100):

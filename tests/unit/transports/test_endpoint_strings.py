@@ -42,7 +42,7 @@ class StringsTests(LoopCase):
     Any server of Twisted uses the fast transports by its endpoint string.
     """
 
-    def serve(self, words: str) -> Any:
+    def serve(self, string: str) -> Any:
         """
         Listen at an endpoint string.
 
@@ -57,7 +57,7 @@ class StringsTests(LoopCase):
                 self.protocols.append(EchoProtocol())
                 return self.protocols[-1]  # type: ignore[no-any-return]
 
-        port: Any = self.successResultOf(serverFromString(self.reactor, words).listen(EchoFactory()))
+        port: Any = self.successResultOf(serverFromString(self.reactor, string).listen(EchoFactory()))
         self.addCleanup(port.stopListening)
         return port
 
@@ -101,17 +101,17 @@ class StringsTests(LoopCase):
         """
         C{fastunix:} makes a file with the given mode.
         """
-        for mode, words in ((0o666, ""), (0o660, ":mode=660")):
+        for mode, string in ((0o666, ""), (0o660, ":mode=660")):
             path = str(self.folder / f"{mode:o}")
-            self.assertServed(self.serve(f"fastunix:{path}{words}"))
+            self.assertServed(self.serve(f"fastunix:{path}{string}"))
             self.assertEqual(stat.S_IMODE(Path(path).stat().st_mode), mode)
 
     def test_wrong(self) -> None:
         """
         An invalid string is refused.
         """
-        for words in ("fasttcp:port", "fasttcp:70000", "fasttcp:8007:interface=here", f"fastunix:{'x' * 200}"):
-            self.assertRaises(ValueError, serverFromString, self.reactor, words)
+        for string in ("fasttcp:port", "fasttcp:70000", "fasttcp:8007:interface=here", f"fastunix:{'x' * 200}"):
+            self.assertRaises(ValueError, serverFromString, self.reactor, string)
         self.assertRaises(TypeError, serverFromString, self.reactor, "fasttcp:8007:colour=red")
         missing = serverFromString(self.reactor, f"fastunix:{os.fspath(self.folder)}/not/there")
         self.failureResultOf(missing.listen(Factory()), OpenError)

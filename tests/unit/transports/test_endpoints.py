@@ -156,9 +156,9 @@ class ListenTests(LoopCase):
         self.keep(taken)
         binding = InetBinding(TCP, taken.socket.getsockname()[1])
         endpoint = StreamEndpoint(self.reactor, binding)
-        said = f"{binding}: Address already in use"
-        self.assertEqual(str(self.failureResultOf(endpoint.listen(factory()), OpenError).value), said)
-        self.assertEqual(str(self.assertRaises(OpenError, endpoint.open)), said)
+        error = f"{binding}: Address already in use"
+        self.assertEqual(str(self.failureResultOf(endpoint.listen(factory()), OpenError).value), error)
+        self.assertEqual(str(self.assertRaises(OpenError, endpoint.open)), error)
 
     def test_wrongKind(self) -> None:
         """
@@ -190,7 +190,7 @@ class MemoryTests(SynchronousTestCase):
 
     def test_stream(self) -> None:
         """
-        It is told all that the binding says, and to let many connections wait.
+        It gets all values of the binding, and a backlog for many connections.
         """
         reactor, served = DatagramMemoryReactor(), factory()
         before = descriptors()
@@ -250,7 +250,7 @@ class SystemdTests(LoopCase):
 
     def test_several(self) -> None:
         """
-        One endpoint is one port: of several sockets under a name none is listened on, and that is said.
+        An endpoint is one port: if several sockets have its name, it raises and listens on none.
         """
         passed = [self.keep(openSockets(InetBinding(TCP, 0))[0]).socket.fileno() for _ in range(2)]
         command = [sys.executable, "-c", MANAGER, HEIR, *map(str, passed)]

@@ -16,8 +16,7 @@ from zope.interface.verify import verifyObject
 
 from sockservices.transports.poll_group import PollGroup
 from tests.support.loop import LoopCase, descriptors
-from tests.unit.transports.test_connection import ConnectionCase, HalfNoting, Noting
-from tests.unit.transports.test_stream_port import Upper
+from tests.support.stream_ports import ConnectionCase, HalfCloseRecorder, StreamRecorder, UpperStream
 
 
 class Member:
@@ -475,18 +474,18 @@ class PortTests(ConnectionCase):
         SystemExit in one protocol ends no other connection.
         """
 
-        def received(protocol: Noting, data: bytes) -> None:
+        def received(protocol: StreamRecorder, data: bytes) -> None:
             if data == b"exit":
                 raise SystemExit(1)
-            Upper.dataReceived(protocol, data)
+            UpperStream.dataReceived(protocol, data)
 
         self.received = received
         port = self.listen()
         other, (client, protocol, _) = self.open(port)[0], self.open(port)
         client.sendall(b"exit")
         self.assertServed(other)
-        self.until(lambda: protocol.told)
-        self.assertEqual((protocol.told, len(self.flushLoggedErrors(SystemExit))), ([SystemExit], 1))
+        self.until(lambda: protocol.events)
+        self.assertEqual((protocol.events, len(self.flushLoggedErrors(SystemExit))), ([SystemExit], 1))
         self.assertServed(self.open(port)[0])
 
     def test_busyPeersAreFair(self) -> None:
@@ -496,7 +495,7 @@ class PortTests(ConnectionCase):
         port = self.listen()
         seldom = self.open(port)[0]
         busy = [self.open(port)[0] for _ in range(3)]
-        self.received = lambda protocol, data: None if data[:1] == b"\0" else Upper.dataReceived(protocol, data)
+        self.received = lambda protocol, data: None if data[:1] == b"\0" else UpperStream.dataReceived(protocol, data)
         calls: list[None] = []
         for client in busy:
             try:
@@ -530,12 +529,12 @@ class PortTests(ConnectionCase):
         """
         hole = os.open(os.devnull, os.O_RDONLY)
 
-        def received(protocol: Noting, data: bytes) -> None:
+        def received(protocol: StreamRecorder, data: bytes) -> None:
             transport: Any = protocol.transport
             transport.pauseProducing()
             os.close(hole)
             transport.resumeProducing()
-            self.received = Upper.dataReceived
+            self.received = UpperStream.dataReceived
             transport.write(data.upper())
 
         self.received = received
@@ -543,21 +542,21 @@ class PortTests(ConnectionCase):
         client, protocol, _ = self.open(port)
         port.stopListening()
         client.sendall(b"words")
-        self.assertEqual((self.hear(client, 5), protocol.told), (b"WORDS", []))
+        self.assertEqual((self.hear(client, 5), protocol.events), (b"WORDS", []))
         self.turn(3)
-        self.assertEqual(protocol.told, [])
+        self.assertEqual(protocol.events, [])
         self.assertServed(client)
 
     def test_halfClosedUnread(self) -> None:
         """
         A half-closed connection gets no repeated event, and can be closed.
         """
-        self.kind = HalfNoting
+        self.kind = HalfCloseRecorder
         client, protocol, transport = self.open()
         client.shutdown(socket.SHUT_WR)
-        self.until(lambda: protocol.told)
+        self.until(lambda: protocol.events)
         self.turn(5)
-        self.assertEqual(protocol.told, ["read"])
+        self.assertEqual(protocol.events, ["read"])
         transport.loseConnection()
         self.turn(2)
-        self.assertEqual(protocol.told, ["read", ConnectionDone])
+        self.assertEqual(protocol.events, ["read", ConnectionDone])

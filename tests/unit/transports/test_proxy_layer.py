@@ -24,7 +24,7 @@ from sockservices.transports.endpoints import StreamEndpoint
 from sockservices.transports.proxy_layer import ProxyLayer
 from tests.support.loop import LoopCase
 from tests.support.peer import HOST, PEER, StreamCase
-from tests.unit.transports.test_proxy_header import VALID
+from tests.support.proxy_headers import VALID
 
 HEADER = b"PROXY TCP4 192.0.2.99 192.0.2.2 1000 2000\r\n"
 CLIENT = IPv4Address("TCP", "192.0.2.99", 1000)

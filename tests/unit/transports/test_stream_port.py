@@ -7,178 +7,43 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.error import ConnectionDone, ConnectionLost
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Factory, Protocol, connectionDone
+from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from sockservices.conversation.transport import Transport
 from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
-from sockservices.transports.sockets import BoundSocket, openSockets
+from sockservices.transports.interfaces import IStreamTransport
 from sockservices.transports.stream_port import StreamPort
-from tests.support.loop import LoopCase, descriptors
+from tests.support.loop import descriptors
+from tests.support.stream_ports import StreamPortCase, UpperStream
 
 TCP, UDP, UNIX, UNIXGRAM = Transport
 
 
-class Upper(Protocol):
+class ServingTests(StreamPortCase):
     """
-    Answers in upper case, until its peer ends.
-    """
-
-    factory: Uppers
-
-    def connectionMade(self) -> None:
-        """
-        Note it.
-        """
-        self.factory.made.append(self)
-
-    def dataReceived(self, data: bytes) -> None:
-        """
-        Answer.
-        """
-        assert self.transport is not None
-        self.transport.write(data.upper())
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        Note it.
-        """
-        self.factory.lost.append(self)
-
-
-class Uppers(Factory):
-    """
-    Makes them, and keeps account.
-
-    @ivar build: what makes something else instead.
-    """
-
-    noisy = False
-    protocol: Any = Upper
-    build: Callable[[IAddress | None], Any] | None = None
-
-    def __init__(self) -> None:
-        self.addresses: list[Any] = []
-        self.made: list[Upper] = []
-        self.lost: list[Upper] = []
-        self.running = 0
-
-    def startFactory(self) -> None:
-        """
-        Note it.
-        """
-        self.running += 1
-
-    def stopFactory(self) -> None:
-        """
-        Note it.
-        """
-        self.running -= 1
-
-    def buildProtocol(self, addr: IAddress | None) -> Any:
-        """
-        Make one.
-        """
-        self.addresses.append(addr)
-        return (self.build or super().buildProtocol)(addr)
-
-
-class Faulty:
-    """
-    A listening socket on which accept(2) fails first, as often as it is told, and each time as it is told.
-    """
-
-    def __init__(self, listening: socket.socket, faults: list[int]) -> None:
-        self._listening = listening
-        self._faults = faults
-
-    def accept(self) -> Any:
-        """
-        Fail, or accept.
-        """
-        if self._faults:
-            number = self._faults.pop(0)
-            raise OSError(number, os.strerror(number))
-        return self._listening.accept()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._listening, name)
-
-
-class PortCase(LoopCase):
-    """
-    A test of a port.
-
-    @cvar plain: whether its connections have Twisted's own transports.
-    """
-
-    plain = False
-
-    def setUp(self) -> None:
-        """
-        Make a factory.
-        """
-        super().setUp()
-        self.factory = Uppers()
-        self.addCleanup(self.disconnect)
-
-    def disconnect(self) -> None:
-        """
-        Close all connections.
-        """
-        for protocol in self.factory.made:
-            if protocol not in self.factory.lost:
-                transport: Any = protocol.transport
-                transport.connectionLost(Failure(ConnectionDone()))
-
-    def listen(
-        self, binding: Binding | None = None, faults: list[int] | None = None, reactor: Any = None
-    ) -> StreamPort:
-        """
-        Listen, by default on any TCP port of 127.0.0.1.
-
-        @param faults: with what accept(2) shall fail first.
-        """
-        (opened,) = openSockets(binding or InetBinding(TCP, 0))
-        if faults is not None:
-            listening: Any = Faulty(opened.socket, faults)
-            opened = BoundSocket(listening, opened.path, opened.inode)
-        port = StreamPort(opened, self.factory, reactor or self.reactor, self.plain)
-        port.startListening()
-        self.addCleanup(port.stopListening)
-        return port
-
-    def assertServed(self, client: socket.socket) -> None:
-        """
-        A client gets an answer.
-        """
-        client.sendall(b"words")
-        self.assertEqual(self.hear(client, 5), b"WORDS")
-
-
-class ServingTests(PortCase):
-    """
-    What a port does on a good day.
+    Accepted connections.
     """
 
     def test_addresses(self) -> None:
         """
-        Over each kind of socket peers are served, and both ends have an address of that kind.
+        Peers are served over TCP on IPv4 and IPv6 and over Unix sockets, on both kinds of transport. Both addresses
+        have the right type.
         """
         bindings: list[tuple[Binding, type]] = [
             (InetBinding(TCP, 0), IPv4Address),
             (InetBinding(TCP, 0, "::1"), IPv6Address),
             (UnixBinding(UNIX, str(self.folder / "socket")), UNIXAddress),
         ]
-        for binding, kind in bindings:
+        for (binding, kind), self.plain in product(bindings, (False, True)):
             port = self.listen(binding)
             client = self.connect(port.getHost())
             self.assertServed(client)
@@ -189,10 +54,12 @@ class ServingTests(PortCase):
             if not isinstance(binding, UnixBinding):
                 self.assertEqual(self.factory.addresses[-1], transport.getPeer())
                 self.assertEqual(transport.getPeer().port, client.getsockname()[1])
+            self.assertEqual(IStreamTransport.providedBy(transport), not self.plain)
+            self.successResultOf(port.stopListening())
 
     def test_namedUnixPeer(self) -> None:
         """
-        A Unix client that has a name of its own is known by it.
+        The address of a Unix client that is bound to a path is this path.
         """
         port = self.listen(UnixBinding(UNIX, str(self.folder / "socket")))
         with socket.socket(socket.AF_UNIX) as client:
@@ -206,23 +73,23 @@ class ServingTests(PortCase):
 
     def test_abstractHost(self) -> None:
         """
-        A name in the abstract namespace is told with its leading NUL, as Twisted does.
+        An abstract address begins with a NUL byte, as in Twisted.
         """
         name = f"sockservices-tests-{os.getpid()}"
         self.assertEqual(self.listen(UnixBinding(UNIX, f"@{name}")).getHost(), UNIXAddress(b"\0" + name.encode()))
 
     def test_noDelay(self) -> None:
         """
-        TCP connections send each answer at once.
+        TCP connections have TCP_NODELAY.
         """
         self.connect(self.listen().getHost())
         self.until(lambda: self.factory.made)
         transport: Any = self.factory.made[0].transport
         self.assertTrue(transport.getTcpNoDelay())
 
-    def test_fewATurn(self) -> None:
+    def test_acceptsPerTurn(self) -> None:
         """
-        Of a flood of connections, one turn of the reactor accepts 64: what is open already has its turn, too.
+        At most 64 connections are accepted in one turn of the reactor.
         """
         port = self.listen()
         for _ in range(100):
@@ -234,27 +101,27 @@ class ServingTests(PortCase):
 
     def test_passedDescriptors(self) -> None:
         """
-        The descriptors that a Unix peer passes along are not even received, nor told of in the log, and what it says is
-        answered.
+        Descriptors from a Unix peer are neither kept nor logged, and its data is answered.
         """
-        client = self.connect(self.listen(UnixBinding(UNIX, str(self.folder / "socket"))).getHost())
-        self.assertServed(client)
-        before = descriptors()
-        with capturedLogs() as events:
-            for _ in range(8):
-                socket.send_fds(client, [b"words"], [client.fileno()] * 64)
-                self.assertEqual(self.hear(client, 5), b"WORDS")
-        self.assertEqual((descriptors(), events), (before, []))
+        for self.plain in (False, True):
+            client = self.connect(self.listen(UnixBinding(UNIX, str(self.folder / f"{self.plain}"))).getHost())
+            self.assertServed(client)
+            before = descriptors()
+            with capturedLogs() as events:
+                for _ in range(8):
+                    socket.send_fds(client, [b"words"], [client.fileno()] * 64)
+                    self.assertEqual(self.hear(client, 5), b"WORDS")
+            self.assertEqual((descriptors(), events), (before, []))
 
 
-class StopTests(PortCase):
+class StopTests(StreamPortCase):
     """
-    What becomes of it all when a port stops.
+    C{stopListening}.
     """
 
-    def test_waitingAreServed(self) -> None:
+    def test_waitingConnectionsAreAccepted(self) -> None:
         """
-        Who was waiting to be accepted is accepted, and answered: were the socket just closed, they would be reset.
+        Connections in the accept queue are accepted and served: closing the socket would reset them.
         """
         for count in (10, 100):
             port = self.listen()
@@ -263,9 +130,9 @@ class StopTests(PortCase):
             for client in clients:
                 self.assertServed(client)
 
-    def test_deaf(self) -> None:
+    def test_stoppedPort(self) -> None:
         """
-        After that nobody is accepted any more, the socket is closed, and a Unix socket's file is gone.
+        After a stop the socket is closed, connections are refused and the file of a Unix socket is removed.
         """
         for binding in (InetBinding(TCP, 0), UnixBinding(UNIX, str(self.folder / "socket"))):
             port = self.listen(binding)
@@ -276,9 +143,9 @@ class StopTests(PortCase):
         self.assertEqual(list(self.folder.iterdir()), [])
         self.assertQuiet()
 
-    def test_connectionsGoOn(self) -> None:
+    def test_connectionsContinue(self) -> None:
         """
-        Connections outlive the port.
+        Open connections continue after a stop.
         """
         port = self.listen()
         client = self.connect(port.getHost())
@@ -286,7 +153,7 @@ class StopTests(PortCase):
         port.stopListening()
         self.assertServed(client)
 
-    def test_factoryOnce(self) -> None:
+    def test_factoryStopsOnce(self) -> None:
         """
         The factory is started once and stopped once, however often the port is stopped.
         """
@@ -296,18 +163,18 @@ class StopTests(PortCase):
             self.successResultOf(port.stopListening())
             self.assertEqual(self.factory.running, 0)
 
-    def test_byTheReactor(self) -> None:
+    def test_reactorDisconnectsTheReader(self) -> None:
         """
-        A reactor that lets go of all its readers stops the port.
+        C{connectionLost} from a reactor that stops also stops the port.
         """
         port = self.listen()
         for reader in self.reactor.removeAll():
             reader.connectionLost(Failure(ConnectionLost()))
         self.assertEqual((port.fileno(), self.factory.running), (-1, 0))
 
-    def test_byTheFactory(self) -> None:
+    def test_factoryStopsThePort(self) -> None:
         """
-        A factory may stop its port on a connection: that one is served, and so are those that wait.
+        A factory may stop its port in C{buildProtocol}. This connection and the waiting ones are served.
         """
         port = self.listen()
 
@@ -324,7 +191,7 @@ class StopTests(PortCase):
 
     def test_nothingLeft(self) -> None:
         """
-        A hundred starts and stops, each with a connection, leave no descriptor and nothing in the reactor (T29).
+        A hundred starts and stops leave no descriptor and nothing in the reactor (T29).
         """
         before = descriptors()
         for _ in range(100):
@@ -338,27 +205,27 @@ class StopTests(PortCase):
         self.assertEqual(descriptors(), before)
 
 
-class ExhaustedTests(PortCase):
+class ExhaustedTests(StreamPortCase):
     """
-    No descriptor or no memory for another connection: it waits, and so does the port.
+    accept(2) fails for want of descriptors or memory.
     """
 
     def setUp(self) -> None:
         """
-        Make a reactor whose time goes by when the test says so.
+        Make a reactor with a clock.
         """
         super().setUp()
         self.clock = MemoryReactorClock()
 
     def reading(self, port: StreamPort) -> bool:
         """
-        Whether the reactor would ask the port to accept.
+        Whether the port accepts.
         """
         return port in self.clock.getReaders()
 
-    def test_pauses(self) -> None:
+    def test_acceptPauses(self) -> None:
         """
-        It pauses for a tenth of a second, instead of being asked again and again; then those who wait are served.
+        The port pauses for 0.1 s, without a busy loop. Then waiting connections are served.
         """
         for count, number in enumerate((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM), 1):
             port = self.listen(faults=[number], reactor=self.clock)
@@ -372,9 +239,9 @@ class ExhaustedTests(PortCase):
             port.doRead()
             self.assertEqual(len(self.factory.made), count)
 
-    def test_saidOnce(self) -> None:
+    def test_oneLogLine(self) -> None:
         """
-        However often that happens, the log has one line in ten seconds, which names port and cause.
+        One line in ten seconds is logged. It has the port and the cause.
         """
         port = self.listen(faults=[errno.EMFILE] * 300, reactor=self.clock)
         host = port.getHost()
@@ -392,8 +259,7 @@ class ExhaustedTests(PortCase):
 
     def test_stopsWhilePaused(self) -> None:
         """
-        A port may be stopped while it pauses, or find at its last look that there is still nothing to be had: no timer
-        stays behind.
+        A paused port can be stopped, also when the last accept(2) fails again. No timer remains.
         """
         for faults in ([errno.EMFILE], [errno.EMFILE] * 2):
             port = self.listen(faults=faults, reactor=self.clock)
@@ -403,9 +269,9 @@ class ExhaustedTests(PortCase):
             self.clock.advance(1)
             self.assertFalse(self.reading(port))
 
-    def test_reallyExhausted(self) -> None:
+    def test_waitingConnectionIsServedAfterThePause(self) -> None:
         """
-        With real descriptors used up, a real reactor neither spins nor loses who waits.
+        A real reactor neither spins nor loses the waiting connection.
         """
         port = self.listen(faults=[errno.EMFILE])
         client = self.connect(port.getHost())
@@ -415,14 +281,14 @@ class ExhaustedTests(PortCase):
         self.assertServed(client)
 
 
-class FaultTests(PortCase):
+class FaultTests(StreamPortCase):
     """
-    What goes wrong with one connection is no other's trouble.
+    Errors of one connection do not affect others.
     """
 
-    def test_lostWhileItWaited(self) -> None:
+    def test_connectionLostInTheQueue(self) -> None:
         """
-        Connections that were lost in the queue, or forbidden by a firewall, are passed over in the same turn.
+        Connections that were lost in the accept queue, or rejected by a firewall, are skipped in the same turn.
         """
         faults = [errno.ECONNABORTED, errno.EPERM, errno.EPROTO, errno.ENETUNREACH, errno.EINTR]
         port = self.listen(faults=faults)
@@ -432,9 +298,9 @@ class FaultTests(PortCase):
         self.assertEqual((len(self.factory.made), events), (1, []))
         self.assertServed(client)
 
-    def test_alwaysFaulty(self) -> None:
+    def test_persistentAcceptErrors(self) -> None:
         """
-        A socket that never accepts does not keep the reactor from its other work.
+        Persistent errors of accept(2) do not block the reactor.
         """
         faults = [errno.ECONNABORTED] * 1000
         self.connect(self.listen(faults=faults).getHost())
@@ -443,7 +309,7 @@ class FaultTests(PortCase):
 
     def refuse(self, port: StreamPort) -> list[str]:
         """
-        Have a connection fail, and the next one served.
+        Fail one connection, and serve the next one.
 
         @return: what the log said.
         """
@@ -458,7 +324,7 @@ class FaultTests(PortCase):
 
     def test_noProtocol(self) -> None:
         """
-        A factory that wants no protocol for a connection has it closed, without a word.
+        The connection is closed, and nothing is logged, if the factory returns L{None}.
         """
         port = self.listen()
         self.factory.build = lambda addr: None
@@ -466,7 +332,7 @@ class FaultTests(PortCase):
 
     def test_buildProtocolRaises(self) -> None:
         """
-        A factory that raises has the connection closed, and the log says in one line what was raised.
+        The connection is closed, and one line is logged, if the factory raises.
         """
         port = self.listen()
 
@@ -474,57 +340,26 @@ class FaultTests(PortCase):
             raise ZeroDivisionError("on\npurpose")
 
         self.factory.build = broken
-        (said,) = self.refuse(port)
+        (logged,) = self.refuse(port)
         self.assertRegex(
-            said,
+            logged,
             r"^a connection to 127\.0\.0\.1:\d+ failed: ZeroDivisionError.*purpose.* at \S+:\d+ \(at most one such",
         )
 
     def test_makeConnectionRaises(self) -> None:
         """
-        A protocol that raises when it is connected is reset: it would stay open for ever.
+        The connection is reset, and one line is logged, if C{connectionMade} raises, on both kinds of transport.
         """
 
-        class Broken(Upper):
+        class Broken(UpperStream):
             def connectionMade(self) -> None:
                 raise ZeroDivisionError("on purpose")
 
         self.factory.protocol = Broken
-        client = self.connect(self.listen().getHost())
-        before = descriptors()
-        with capturedLogs() as events:
-            self.assertRaises(ConnectionResetError, self.hear, client)
-        self.assertIn("ZeroDivisionError", formatEvent(events[0]))
-        self.assertEqual((len(events), len(self.factory.lost), descriptors()), (1, 1, before))
-
-
-class PlainServingTests(ServingTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
-
-
-class PlainStopTests(StopTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
-
-
-class PlainExhaustedTests(ExhaustedTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
-
-
-class PlainFaultTests(FaultTests):
-    """
-    The same with Twisted's own transports.
-    """
-
-    plain = True
+        for count, self.plain in enumerate((False, True), 1):
+            client = self.connect(self.listen().getHost())
+            before = descriptors()
+            with capturedLogs() as events:
+                self.assertRaises(ConnectionResetError, self.hear, client)
+            self.assertIn("ZeroDivisionError", formatEvent(events[0]))
+            self.assertEqual((len(events), len(self.factory.lost), descriptors()), (1, count, before))

@@ -18,7 +18,7 @@ from tests.support.loop import LoopCase
 
 def connection(connected: socket.socket, reactor: Any) -> Any:
     """
-    Twisted's transport over a connected socket.
+    A transport of Twisted's over a connected socket.
     """
     port: Any = None
     return Server(connected, Protocol(), ("", 0), port, 1, reactor)
@@ -26,12 +26,12 @@ def connection(connected: socket.socket, reactor: Any) -> Any:
 
 class BufferTests(SynchronousTestCase):
     """
-    What is still in user space.
+    User-space buffers.
     """
 
     def test_closedSocket(self) -> None:
         """
-        Once the socket is closed, only what is buffered counts.
+        Only buffered bytes count when the socket is closed.
         """
         near, far = socket.socketpair()
         self.addCleanup(far.close)
@@ -42,7 +42,7 @@ class BufferTests(SynchronousTestCase):
 
     def test_allOfTwistedsBuffers(self) -> None:
         """
-        What was just written counts, and of what is being sent only what is left.
+        Data in both buffers of Twisted's transport counts, without the part that was sent.
         """
         near, far = socket.socketpair()
         self.addCleanup(near.close)
@@ -57,12 +57,12 @@ class BufferTests(SynchronousTestCase):
 
 class KernelTests(LoopCase):
     """
-    What is in the kernel, by the socket's own word.
+    Bytes in the kernel (SIOCOUTQ).
     """
 
     def transport(self, server: socket.socket) -> Any:
         """
-        A transport that ends with the test.
+        A transport that is disconnected after the test.
         """
         server.setblocking(False)
         transport = connection(self.keep(server), self.reactor)
@@ -72,15 +72,15 @@ class KernelTests(LoopCase):
 
     def pair(self) -> tuple[socket.socket, socket.socket]:
         """
-        The two ends of a TCP connection.
+        Two ends of a TCP connection.
         """
         with socket.create_server(("127.0.0.1", 0)) as listener:
             client = self.connect(listener.getsockname())
             return listener.accept()[0], client
 
-    def test_tcpWhatThePeersHostHas(self) -> None:
+    def test_tcpUnreadBytesAreAcked(self) -> None:
         """
-        Bytes that lie unread at the peer's host have arrived.
+        Bytes that the peer's kernel has acknowledged do not count, although the peer has not read them.
         """
         server, client = self.pair()
         transport = self.transport(server)
@@ -88,9 +88,9 @@ class KernelTests(LoopCase):
         self.until(lambda: unackedBytes(transport) == 0)
         self.assertEqual(self.hear(client, 5), b"words")
 
-    def test_tcpWhatThePeersHostHasNoRoomFor(self) -> None:
+    def test_tcpUnackedBytesCount(self) -> None:
         """
-        Bytes that the peer's host does not take stay, until the peer reads.
+        Bytes beyond the peer's receive window count until the peer reads.
         """
         server, client = self.pair()
         server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
@@ -105,9 +105,9 @@ class KernelTests(LoopCase):
         self.assertEqual(len(self.hear(client, size)), size)
         self.until(lambda: unackedBytes(transport) == 0)
 
-    def test_unixWhatThePeerHasNotRead(self) -> None:
+    def test_unixUnreadBytesCount(self) -> None:
         """
-        On a Unix socket what is unread has not arrived, and when it is read it has.
+        On a Unix socket bytes count until the peer reads them.
         """
         server, client = socket.socketpair()
         self.keep(client)
