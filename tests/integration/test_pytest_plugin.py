@@ -121,6 +121,27 @@ def test_eachTestLeavesNothing(pytester: pytest.Pytester, run: Run) -> None:
     assert (pytester.path / "witness").read_text() == "(1, True, False)"
 
 
+def test_keepsNoServers(pytester: pytest.Pytester, run: Run) -> None:
+    """
+    The plugin keeps nothing of a test that is over.
+    """
+    pytester.makepyfile(
+        """
+        import gc, weakref
+
+        references = []
+
+        def test_server(sockservice):
+            references.append(weakref.ref(sockservice))
+
+        def test_forgotten():
+            gc.collect()
+            assert references[0]() is None
+        """
+    )
+    run().assert_outcomes(passed=2)
+
+
 def test_report(pytester: pytest.Pytester, run: Run) -> None:
     """
     The log of its servers stands in the report of a test that fails, and in no other; what others log does not. It is

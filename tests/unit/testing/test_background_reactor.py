@@ -4,7 +4,9 @@ Tests for L{sockservices.testing.background_reactor}.
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, fail, succeed
@@ -16,6 +18,25 @@ from twisted.trial.unittest import SynchronousTestCase
 from sockservices.testing.background_reactor import KINDS, BackgroundReactor
 from tests.support.interpreter import runFresh
 from tests.support.loop import descriptors
+
+
+class Meeting:
+    """
+    The kinds of reactors. Each thread that asks for them waits a moment for a second one that does.
+
+    @ivar iterations: how many threads have asked.
+    """
+
+    def __init__(self, kinds: Iterable[tuple[str, str]]) -> None:
+        self._kinds = kinds
+        self._both = threading.Barrier(2)
+        self.iterations = 0
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        self.iterations += 1
+        with contextlib.suppress(threading.BrokenBarrierError):
+            self._both.wait(0.2)
+        return iter(self._kinds)
 
 
 class BackgroundReactorTests(SynchronousTestCase):
@@ -59,6 +80,20 @@ class BackgroundReactorTests(SynchronousTestCase):
             thread.join()
         self.assertEqual(len(seen), 1)
         self.assertEqual([thread.name for thread in threading.enumerate()].count("sockservices"), 1)
+
+    def test_startedOnce(self) -> None:
+        """
+        While a thread starts the reactor, others wait.
+        """
+        kinds = Meeting(KINDS)
+        self.background = BackgroundReactor(kinds)
+        self.addCleanup(self.background.stop)
+        threads = [threading.Thread(target=self.background.start) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(kinds.iterations, 1)
 
     def test_waitsForDeferreds(self) -> None:
         """

@@ -191,6 +191,9 @@ class ServersTests(SynchronousTestCase):
             with self.assertRaises(ConnectionRefusedError):
                 talk(server.address)
         self.assertIn("upper listening", self.sockservice.log())
+        self.background.stop()
+        self.assertIn("upper listening", self.sockservice.log())
+        self.assertIsNone(self.background.reactor, "started again")
 
     def test_startsNothingUnasked(self) -> None:
         """

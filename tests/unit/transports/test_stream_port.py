@@ -113,6 +113,49 @@ class Faulty:
         return getattr(self._listening, name)
 
 
+class Interrupted(Faulty):
+    """
+    A listening socket on which accept(2) is interrupted by Ctrl-C.
+    """
+
+    def accept(self) -> Any:
+        """
+        Raise.
+        """
+        raise KeyboardInterrupt
+
+
+class Optionless(Faulty):
+    """
+    A listening socket whose connections take no option.
+    """
+
+    def accept(self) -> Any:
+        """
+        Accept.
+        """
+        connection, name = super().accept()
+        return WithoutOptions(connection), name
+
+
+class WithoutOptions:
+    """
+    A connection that takes no option.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def setsockopt(self, *option: Any) -> None:
+        """
+        Fail.
+        """
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
 class PortCase(LoopCase):
     """
     A test of a port.
@@ -479,6 +522,35 @@ class FaultTests(PortCase):
             said,
             r"^a connection to 127\.0\.0\.1:\d+ failed: ZeroDivisionError.*purpose.* at \S+:\d+ \(at most one such",
         )
+
+    def adopt(self, listening: Any) -> StreamPort:
+        """
+        Accept from a listening socket.
+        """
+        port = StreamPort(BoundSocket(listening), self.factory, self.reactor, self.plain)
+        port.startListening()
+        self.addCleanup(port.stopListening)
+        return port
+
+    def test_noTransport(self) -> None:
+        """
+        A protocol for which no transport can be made loses its connection.
+        """
+        (opened,) = openSockets(InetBinding(TCP, 0))
+        client = self.connect(self.adopt(Optionless(opened.socket, [])).getHost())
+        with capturedLogs() as events:
+            self.assertEqual(self.hear(client), b"")
+        self.assertIn("Invalid argument", str(formatEvent(events[0])))
+        self.assertEqual((self.factory.made, len(self.factory.lost)), ([], 1))
+
+    def test_lastReadRaises(self) -> None:
+        """
+        A port whose last read raises is closed.
+        """
+        (opened,) = openSockets(InetBinding(TCP, 0))
+        port = self.adopt(Interrupted(opened.socket, []))
+        self.assertRaises(KeyboardInterrupt, port.stopListening)
+        self.assertEqual((port.fileno(), self.factory.running), (-1, 0))
 
     def test_makeConnectionRaises(self) -> None:
         """
