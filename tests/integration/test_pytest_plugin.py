@@ -122,6 +122,27 @@ def test_teardownFreesEverything(pytester: pytest.Pytester, run: Run) -> None:
     assert (pytester.path / "state").read_text() == "(1, True, False)"
 
 
+def test_keepsNoServers(pytester: pytest.Pytester, run: Run) -> None:
+    """
+    The plugin keeps nothing of a test that is over.
+    """
+    pytester.makepyfile(
+        """
+        import gc, weakref
+
+        references = []
+
+        def test_server(sockservice):
+            references.append(weakref.ref(sockservice))
+
+        def test_forgotten():
+            gc.collect()
+            assert references[0]() is None
+        """
+    )
+    run().assert_outcomes(passed=2)
+
+
 def test_reportOfFailedTest(pytester: pytest.Pytester, run: Run) -> None:
     """
     The report of a failed test, set-up or teardown has the log of the test's servers, and no lines of other code.

@@ -55,6 +55,7 @@ def test_maxConnections(limit: Any, most: int) -> None:
     ("limit", "hosts", "most"),
     [
         ({}, ["192.0.2.1"], 64),
+        ({}, SAME_V6, 64),
         ({}, LOOPBACK, 200),
         ({}, [None], 200),
         ({"maxPerSource": 5}, SAME_V4, 5),

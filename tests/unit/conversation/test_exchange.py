@@ -227,6 +227,29 @@ class PhaseTests(SynchronousTestCase):
         exchange.check(101.0, 0, False)
         self.assertEqual(exchange.phase, Phase.CLOSED)
 
+    def test_lingeringWithUnackedOutput(self) -> None:
+        """
+        The linger is not longer for output that the peer has not acknowledged.
+        """
+        exchange = stream(Greet)
+        exchange.open(Conversation())
+        exchange.finSent(100.0)
+        exchange.check(100.5, 9, False)
+        self.assertEqual((exchange.phase, exchange.nextCheck), (Phase.LINGERING, 101.0))
+
+    def test_trackProgress(self) -> None:
+        """
+        Output that was never acknowledged is no progress: the stall timeout counts from the time when tracking begins.
+        """
+        exchange = stream(Echo, stallTimeout=30.0)
+        exchange.open(Conversation())
+        exchange.receive(bytes(2000), 100.0)
+        exchange.trackProgress(100.0, lambda: 2000)
+        exchange.check(101.0, 2000, True)
+        self.assertIs(exchange.phase, Phase.OPEN)
+        exchange.check(130.0, 2000, True)
+        self.assertIs(exchange.outcome, Outcome.STALLED)
+
     def test_noWayBack(self) -> None:
         """
         Once it is ending, nothing but an abort changes the outcome.

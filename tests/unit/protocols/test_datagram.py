@@ -7,6 +7,8 @@ from __future__ import annotations
 import errno
 import json
 import os
+import socket
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
@@ -325,6 +327,19 @@ class RefusalTests(DatagramCase):
         other.datagramReceived(b"", ("127.0.0.2", 8007))
         self.assertEqual(self.outcomes, [Outcome.OWN_PORT, Outcome.OWN_PORT, Outcome.DONE])
         self.assertEqual((len(transport.written), list(self.census.udpPorts)), (1, [8019]))
+
+    def test_ownUnixSockets(self) -> None:
+        """
+        The socket file of a listener counts as the server's own until the listener stops.
+        """
+        path = self.mktemp()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bound:
+            bound.bind(path)
+        status = Path(path).stat()
+        protocol, _ = self.listen(Echo, UNIXAddress(path.encode()))
+        self.assertEqual(self.census.unixSockets, {(status.st_dev, status.st_ino)})
+        protocol.doStop()
+        self.assertEqual(self.census.unixSockets, set())
 
     def test_unixPeerWithoutAnAddress(self) -> None:
         """

@@ -36,6 +36,7 @@ from sockservices.responders import (
 )
 from sockservices.responders.chargen import PATTERN
 from sockservices.responders.quote import QUOTES
+from sockservices.transports.interfaces import IStreamTransport
 from tests.support.peer import HOST, PEER, LogCase, Peer, StreamCase, fixedEnvironment
 
 #: The maximum number of bytes in user-space buffers for one peer.
@@ -111,6 +112,33 @@ def faulty(where: str) -> type[Faulty]:
     A responder class that raises in this place.
     """
     return type("FaultyResponder", (Faulty,), {"where": where})
+
+
+@implementer(IStreamTransport)
+class UnackedTransport(StringTransport):
+    """
+    A transport without half-close, whose kernel has taken all output, and whose peer acknowledges none.
+    """
+
+    identifying = halfCloses = False
+
+    def loseWriteConnection(self) -> None:
+        """
+        A protocol does not call this without half-close.
+        """
+        raise NotImplementedError
+
+    def userspaceBytes(self) -> int:
+        """
+        Nothing is pending in this process.
+        """
+        return 0
+
+    def unackedBytes(self) -> int:
+        """
+        All output is pending in the kernel.
+        """
+        return len(self.value())
 
 
 class ConversationTests(StreamCase):
@@ -301,7 +329,7 @@ class FirstMessageTests(StreamCase):
         self.assertTrue(peer.sawEnd)
         peer.say(b"1")
         peer.end()
-        self.assertEqual((peer.read(), self.outcomes), (b"", [Outcome.TIMED_OUT]))
+        self.assertEqual((peer.read(), peer.sawReset, self.outcomes), (b"", False, [Outcome.TIMED_OUT]))
 
     def test_firstByteEndsTheDeadline(self) -> None:
         """
@@ -497,6 +525,30 @@ class BackPressureTests(StreamCase):
             peer.say(bytes(2000))
         self.wait(62)
         self.assertEqual([peer.sawReset for peer in peers], [True, True])
+
+    def test_stalledLater(self) -> None:
+        """
+        A peer that has taken every reply so far is reset when it stops reading.
+        """
+        peer = self.peer(Echo, room=1000, stallTimeout=30.0, idleTimeout=0)
+        peer.say(b"taken")
+        peer.read()
+        self.wait(10)
+        peer.say(bytes(2000))
+        self.wait(34)
+        self.assertEqual(self.outcomes, [Outcome.STALLED])
+
+    def test_stalledWithoutHalfClose(self) -> None:
+        """
+        The stall timeout counts from the close, although the transport cannot half-close and the kernel has all output.
+        """
+        protocol, transport = self.connect(Greet, UnackedTransport(HOST, PEER), stallTimeout=1.0)
+        self.wait(0.875)
+        self.assertFalse(transport.disconnected)
+        self.wait(0.375)
+        self.assertTrue(transport.disconnected)
+        protocol.connectionLost(Failure(ConnectionAborted()))
+        self.assertEqual(self.outcomes, [Outcome.STALLED])
 
     def test_stalledWhilePaused(self) -> None:
         """

@@ -63,6 +63,19 @@ class TimerTests(SynchronousTestCase):
         self.assertEqual(1, len(calledAt))
         self.assertGreaterEqual(calledAt[0], start + min(delays))
 
+    def test_roundedTime(self) -> None:
+        """
+        The call gets no time before the one asked for, although the clock's sum is rounded down.
+        """
+        self.clock.advance(2.0**-53)
+        at = 1 + 2.0**-52
+        self.timer.by(at)
+        (call,) = self.clock.getDelayedCalls()
+        self.assertLess(call.getTime(), at)
+        self.clock.rightNow = call.getTime()
+        self.clock.advance(0)
+        self.assertEqual([at], self.fired)
+
     def test_mayBeSetAgainWhenItFires(self) -> None:
         """
         The callback may set the timer again.
@@ -85,7 +98,8 @@ class TimerTests(SynchronousTestCase):
         timer, reference = Timer(self.clock, called), weakref.ref(called)
         timer.by(1)
         timer.cancel()
-        timer.by(2)
+        for at in (2, 0.5):
+            timer.by(at)
         del called
         gc.collect()
         self.assertEqual([], self.clock.getDelayedCalls())

@@ -38,6 +38,7 @@ ASKED: list[tuple[str, list[tuple[str, Binding | str]]]] = [
         ],
     ),
     ("--proto tcp --service echo", [("echo", InetBinding(TCP, 8007))]),
+    ("--service echo --interface [::1]", [("echo", InetBinding(TCP, 8007, "::1"))]),
     ("--proto udp --service echo", [("echo", InetBinding(UDP, 8007))]),
     (
         "--proto all --service time=0",

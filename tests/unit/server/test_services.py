@@ -9,13 +9,16 @@ import socket
 from typing import Any
 
 from twisted.application.service import IService, MultiService
+from twisted.internet.address import IPv4Address
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.endpoints import TCP4ServerEndpoint
-from twisted.internet.error import CannotListenError
+from twisted.internet.error import CannotListenError, ConnectionDone
 from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.internet.selectreactor import SelectReactor
+from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import capturedLogs, formatEvent
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
@@ -24,6 +27,7 @@ from sockservices.conversation.transport import Transport
 from sockservices.responders import Echo, Hello, Welcome
 from sockservices.server.listener import ListenerService
 from sockservices.testing import DatagramMemoryReactor
+from sockservices.testing.memory import MemoryPort
 from sockservices.transports.bindings import InetBinding, parse
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 from sockservices.transports.sockets import OpenError, openSockets
@@ -56,6 +60,19 @@ class EndpointTests(SynchronousTestCase):
         Start a service for connections.
         """
         return self.start(streamService(endpoint, Echo, reactor=self.reactor))
+
+    def test_lastSummary(self) -> None:
+        """
+        A service that stops logs the summary of its last conversations, and leaves no timer.
+        """
+        service = streamService("tcp:7", Echo, reactor=self.reactor, policy=Policy(maxConnections=0, maxRate=1))
+        factory = self.start(service)
+        for _ in range(4):
+            factory.buildProtocol(IPv4Address("TCP", "192.0.2.7", 40000))
+        with capturedLogs() as events:
+            self.successResultOf(service.stopService())
+        self.assertIn("1 refused", "".join(str(formatEvent(event)) for event in events))
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def datagram(self, endpoint: Any) -> Any:
         """
@@ -163,6 +180,18 @@ class PendingEndpoint:
         return self._listening
 
 
+class FailingPort(MemoryPort):
+    """
+    A port that fails to close.
+    """
+
+    def stopListening(self) -> None:
+        """
+        Fail.
+        """
+        raise ZeroDivisionError("on purpose")
+
+
 class FailingTests(LoopCase):
     """
     A listen that fails raises from each way to start a service.
@@ -209,6 +238,25 @@ class FailingTests(LoopCase):
         endpoint: Any = PendingEndpoint(fail(ZeroDivisionError("on purpose")))
         service = streamService(endpoint, Echo, reactor=self.reactor)
         self.assertRaises(ZeroDivisionError, service.startService)
+
+    def test_portThatFailsToClose(self) -> None:
+        """
+        A stop ends the conversations although the port fails to close. The failure comes through.
+        """
+        visits: list[Visit] = []
+        endpoint: Any = PendingEndpoint(succeed(FailingPort(IPv4Address("TCP", "127.0.0.1", 7))))
+        clock = MemoryReactorClock()
+        service = streamService(endpoint, Echo, reactor=clock, record=visits.append)
+        service.startService()
+        protocol = service._served.buildProtocol(None)
+        transport = StringTransport()
+        protocol.makeConnection(transport)
+        stopped = service.stopService()
+        clock.advance(1)
+        self.assertTrue(transport.disconnecting)
+        protocol.connectionLost(Failure(ConnectionDone()))
+        self.failureResultOf(stopped, ZeroDivisionError)
+        self.assertEqual([visit.outcome for visit in visits], [Outcome.DRAINED])
 
     def test_stopAfterAFailedStart(self) -> None:
         """

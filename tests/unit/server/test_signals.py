@@ -4,8 +4,8 @@ The command's actions on signals.
 
 from __future__ import annotations
 
-import os
 import signal
+import threading
 
 from sockservices.server.signals import Signals, blockedSignals
 from tests.support.loop import LoopCase
@@ -102,7 +102,8 @@ class SignalsTests(LogCase, LoopCase):
         Signals that are blocked take effect afterwards.
         """
         with blockedSignals():
-            os.kill(os.getpid(), signal.SIGTERM)
+            # To this thread: the kernel could give a signal for the process to a thread of another test.
+            signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
             self.assertEqual([], self.stops)
         self.assertEqual([signal.SIGTERM], self.stops)
 

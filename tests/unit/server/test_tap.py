@@ -4,8 +4,10 @@ The server that the options ask for.
 
 from __future__ import annotations
 
+import os
 import resource
 import socket
+import subprocess
 import sys
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
+from twisted.internet.selectreactor import SelectReactor
 from twisted.internet.tcp import Server
 from twisted.internet.testing import StringTransport
 from twisted.logger import capturedLogs, formatEvent
@@ -30,7 +33,7 @@ from sockservices.testing import DatagramMemoryReactor
 from sockservices.transports.bindings import InetBinding, UnixBinding
 from sockservices.transports.sockets import openSockets
 from tests.support.loop import LoopCase, descriptors
-from tests.support.twistd import COMMAND, Twistd
+from tests.support.twistd import COMMAND, Twistd, environment
 
 TCP, UDP, UNIX, UNIXGRAM = Transport
 
@@ -44,6 +47,14 @@ def parsed(*arguments: str) -> Options:
     options = Options()
     options.parseOptions(list(arguments))
     return options
+
+
+class SelectMemoryReactor(DatagramMemoryReactor, SelectReactor):  # type: ignore[misc]
+    """
+    A reactor in memory that L{makeService} takes for the select reactor.
+    """
+
+    nameResolver: Any = None
 
 
 class MemoryTests(SynchronousTestCase):
@@ -152,6 +163,17 @@ class MemoryTests(SynchronousTestCase):
         self.assertIn("2 more conversations not logged individually: 2 refused", map(formatEvent, events))
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
+    def test_linesPerSecond(self) -> None:
+        """
+        The log limits its lines per second by the reactor's clock.
+        """
+        factory = self.factory("--service=echo", "--max-rate=0")
+        for _ in range(100):
+            self.assertEqual(len(self.converse(factory)), 1)
+        self.assertNotIn("echo tcp", "".join(self.converse(factory)))
+        self.reactor.advance(1)
+        self.assertIn("echo tcp", "".join(self.converse(factory)))
+
     def test_readyIsLogged(self) -> None:
         """
         The number of listeners is logged when the reactor runs.
@@ -183,6 +205,19 @@ class MemoryTests(SynchronousTestCase):
             (listener,) = config(asked).capToDescriptorLimit(files).listeners
             self.assertEqual(listener.policy.maxConnections, expected)
         self.assertEqual(config(0).capToDescriptorLimit(resource.RLIM_INFINITY), config(0))
+
+    def test_selectReactor(self) -> None:
+        """
+        select(2) cannot wait for a descriptor above 1023, however many the process may open.
+        """
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (2048, limits[1]))
+        for reactor, expected in ((DatagramMemoryReactor(), 1984), (SelectMemoryReactor(), 960)):
+            server = makeService(parsed("--service=echo=0", "--max-connections=0"), reactor)
+            listeners: list[Any] = list(server)
+            self.assertEqual(listeners[0]._served.policy.maxConnections, expected)
+            server.close()
 
     def test_cappedLimitIsLogged(self) -> None:
         """
@@ -271,6 +306,46 @@ class StartTests(LoopCase):
         for opened, (failing, cause) in zip([*first, first[0]], second, strict=True):
             logged = self.refusal(f"--listen=echo={opened}", f"--listen=time={failing}")
             self.assertRegex(logged, f"^sockservices: --listen time={failing}: .*{cause}")
+
+    def test_implicitWildcard(self) -> None:
+        """
+        An endpoint of Twisted's that would listen on every interface fails, and is closed.
+        """
+        # Twisted keeps a descriptor in reserve from its first port on.
+        self.wait(self.make("--listen=echo=tcp6:0:interface=\\:\\:1").stopService())
+        for endpoint in ("haproxy:tcp6:0", "tcp6:0"):
+            self.assertIn("every interface", self.refusal(f"--listen=echo={endpoint}"))
+
+    def test_inheritedPlain(self) -> None:
+        """
+        --plain holds for the sockets of the service manager: their connections are in no poll group.
+        """
+        for plain in (True, False):
+            with socket.create_server(("127.0.0.1", 0)) as inherited:
+                inherited.set_inheritable(True)
+                names = ":" * (inherited.fileno() - 3) + "echo"
+                count = str(inherited.fileno() - 2)
+                for name, value in {"PID": str(os.getpid()), "FDS": count, "FDNAMES": names}.items():
+                    self.patch(os, "environ", os.environ | {f"LISTEN_{name}": value})
+                server = self.make("--listen=echo=systemd:echo", *["--plain"] * plain)
+                inherited.detach()
+            server.startService()
+            listeners: list[Any] = list(server)
+            self.assertEqual(listeners[0].port.group is None, plain)
+            self.wait(server.stopService())
+
+    def test_connectionsAtTheStop(self) -> None:
+        """
+        The log counts the connections that have waited to be accepted until the stop.
+        """
+        server = self.make("--service=echo=0")
+        server.startService()
+        client = self.connect(self.hosts(server)[0])
+        with capturedLogs() as events:
+            stopped = server.stopService()
+        self.assertIn("stopping: 1 connections", [formatEvent(event) for event in events])
+        client.close()
+        self.wait(stopped)
 
     def test_serviceFails(self) -> None:
         """
@@ -385,6 +460,25 @@ class StartTests(LoopCase):
         self.assertEqual(self.hear(client, 5), b"words")
         server.cut()
         self.assertRaises(ConnectionResetError, self.hear, client)
+
+
+#: Opens the sockets of a server, and exits.
+NEVER_STARTED = """
+import sys
+from sockservices.tap import Options, makeService
+options = Options()
+options.parseOptions(["--listen", f"echo=unix:{sys.argv[1]}"])
+makeService(options)
+"""
+
+
+def test_neverStarted(tmp_path: Path) -> None:
+    """
+    A process that exits before it serves leaves no file of a Unix socket.
+    """
+    path = tmp_path / "socket"
+    subprocess.run([sys.executable, "-c", NEVER_STARTED, str(path)], env=environment(), check=True, timeout=20)
+    assert not path.exists()
 
 
 #: Becomes twistd, to which it passes the sockets that it is sent, as a service manager does.

@@ -4,7 +4,9 @@ Tests for L{sockservices.testing.background_reactor}.
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -29,6 +31,25 @@ print('twisted.internet.reactor' in sys.modules, handlers() == before, signal.se
 """
 
 
+class Meeting:
+    """
+    The kinds of reactors. Each thread that asks for them waits a moment for a second one that does.
+
+    @ivar iterations: how many threads have asked.
+    """
+
+    def __init__(self, kinds: Iterable[tuple[str, str]]) -> None:
+        self._kinds = kinds
+        self._both = threading.Barrier(2)
+        self.iterations = 0
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        self.iterations += 1
+        with contextlib.suppress(threading.BrokenBarrierError):
+            self._both.wait(0.2)
+        return iter(self._kinds)
+
+
 class CallTests(SynchronousTestCase):
     """
     Tests for calls in the reactor's thread.
@@ -51,6 +72,20 @@ class CallTests(SynchronousTestCase):
         self.assertTrue(call(self.background.inReactorThread))
         self.assertFalse(self.background.inReactorThread())
         self.assertNotEqual(call(threadable.getThreadID), threadable.ioThread)
+
+    def test_startedOnce(self) -> None:
+        """
+        While a thread starts the reactor, others wait.
+        """
+        kinds: Any = Meeting(REACTORS)
+        self.background = BackgroundReactor(kinds)
+        self.addCleanup(self.background.stop)
+        threads = [threading.Thread(target=self.background.start) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(kinds.iterations, 1)
 
     def test_callReturnsResult(self) -> None:
         """

@@ -219,6 +219,9 @@ class ServersTests(SynchronousTestCase):
             with self.assertRaises(ConnectionRefusedError):
                 exchange(server.address)
         self.assertIn("upper listening", self.sockservice.log())
+        self.background.stop()
+        self.assertIn("upper listening", self.sockservice.log())
+        self.assertIsNone(self.background.reactor, "started again")
 
     def test_unusedFixtureStartsNoReactor(self) -> None:
         """

@@ -469,6 +469,20 @@ class FaultTests(BatchCase):
             self.assertAnswered(*((self.client(port), [b"x", b"y", b"z"]) for _ in range(2)))
         self.assertEqual(self.protocol.sent, [(6, {})] * 2)
 
+    def test_refusedByOne(self) -> None:
+        """
+        A peer that refuses its replies together and one by one does not end the sending of several by one call.
+        """
+        faults = [errno.ECONNREFUSED]
+        client = self.client(self.listen(sendmsg=faults, sendto=[errno.ECONNREFUSED] * 3))
+        for datagram in (b"x", b"y", b"z"):
+            client.send(datagram)
+        self.turn()
+        self.assertEqual(self.protocol.sent, [(3, dict.fromkeys(range(3), errno.ECONNREFUSED))])
+        faults.append(errno.EAGAIN)
+        self.assertAnswered((client, [b"x", b"y", b"z"]))
+        self.assertEqual(faults, [])
+
     def test_segmentationFails(self) -> None:
         """
         When one call cannot send all segments, they are sent one by one. The next batch tries one call again.

@@ -374,6 +374,7 @@ class StopTests(DatagramPortCase):
         with capturedLogs() as events:
             self.assertEqual(self.replies(client, 3), [b"WORDS"] * 3)
         self.assertEqual((events, port.fileno(), self.protocol.running), ([], -1, 0))
+        self.assertEqual(port.errors, 0, "read after the stop")
         self.assertQuiet()
 
     def test_reactorDisconnectsTheReader(self) -> None:

@@ -21,11 +21,38 @@ from twisted.python.failure import Failure
 from sockservices.conversation.transport import Transport
 from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
 from sockservices.transports.interfaces import IStreamTransport
+from sockservices.transports.sockets import BoundSocket, openSockets
 from sockservices.transports.stream_port import StreamPort
+from tests.support.failing_socket import FailingSocket
 from tests.support.loop import descriptors
 from tests.support.stream_ports import StreamPortCase, UpperStream
 
 TCP, UDP, UNIX, UNIXGRAM = Transport
+
+
+class InterruptedSocket(FailingSocket):
+    """
+    A listening socket on which accept(2) is interrupted by Ctrl-C.
+    """
+
+    def accept(self) -> Any:
+        """
+        Raise.
+        """
+        raise KeyboardInterrupt
+
+
+class SocketWithoutOptions(FailingSocket):
+    """
+    A listening socket whose connections support no option.
+    """
+
+    def accept(self) -> Any:
+        """
+        Accept a connection.
+        """
+        connection, name = self._healthy.accept()
+        return FailingSocket(connection, setsockopt=[errno.EINVAL] * 9), name
 
 
 class ServingTests(StreamPortCase):
@@ -345,6 +372,35 @@ class FaultTests(StreamPortCase):
             logged,
             r"^a connection to 127\.0\.0\.1:\d+ failed: ZeroDivisionError.*purpose.* at \S+:\d+ \(at most one such",
         )
+
+    def adopt(self, listening: Any) -> StreamPort:
+        """
+        Accept from a listening socket.
+        """
+        port = StreamPort(BoundSocket(listening), self.factory, self.reactor, self.plain)
+        port.startListening()
+        self.addCleanup(port.stopListening)
+        return port
+
+    def test_noTransport(self) -> None:
+        """
+        A protocol for which no transport can be made loses its connection.
+        """
+        (opened,) = openSockets(InetBinding(TCP, 0))
+        client = self.connect(self.adopt(SocketWithoutOptions(opened.socket)).getHost())
+        with capturedLogs() as events:
+            self.assertEqual(self.hear(client), b"")
+        self.assertIn("Invalid argument", str(formatEvent(events[0])))
+        self.assertEqual((self.factory.made, len(self.factory.lost)), ([], 1))
+
+    def test_lastReadRaises(self) -> None:
+        """
+        A port whose last read raises is closed.
+        """
+        (opened,) = openSockets(InetBinding(TCP, 0))
+        port = self.adopt(InterruptedSocket(opened.socket))
+        self.assertRaises(KeyboardInterrupt, port.stopListening)
+        self.assertEqual((port.fileno(), self.factory.running), (-1, 0))
 
     def test_makeConnectionRaises(self) -> None:
         """
