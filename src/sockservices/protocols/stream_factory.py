@@ -133,7 +133,7 @@ class StreamFactory(Factory):
             return succeed(None)
         if self._emptied is None:
             self._emptied = Deferred()
-        deadline = self.clock.callLater(seconds, self.cut)
+        deadline = self.clock.callLater(seconds, self.abortAll)
 
         def emptied(_: None) -> None:
             if deadline.active():
@@ -146,7 +146,7 @@ class StreamFactory(Factory):
             protocol.drain()
         return drained
 
-    def cut(self) -> None:
+    def abortAll(self) -> None:
         """
         Reset all connections now.
         """

@@ -140,7 +140,7 @@ class ListenerService(Service):
         """
         return 0
 
-    def cut(self) -> None:
+    def abortAll(self) -> None:
         """
         Reset all connections now.
         """
@@ -177,11 +177,11 @@ class StreamService(ListenerService):
         """
         return len(self._served.protocols)
 
-    def cut(self) -> None:
+    def abortAll(self) -> None:
         """
         Reset all connections now.
         """
-        self._served.cut()
+        self._served.abortAll()
 
     def _drain(self) -> Deferred[None]:
         factory: StreamFactory = self._served

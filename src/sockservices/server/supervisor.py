@@ -77,7 +77,7 @@ class Supervisor(MultiService):
         if os.geteuid() == 0:
             log.warn("running as root: use twistd --uid and --gid, or a service manager, to drop privileges")
         if self.startupWarning:
-            log.warn("{warning}", warning=self.startupWarning)
+            log.warn("{limits}", limits=self.startupWarning)
         log.info("ready: {count} listeners", count=len(self._listeners))
         self._notify.ready()
 
@@ -103,9 +103,9 @@ class Supervisor(MultiService):
         for listener in self._listeners:
             listener.close()
 
-    def cut(self) -> None:
+    def abortAll(self) -> None:
         """
         Reset all connections now.
         """
         for listener in self._listeners:
-            listener.cut()
+            listener.abortAll()

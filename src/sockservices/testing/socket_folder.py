@@ -23,7 +23,8 @@ def socketFolder() -> Iterator[Path]:
     """
     Make an empty temporary directory, and remove it afterwards.
 
-    The paths of pytest's own directories are often longer than the address of a Unix socket may be (108 bytes, unix(7)).
+    The paths of pytest's own directories are often longer than the address of a Unix socket may be (108 bytes,
+    unix(7)).
     """
     folder = TemporaryDirectory(prefix="sockservices-", ignore_cleanup_errors=True)
     _folders.add(folder)

@@ -182,7 +182,7 @@ class LaterStreamTests(StreamCase):
         A peer that disconnects cancels the reply. Nothing remains, and nothing is logged.
         """
         lose = Failure(ConnectionLost())
-        for leave in (lambda peer: peer.transport.connectionLost(lose), lambda peer: peer.protocol.factory.cut()):
+        for leave in (lambda peer: peer.transport.connectionLost(lose), lambda peer: peer.protocol.factory.abortAll()):
             peer = self.peer(self.responder())
             peer.say(b"one")
             leave(peer)

@@ -1083,7 +1083,7 @@ class ArbitraryTests(LogCase):
             elif kind == "drain":
                 factory.drain(10)
             elif kind == "cut":
-                factory.cut()
+                factory.abortAll()
             elif kind != "say":
                 ended = ended or kind == "end"
                 getattr(peer, kind)(*what)

@@ -65,7 +65,7 @@ class AdmitTests(StreamCase):
         Each way in which a connection ends releases its slot.
         """
         factory = self.factory(Echo, maxConnections=1)
-        for end in (Peer.end, Peer.reset, lambda _: factory.cut(), lambda _: self.wait(300)) * 2:
+        for end in (Peer.end, Peer.reset, lambda _: factory.abortAll(), lambda _: self.wait(300)) * 2:
             peer = self.peer(factory)
             self.assertIsNone(factory.buildProtocol(PEER))
             end(peer)
@@ -147,7 +147,7 @@ class AdmitTests(StreamCase):
 
 class DrainTests(StreamCase):
     """
-    L{StreamFactory.drain} and L{StreamFactory.cut}.
+    L{StreamFactory.drain} and L{StreamFactory.abortAll}.
     """
 
     def setUp(self) -> None:
@@ -331,7 +331,7 @@ class DrainTests(StreamCase):
 
     def test_cutResetsAll(self) -> None:
         """
-        C{cut} resets all connections.
+        C{abortAll} resets all connections.
         """
         factory = self.factory(Echo)
         peers = [self.peer(factory, 10) for _ in range(3)]
@@ -339,17 +339,17 @@ class DrainTests(StreamCase):
         peers[0].end()
         peers[1].say(b"x")
         factory.drain(10).addCallback(self.drained.append)
-        factory.cut()
+        factory.abortAll()
         self.clock.advance(0)
         self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED] * 3, [None]))
         self.assertTrue(all(peer.sawReset for peer in peers))
 
     def test_cutOnATransportInMemory(self) -> None:
         """
-        C{cut} aborts a transport in memory.
+        C{abortAll} aborts a transport in memory.
         """
         protocol, transport = self.connect(Echo)
-        protocol.factory.cut()
+        protocol.factory.abortAll()
         self.assertTrue(transport.disconnected)
         protocol.connectionLost(Failure(ConnectionAborted()))
         self.assertEqual(self.outcomes, [Outcome.DRAINED])

@@ -538,16 +538,16 @@ class LifeTests(ServiceCase):
 
     def test_cutResetsAll(self) -> None:
         """
-        C{cut} resets all connections. A service for datagrams has none.
+        C{abortAll} resets all connections. A service for datagrams has none.
         """
         service = self.stream()
         service.startService()
         client = self.connect(self.host(service))
         self.assertEchoes(client)
-        service.cut()
+        service.abortAll()
         self.assertRaises(ConnectionResetError, self.hear, client)
         gram = self.datagram()
-        gram.cut()
+        gram.abortAll()
         self.assertEqual(gram.connections, 0)
 
 

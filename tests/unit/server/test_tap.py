@@ -451,14 +451,14 @@ class StartTests(LoopCase):
 
     def test_cutResetsAll(self) -> None:
         """
-        C{cut} resets all connections.
+        C{abortAll} resets all connections.
         """
         server = self.make("--service=echo=0")
         server.startService()
         client = self.connect(self.hosts(server)[0])
         client.send(b"words")
         self.assertEqual(self.hear(client, 5), b"words")
-        server.cut()
+        server.abortAll()
         self.assertRaises(ConnectionResetError, self.hear, client)
 
 

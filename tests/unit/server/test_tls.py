@@ -65,7 +65,7 @@ class WrappedFactoryTests(SynchronousTestCase):
                 protocol.connectionLost(Failure(ConnectionAborted()))
             clock.advance(0)
         self.assertEqual(census.connections, 1)
-        factory.cut()
+        factory.abortAll()
         for protocol in list(factory.protocols):
             protocol.connectionLost(Failure(ConnectionAborted()))
 
