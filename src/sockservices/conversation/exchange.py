@@ -10,10 +10,13 @@ from typing import Any
 
 from sockservices.conversation.context import Conversation
 from sockservices.conversation.outcome import Outcome
-from sockservices.conversation.phase import Phase
+from sockservices.conversation.phase import ABORTED, CLOSING, OPEN
 from sockservices.conversation.responder import MakeResponder, Responder
 
 __all__ = ["Exchange"]
+
+#: In CPython 3.11, C{Outcome.FINISHED} is a function call.
+FINISHED = Outcome.FINISHED
 
 
 class Exchange:
@@ -57,7 +60,7 @@ class Exchange:
         self._responder: Responder | None = None
         self._answer: Callable[[bytes], Any] | None = None  # None: messages are dropped, or queued
         self._queue: deque[bytes] | None = None  # messages that came while a reply is awaited
-        self._whenFinished = Outcome.FINISHED  # the outcome when the responder has finished
+        self._whenFinished = FINISHED  # the outcome when the responder has finished
         self._rejectLateData = False  # the peer may take an end that looks clean for an answer to what it just sent
         self._checkScheduled = True  # a check that sees whether the peer takes a reply is due, or not needed
         self._lastReceivedAt = 0.0
@@ -65,7 +68,7 @@ class Exchange:
         self.generator: Iterator[bytes] | None = None
         self.exception: BaseException | None = None
         self.outcome: Outcome | None = None
-        self.phase = Phase.OPEN
+        self.phase = OPEN
         self.changed = False
         self.received = self.sent = 0
 
@@ -205,18 +208,18 @@ class Exchange:
         """
         End the conversation in good order. Nothing more is answered.
         """
-        if self.phase is Phase.OPEN:
+        if self.phase is OPEN:
             self.outcome = outcome
-            self.phase, self.changed = Phase.CLOSING, True
+            self.phase, self.changed = CLOSING, True
             self._stop()
 
     def abort(self, outcome: Outcome) -> None:
         """
         Reset the connection: the peer sees that it did not get everything.
         """
-        if self.phase is not Phase.ABORTED:
+        if self.phase is not ABORTED:
             self.outcome = outcome
-            self.phase, self.changed = Phase.ABORTED, True
+            self.phase, self.changed = ABORTED, True
             self._stop()
 
     def _stop(self) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["Phase"]
+__all__ = ["ABORTED", "CLOSED", "CLOSING", "LINGERING", "OPEN", "Phase"]
 
 
 class Phase(Enum):
@@ -19,3 +19,7 @@ class Phase(Enum):
     LINGERING = 3  #: our FIN is out; input is read and dropped until the peer's FIN
     CLOSED = 4  #: both sides have ended, or the time to linger is over: the connection is closed
     ABORTED = 5  #: the connection is reset
+
+
+#: The members, for code that runs for each message: in CPython 3.11, C{Phase.OPEN} is a function call.
+OPEN, CLOSING, LINGERING, CLOSED, ABORTED = Phase

@@ -13,7 +13,7 @@ from typing import Any
 from sockservices.conversation.context import Conversation
 from sockservices.conversation.exchange import Exchange
 from sockservices.conversation.outcome import Outcome
-from sockservices.conversation.phase import Phase
+from sockservices.conversation.phase import ABORTED, CLOSED, CLOSING, LINGERING, OPEN
 from sockservices.conversation.responder import MakeResponder
 from sockservices.conversation.timeouts import Timeouts
 
@@ -78,7 +78,7 @@ class StreamExchange(Exchange):
         The greeting has been returned: begin to count the timeouts.
         """
         self._greeting, responder = False, self._responder
-        if self.phase is Phase.OPEN and responder is not None:
+        if self.phase is OPEN and responder is not None:
             try:
                 self.generator = responder.generate()
             except BaseException as exception:
@@ -100,9 +100,9 @@ class StreamExchange(Exchange):
 
         @return: the reply to C{b""}, if the responder expected a first message and none came.
         """
-        if self.phase in (Phase.CLOSING, Phase.LINGERING):
-            self.phase, self.changed = Phase.CLOSED, True
-        if self.phase is not Phase.OPEN:
+        if self.phase in (CLOSING, LINGERING):
+            self.phase, self.changed = CLOSED, True
+        if self.phase is not OPEN:
             return None
         self.ended, self._whenFinished = True, Outcome.DONE
         if self.awaiting is not None:
@@ -146,7 +146,7 @@ class StreamExchange(Exchange):
         """
         self._lastReceivedAt = now  # While the reply was awaited no timeout was counted.
         given = super().resume(reply, now)
-        if self.phase is Phase.OPEN and self.awaiting is None:
+        if self.phase is OPEN and self.awaiting is None:
             if self.ended:
                 return (given or b"") + (self.end() or b"")
             self._checkBy(now)
@@ -156,8 +156,8 @@ class StreamExchange(Exchange):
         """
         Our FIN is out. Input is still read for a moment.
         """
-        if self.phase is Phase.CLOSING:
-            self.phase, self.changed = Phase.LINGERING, True
+        if self.phase is CLOSING:
+            self.phase, self.changed = LINGERING, True
             self._lingerUntil = now + LINGER
             self.nextCheck = min(self.nextCheck, self._lingerUntil)
 
@@ -170,12 +170,12 @@ class StreamExchange(Exchange):
         """
         if self.outcome is None:
             self.outcome = Outcome.DONE if clean else Outcome.RESET
-        elif not clean and self.phase is not Phase.ABORTED and unsent():
+        elif not clean and self.phase is not ABORTED and unsent():
             # It was ending in good order, but not all was sent. A Unix peer that closes early gives no other sign.
             self.outcome = Outcome.RESET
-        if self.phase is Phase.OPEN:
+        if self.phase is OPEN:
             self._stop()
-        self.phase = Phase.CLOSED
+        self.phase = CLOSED
         self._responder = self.exception = None  # Break the cycles of these and the protocol.
         return self.outcome
 
@@ -227,11 +227,11 @@ class StreamExchange(Exchange):
         """
         self._checkScheduled = False
         self.nextCheck = math.inf
-        if self.phase is Phase.ABORTED:
+        if self.phase is ABORTED:
             return
         if now >= self._lingerUntil:
-            self.phase, self.changed = Phase.CLOSED, True
-        elif self.phase is Phase.LINGERING and not unacked:
+            self.phase, self.changed = CLOSED, True
+        elif self.phase is LINGERING and not unacked:
             # The peer has everything. Its own end may come until then, whatever the close grace is.
             self._checkBy(self._lingerUntil)
         elif self.awaiting is None or unacked:
@@ -245,6 +245,6 @@ class StreamExchange(Exchange):
             self._checkBy(min(passed, self._lingerUntil))
         elif passed not in CLEAN:
             self.abort(passed)
-        elif self.phase is Phase.OPEN:
+        elif self.phase is OPEN:
             self.close(passed)
             self._rejectLateData = passed is not Outcome.TIMED_OUT

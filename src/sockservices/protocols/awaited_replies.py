@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from sockservices.conversation.phase import Phase
+from sockservices.conversation.phase import ABORTED
 from sockservices.conversation.stream_exchange import StreamExchange
 from sockservices.protocols.awaitable import cancelReply, deferredOf
 
@@ -54,7 +54,7 @@ class AwaitedReplies:
         if replies:
             self._transport.write(replies)
         self._produce()
-        if exchange.awaiting is None and exchange.phase is not Phase.ABORTED and not (self._paused or exchange.ended):
+        if exchange.awaiting is None and exchange.phase is not ABORTED and not (self._paused or exchange.ended):
             # Also while the connection closes: the peer's FIN must be read.
             self._transport.resumeProducing()
         if exchange.changed:

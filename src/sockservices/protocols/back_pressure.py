@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IPullProducer, IPushProducer
 from zope.interface import implementer
 
-from sockservices.conversation.phase import Phase
+from sockservices.conversation.phase import OPEN
 from sockservices.conversation.stream_exchange import StreamExchange
 from sockservices.protocols.timer import Timer
 
@@ -36,7 +36,7 @@ class BackPressure:
 
     def _produce(self) -> None:
         exchange = self._exchange
-        if exchange.awaiting is None and exchange.phase is Phase.OPEN and not self._producing:
+        if exchange.awaiting is None and exchange.phase is OPEN and not self._producing:
             self._producing = True
             self._transport.registerProducer(self, exchange.generator is None)
 
@@ -58,9 +58,9 @@ class BackPressure:
             output = exchange.generate(self._seconds())
             if output:
                 self._transport.write(output)
-            if exchange.phase is Phase.OPEN:
+            if exchange.phase is OPEN:
                 self._trackProgress()
-        elif exchange.phase is Phase.OPEN and self._waiting is None:
+        elif exchange.phase is OPEN and self._waiting is None:
             exchange.progressed(self._seconds())
             self._transport.resumeProducing()
         if exchange.changed:

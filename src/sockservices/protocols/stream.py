@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sockservices.conversation.outcome import Outcome
-from sockservices.conversation.phase import Phase
+from sockservices.conversation.phase import ABORTED, CLOSED, CLOSING, OPEN
 from sockservices.conversation.stream_exchange import StreamExchange
 from sockservices.conversation.timeouts import Timeouts
 from sockservices.conversation.transport import Transport
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["StreamProtocol"]
 
+#: In CPython 3.11, C{Transport.TCP} is a function call.
+TCP, UNIX = Transport.TCP, Transport.UNIX
+
 
 @implementer(IHalfCloseableProtocol)
 class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
@@ -49,14 +52,14 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
     """
 
     #: In slots, so that what each message uses lies together: a thousand conversations do not fit into the L2 cache.
-    __slots__ = ("_exchange", "_receive", "_seconds", "_transport")
+    __slots__ = ("_exchange", "_seconds", "_transport")
 
     factory: StreamFactory
     _transport: Any  # the transport, as an IStreamTransport
 
     lost = False
     serial = 0
-    _phase = Phase.OPEN  # the last phase that was acted upon
+    _phase = OPEN  # the last phase that was acted upon
 
     def __init__(self, factory: StreamFactory, peer: IAddress) -> None:
         """
@@ -64,12 +67,11 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
         """
         self.factory = factory
         self.peer = self.admitted = peer
-        self.transportName = Transport.UNIX if isinstance(peer, UNIXAddress) else Transport.TCP
+        self.transportName = UNIX if isinstance(peer, UNIXAddress) else TCP
         self._transport = None
         self._seconds = seconds = factory.clock.seconds
         self._startedAt = now = seconds()
-        self._exchange = exchange = StreamExchange(factory.responder, Timeouts(factory.policy, now), now)
-        self._receive = exchange.receive
+        self._exchange = StreamExchange(factory.responder, Timeouts(factory.policy, now), now)
         self._timer = Timer(factory.clock, self._check)
 
     # Receiving and sending.
@@ -91,7 +93,7 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
         """
         The transport knows now who the peer is: begin the conversation, unless it has ended meanwhile.
         """
-        if self._exchange.phase is not Phase.OPEN:
+        if self._exchange.phase is not OPEN:
             return
         self.peer = self._transport.getPeer()
         self._startedAt = now = self._seconds()
@@ -111,12 +113,11 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
         """
         Answer a segment.
         """
-        # CPython 3.11 loads a slot and then calls it faster than it calls self._receive().
-        receive, seconds = self._receive, self._seconds
-        reply = receive(segment, seconds())
+        exchange, seconds = self._exchange, self._seconds
+        reply = exchange.receive(segment, seconds())
         if reply:
             self._transport.write(reply)
-        if self._exchange.changed:
+        if exchange.changed:
             self._follow()
 
     def readConnectionLost(self) -> None:
@@ -137,11 +138,11 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
         exchange.changed = False
         if exchange.phase is not self._phase:
             self._phase = exchange.phase
-            if self._phase is Phase.CLOSING:
+            if self._phase is CLOSING:
                 self._close()
-            elif self._phase is Phase.CLOSED:
+            elif self._phase is CLOSED:
                 self._transport.loseConnection()
-            elif self._phase is Phase.ABORTED:
+            elif self._phase is ABORTED:
                 self._abort()
         elif exchange.awaiting is not None:
             self._wait()

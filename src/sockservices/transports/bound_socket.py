@@ -8,6 +8,7 @@ import os
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 
 from twisted.internet.error import CannotListenError
 
@@ -44,7 +45,7 @@ class BoundSocket:
     inode: int = 0
     connectionsInheritOobInline: bool = False
 
-    @property
+    @cached_property
     def stream(self) -> bool:
         """
         Whether this is a stream socket and not a datagram socket.
