@@ -8,6 +8,8 @@ import os
 import re
 import threading
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
@@ -119,7 +121,9 @@ class BackgroundWriterTests(SynchronousTestCase):
         """
         Lines without a reader raise nothing, and are counted for the next reader.
         """
-        name = f"{self.mktemp()}.fifo"
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        name = Path(folder.name) / "fifo"
         os.mkfifo(name)
         gone = os.open(name, os.O_RDONLY | os.O_NONBLOCK)
         other = os.open(name, os.O_WRONLY)

@@ -9,6 +9,7 @@ import json
 import os
 import socket
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hypothesis import given, settings
@@ -332,7 +333,9 @@ class RefusalTests(DatagramCase):
         """
         The socket file of a listener counts as the server's own until the listener stops.
         """
-        path = self.mktemp()
+        folder = TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        path = f"{folder.name}/socket"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bound:
             bound.bind(path)
         status = Path(path).stat()
