@@ -1,22 +1,45 @@
 """
-Test case for datagram ports over real sockets.
+Test cases for datagram ports over real sockets.
 """
 
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.protocol import DatagramProtocol
+from zope.interface import implementer
 
 from sockservices.conversation.transport import Transport
+from sockservices.transports.batched_udp_port import BatchedUDPPort
 from sockservices.transports.bindings import Binding, InetBinding
 from sockservices.transports.datagram_port import DatagramPort, UDPPort
+from sockservices.transports.interfaces import IRequestProtocol
+from sockservices.transports.recvmmsg import recvmmsg
 from sockservices.transports.sockets import BoundSocket, openSockets
 from tests.support.failing_socket import FailingSocket
 from tests.support.loop import LoopCase
 
-__all__ = ["DatagramPortCase", "UpperDatagrams"]
+__all__ = ["BatchCase", "BatchedUpper", "DatagramPortCase", "UpperDatagrams", "udpSocket"]
+
+#: The size of receive buffers in bytes; the system may allow less.
+RECEIVE_BUFFER = 2**22
+
+
+def udpSocket(host: str, dualStack: bool = False) -> socket.socket:
+    """
+    Make a UDP socket on a free port of a host.
+
+    @param dualStack: whether an IPv6 socket also receives IPv4 datagrams.
+    """
+    bound = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    if ":" in host:
+        bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not dualStack)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+    bound.bind((host, 0))
+    bound.setblocking(False)
+    return bound
 
 
 class UpperDatagrams(DatagramProtocol):
@@ -55,34 +78,94 @@ class UpperDatagrams(DatagramProtocol):
             self.transport.write(datagram.upper(), addr)
 
 
+@implementer(IRequestProtocol)
+class BatchedUpper(UpperDatagrams):
+    """
+    A protocol that replies to each datagram in upper case through its route. Its tokens count the datagrams since the
+    last report.
+
+    @ivar sent: for each report the number of replies, and the error numbers of the failed ones by token.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[tuple[int, dict[int, int | None]]] = []
+        self._number = 0
+
+    def requestReceived(self, datagram: bytes, route: Any) -> None:
+        """
+        Record the datagram and reply.
+        """
+        self.received.append((datagram, route.peer, route.destination))
+        self.reply(route, datagram.upper())
+
+    def reply(self, route: Any, reply: Any) -> None:
+        """
+        Reply with the next token.
+        """
+        self._number += 1
+        route.send(reply, self._number - 1)
+
+    def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
+        """
+        Record the report.
+        """
+        faults = {token: getattr(exception, "errno", None) for token, exception in failures}
+        self.sent.append((len(tokens) + len(failures), faults))
+        self._number = 0
+
+
 class DatagramPortCase(LoopCase):
     """
     A test of L{DatagramPort} or L{UDPPort}.
+
+    @cvar protocolClass: the class of the protocol.
+    @cvar portClass: the class of the port over UDP.
+    @cvar callback: the protocol's method that the port calls for each datagram.
+    @ivar protocol: the protocol of the ports that the test opens.
     """
+
+    protocolClass: type[UpperDatagrams] = UpperDatagrams
+    portClass: type[UDPPort] = UDPPort
+    callback = "datagramReceived"
+    protocol: Any
 
     def setUp(self) -> None:
         """
         Make the protocol.
         """
         super().setUp()
-        self.protocol = UpperDatagrams()
+        self.protocol = self.protocolClass()
 
-    def listen(self, binding: Binding | None = None, **faults: list[int]) -> DatagramPort:
+    def react(self, reaction: Callable[[bytes, Callable[[], None]], object]) -> None:
         """
-        Listen, by default on a free UDP port of 127.0.0.1.
+        Replace the protocol's reaction to datagrams; call this before L{listen}.
 
+        @param reaction: called with each datagram and a function that replies to it.
+        """
+        original = getattr(self.protocol, self.callback)
+        setattr(self.protocol, self.callback, lambda datagram, to: reaction(datagram, lambda: original(datagram, to)))
+
+    def listen(self, binding: Binding | str = "127.0.0.1", **faults: list[int]) -> DatagramPort:
+        """
+        Listen.
+
+        @param binding: a binding, or an IP address for a free UDP port.
         @param faults: the errors of the first calls of socket methods.
         """
-        (opened,) = openSockets(binding or InetBinding(Transport.UDP, 0))
+        (opened,) = openSockets(InetBinding(Transport.UDP, 0, binding) if isinstance(binding, str) else binding)
         return self.adopt(BoundSocket(FailingSocket(opened.socket, **faults), opened.path, opened.inode))  # type: ignore[arg-type]
 
     def adopt(self, opened: BoundSocket) -> DatagramPort:
         """
-        Listen on a bound socket.
+        Listen on a bound socket. This stops the port before it, because a protocol has one transport.
         """
-        kind = DatagramPort if opened.socket.family == socket.AF_UNIX else UDPPort
-        port = kind(opened, self.protocol, self.reactor)
+        if self.protocol.transport is not None:
+            self.protocol.transport.stopListening()
+        portClass = DatagramPort if opened.socket.family == socket.AF_UNIX else self.portClass
+        port = portClass(opened, self.protocol, self.reactor)
         port.startListening()
+        port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         self.addCleanup(port.stopListening)
         return port
 
@@ -94,9 +177,7 @@ class DatagramPortCase(LoopCase):
         """
         bound: Any = port.getHost()
         host = host or bound.host
-        kind = socket.AF_INET6 if ":" in host else socket.AF_INET
-        client: socket.socket = self.keep(socket.socket(kind, socket.SOCK_DGRAM))
-        client.setblocking(False)
+        client: socket.socket = self.closeLater(udpSocket("::" if ":" in host else "0.0.0.0"))
         client.connect((host, bound.port))
         return client
 
@@ -106,34 +187,64 @@ class DatagramPortCase(LoopCase):
 
         @param name: the path of the client.
         """
-        client: socket.socket = self.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        client: socket.socket = self.closeLater(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         client.setblocking(False)
         if name is not None:
             client.bind(name)
         client.connect(port.socket.getsockname())
         return client
 
-    def replies(self, client: socket.socket, count: int = 1) -> list[bytes]:
+    def arrived(self, client: socket.socket) -> list[bytes]:
         """
-        Wait until a client has received so many replies.
+        All replies that have arrived at a client.
         """
-        output: list[bytes] = []
+        replies = []
+        try:
+            while True:
+                replies.append(client.recv(65536))
+        except BlockingIOError:
+            return replies
 
-        def received() -> bool:
-            try:
-                output.append(client.recv(65536))
-            except BlockingIOError:
-                return False
-            return len(output) == count
+    def exchange(self, client: socket.socket, *datagrams: bytes) -> list[bytes]:
+        """
+        Send datagrams, and iterate the reactor once. @return: the replies.
+        """
+        for datagram in datagrams:
+            client.send(datagram)
+        self.turn()
+        return self.arrived(client)
 
-        self.until(received)
-        return output
-
-    def assertServed(self, client: socket.socket, datagram: bytes = b"words") -> None:
+    def assertServed(self, client: socket.socket, datagram: bytes = b"hello") -> None:
         """
         Check that a client gets a reply.
         """
-        client.send(datagram)
-        (reply,) = self.replies(client)
+        (reply,) = self.exchange(client, datagram)
         self.assertEqual(len(reply), len(datagram))
         self.assertTrue(reply == datagram.upper())
+
+    def assertAnswered(self, *conversations: tuple[socket.socket, list[bytes]]) -> None:
+        """
+        Check that clients, which send in turn, receive exactly their own replies in order.
+        """
+        for number in range(max(len(datagrams) for _, datagrams in conversations)):
+            for client, datagrams in conversations:
+                for datagram in datagrams[number : number + 1]:
+                    client.send(datagram)
+        self.turn()
+        for client, datagrams in conversations:
+            replies = self.arrived(client)
+            self.assertEqual([len(reply) for reply in replies], [len(datagram) for datagram in datagrams])
+            self.assertTrue(replies == [datagram.upper() for datagram in datagrams])
+
+
+class BatchCase(DatagramPortCase):
+    """
+    A test of L{BatchedUDPPort}.
+    """
+
+    if recvmmsg is None:
+        skip = "this system has no recvmmsg()"
+
+    protocolClass = BatchedUpper
+    portClass = BatchedUDPPort
+    callback = "requestReceived"

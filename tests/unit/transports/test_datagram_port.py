@@ -1,5 +1,5 @@
 """
-Ports over datagram sockets.
+Ports over datagram sockets. L{PortTests} holds for both ports over UDP.
 """
 
 from __future__ import annotations
@@ -18,113 +18,76 @@ from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from sockservices.conversation.transport import Transport
-from sockservices.transports.bindings import InetBinding, UnixBinding
+from sockservices.transports.bindings import UnixBinding
 from sockservices.transports.datagram_port import UDPPort
 from sockservices.transports.sockets import BoundSocket
-from tests.support.datagram_ports import DatagramPortCase, UpperDatagrams
+from tests.support.datagram_ports import BatchCase, DatagramPortCase, udpSocket
 from tests.support.loop import descriptors
 
-TCP, UDP, UNIX, UNIXGRAM = Transport
+#: Socket options that Python does not name: ICMP errors fail the next receive call (ip(7)); datagrams have a time.
+IP_RECVERR, SO_TIMESTAMPNS = 11, 35
 
 
-class Link:
+def linkLocalAddress() -> tuple[str, int] | None:
     """
-    A fake UDP socket that receives datagrams on an IPv6 link.
+    A link-local address of this host, with the number of its link.
+    """
+    for line in Path("/proc/net/if_inet6").read_text().splitlines():
+        address, link, *_ = line.split()
+        if address.startswith("fe80"):
+            return socket.inet_ntop(socket.AF_INET6, bytes.fromhex(address)), int(link, 16)
+    return None
 
-    @ivar sent: each datagram with its destination, and the source address and link that it is sent from.
+
+class PortTests(DatagramPortCase):
+    """
+    What is the same on both ports over UDP.
+
+    @cvar receiveCall: the method of the socket that fails when the kernel reports an error.
+    @cvar timestamps: whether the kernel adds a timestamp to each datagram.
     """
 
-    family = socket.AF_INET6
-
-    def __init__(self, local: bytes, peers: list[tuple[str, int, int, int]]) -> None:
-        self._local = local
-        self._peers = peers
-        self.sent: list[tuple[bytes, Any, bytes, int]] = []
-
-    def setsockopt(self, *option: int) -> None:
-        """
-        Accept the option.
-        """
-
-    def getsockopt(self, *option: int) -> int:
-        """
-        Report an IPv6-only socket.
-        """
-        return 1
-
-    def getsockname(self) -> Any:
-        """
-        Report the wildcard address.
-        """
-        return "::", 7, 0, 0
-
-    def recvmsg(self, size: int, ancillary: int) -> Any:
-        """
-        Return a datagram from the next peer, received on link 7.
-        """
-        if not self._peers:
-            raise BlockingIOError
-        information = struct.pack("=16sI", self._local, 7)
-        return b"words", [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, information)], 0, self._peers.pop(0)
-
-    def sendmsg(self, datagrams: list[bytes], ancillary: Any, flags: int, peer: Any) -> None:
-        """
-        Record the datagram.
-        """
-        ((_, _, information),) = ancillary
-        self.sent.append((datagrams[0], peer, *struct.unpack("=16sI", information)))
-
-
-class UDPTests(DatagramPortCase):
-    """
-    UDP datagrams.
-    """
+    receiveCall = "recvmsg"
+    timestamps: tuple[bool, ...] = (False,)
 
     def test_addresses(self) -> None:
         """
         Peers are served over IPv4 and IPv6. C{getHost} has the real port.
         """
-        for interface, kind in (("127.0.0.1", IPv4Address), ("::1", IPv6Address)):
-            port = self.listen(InetBinding(UDP, 0, interface))
+        for interface, addressType in (("127.0.0.1", IPv4Address), ("::1", IPv6Address)):
+            port = self.listen(interface)
             client = self.client(port)
             self.assertServed(client)
-            self.assertEqual(port.getHost(), kind("UDP", *port.socket.getsockname()[:2]))
-            self.assertEqual(self.protocol.received[-1], (b"words", client.getsockname()[:2], interface))
-            port.stopListening()
+            self.assertEqual(port.getHost(), addressType("UDP", *port.socket.getsockname()[:2]))
+            self.assertEqual(self.protocol.received[-1], (b"hello", client.getsockname()[:2], interface))
 
     def test_sizes(self) -> None:
         """
-        Datagrams of every size are read and written whole, empty ones included (T11).
+        Datagrams of every size are read and written whole, empty ones included.
         """
         for interface, longest in (("127.0.0.1", 65507), ("::1", 65527)):
-            port = self.listen(InetBinding(UDP, 0, interface))
-            client = self.client(port)
+            client = self.client(self.listen(interface))
             for size in (0, 1, 512, 8192, 8193, longest):
                 self.assertServed(client, os.urandom(size))
             self.assertEqual(self.assertRaises(OSError, client.send, bytes(longest + 1)).errno, errno.EMSGSIZE)
-            port.stopListening()
 
     def test_maxPacketSize(self) -> None:
         """
-        A datagram is cut to the C{maxPacketSize} of the port.
+        Datagrams are cut to the C{maxPacketSize} that the protocol sets in C{startProtocol}.
         """
-        port = self.listen()
-        port.maxPacketSize = 3
-        client = self.client(port)
-        client.send(b"words")
-        self.assertEqual(self.replies(client), [b"WOR"])
+        self.protocol.startProtocol = lambda: setattr(self.protocol.transport, "maxPacketSize", 3)
+        client = self.client(self.listen())
+        self.assertEqual(self.exchange(client, b"hello", b"", b"abc"), [b"HEL", b"", b"ABC"])
 
     def test_readsPerTurn(self) -> None:
         """
-        At most 64 datagrams are read in one turn of the reactor, empty ones included.
+        At most 64 datagrams are read and answered in one turn of the reactor, empty ones included.
         """
         client = self.client(self.listen())
-        for datagram in (b"", b"x"):
-            for _ in range(100):
-                client.send(datagram)
-            self.turn()
-            self.assertEqual(len(self.protocol.received), 64)
-            self.turn()
+        for datagram in (b"", b"X"):
+            replies = self.exchange(client, *[datagram] * 100)
+            self.assertEqual(replies, [datagram] * 64)
+            self.assertEqual([self.exchange(client), self.exchange(client)], [[datagram] * 36, []])
             self.assertEqual(len(self.protocol.received), 100)
             self.protocol.received.clear()
 
@@ -133,216 +96,125 @@ class UDPTests(DatagramPortCase):
         On a wildcard socket a reply leaves from the address that the request was sent to. The protocol can read this
         address.
         """
-        port = self.listen(InetBinding(UDP, 0, "0.0.0.0"))
-        for host in ("127.0.0.1", "127.0.0.2", "127.0.0.3"):
-            self.assertServed(self.client(port, host))
-            self.assertEqual(self.protocol.received[-1][2], host)
-        port.stopListening()
-        port = self.listen(InetBinding(UDP, 0, "::"))
-        self.assertServed(self.client(port, "::1"))
-        self.assertEqual(self.protocol.received[-1][2], "::1")
+        for bound, hosts in (
+            (udpSocket("0.0.0.0"), ["127.0.0.1", "127.0.0.2", "127.0.0.3"]),
+            (udpSocket("::"), ["::1", "::1"]),
+            (udpSocket("::", dualStack=True), ["127.0.0.2", "::1", "127.0.0.3"]),
+        ):
+            port = self.adopt(BoundSocket(bound))
+            clients = [self.client(port, host) for host in hosts]
+            for timestamps in self.timestamps:
+                bound.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, timestamps)
+                self.protocol.received.clear()
+                self.assertAnswered(*((client, [b"x", b"y", b"zz", b""]) for client in clients))
+                self.assertEqual([destination for _, _, destination in self.protocol.received], hosts * 4)
+            self.assertIsNone(port.destination)
 
-    def test_dualStackSocket(self) -> None:
+    def test_onePeerOfSeveralAddresses(self) -> None:
         """
-        So it does on an adopted dual-stack socket.
+        A client that sends to several addresses of a wildcard socket gets a reply from each.
         """
-        both = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
-        both.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        both.bind(("::", 0))
-        both.setblocking(False)
-        port = self.adopt(BoundSocket(both))
-        for host, known in (("127.0.0.2", "127.0.0.2"), ("::1", "::1")):
-            self.assertServed(self.client(port, host))
-            self.assertEqual(self.protocol.received[-1][2], known)
+        port: Any = self.listen("0.0.0.0")
+        client = self.closeLater(udpSocket("127.0.0.1"))
+        hosts = ["127.0.0.2", "127.0.0.2", "127.0.0.3", "127.0.0.2", "127.0.0.3", "127.0.0.3"]
+        for host in hosts:
+            client.sendto(host.encode(), (host, port.getHost().port))
+        self.turn()
+        replies = [client.recvfrom(100) for _ in hosts]
+        self.assertEqual([(reply.decode(), host) for reply, (host, _) in replies], [(host, host) for host in hosts])
 
     def test_laterDatagramsHaveNoFixedSource(self) -> None:
         """
-        The kernel chooses the source address of a datagram that is sent outside of C{datagramReceived}.
+        The kernel chooses the source address of a datagram that is sent outside of the protocol's callback.
         """
-        port = self.listen(InetBinding(UDP, 0, "0.0.0.0"))
+        port = self.listen("0.0.0.0")
         self.assertServed(self.client(port, "127.0.0.2"))
-        self.assertIsNone(port.destination)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-            other.bind(("127.0.0.1", 0))
-            other.settimeout(5)
-            port.write(b"news", other.getsockname())
-            datagram, (host, _) = other.recvfrom(10)
-        self.assertEqual((datagram, host), (b"news", "127.0.0.1"))
+        client = self.closeLater(udpSocket("127.0.0.1"))
+        port.write(b"later", client.getsockname())
+        datagram, (host, _) = client.recvfrom(10)
+        self.assertEqual((datagram, host), (b"later", "127.0.0.1"))
 
     def test_linkLocalPeers(self) -> None:
         """
-        A link-local peer is identified with its link and answered on it. For other peers the kernel chooses the link.
+        A link-local peer is identified with its link and answered on it.
         """
-        local = socket.inet_pton(socket.AF_INET6, "fe80::1")
-        link = Link(local, [("fe80::2", 4000, 0, 7), ("2001:db8::2", 4000, 0, 0)])
-        port = UDPPort(BoundSocket(link), self.protocol, MemoryReactorClock())  # type: ignore[arg-type]
-        port.startListening()
-        port.doRead()
-        first, second = ("fe80::2%7", 4000), ("2001:db8::2", 4000)
-        self.assertEqual(self.protocol.received, [(b"words", first, "fe80::1"), (b"words", second, "fe80::1")])
-        self.assertEqual(link.sent, [(b"WORDS", first, local, 7), (b"WORDS", second, local, 0)])
-
-
-class UnixTests(DatagramPortCase):
-    """
-    Unix datagrams.
-    """
-
-    def setUp(self) -> None:
-        """
-        Listen.
-        """
-        super().setUp()
-        self.port = self.listen(UnixBinding(UNIXGRAM, str(self.folder / "socket")))
-
-    def test_boundPeers(self) -> None:
-        """
-        A client that is bound to a path or to an abstract name is identified by it and answered there.
-        """
-        for name in (str(self.folder / "client"), b"\0sockservices-client-%d" % os.getpid()):
-            self.assertServed(self.unixClient(self.port, name))
-            self.assertEqual(self.protocol.received[-1], (b"words", name, None))
-
-    def test_unboundPeer(self) -> None:
-        """
-        The datagram of a client without a name is received with the address L{None} (T18).
-        """
-        self.unixClient(self.port).send(b"words")
-        self.until(lambda: self.protocol.received)
-        self.assertEqual(self.protocol.received, [(b"words", None, None)])
-
-    def test_host(self) -> None:
-        """
-        C{getHost} has the path.
-        """
-        self.assertEqual(self.port.getHost(), UNIXAddress(os.fsencode(self.folder / "socket")))
-
-    def test_longDatagrams(self) -> None:
-        """
-        A datagram may be longer than over IP if C{maxPacketSize} allows it.
-        """
-        self.port.maxPacketSize = 2**18
-        client = self.unixClient(self.port)
-        client.send(b"x" * 100_000)
-        self.until(lambda: self.protocol.received)
-        self.assertEqual(len(self.protocol.received[0][0]), 100_000)
-
-    def test_peerGone(self) -> None:
-        """
-        A reply to a peer that is gone is dropped (T18).
-        """
-        name = str(self.folder / "client")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
-            client.bind(name)
-            client.sendto(b"words", self.port.socket.getsockname())
-        with capturedLogs() as events:
-            self.until(lambda: self.protocol.received)
-        self.assertIn("ConnectionRefusedError", formatEvent(events[0]))
-        self.assertServed(self.unixClient(self.port, str(self.folder / "other")))
-
-    def test_peerFull(self) -> None:
-        """
-        A reply to a peer whose queue is full is dropped at once (T18).
-        """
-        client = self.keep(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        client.bind(str(self.folder / "client"))
-        count = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text()) + 5
-        with capturedLogs() as events:
-            for _ in range(count):
-                client.sendto(b"words", self.port.socket.getsockname())
-                self.turn()
-        self.assertEqual(len(self.protocol.received), count)
-        self.assertIn("BlockingIOError", formatEvent(events[0]))
-        self.assertServed(self.unixClient(self.port, str(self.folder / "other")))
-
-
-class FaultTests(DatagramPortCase):
-    """
-    No error of a system call or of the protocol closes the port (T19).
-    """
+        address = linkLocalAddress()
+        if address is None:
+            self.skipTest("this host has no link-local address")
+        host, link = address
+        port: Any = self.listen("::")
+        client = self.closeLater(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
+        client.setblocking(False)
+        client.bind((host, 0, 0, link))
+        client.connect((host, port.getHost().port, 0, link))
+        self.assertAnswered((client, [b"x", b"y"]))
+        source = f"{host}%{link}", client.getsockname()[1]
+        self.assertEqual([addresses for _, *addresses in self.protocol.received], [[source, host]] * 2)
 
     def test_receiveErrors(self) -> None:
         """
-        ICMP errors and ENOMEM are counted, and the next datagram is served.
+        Errors of the receive call are counted, and the next datagram is served. Persistent errors do not block the
+        reactor.
         """
-        faults = [errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ECONNREFUSED, errno.ENOMEM, errno.ENOBUFS]
-        count = len(faults)
-        port = self.listen(recvmsg=faults)
+        faults: list[int] = []
+        port = self.listen("127.0.0.1", **{self.receiveCall: faults})
+        client = self.client(port)
+        faults += [errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ECONNREFUSED, errno.ENOMEM, errno.ENOBUFS]
+        client.send(b"hello")
+        port.doRead()
+        self.assertEqual((port.errors, self.arrived(client), port.connected), (5, [b"HELLO"], True))
+        client.send(b"hello")
+        faults += [errno.ENOMEM] * 1000
+        port.doRead()
+        self.assertEqual((port.errors, len(faults), self.arrived(client)), (5 + 64, 936, []))
+        faults.clear()
+        self.assertEqual(self.exchange(client), [b"HELLO"])
+
+    def test_icmpError(self) -> None:
+        """
+        The ICMP error that a reply causes is counted, and the next datagram is served.
+        """
+        port = self.listen()
+        port.socket.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+        with udpSocket("127.0.0.1") as closed:
+            address = closed.getsockname()
+        port.write(b"hello", address)
         self.assertServed(self.client(port))
-        self.assertEqual((port.errors, port.connected), (count, True))
-        self.assertIn(port, self.reactor.getReaders())
-
-    def test_persistentReceiveErrors(self) -> None:
-        """
-        Persistent errors of recvmsg(2) do not block the reactor.
-        """
-        faults = [errno.ENOMEM] * 1000
-        port = self.listen(recvmsg=faults)
-        self.client(port).send(b"words")
-        self.turn()
-        self.assertEqual((port.errors, len(faults)), (64, 936))
-
-    def test_sendErrors(self) -> None:
-        """
-        An error of sendmsg(2) is raised to the protocol alone. The next datagram is served.
-        """
-        faults = [errno.ENOBUFS, errno.EPERM, errno.EAGAIN, errno.ENETUNREACH, errno.EMSGSIZE]
-        client = self.client(self.listen(sendto=faults))
-        with capturedLogs() as events:
-            for _ in range(len(faults)):
-                client.send(b"words")
-            self.turn()
-        self.assertEqual((len(self.protocol.received), len(events)), (5, 5))
-        self.assertServed(client)
+        self.assertEqual((port.errors, port.connected), (1, True))
 
     def test_protocolRaises(self) -> None:
         """
-        An exception of the protocol is logged in one line, and the next datagram is served.
+        An exception of the protocol is logged in one line, and the other datagrams are answered.
         """
 
-        class Broken(UpperDatagrams):
-            def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-                if datagram == b"zero":
-                    raise ZeroDivisionError("on\npurpose")
-                super().datagramReceived(datagram, addr)
+        def reaction(datagram: bytes, reply: Any) -> None:
+            if datagram == b"zero":
+                raise ZeroDivisionError("on\npurpose")
+            reply()
 
-        self.protocol = Broken()
+        self.react(reaction)
         client = self.client(self.listen())
-        client.send(b"zero")
         with capturedLogs() as events:
-            self.assertServed(client)
-        (logged,) = map(formatEvent, events)
-        self.assertRegex(logged, r"^Broken raised ZeroDivisionError.*purpose.* at \S+:\d+$")
+            self.assertEqual(self.exchange(client, b"a", b"zero", b"b", b"zero", b"c"), [b"A", b"B", b"C"])
+        name = type(self.protocol).__name__
+        for event in events:
+            self.assertRegex(formatEvent(event), rf"^{name} raised ZeroDivisionError.*purpose.* at \S+:\d+$")
+        self.assertEqual(len(events), 2)
 
-
-class StopTests(DatagramPortCase):
-    """
-    C{stopListening}.
-    """
-
-    def test_waitingDatagramsAreServed(self) -> None:
+    def test_queuedDatagramsAreServed(self) -> None:
         """
-        Datagrams in the socket's queue are answered first.
+        Datagrams in the socket's queue are answered before the port stops. Then the socket is closed.
         """
         port = self.listen()
         client = self.client(port)
-        for _ in range(10):
-            client.send(b"words")
+        sent = [b"%d" % number for number in range(200)]
+        for datagram in sent:
+            client.send(datagram)
         self.successResultOf(port.stopListening())
-        self.assertEqual(self.replies(client, 10), [b"WORDS"] * 10)
-
-    def test_stoppedPort(self) -> None:
-        """
-        After a stop the socket is closed and the file of a Unix socket is removed.
-        """
-        port = self.listen()
-        client = self.client(port)
-        self.successResultOf(port.stopListening())
+        self.assertEqual(self.arrived(client), sent)
         self.assertEqual((port.fileno(), port.connected), (-1, False))
-        client.send(b"words")
+        client.send(b"hello")
         self.assertRaises(ConnectionRefusedError, client.recv, 5)
-        self.successResultOf(self.listen(UnixBinding(UNIXGRAM, str(self.folder / "socket"))).stopListening())
-        self.assertEqual(list(self.folder.iterdir()), [])
         self.assertQuiet()
 
     def test_protocolStopsOnce(self) -> None:
@@ -358,24 +230,29 @@ class StopTests(DatagramPortCase):
 
     def test_protocolStopsThePort(self) -> None:
         """
-        A protocol may stop its port in C{datagramReceived}, at every datagram. Waiting datagrams are served first.
+        A protocol may stop its port when it receives a datagram, also at every datagram. Each queued datagram is
+        answered once.
         """
+        sent = [b"%d" % number for number in range(150)]
+        for last in ([b"0"], [b"10"], [b"63"], [b"64"], [b"149"], sent):
+            self.protocol = self.protocolClass()
 
-        class Last(UpperDatagrams):
-            def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-                super().datagramReceived(datagram, addr)
-                self.transport.stopListening()
+            def reaction(datagram: bytes, reply: Any, last: list[bytes] = last) -> None:
+                reply()
+                if datagram in last:
+                    self.protocol.transport.stopListening()
 
-        self.protocol = Last()
-        port = self.listen()
-        client = self.client(port)
-        for _ in range(3):
-            client.send(b"words")
-        with capturedLogs() as events:
-            self.assertEqual(self.replies(client, 3), [b"WORDS"] * 3)
-        self.assertEqual((events, port.fileno(), self.protocol.running), ([], -1, 0))
-        self.assertEqual(port.errors, 0, "read after the stop")
-        self.assertQuiet()
+            self.react(reaction)
+            port = self.listen()
+            client = self.client(port)
+            with capturedLogs() as events:
+                replies = self.exchange(client, *sent)
+                self.turn(2)
+            replies += self.arrived(client)
+            self.assertEqual((sorted(replies, key=int), len(self.protocol.received)), (sent, len(sent)))
+            self.assertEqual((events, port.fileno(), port.connected, self.protocol.running), ([], -1, False, 0))
+            self.assertEqual(port.errors, 0, "read after the stop")
+            self.assertQuiet()
 
     def test_reactorDisconnectsTheReader(self) -> None:
         """
@@ -388,14 +265,153 @@ class StopTests(DatagramPortCase):
 
     def test_nothingLeft(self) -> None:
         """
-        A hundred starts and stops leave no descriptor and nothing in the reactor (T29).
+        A hundred starts and stops leave no descriptor and nothing in the reactor.
         """
         before = descriptors()
         for _ in range(100):
             port = self.listen()
             client = self.client(port)
-            self.assertServed(client)
+            self.assertAnswered((client, [b"x", b"y"]))
             client.close()
             self.successResultOf(port.stopListening())
         self.assertQuiet()
         self.assertEqual(descriptors(), before)
+
+
+class BatchedPortTests(BatchCase, PortTests):
+    """
+    The same on a port that receives and sends batches.
+    """
+
+    receiveCall = "fileno"
+    timestamps = (False, True)
+
+
+class _LinkSocket:
+    """
+    A fake UDP socket that receives datagrams on link 7.
+
+    @ivar sent: each datagram with its destination, and the source address and link that it is sent from.
+    """
+
+    family = socket.AF_INET6
+
+    def __init__(self, local: bytes, peers: list[tuple[str, int, int, int]]) -> None:
+        self._local = local
+        self._peers = peers
+        self.sent: list[tuple[bytes, Any, bytes, int]] = []
+
+    def setsockopt(self, *option: int) -> None:
+        pass
+
+    def getsockopt(self, *option: int) -> int:
+        return 1  # IPV6_V6ONLY
+
+    def getsockname(self) -> Any:
+        return "::", 7, 0, 0
+
+    def recvmsg(self, size: int, ancillary: int) -> Any:
+        if not self._peers:
+            raise BlockingIOError
+        pktinfo = struct.pack("=16sI", self._local, 7)
+        return b"hello", [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, pktinfo)], 0, self._peers.pop(0)
+
+    def sendmsg(self, datagrams: list[bytes], ancillary: Any, flags: int, peer: Any) -> None:
+        ((_, _, pktinfo),) = ancillary
+        self.sent.append((datagrams[0], peer, *struct.unpack("=16sI", pktinfo)))
+
+
+class UDPPortTests(DatagramPortCase):
+    """
+    What is specific to the port that handles one datagram at a time.
+    """
+
+    def test_linksOfReplies(self) -> None:
+        """
+        A link-local peer is answered on its link. For other peers the kernel chooses the link.
+        """
+        local = socket.inet_pton(socket.AF_INET6, "fe80::1")
+        link = _LinkSocket(local, [("fe80::2", 4000, 0, 7), ("2001:db8::2", 4000, 0, 0)])
+        port = UDPPort(BoundSocket(link), self.protocol, MemoryReactorClock())  # type: ignore[arg-type]
+        port.startListening()
+        port.doRead()
+        first, second = ("fe80::2%7", 4000), ("2001:db8::2", 4000)
+        self.assertEqual(self.protocol.received, [(b"hello", first, "fe80::1"), (b"hello", second, "fe80::1")])
+        self.assertEqual(link.sent, [(b"HELLO", first, local, 7), (b"HELLO", second, local, 0)])
+
+    def test_sendErrors(self) -> None:
+        """
+        An error of the send call is raised to the protocol alone. The next datagram is served.
+        """
+        faults = [errno.ENOBUFS, errno.EPERM, errno.EAGAIN, errno.ENETUNREACH, errno.EMSGSIZE]
+        client = self.client(self.listen(sendto=faults))
+        with capturedLogs() as events:
+            self.assertEqual(self.exchange(client, *[b"hello"] * 5), [])
+        self.assertEqual((len(self.protocol.received), len(events)), (5, 5))
+        self.assertServed(client)
+
+
+class UnixTests(DatagramPortCase):
+    """
+    Unix datagrams.
+    """
+
+    def setUp(self) -> None:
+        """
+        Listen.
+        """
+        super().setUp()
+        self.path = self.folder / "socket"
+        self.port = self.listen(UnixBinding(Transport.UNIXGRAM, str(self.path)))
+
+    def test_boundPeers(self) -> None:
+        """
+        A client that is bound to a path or to an abstract name is identified by it and answered there.
+        """
+        for name in (str(self.folder / "client"), b"\0sockservices-client-%d" % os.getpid()):
+            self.assertServed(self.unixClient(self.port, name))
+            self.assertEqual(self.protocol.received[-1], (b"hello", name, None))
+
+    def test_unboundPeer(self) -> None:
+        """
+        The datagram of a client without a name is received with the address L{None}.
+        """
+        self.assertEqual(self.exchange(self.unixClient(self.port), b"hello"), [])
+        self.assertEqual(self.protocol.received, [(b"hello", None, None)])
+
+    def test_longDatagrams(self) -> None:
+        """
+        A datagram may be longer than over IP if C{maxPacketSize} allows it.
+        """
+        self.port.maxPacketSize = 2**18
+        self.exchange(self.unixClient(self.port), b"x" * 100_000)
+        self.assertEqual(len(self.protocol.received[0][0]), 100_000)
+
+    def test_undeliverableReply(self) -> None:
+        """
+        A reply to a peer that is gone or whose queue is full is dropped at once. The next peer is served.
+        """
+        count = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text()) + 5
+        for name, sends, error in (("gone", 1, "ConnectionRefusedError"), ("full", count, "BlockingIOError")):
+            # Not connected: the kernel limits the queue only for other peers than the one that a socket is connected to.
+            client = self.closeLater(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            client.bind(str(self.folder / name))
+            self.protocol.received.clear()
+            with capturedLogs() as events:
+                for _ in range(sends):
+                    client.sendto(b"hello", str(self.path))
+                    if name == "gone":
+                        client.close()
+                    self.turn()
+            self.assertEqual(len(self.protocol.received), sends)
+            self.assertIn(error, formatEvent(events[0]))
+            self.assertServed(self.unixClient(self.port, str(self.folder / f"after {name}")))
+
+    def test_stop(self) -> None:
+        """
+        C{getHost} has the path. C{stopListening} removes the file.
+        """
+        self.assertEqual(self.port.getHost(), UNIXAddress(os.fsencode(self.path)))
+        self.successResultOf(self.port.stopListening())
+        self.assertEqual(list(self.folder.iterdir()), [])
+        self.assertQuiet()
