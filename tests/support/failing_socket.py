@@ -16,15 +16,15 @@ class FailingSocket:
     A socket on which the first calls of some methods raise L{OSError}.
     """
 
-    def __init__(self, healthy: socket.socket, **errors: list[int]) -> None:
+    def __init__(self, opened: socket.socket, **errors: list[int]) -> None:
         """
         @param errors: the error numbers of the calls, by the method's name. The test may extend or read these lists.
         """
-        self._healthy = healthy
+        self._socket = opened
         self._errors = errors
 
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self._healthy, name)
+        method = getattr(self._socket, name)
 
         def call(*arguments: Any) -> Any:
             if self._errors[name]:

@@ -15,13 +15,25 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sockservices.conversation.transport import Transport
-from sockservices.transports.bindings import Binding, InetBinding
+from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
 from sockservices.transports.sockets import BoundSocket, openSockets
 from sockservices.transports.stream_port import StreamPort
 from tests.support.failing_socket import FailingSocket
 from tests.support.loop import LoopCase
 
-__all__ = ["ConnectionCase", "HalfCloseRecorder", "StreamPortCase", "StreamRecorder", "UpperFactory", "UpperStream"]
+__all__ = [
+    "LONG",
+    "ConnectionCase",
+    "HalfCloseRecorder",
+    "StreamPortCase",
+    "StreamRecorder",
+    "UnixCase",
+    "UpperFactory",
+    "UpperStream",
+]
+
+#: More bytes than the kernel buffers for a peer that does not read.
+LONG = 1 << 23
 
 
 class UpperStream(Protocol):
@@ -65,8 +77,8 @@ class UpperFactory(Factory):
 
     def __init__(self) -> None:
         self.addresses: list[Any] = []
-        self.made: list[UpperStream] = []
-        self.lost: list[UpperStream] = []
+        self.made: list[Any] = []
+        self.lost: list[Any] = []
         self.running = 0
 
     def startFactory(self) -> None:
@@ -112,8 +124,7 @@ class StreamPortCase(LoopCase):
         """
         for protocol in self.factory.made:
             if protocol not in self.factory.lost:
-                transport: Any = protocol.transport
-                transport.connectionLost(Failure(ConnectionDone()))
+                protocol.transport.connectionLost(Failure(ConnectionDone()))
 
     def listen(
         self, binding: Binding | None = None, faults: list[int] | None = None, reactor: Any = None
@@ -127,6 +138,12 @@ class StreamPortCase(LoopCase):
         if faults is not None:
             listening: Any = FailingSocket(opened.socket, accept=faults)
             opened = BoundSocket(listening, opened.path, opened.inode)
+        return self.adopt(opened, reactor)
+
+    def adopt(self, opened: BoundSocket, reactor: Any = None) -> StreamPort:
+        """
+        Listen on a bound socket.
+        """
         port = StreamPort(opened, self.factory, reactor or self.reactor, self.plain)
         port.startListening()
         self.addCleanup(port.stopListening)
@@ -136,8 +153,8 @@ class StreamPortCase(LoopCase):
         """
         Check that a client gets a reply.
         """
-        client.sendall(b"words")
-        self.assertEqual(self.hear(client, 5), b"WORDS")
+        client.sendall(b"hello")
+        self.assertEqual(self.receive(client, 5), b"HELLO")
 
 
 class StreamRecorder(UpperStream):
@@ -147,6 +164,8 @@ class StreamRecorder(UpperStream):
     @ivar segments: what it received.
     @ivar events: the ends in their order: C{"read"}, C{"write"}, and the type of the reason of L{connectionLost}.
     """
+
+    transport: Any
 
     def __init__(self, received: Callable[[Any, bytes], Any]) -> None:
         self.received = received
@@ -191,11 +210,11 @@ class ConnectionCase(StreamPortCase):
     """
     A test of connections.
 
-    @ivar kind: the class of their protocols.
+    @cvar protocolClass: the class of their protocols.
     @ivar received: their reaction to a segment. By default they reply in upper case.
     """
 
-    kind = StreamRecorder
+    protocolClass = StreamRecorder
 
     def setUp(self) -> None:
         """
@@ -209,20 +228,26 @@ class ConnectionCase(StreamPortCase):
         """
         Build a protocol.
         """
-        protocol = self.kind(lambda protocol, data: self.received(protocol, data))
+        protocol = self.protocolClass(lambda protocol, data: self.received(protocol, data))
         protocol.factory = self.factory
         return protocol
 
-    def open(self, port: StreamPort | None = None) -> tuple[socket.socket, Any, Any]:
+    def binding(self) -> Binding:
+        """
+        The address to listen on: a free TCP port.
+        """
+        return InetBinding(Transport.TCP, 0)
+
+    def openConnection(self, port: StreamPort | None = None) -> tuple[socket.socket, Any, Any]:
         """
         Connect a client, by default to a port of its own.
 
-        @return: the client, the protocol that serves it, and that one's transport.
+        @return: the client, and the protocol and the transport of the server's side.
         """
         client = self.connect((port or self.listen(self.binding())).getHost())
         count = len(self.factory.made)
         self.until(lambda: len(self.factory.made) > count)
-        protocol: Any = self.factory.made[-1]
+        protocol = self.factory.made[-1]
         return client, protocol, protocol.transport
 
     def waitForEvents(self, protocol: StreamRecorder, count: int = 1) -> list[Any]:
@@ -232,13 +257,7 @@ class ConnectionCase(StreamPortCase):
         self.until(lambda: len(protocol.events) >= count)
         return protocol.events
 
-    def binding(self) -> Binding | None:
-        """
-        The address to listen on: a free TCP port.
-        """
-        return None
-
-    def send(self, client: socket.socket, data: bytes) -> None:
+    def sendAll(self, client: socket.socket, data: bytes) -> None:
         """
         Send all data, however slowly the server reads.
         """
@@ -254,15 +273,27 @@ class ConnectionCase(StreamPortCase):
 
         self.until(sent)
 
-    def segments(self, protocol: StreamRecorder, length: int) -> list[int]:
+    def segmentSizes(self, protocol: StreamRecorder, length: int) -> list[int]:
         """
-        Wait until a protocol has received C{length} bytes.
+        Wait until a protocol has received C{length} bytes. @return: the sizes of its segments.
         """
         self.until(lambda: sum(map(len, protocol.segments)) >= length)
         return [len(segment) for segment in protocol.segments]
 
-    def restOf(self, client: socket.socket) -> bytes:
+    def receiveAll(self, client: socket.socket) -> bytes:
         """
         All that a client receives until the connection ends.
         """
-        return self.hear(client, 1 << 30)
+        return self.receive(client, 1 << 30)
+
+
+class UnixCase(ConnectionCase):
+    """
+    A test of Unix stream connections.
+    """
+
+    def binding(self) -> Binding:
+        """
+        A new path for each listener.
+        """
+        return UnixBinding(Transport.UNIX, str(self.folder / f"{len(list(self.folder.iterdir()))}"))

@@ -393,7 +393,7 @@ class UnixTests(DatagramPortCase):
         """
         count = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text()) + 5
         for name, sends, error in (("gone", 1, "ConnectionRefusedError"), ("full", count, "BlockingIOError")):
-            # Not connected: the kernel limits the queue only for other peers than the one that a socket is connected to.
+            # Not connected: the kernel does not limit the queue of a socket for the peer that it is connected to.
             client = self.closeLater(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
             client.bind(str(self.folder / name))
             self.protocol.received.clear()

@@ -16,56 +16,54 @@ from zope.interface.verify import verifyObject
 
 from sockservices.transports.poll_group import PollGroup
 from tests.support.loop import LoopCase, descriptors
-from tests.support.stream_ports import ConnectionCase, HalfCloseRecorder, StreamRecorder, UpperStream
 
 
-class Member:
+class _Member:
     """
-    One end of a pair of sockets, which calls C{does} for each event.
+    A member of a group, with one socket of a pair.
 
-    @ivar far: the other end.
-    @ivar served: the number of events.
-    @ivar lost: the reason of each C{connectionLost}.
+    @ivar peer: the other socket.
+    @ivar action: called for each event. By default it reads nothing, so that the event repeats.
+    @ivar events: the number of events.
+    @ivar reasons: the type of the reason of each C{connectionLost}.
     """
 
     def __init__(self, group: PollGroup) -> None:
-        self.group = group
-        self.near, self.far = socket.socketpair()
-        self.near.setblocking(False)
-        self.fileno = self.near.fileno
-        self.served = 0
-        self.lost: list[Any] = []
-        self.does: Any = lambda: None
+        self._group = group
+        self.socket, self.peer = socket.socketpair()
+        self.socket.setblocking(False)
+        self.fileno = self.socket.fileno
+        self.events = 0
+        self.reasons: list[Any] = []
+        self.action: Any = lambda: None
 
     def doRead(self) -> Any:
-        """
-        Count the event and read nothing, so that it repeats.
-        """
-        self.served += 1
-        return self.does()
+        self.events += 1
+        return self.action()
 
     doWrite = doRead
 
     def connectionLost(self, reason: Failure) -> None:
-        """
-        Note the reason and leave the group.
-        """
-        self.lost.append(reason.type)
-        self.group.removeReader(self)
-        self.group.removeWriter(self)
-        self.close()
+        self.reasons.append(reason.type)
+        self.leave()
 
-    def close(self) -> None:
-        """
-        Close both ends.
-        """
-        self.near.close()
-        self.far.close()
+    def leave(self) -> None:
+        self._group.removeReader(self)
+        self._group.removeWriter(self)
+        self.socket.close()
+        self.peer.close()
+
+
+def fail(error: type[BaseException] = ZeroDivisionError) -> None:
+    """
+    Raise an exception.
+    """
+    raise error("on purpose")
 
 
 class GroupCase(LoopCase):
     """
-    A test of a group. At its end it has no descriptor and no place in the reactor.
+    A test of a group. At its end the group has no descriptor, and the reactor does not watch it.
     """
 
     def setUp(self) -> None:
@@ -75,7 +73,7 @@ class GroupCase(LoopCase):
         super().setUp()
         self.before = descriptors()
         self.group = PollGroup(self.reactor)
-        self.members: list[Member] = []
+        self.members: list[_Member] = []
         self.addCleanup(self.end)
 
     def end(self) -> None:
@@ -84,181 +82,161 @@ class GroupCase(LoopCase):
         """
         self.group.retire()
         for member in self.members:
-            self.group.removeReader(member)
-            self.group.removeWriter(member)
-            member.close()
+            member.leave()
         self.turn()
         self.assertQuiet()
         self.assertEqual((self.group.fileno(), descriptors()), (-1, self.before))
 
-    def join(self, ready: bool = True) -> Member:
+    def addMember(self, ready: bool = True) -> Any:
         """
         Add a member that reads.
 
         @param ready: whether it always has input.
         """
-        member = Member(self.group)
+        member = _Member(self.group)
         self.members.append(member)
         self.group.addReader(member)
         if ready:
-            member.far.send(b"!")
+            member.peer.send(b"!")
         return member
 
 
-class ServingTests(GroupCase):
+class DispatchTests(GroupCase):
     """
     Dispatch of events.
     """
 
-    def test_interface(self) -> None:
+    def test_oneDescriptor(self) -> None:
         """
-        A group is a reader of the reactor.
+        The reactor watches one descriptor, that of the group, for any number of members.
         """
         verifyObject(IReadDescriptor, self.group)
         self.assertEqual(self.group.logPrefix(), "PollGroup")
-
-    def test_oneWatched(self) -> None:
-        """
-        The reactor watches one descriptor for any number of members.
-        """
         for _ in range(5):
-            self.join()
+            self.addMember()
         readers = set(self.reactor.getReaders()) - self.reactor._internalReaders
         self.assertEqual((readers, self.reactor.getWriters()), ({self.group}, []))
 
-    def test_allAtOnce(self) -> None:
+    def test_oneTurn(self) -> None:
         """
         All ready members are called once in one turn of the reactor.
         """
-        members = [self.join() for _ in range(200)]
+        members = [self.addMember() for _ in range(200)]
         self.turn()
-        self.assertEqual({member.served for member in members}, {1})
+        self.assertEqual({member.events for member in members}, {1})
 
     def test_busyPeersAreFair(self) -> None:
         """
         Members that are always ready delay neither other members nor timers.
         """
-        busy = [self.join() for _ in range(3)]
-        seldom = self.join(False)
+        busy = [self.addMember() for _ in range(3)]
+        idle = self.addMember(False)
+        idle.action = lambda: idle.socket.recv(1) and None
         calls: list[int] = []
         for turn in range(5):
-            seldom.served = 0
-            seldom.far.send(b"!")
-            seldom.does = lambda: seldom.near.recv(1) and None
+            idle.events = 0
+            idle.peer.send(b"!")
             self.reactor.callLater(0, calls.append, turn)
             self.turn()
-            self.assertEqual(seldom.served, 1)
+            self.assertEqual(idle.events, 1)
         self.turn()
         self.assertEqual(calls, list(range(5)))
-        counts = [member.served for member in busy]
+        counts = [member.events for member in busy]
         self.assertLessEqual(max(counts) - min(counts), 6)
         self.assertLess(sum(counts), 6 * 1200)
 
-    def test_room(self) -> None:
+    def test_writer(self) -> None:
         """
         A writer is called while its socket has room, until it is removed, whether it reads or not.
         """
-        member = self.join(False)
+        member = self.addMember(False)
         for _ in range(2):
-            self.group.addWriter(member)
-            self.group.addWriter(member)
-            self.turn()
-            self.assertEqual(member.served, 1)
-            self.group.removeWriter(member)
-            self.group.removeWriter(member)
-            self.turn()
-            self.assertEqual(member.served, 1)
-            member.served = 0
-        member.far.send(b"!")
+            member.events = 0
+            for change in (self.group.addWriter, self.group.removeWriter):
+                change(member)
+                change(member)
+                self.turn()
+                self.assertEqual(member.events, 1)
+        member.peer.send(b"!")
         self.group.addWriter(member)
         self.turn()
-        self.assertEqual(member.served, 2)
+        self.assertEqual(member.events, 3)
         self.group.removeReader(member)
         self.turn()
-        self.assertEqual(member.served, 3)
+        self.assertEqual(member.events, 4)
 
-    def test_done(self) -> None:
+    def test_disconnected(self) -> None:
         """
-        A member that returns a reason is disconnected with it.
+        A member that returns a reason is disconnected with it. It gets no further event as a reader or a writer, even
+        if it does not leave the group by itself.
         """
-        member = self.join()
-        member.does = lambda: CONNECTION_DONE
-        self.turn(3)
-        self.assertEqual((member.served, member.lost), (1, [ConnectionDone]))
+        for writing in (False, True):
+            member = self.addMember()
+            member.action = lambda: CONNECTION_DONE
+            member.connectionLost = lambda reason, member=member: member.reasons.append(reason.type)
+            if writing:
+                self.group.addWriter(member)
+            self.turn(3)
+            self.assertEqual((member.events, member.reasons), (1, [ConnectionDone]))
 
     def test_raises(self) -> None:
         """
-        A member that raises any exception is disconnected, also when its C{connectionLost} raises; the others go on.
+        A member that raises any exception is disconnected, also when its C{connectionLost} raises. The others get
+        their events.
         """
-
-        def fail(kind: type[BaseException]) -> None:
-            raise kind("on purpose")
-
-        others = [self.join()]
-        members = []
-        for kind in (ZeroDivisionError, SystemExit, KeyboardInterrupt):
-            member = self.join()
-            member.does = lambda kind=kind: fail(kind)
-            members.append(member)
-        others.append(self.join())
-        last = self.join()
-        last.does = lambda: CONNECTION_DONE
-        last.connectionLost = lambda reason: fail(OSError)  # type: ignore[method-assign]
+        others = [self.addMember()]
+        errors = (ZeroDivisionError, SystemExit, KeyboardInterrupt)
+        members = [self.addMember() for _ in errors]
+        for member, error in zip(members, errors, strict=True):
+            member.action = lambda error=error: fail(error)
+        others.append(self.addMember())
+        last = self.addMember()
+        last.action = lambda: CONNECTION_DONE
+        last.connectionLost = lambda reason: fail(OSError)
         self.turn(3)
-        self.assertEqual([member.lost for member in members], [[ZeroDivisionError], [SystemExit], [KeyboardInterrupt]])
-        self.assertTrue(all(member.served for member in others))
+        self.assertEqual([member.reasons for member in members], [[error] for error in errors])
+        self.assertTrue(all(member.events for member in others))
         self.assertEqual(len(self.flushLoggedErrors()), 4)
 
     def test_removedByAnother(self) -> None:
         """
         A member that another one has removed in the same batch gets no event.
         """
-        first, second = self.join(), self.join()
-        first.does = lambda: self.group.removeReader(second)
+        first, second = self.addMember(), self.addMember()
+        first.action = lambda: self.group.removeReader(second)
         self.turn(3)
-        self.assertTrue(first.served)
-        self.assertEqual(second.served, 0)
+        self.assertTrue(first.events)
+        self.assertEqual(second.events, 0)
 
-    def test_hungUp(self) -> None:
+    def test_writerHangsUp(self) -> None:
         """
         A writer is disconnected when its peer has closed.
         """
-        member = self.join(False)
+        member = self.addMember(False)
         self.group.removeReader(member)
         self.group.addWriter(member)
         self.group.removeWriter(member)
-        member.far.close()
+        member.peer.close()
         self.turn(3)
-        self.assertEqual((member.served, member.lost), (0, []))
+        self.assertEqual((member.events, member.reasons), (0, []))
         self.group.addWriter(member)
-        member.doWrite = lambda: None  # type: ignore[method-assign]
+        member.doWrite = lambda: None
         self.turn()
-        self.assertEqual(len(member.lost), 1)
+        self.assertEqual(len(member.reasons), 1)
 
-    def test_endOfInput(self) -> None:
+    def test_readerHangsUp(self) -> None:
         """
-        A hang-up without input ends a reader cleanly: a pipe whose writer has gone reports EPOLLHUP alone.
+        A hang-up without input ends a reader cleanly: a pipe whose writer has closed reports EPOLLHUP alone.
         """
-        member = self.join(False)
+        member = self.addMember(False)
         self.group.removeReader(member)
         reader, writer = os.pipe()
-        os.dup2(reader, member.near.fileno())
+        os.dup2(reader, member.fileno())
         os.close(reader)
         self.group.addReader(member)
         os.close(writer)
         self.turn()
-        self.assertEqual((member.served, member.lost), (0, [ConnectionDone]))
-
-    def test_disconnectedWriter(self) -> None:
-        """
-        A member that reads, writes and is disconnected gets no further event, even if it does not leave by itself.
-        """
-        member = self.join()
-        self.group.addWriter(member)
-        member.does = lambda: CONNECTION_DONE
-        member.connectionLost = lambda reason: None  # type: ignore[method-assign]
-        self.turn(3)
-        self.assertEqual(member.served, 1)
+        self.assertEqual((member.events, member.reasons), (0, [ConnectionDone]))
 
 
 class CallAfterDispatchTests(GroupCase):
@@ -266,64 +244,56 @@ class CallAfterDispatchTests(GroupCase):
     L{PollGroup.callAfterDispatch}.
     """
 
-    def setUp(self) -> None:
+    def scheduleCalls(self) -> list[str]:
         """
-        Make a list of the calls.
+        Schedule two calls, of which the first schedules a third. @return: a list that records the calls.
         """
-        super().setUp()
-        self.done: list[object] = []
-
-    def nested(self) -> None:
-        """
-        Schedule two calls, of which the first schedules a third.
-        """
+        calls: list[str] = []
 
         def first() -> None:
-            self.done.append("first")
-            self.group.callAfterDispatch(lambda: self.done.append("third"))
+            calls.append("first")
+            self.group.callAfterDispatch(lambda: calls.append("third"))
 
         self.group.callAfterDispatch(first)
-        self.group.callAfterDispatch(lambda: self.done.append("second"))
-        self.done.append("nothing yet")
+        self.group.callAfterDispatch(lambda: calls.append("second"))
+        calls.append("scheduled")
+        return calls
 
-    def test_whileServing(self) -> None:
+    def test_duringDispatch(self) -> None:
         """
         During a dispatch, calls are made in the same turn and in order, also those that a call schedules.
         """
-        member = self.join()
+        member = self.addMember()
+        calls: list[str] = []
 
-        def does() -> None:
+        def action() -> None:
+            nonlocal calls
             self.group.removeReader(member)
-            self.nested()
+            calls = self.scheduleCalls()
 
-        member.does = does
+        member.action = action
         self.turn()
-        self.assertEqual(self.done, ["nothing yet", "first", "second", "third"])
+        self.assertEqual(calls, ["scheduled", "first", "second", "third"])
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
-    def test_otherwise(self) -> None:
+    def test_outsideOfDispatch(self) -> None:
         """
         Outside of a dispatch, calls are made in the next turn of the reactor.
         """
         for _ in range(2):
-            self.done.clear()
-            self.nested()
+            calls = self.scheduleCalls()
             self.turn()
-            self.assertEqual(self.done, ["nothing yet", "first", "second", "third"])
+            self.assertEqual(calls, ["scheduled", "first", "second", "third"])
 
     def test_raises(self) -> None:
         """
         When one call raises, the others are made.
         """
-
-        def fail() -> None:
-            raise ZeroDivisionError("on purpose")
-
+        calls: list[str] = []
         self.group.callAfterDispatch(fail)
-        self.group.callAfterDispatch(lambda: self.done.append("done"))
+        self.group.callAfterDispatch(lambda: calls.append("second"))
         self.turn()
-        self.assertEqual(self.done, ["done"])
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual((calls, len(self.flushLoggedErrors(ZeroDivisionError))), (["second"], 1))
 
 
 class RetireTests(GroupCase):
@@ -331,232 +301,80 @@ class RetireTests(GroupCase):
     The end of a group.
     """
 
-    def test_keptWhileInUse(self) -> None:
+    def test_openWhileInUse(self) -> None:
         """
-        A group keeps its descriptor until it is retired and the last member has left.
+        A group has no descriptor before its first member. It has the same one until it is retired and the last member
+        has left.
         """
-        member = self.join()
+        self.assertEqual((self.group.fileno(), descriptors()), (-1, self.before))
+        member = self.addMember()
         number = self.group.fileno()
         self.group.removeReader(member)
         self.assertEqual(self.group.fileno(), number)
-        other = self.join()
+        other = self.addMember()
         self.group.addReader(member)
         self.group.retire()
         self.group.removeReader(member)
         self.turn()
-        self.assertEqual((self.group.fileno(), bool(other.served)), (number, True))
+        self.assertEqual((self.group.fileno(), bool(other.events)), (number, True))
         self.group.removeReader(other)
         self.assertEqual(self.group.fileno(), -1)
         self.assertQuiet()
 
-    def test_neverUsed(self) -> None:
+    def test_invalidMember(self) -> None:
         """
-        A group without members has no descriptor.
-        """
-        self.assertEqual((self.group.fileno(), descriptors()), (-1, self.before))
-
-    def test_refusedMember(self) -> None:
-        """
-        A retired group has no descriptor after a member that epoll refuses, such as a regular file.
+        A retired group has no descriptor after a member that epoll rejects, such as a regular file.
         """
         self.group.retire()
         with (self.folder / "file").open("wb") as file:
             self.assertRaises(PermissionError, self.group.addReader, file)
         self.assertEqual(self.group.fileno(), -1)
 
-    def test_again(self) -> None:
+    def test_joinRetiredGroup(self) -> None:
         """
         A member may join a retired group again.
         """
-        member = self.join()
+        member = self.addMember()
         self.group.retire()
         self.group.removeReader(member)
         self.group.addReader(member)
         self.turn()
-        self.assertEqual(member.served, 1)
+        self.assertEqual(member.events, 1)
 
-    def test_againWhileServed(self) -> None:
+    def test_joinDuringDispatch(self) -> None:
         """
         The last member may leave and join again within its event, whatever descriptor the new set has.
         """
-        hole = os.open(os.devnull, os.O_RDONLY)
-        member = self.join()
+        lowest = os.open(os.devnull, os.O_RDONLY)
+        member = self.addMember()
         self.group.retire()
 
-        def does() -> None:
+        def action() -> None:
             self.group.removeReader(member)
-            os.close(hole)
+            os.close(lowest)
             self.group.addReader(member)
-            member.does = lambda: None
+            member.action = lambda: None
 
-        member.does = does
+        member.action = action
         self.turn(2)
-        self.assertEqual((member.lost, member.served), ([], 2))
+        self.assertEqual((member.reasons, member.events), ([], 2))
 
-    def letGo(self) -> None:
+    def test_reactorStops(self) -> None:
         """
-        Disconnect all readers, as a reactor that stops.
+        A reactor that stops disconnects all members, readers and writers, also if one raises.
         """
-        for reader in self.reactor.removeAll():
-            reader.connectionLost(Failure(ConnectionLost()))
-
-    def test_letGo(self) -> None:
-        """
-        A reactor that stops disconnects all members, readers and writers.
-        """
-        members = [self.join() for _ in range(3)]
+        members = [self.addMember() for _ in range(3)]
         self.group.addWriter(members[0])
         self.group.addWriter(members[1])
         self.group.removeReader(members[1])
-        self.letGo()
-        self.assertEqual([member.lost for member in members], [[ConnectionLost]] * 3)
-        self.assertEqual((self.group.fileno(), descriptors()), (-1, self.before))
 
-    def test_letGoRaises(self) -> None:
-        """
-        A member that raises then does not keep the others connected.
-        """
-        members = [self.join() for _ in range(3)]
-        first = members[0]
+        def connectionLost(reason: Failure) -> None:
+            _Member.connectionLost(members[0], reason)
+            fail()
 
-        def fail(reason: Failure) -> None:
-            Member.connectionLost(first, reason)
-            raise ZeroDivisionError("on purpose")
-
-        first.connectionLost = fail  # type: ignore[method-assign]
-        try:
-            self.letGo()
-        finally:
-            self.flushLoggedErrors(ZeroDivisionError)
-        self.assertEqual([member.lost for member in members], [[ConnectionLost]] * 3)
-
-
-class PortTests(ConnectionCase):
-    """
-    The poll groups of stream ports.
-    """
-
-    def test_quiet(self) -> None:
-        """
-        All connections of a port are one reader, whose descriptor is closed after the last one.
-        """
-        before = descriptors()
-        port = self.listen()
-        clients = [self.open(port)[0] for _ in range(3)]
-        for client in clients:
-            self.assertServed(client)
-        self.assertEqual(len(set(self.reactor.getReaders()) - self.reactor._internalReaders), 2)
-        port.stopListening()
-        for client in clients:
-            self.assertServed(client)
-            client.close()
-        self.until(lambda: self.factory.made == self.factory.lost)
-        self.assertQuiet()
-        self.assertEqual(descriptors(), before)
-
-    def test_letGo(self) -> None:
-        """
-        A reactor that stops disconnects the port and its connections.
-        """
-        before = descriptors()
-        port = self.listen()
-        clients = [self.open(port)[0] for _ in range(3)]
+        members[0].connectionLost = connectionLost
         for reader in self.reactor.removeAll():
             reader.connectionLost(Failure(ConnectionLost()))
-        self.assertEqual(len(self.factory.lost), 3)
-        for client in clients:
-            client.close()
-        self.assertEqual((port.fileno(), descriptors()), (-1, before))
-        self.assertQuiet()
-
-    def test_exits(self) -> None:
-        """
-        SystemExit in one protocol ends no other connection.
-        """
-
-        def received(protocol: StreamRecorder, data: bytes) -> None:
-            if data == b"exit":
-                raise SystemExit(1)
-            UpperStream.dataReceived(protocol, data)
-
-        self.received = received
-        port = self.listen()
-        other, (client, protocol, _) = self.open(port)[0], self.open(port)
-        client.sendall(b"exit")
-        self.assertServed(other)
-        self.until(lambda: protocol.events)
-        self.assertEqual((protocol.events, len(self.flushLoggedErrors(SystemExit))), ([SystemExit], 1))
-        self.assertServed(self.open(port)[0])
-
-    def test_busyPeersAreFair(self) -> None:
-        """
-        Peers that send without end delay neither another peer's reply nor a timer by more than two turns.
-        """
-        port = self.listen()
-        seldom = self.open(port)[0]
-        busy = [self.open(port)[0] for _ in range(3)]
-        self.received = lambda protocol, data: None if data[:1] == b"\0" else UpperStream.dataReceived(protocol, data)
-        calls: list[None] = []
-        for client in busy:
-            try:
-                while client.send(bytes(1 << 20)):
-                    pass
-            except BlockingIOError:
-                pass
-        seldom.sendall(b"words")
-        self.reactor.callLater(0, calls.append, None)
-        self.turn(2)
-        self.assertEqual((seldom.recv(5), calls), (b"WORDS", [None]))
-
-    def test_acceptsPerTurn(self) -> None:
-        """
-        At most 64 connections are accepted in one turn of the reactor, also while others are busy.
-        """
-        port = self.listen()
-        group: Any = port.group
-        member = Member(group)
-        self.addCleanup(member.connectionLost, Failure(ConnectionDone()))
-        group.addReader(member)
-        member.far.send(b"!")
-        for _ in range(100):
-            self.connect(port.getHost())
-        self.turn()
-        self.assertLessEqual(len(self.factory.made), 64)
-
-    def test_pausedWhenStopped(self) -> None:
-        """
-        The last connection of a stopped port may pause and resume within one call.
-        """
-        hole = os.open(os.devnull, os.O_RDONLY)
-
-        def received(protocol: StreamRecorder, data: bytes) -> None:
-            transport: Any = protocol.transport
-            transport.pauseProducing()
-            os.close(hole)
-            transport.resumeProducing()
-            self.received = UpperStream.dataReceived
-            transport.write(data.upper())
-
-        self.received = received
-        port = self.listen()
-        client, protocol, _ = self.open(port)
-        port.stopListening()
-        client.sendall(b"words")
-        self.assertEqual((self.hear(client, 5), protocol.events), (b"WORDS", []))
-        self.turn(3)
-        self.assertEqual(protocol.events, [])
-        self.assertServed(client)
-
-    def test_halfClosedUnread(self) -> None:
-        """
-        A half-closed connection gets no repeated event, and can be closed.
-        """
-        self.kind = HalfCloseRecorder
-        client, protocol, transport = self.open()
-        client.shutdown(socket.SHUT_WR)
-        self.until(lambda: protocol.events)
-        self.turn(5)
-        self.assertEqual(protocol.events, ["read"])
-        transport.loseConnection()
-        self.turn(2)
-        self.assertEqual(protocol.events, ["read", ConnectionDone])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual([member.reasons for member in members], [[ConnectionLost]] * 3)
+        self.assertEqual((self.group.fileno(), descriptors()), (-1, self.before))

@@ -11,12 +11,10 @@ from itertools import product
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
-from twisted.python.failure import Failure
 
 from sockservices.conversation.transport import Transport
 from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
@@ -30,29 +28,30 @@ from tests.support.stream_ports import StreamPortCase, UpperStream
 TCP, UDP, UNIX, UNIXGRAM = Transport
 
 
-class InterruptedSocket(FailingSocket):
+class _InterruptedSocket(FailingSocket):
     """
     A listening socket on which accept(2) is interrupted by Ctrl-C.
     """
 
     def accept(self) -> Any:
-        """
-        Raise.
-        """
         raise KeyboardInterrupt
 
 
-class SocketWithoutOptions(FailingSocket):
+class _SocketWithoutOptions(FailingSocket):
     """
     A listening socket whose connections support no option.
     """
 
     def accept(self) -> Any:
-        """
-        Accept a connection.
-        """
-        connection, name = self._healthy.accept()
+        connection, name = self._socket.accept()
         return FailingSocket(connection, setsockopt=[errno.EINVAL] * 9), name
+
+
+def fail(*_: object) -> Any:
+    """
+    Raise an exception with a message of two lines.
+    """
+    raise ZeroDivisionError("on\npurpose")
 
 
 class ServingTests(StreamPortCase):
@@ -70,75 +69,72 @@ class ServingTests(StreamPortCase):
             (InetBinding(TCP, 0, "::1"), IPv6Address),
             (UnixBinding(UNIX, str(self.folder / "socket")), UNIXAddress),
         ]
-        for (binding, kind), self.plain in product(bindings, (False, True)):
+        for (binding, addressType), self.plain in product(bindings, (False, True)):
             port = self.listen(binding)
             client = self.connect(port.getHost())
             self.assertServed(client)
-            transport: Any = self.factory.made[-1].transport
+            transport = self.factory.made[-1].transport
             for address in (port.getHost(), transport.getHost(), transport.getPeer(), self.factory.addresses[-1]):
-                self.assertIsInstance(address, kind)
+                self.assertIsInstance(address, addressType)
             self.assertEqual(transport.getHost(), port.getHost())
             if not isinstance(binding, UnixBinding):
                 self.assertEqual(self.factory.addresses[-1], transport.getPeer())
                 self.assertEqual(transport.getPeer().port, client.getsockname()[1])
+                self.assertTrue(transport.getTcpNoDelay())
             self.assertEqual(IStreamTransport.providedBy(transport), not self.plain)
             self.successResultOf(port.stopListening())
 
-    def test_namedUnixPeer(self) -> None:
+    def test_unixAddresses(self) -> None:
         """
-        The address of a Unix client that is bound to a path is this path.
+        The address of a Unix client that is bound to a path is this path. An abstract address begins with a NUL byte,
+        as in Twisted.
         """
-        port = self.listen(UnixBinding(UNIX, str(self.folder / "socket")))
+        self.listen(UnixBinding(UNIX, str(self.folder / "socket")))
         with socket.socket(socket.AF_UNIX) as client:
             client.bind(str(self.folder / "client"))
             client.connect(str(self.folder / "socket"))
             self.until(lambda: self.factory.made)
-            transport: Any = self.factory.made[0].transport
             peer = UNIXAddress(os.fsencode(self.folder / "client"))
-            self.assertEqual((self.factory.addresses, transport.getPeer()), ([peer], peer))
-        port.stopListening()
-
-    def test_abstractHost(self) -> None:
-        """
-        An abstract address begins with a NUL byte, as in Twisted.
-        """
+            self.assertEqual((self.factory.addresses, self.factory.made[0].transport.getPeer()), ([peer], peer))
         name = f"sockservices-tests-{os.getpid()}"
         self.assertEqual(self.listen(UnixBinding(UNIX, f"@{name}")).getHost(), UNIXAddress(b"\0" + name.encode()))
 
-    def test_noDelay(self) -> None:
-        """
-        TCP connections have TCP_NODELAY.
-        """
-        self.connect(self.listen().getHost())
-        self.until(lambda: self.factory.made)
-        transport: Any = self.factory.made[0].transport
-        self.assertTrue(transport.getTcpNoDelay())
-
     def test_acceptsPerTurn(self) -> None:
         """
-        At most 64 connections are accepted in one turn of the reactor.
+        At most 64 connections are accepted in one turn of the reactor, also while an open one has input.
         """
         port = self.listen()
+        client = self.connect(port.getHost())
+        self.assertServed(client)
+        client.send(b"hello")
         for _ in range(100):
             self.connect(port.getHost())
-        self.turn()
-        self.assertEqual(len(self.factory.made), 64)
-        self.turn()
-        self.assertEqual(len(self.factory.made), 100)
+        for count in (64, 100):
+            self.turn()
+            self.assertEqual(len(self.factory.made), 1 + count)
 
-    def test_passedDescriptors(self) -> None:
+    def test_urgentData(self) -> None:
         """
-        Descriptors from a Unix peer are neither kept nor logged, and its data is answered.
+        An urgent byte (RFC 6093, unix(7)) is received in its place in the stream, over TCP and Unix sockets, also on
+        adopted sockets, and also when it was sent before the connection was accepted.
         """
         for self.plain in (False, True):
-            client = self.connect(self.listen(UnixBinding(UNIX, str(self.folder / f"{self.plain}"))).getHost())
-            self.assertServed(client)
-            before = descriptors()
-            with capturedLogs() as events:
-                for _ in range(8):
-                    socket.send_fds(client, [b"words"], [client.fileno()] * 64)
-                    self.assertEqual(self.hear(client, 5), b"WORDS")
-            self.assertEqual((descriptors(), events), (before, []))
+            tcpSocket = socket.create_server(("127.0.0.1", 0))
+            unixSocket = socket.socket(socket.AF_UNIX)
+            unixSocket.bind(str(self.folder / f"adopted-{self.plain}"))
+            unixSocket.listen()
+            unixPath = str(self.folder / f"opened-{self.plain}")
+            for bound in (
+                *openSockets(InetBinding(TCP, 0)),
+                *openSockets(UnixBinding(UNIX, unixPath)),
+                BoundSocket(tcpSocket),
+                BoundSocket(unixSocket),
+            ):
+                bound.socket.setblocking(False)
+                client = self.connect(self.adopt(bound).getHost())
+                for data, flags in ((b"abc", 0), (b"X", socket.MSG_OOB), (b"def", 0)):
+                    client.send(data, flags)
+                self.assertEqual(self.receive(client, 7), b"ABCXDEF", (bound.socket, self.plain))
 
 
 class StopTests(StreamPortCase):
@@ -146,7 +142,7 @@ class StopTests(StreamPortCase):
     C{stopListening}.
     """
 
-    def test_waitingConnectionsAreAccepted(self) -> None:
+    def test_queuedConnectionsAreAccepted(self) -> None:
         """
         Connections in the accept queue are accepted and served: closing the socket would reset them.
         """
@@ -159,26 +155,19 @@ class StopTests(StreamPortCase):
 
     def test_stoppedPort(self) -> None:
         """
-        After a stop the socket is closed, connections are refused and the file of a Unix socket is removed.
+        After a stop the socket is closed, connections are refused and the file of a Unix socket is removed. Open
+        connections continue.
         """
         for binding in (InetBinding(TCP, 0), UnixBinding(UNIX, str(self.folder / "socket"))):
             port = self.listen(binding)
             host = port.getHost()
+            client = self.connect(host)
+            self.assertServed(client)
             self.successResultOf(port.stopListening())
             self.assertRaises((ConnectionRefusedError, FileNotFoundError), self.connect, host)
             self.assertEqual((port.fileno(), port.connected), (-1, False))
+            self.assertServed(client)
         self.assertEqual(list(self.folder.iterdir()), [])
-        self.assertQuiet()
-
-    def test_connectionsContinue(self) -> None:
-        """
-        Open connections continue after a stop.
-        """
-        port = self.listen()
-        client = self.connect(port.getHost())
-        self.assertServed(client)
-        port.stopListening()
-        self.assertServed(client)
 
     def test_factoryStopsOnce(self) -> None:
         """
@@ -190,35 +179,35 @@ class StopTests(StreamPortCase):
             self.successResultOf(port.stopListening())
             self.assertEqual(self.factory.running, 0)
 
-    def test_reactorDisconnectsTheReader(self) -> None:
-        """
-        C{connectionLost} from a reactor that stops also stops the port.
-        """
-        port = self.listen()
-        for reader in self.reactor.removeAll():
-            reader.connectionLost(Failure(ConnectionLost()))
-        self.assertEqual((port.fileno(), self.factory.running), (-1, 0))
-
     def test_factoryStopsThePort(self) -> None:
         """
-        A factory may stop its port in C{buildProtocol}. This connection and the waiting ones are served.
+        A factory may stop its port in C{buildProtocol}. This connection and the queued ones are served.
         """
         port = self.listen()
 
-        def stopping(addr: IAddress | None) -> Any:
+        def build(addr: IAddress | None) -> Any:
             port.stopListening()
             return Factory.buildProtocol(self.factory, addr)
 
-        self.factory.build = stopping
+        self.factory.build = build
         clients = [self.connect(port.getHost()) for _ in range(3)]
         self.turn()
         for client in clients:
             self.assertServed(client)
         self.assertEqual((port.fileno(), self.factory.running), (-1, 0))
 
+    def test_lastReadRaises(self) -> None:
+        """
+        A port whose last read raises is closed.
+        """
+        (opened,) = openSockets(InetBinding(TCP, 0))
+        port = self.adopt(BoundSocket(_InterruptedSocket(opened.socket)))  # type: ignore[arg-type]
+        self.assertRaises(KeyboardInterrupt, port.stopListening)
+        self.assertEqual((port.fileno(), self.factory.running), (-1, 0))
+
     def test_nothingLeft(self) -> None:
         """
-        A hundred starts and stops leave no descriptor and nothing in the reactor (T29).
+        A hundred starts and stops leave no descriptor and nothing in the reactor.
         """
         before = descriptors()
         for _ in range(100):
@@ -252,36 +241,41 @@ class ExhaustedTests(StreamPortCase):
 
     def test_acceptPauses(self) -> None:
         """
-        The port pauses for 0.1 s, without a busy loop. Then waiting connections are served.
+        The port pauses for 0.1 s, without a busy loop. Then queued connections are served.
         """
         for count, number in enumerate((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM), 1):
             port = self.listen(faults=[number], reactor=self.clock)
             self.connect(port.getHost())
             port.doRead()
-            self.assertFalse(self.reading(port))
-            self.clock.advance(0.09)
-            self.assertFalse(self.reading(port))
-            self.clock.advance(0.02)
-            self.assertTrue(self.reading(port))
+            for seconds, reading in ((0, False), (0.09, False), (0.02, True)):
+                self.clock.advance(seconds)
+                self.assertEqual(self.reading(port), reading)
             port.doRead()
             self.assertEqual(len(self.factory.made), count)
+
+    def test_acceptPausesOnARealReactor(self) -> None:
+        """
+        A real reactor neither calls the paused port nor loses the queued connection.
+        """
+        port = self.listen(faults=[errno.EMFILE])
+        client = self.connect(port.getHost())
+        self.turn(100)
+        self.assertEqual((len(self.reactor.getDelayedCalls()), self.factory.made), (1, []))
+        self.assertServed(client)
 
     def test_oneLogLine(self) -> None:
         """
         One line in ten seconds is logged. It has the port and the cause.
         """
         port = self.listen(faults=[errno.EMFILE] * 300, reactor=self.clock)
-        host = port.getHost()
+        host: Any = port.getHost()
         with capturedLogs() as events:
-            for _ in range(99):
-                port.doRead()
-                self.clock.advance(0.1)
-            self.assertEqual(len(events), 1)
-            for _ in range(3):
-                port.doRead()
-                self.clock.advance(0.1)
-            self.assertEqual(len(events), 2)
-        expected = f"cannot accept connections to 127.0.0.1:{host.port}: Too many open files"  # type: ignore[attr-defined]
+            for attempts, lines in ((99, 1), (3, 2)):
+                for _ in range(attempts):
+                    port.doRead()
+                    self.clock.advance(0.1)
+                self.assertEqual(len(events), lines)
+        expected = f"cannot accept connections to 127.0.0.1:{host.port}: Too many open files"
         self.assertEqual([formatEvent(event) for event in events], [expected] * 2)
 
     def test_stopsWhilePaused(self) -> None:
@@ -295,17 +289,6 @@ class ExhaustedTests(StreamPortCase):
             self.assertEqual(self.clock.getDelayedCalls(), [])
             self.clock.advance(1)
             self.assertFalse(self.reading(port))
-
-    def test_waitingConnectionIsServedAfterThePause(self) -> None:
-        """
-        A real reactor neither spins nor loses the waiting connection.
-        """
-        port = self.listen(faults=[errno.EMFILE])
-        client = self.connect(port.getHost())
-        self.turn(100)
-        self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
-        self.assertEqual(self.factory.made, [])
-        self.assertServed(client)
 
 
 class FaultTests(StreamPortCase):
@@ -334,88 +317,45 @@ class FaultTests(StreamPortCase):
         self.turn()
         self.assertEqual(len(faults), 1000 - 64)
 
-    def refuse(self, port: StreamPort) -> list[str]:
-        """
-        Fail one connection, and serve the next one.
-
-        @return: what the log said.
-        """
-        client = self.connect(port.getHost())
-        before = descriptors()
-        with capturedLogs() as events:
-            self.assertEqual(self.hear(client), b"")
-        self.assertEqual(descriptors(), before, "still open")
-        self.factory.build = None
-        self.assertServed(self.connect(port.getHost()))
-        return [formatEvent(event) for event in events]
-
     def test_noProtocol(self) -> None:
         """
-        The connection is closed, and nothing is logged, if the factory returns L{None}.
+        The connection is closed if the factory returns L{None}, or raises, which is logged in one line.
         """
-        port = self.listen()
-        self.factory.build = lambda addr: None
-        self.assertEqual(self.refuse(port), [])
-
-    def test_buildProtocolRaises(self) -> None:
-        """
-        The connection is closed, and one line is logged, if the factory raises.
-        """
-        port = self.listen()
-
-        def broken(addr: IAddress | None) -> Protocol:
-            raise ZeroDivisionError("on\npurpose")
-
-        self.factory.build = broken
-        (logged,) = self.refuse(port)
-        self.assertRegex(
-            logged,
-            r"^a connection to 127\.0\.0\.1:\d+ failed: ZeroDivisionError.*purpose.* at \S+:\d+ \(at most one such",
-        )
-
-    def adopt(self, listening: Any) -> StreamPort:
-        """
-        Accept from a listening socket.
-        """
-        port = StreamPort(BoundSocket(listening), self.factory, self.reactor, self.plain)
-        port.startListening()
-        self.addCleanup(port.stopListening)
-        return port
+        logged = r"^a connection to 127\.0\.0\.1:\d+ failed: ZeroDivisionError.*purpose.* at \S+:\d+ \(at most one such"
+        for build, patterns in ((lambda addr: None, []), (fail, [logged])):
+            port = self.listen()
+            self.factory.build = build
+            client = self.connect(port.getHost())
+            before = descriptors()
+            with capturedLogs() as events:
+                self.assertEqual(self.receive(client), b"")
+            self.assertEqual(descriptors(), before, "still open")
+            for event, pattern in zip(events, patterns, strict=True):
+                self.assertRegex(formatEvent(event), pattern)
+            self.factory.build = None
+            self.assertServed(self.connect(port.getHost()))
 
     def test_noTransport(self) -> None:
         """
         A protocol for which no transport can be made loses its connection.
         """
         (opened,) = openSockets(InetBinding(TCP, 0))
-        client = self.connect(self.adopt(SocketWithoutOptions(opened.socket)).getHost())
+        port = self.adopt(BoundSocket(_SocketWithoutOptions(opened.socket)))  # type: ignore[arg-type]
+        client = self.connect(port.getHost())
         with capturedLogs() as events:
-            self.assertEqual(self.hear(client), b"")
-        self.assertIn("Invalid argument", str(formatEvent(events[0])))
+            self.assertEqual(self.receive(client), b"")
+        self.assertIn("Invalid argument", formatEvent(events[0]))
         self.assertEqual((self.factory.made, len(self.factory.lost)), ([], 1))
 
-    def test_lastReadRaises(self) -> None:
-        """
-        A port whose last read raises is closed.
-        """
-        (opened,) = openSockets(InetBinding(TCP, 0))
-        port = self.adopt(InterruptedSocket(opened.socket))
-        self.assertRaises(KeyboardInterrupt, port.stopListening)
-        self.assertEqual((port.fileno(), self.factory.running), (-1, 0))
-
-    def test_makeConnectionRaises(self) -> None:
+    def test_connectionMadeRaises(self) -> None:
         """
         The connection is reset, and one line is logged, if C{connectionMade} raises, on both kinds of transport.
         """
-
-        class Broken(UpperStream):
-            def connectionMade(self) -> None:
-                raise ZeroDivisionError("on purpose")
-
-        self.factory.protocol = Broken
+        self.factory.protocol = type("Broken", (UpperStream,), {"connectionMade": fail})
         for count, self.plain in enumerate((False, True), 1):
             client = self.connect(self.listen().getHost())
             before = descriptors()
             with capturedLogs() as events:
-                self.assertRaises(ConnectionResetError, self.hear, client)
+                self.assertRaises(ConnectionResetError, self.receive, client)
             self.assertIn("ZeroDivisionError", formatEvent(events[0]))
             self.assertEqual((len(events), len(self.factory.lost), descriptors()), (1, count, before))
