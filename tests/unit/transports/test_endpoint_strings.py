@@ -1,80 +1,48 @@
 """
-Endpoint strings of the fast transports.
+Endpoint strings that listen through the ports of this package.
 """
 
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 from typing import Any
 
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.endpoints import quoteStringArgument, serverFromString
 from twisted.internet.interfaces import IStreamServerEndpoint, IStreamServerEndpointStringParser
-from twisted.internet.protocol import Factory, Protocol
+from twisted.internet.protocol import Factory
 from twisted.internet.testing import MemoryReactor
 from zope.interface.verify import verifyObject
 
 from sockservices.transports.connection import Connection
 from sockservices.transports.endpoint_strings import FastTCP, FastUNIX
 from sockservices.transports.sockets import OpenError
-from tests.support.loop import LoopCase
+from sockservices.transports.stream_port import StreamPort
+from sockservices.transports.twisted_endpoints import twistedEndpoint
+from tests.support.stream_ports import StreamPortCase
 
 
-class EchoProtocol(Protocol):
+class EndpointStringTests(StreamPortCase):
     """
-    Keeps what it receives, and sends it back.
-    """
-
-    received = b""
-
-    def dataReceived(self, data: bytes) -> None:
-        """
-        Keep it and send it back.
-        """
-        self.received += data
-        transport: Any = self.transport
-        transport.write(data)
-
-
-class StringsTests(LoopCase):
-    """
-    Any server of Twisted uses the fast transports by its endpoint string.
+    C{fasttcp:} and C{fastunix:}, which any server of Twisted can use.
     """
 
-    def serve(self, string: str) -> Any:
+    def assertListens(self, string: str) -> Any:
         """
-        Listen at an endpoint string.
-
-        @return: the port.
+        Check that a peer is served over a fast transport. @return: the port.
         """
-        self.protocols: list[Any] = []
-
-        class EchoFactory(Factory):
-            noisy = False
-
-            def buildProtocol(factory, addr: Any) -> Protocol:  # noqa: N805
-                self.protocols.append(EchoProtocol())
-                return self.protocols[-1]  # type: ignore[no-any-return]
-
-        port: Any = self.successResultOf(serverFromString(self.reactor, string).listen(EchoFactory()))
+        port: Any = self.successResultOf(serverFromString(self.reactor, string).listen(self.factory))
         self.addCleanup(port.stopListening)
-        return port
-
-    def assertServed(self, port: Any) -> None:
-        """
-        Check that a fast transport serves a peer.
-        """
         client = self.connect(port.getHost())
-        client.sendall(b"words")
-        self.assertEqual(self.hear(client, 5), b"words")
-        self.assertIsInstance(self.protocols[0].transport, Connection)
+        self.assertServed(client)
+        self.assertIsInstance(self.factory.made[-1].transport, Connection)
         client.close()
-        self.until(lambda: not self.protocols[0].transport.connected)
+        self.until(lambda: self.factory.made == self.factory.lost)
+        return port
 
     def test_interfaces(self) -> None:
         """
-        Both parse endpoint strings, and make endpoints.
+        The plugins parse endpoint strings, and make endpoints.
         """
         parsers: list[Any] = [FastTCP(), FastUNIX()]
         for parser in parsers:
@@ -83,35 +51,53 @@ class StringsTests(LoopCase):
 
     def test_tcp(self) -> None:
         """
-        C{fasttcp:} listens on the given interface.
+        C{fasttcp:} listens on the given interface; by default on every interface, as C{tcp:} does, on any reactor.
         """
-        port = self.serve("fasttcp:0:interface=127.0.0.1")
-        self.assertEqual(port.getHost().host, "127.0.0.1")
-        self.assertServed(port)
-
-    def test_everywhere(self) -> None:
-        """
-        By default C{fasttcp:} listens on every interface, as C{tcp:} does, on any reactor.
-        """
+        self.assertEqual(self.assertListens("fasttcp:0:interface=127.0.0.1").getHost().host, "127.0.0.1")
         reactor: Any = MemoryReactor()
-        serverFromString(reactor, "fasttcp:8007").listen(Factory.forProtocol(EchoProtocol))
+        serverFromString(reactor, "fasttcp:8007").listen(self.factory)
         self.assertEqual([(server[0], server[3]) for server in reactor.tcpServers], [(8007, "0.0.0.0")])
 
     def test_unix(self) -> None:
         """
         C{fastunix:} makes a file with the given mode.
         """
-        for mode, string in ((0o666, ""), (0o660, ":mode=660")):
+        for mode, argument in ((0o666, ""), (0o660, ":mode=660")):
             path = str(self.folder / f"{mode:o}")
-            self.assertServed(self.serve(f"fastunix:{path}{string}"))
+            self.assertListens(f"fastunix:{path}{argument}")
             self.assertEqual(stat.S_IMODE(Path(path).stat().st_mode), mode)
 
-    def test_wrong(self) -> None:
+    def test_invalid(self) -> None:
         """
-        An invalid string is refused.
+        An invalid string raises an exception. A path that cannot be bound fails the Deferred of C{listen}.
         """
-        for string in ("fasttcp:port", "fasttcp:70000", "fasttcp:8007:interface=here", f"fastunix:{'x' * 200}"):
-            self.assertRaises(ValueError, serverFromString, self.reactor, string)
-        self.assertRaises(TypeError, serverFromString, self.reactor, "fasttcp:8007:colour=red")
-        missing = serverFromString(self.reactor, f"fastunix:{os.fspath(self.folder)}/not/there")
+        for error, string in (
+            (ValueError, "fasttcp:port"),
+            (ValueError, "fasttcp:70000"),
+            (ValueError, "fasttcp:8007:interface=here"),
+            (ValueError, f"fastunix:{'x' * 200}"),
+            (TypeError, "fasttcp:8007:colour=red"),
+        ):
+            self.assertRaises(error, serverFromString, self.reactor, string)
+        missing = serverFromString(self.reactor, f"fastunix:{self.folder}/missing/socket")
         self.failureResultOf(missing.listen(Factory()), OpenError)
+
+    def test_twistedEndpoint(self) -> None:
+        """
+        L{twistedEndpoint} listens through the ports of this package, which make no lock file; only for the name of a
+        host through Twisted's.
+        """
+        path = self.folder / "socket"
+        files: set[Path] = set()
+        for string, ours in (
+            ("fasttcp:0:interface=127.0.0.1", True),
+            (f"fastunix:{quoteStringArgument(str(path))}", True),
+            ("tcp:0:interface=127.0.0.1", True),
+            ("tcp:0:interface=localhost", False),
+        ):
+            port: Any = self.successResultOf(twistedEndpoint(self.reactor, string).listen(self.factory))
+            self.assertEqual(isinstance(port, StreamPort), ours)
+            self.assertEqual(getattr(port.getHost(), "host", "127.0.0.1"), "127.0.0.1")
+            files.update(self.folder.iterdir())
+            self.wait(port.stopListening())
+        self.assertEqual(files, {path})

@@ -1,5 +1,5 @@
 """
-Endpoints that listen where a binding says.
+Endpoints that listen on the address of a binding.
 """
 
 from __future__ import annotations
@@ -9,215 +9,176 @@ import sys
 from typing import Any
 
 from twisted.internet.interfaces import IListeningPort
-from twisted.internet.protocol import DatagramProtocol, Factory
-from twisted.protocols.wire import Echo
-from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from sockservices.conversation.transport import Transport
 from sockservices.testing import DatagramMemoryReactor
-from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
+from sockservices.transports.bindings import InetBinding, UnixBinding
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 from sockservices.transports.sockets import OpenError, openSockets
-from tests.support.loop import LoopCase, descriptors
+from tests.support.datagram_ports import UpperDatagrams
+from tests.support.loop import descriptors
+from tests.support.stream_ports import StreamPortCase
 from tests.support.twistd import environment
 
 TCP, UDP, UNIX, UNIXGRAM = Transport
 
 
-def factory() -> Any:
+class EndpointTests(StreamPortCase):
     """
-    A factory that says nothing of its own.
-    """
-    made: Any = Factory.forProtocol(Echo)
-    made.noisy = False
-    return made
-
-
-class Quiet(DatagramProtocol):
-    """
-    A protocol that says nothing of its own.
+    Endpoints on a reactor with real sockets.
     """
 
-    noisy = False
+    def setUp(self) -> None:
+        """
+        Count the descriptors.
+        """
+        super().setUp()
+        self.protocol = UpperDatagrams()
+        self.before = descriptors()
 
+    def endpoints(self) -> list[tuple[Any, Any]]:
+        """
+        One endpoint for each kind of socket, and the factory or protocol for it.
+        """
+        path = str(self.folder / "socket")
+        streams = (InetBinding(TCP, 0), InetBinding(TCP, 0, "::1"), UnixBinding(UNIX, path))
+        datagrams = (InetBinding(UDP, 0), InetBinding(UDP, 0, "::1"), UnixBinding(UNIXGRAM, path))
+        return [
+            *((StreamEndpoint(self.reactor, binding), self.factory) for binding in streams),
+            *((DatagramEndpoint(self.reactor, binding), self.protocol) for binding in datagrams),
+        ]
 
-class Broken(Quiet):
-    """
-    A protocol that does not start.
-    """
+    def assertNothingLeft(self) -> None:
+        """
+        Check that no descriptor and no file is left.
+        """
+        self.assertEqual((descriptors(), list(self.folder.iterdir())), (self.before, []))
 
-    def startProtocol(self) -> None:
+    def test_listen(self) -> None:
         """
-        Fail.
+        An endpoint gives a port, which serves until it is stopped; then it can listen again.
         """
-        raise ZeroDivisionError("on purpose")
+        for endpoint, served in self.endpoints():
+            for _ in range(2):
+                port: Any = self.successResultOf(endpoint.listen(served))
+                verifyObject(IListeningPort, port)
+                address = port.getHost()
+                if served is self.factory:
+                    client = self.connect(address)
+                    self.assertServed(client)
+                    client.close()
+                    self.until(lambda: self.factory.made == self.factory.lost)
+                else:
+                    self.assertIs(self.protocol.transport, port)
+                self.successResultOf(port.stopListening())
+                if served is self.factory:
+                    self.assertRaises((ConnectionRefusedError, FileNotFoundError), self.connect, address)
+        self.assertEqual(list(self.folder.iterdir()), [])
 
-
-class ListenTests(LoopCase):
-    """
-    On a reactor with real sockets.
-    """
-
-    def bindings(self, stream: bool) -> list[Binding]:
+    def test_open(self) -> None:
         """
-        One binding of each kind.
-        """
-        inet, unix = (TCP, UNIX) if stream else (UDP, UNIXGRAM)
-        return [InetBinding(inet, 0), InetBinding(inet, 0, "::1"), UnixBinding(unix, str(self.folder / "socket"))]
-
-    def test_stream(self) -> None:
-        """
-        A stream endpoint gives a port on which connections are served, until it is stopped.
-        """
-        for binding in self.bindings(True):
-            port: Any = self.successResultOf(StreamEndpoint(self.reactor, binding).listen(factory()))
-            verifyObject(IListeningPort, port)
-            host = port.getHost()
-            client = self.connect(host)
-            client.send(b"words")
-            self.assertEqual(self.hear(client, 5), b"words")
-            client.close()
-            self.successResultOf(port.stopListening())
-            self.assertRaises((ConnectionRefusedError, FileNotFoundError), self.connect, host)
-
-    def test_datagram(self) -> None:
-        """
-        A datagram endpoint gives a port, and the protocol has it for its transport.
-        """
-        for binding in self.bindings(False):
-            protocol = Quiet()
-            port: Any = self.successResultOf(DatagramEndpoint(self.reactor, binding).listen(protocol))
-            verifyObject(IListeningPort, port)
-            self.assertIs(protocol.transport, port)
-            self.successResultOf(port.stopListening())
-
-    def test_openedBefore(self) -> None:
-        """
-        What has been opened, at the latest possible moment with all privileges, is what is listened on later.
-        """
-        endpoint = StreamEndpoint(self.reactor, InetBinding(TCP, 0))
-        before = descriptors()
-        endpoint.open()
-        endpoint.open()
-        self.assertEqual(descriptors(), before + 1)
-        port: Any = self.successResultOf(endpoint.listen(factory()))
-        self.assertEqual(descriptors(), before + 2, "the socket, and the poll group")
-        self.successResultOf(port.stopListening())
-        self.assertEqual(descriptors(), before)
-
-    def test_waitsWhileOpen(self) -> None:
-        """
-        Who connects between opening and listening waits, and is served.
+        A socket that C{open} has opened is used by C{listen}. A client that connects between the two is served.
         """
         path = str(self.folder / "socket")
         endpoint = StreamEndpoint(self.reactor, UnixBinding(UNIX, path))
         endpoint.open()
+        endpoint.open()
+        self.assertEqual(descriptors(), self.before + 1)
         client = self.connect(path)
-        client.send(b"words")
-        port: Any = self.successResultOf(endpoint.listen(factory()))
-        self.assertEqual(self.hear(client, 5), b"words")
-        port.stopListening()
+        port: Any = self.successResultOf(endpoint.listen(self.factory))
+        self.assertEqual(descriptors(), self.before + 3, "the socket, the client and the poll group")
+        self.assertServed(client)
+        client.close()
+        self.until(lambda: self.factory.lost)
+        self.successResultOf(port.stopListening())
+        self.assertNothingLeft()
 
-    def test_closedInstead(self) -> None:
+    def test_close(self) -> None:
         """
-        What has been opened can be closed again, which leaves nothing; closing once more does no harm.
+        A socket that C{open} has opened can be closed instead. Closing it again has no effect.
         """
-        before = descriptors()
-        for endpoint in (
-            StreamEndpoint(self.reactor, UnixBinding(UNIX, str(self.folder / "stream"))),
-            DatagramEndpoint(self.reactor, UnixBinding(UNIXGRAM, str(self.folder / "datagram"))),
-        ):
+        for endpoint, _ in self.endpoints():
             endpoint.open()
-            self.assertEqual(len(list(self.folder.iterdir())), 1)
+            self.assertEqual(descriptors(), self.before + 1)
             endpoint.close()
             endpoint.close()
-            self.assertEqual(list(self.folder.iterdir()), [])
-        self.assertEqual(descriptors(), before)
+            self.assertNothingLeft()
 
-    def test_again(self) -> None:
+    def test_addressInUse(self) -> None:
         """
-        An endpoint can be listened on again, after its port has stopped.
+        When the socket cannot be opened, C{listen} gives a failed Deferred, and C{open} raises.
         """
-        for endpoint, served in (
-            (StreamEndpoint(self.reactor, InetBinding(TCP, 0)), factory()),
-            (DatagramEndpoint(self.reactor, InetBinding(UDP, 0)), Quiet()),
-        ):
-            for _ in range(3):
-                port: Any = self.successResultOf(endpoint.listen(served))  # type: ignore[arg-type]
-                self.assertGreater(port.getHost().port, 0)
-                self.successResultOf(port.stopListening())
-
-    def test_failure(self) -> None:
-        """
-        What cannot be listened on is a failed Deferred, and an exception when it is to be opened.
-        """
-        (taken,) = openSockets(InetBinding(TCP, 0))
-        self.keep(taken)
-        binding = InetBinding(TCP, taken.socket.getsockname()[1])
+        (used,) = map(self.closeLater, openSockets(InetBinding(TCP, 0)))
+        binding = InetBinding(TCP, used.socket.getsockname()[1])
         endpoint = StreamEndpoint(self.reactor, binding)
         error = f"{binding}: Address already in use"
-        self.assertEqual(str(self.failureResultOf(endpoint.listen(factory()), OpenError).value), error)
+        self.assertEqual(str(self.failureResultOf(endpoint.listen(self.factory), OpenError).value), error)
         self.assertEqual(str(self.assertRaises(OpenError, endpoint.open)), error)
 
-    def test_wrongKind(self) -> None:
+    def test_socketOfTheOtherKind(self) -> None:
         """
-        A socket of the other kind, as a service manager may pass under any name, is refused and closed.
+        A socket of the other kind, as a service manager may pass under any name, is an error and is closed.
         """
-        before = descriptors()
-        (datagram,) = openSockets(InetBinding(UDP, 0))
-        listening: Any = StreamEndpoint(self.reactor, InetBinding(TCP, 0), datagram).listen(factory())
-        self.assertIn("for connections, not for datagrams", str(self.failureResultOf(listening, OpenError).value))
-        (stream,) = openSockets(InetBinding(TCP, 0))
-        listening = DatagramEndpoint(self.reactor, InetBinding(UDP, 0), stream).listen(Quiet())
-        self.assertIn("for datagrams, not for connections", str(self.failureResultOf(listening, OpenError).value))
-        self.assertEqual(descriptors(), before)
+        table: list[tuple[Any, Any, Transport, Transport, str]] = [
+            (StreamEndpoint, self.factory, TCP, UDP, "for connections, not for datagrams"),
+            (DatagramEndpoint, self.protocol, UDP, TCP, "for datagrams, not for connections"),
+        ]
+        for endpointClass, served, kind, other, message in table:
+            (bound,) = openSockets(InetBinding(other, 0))
+            listening = endpointClass(self.reactor, InetBinding(kind, 0), bound).listen(served)
+            self.assertIn(message, str(self.failureResultOf(listening, OpenError).value))
+            self.assertNothingLeft()
 
     def test_startFails(self) -> None:
         """
-        When the protocol fails to start, the socket is closed, and its file is gone.
+        When the protocol fails to start, the socket is closed, and its file is removed.
         """
-        before = descriptors()
+
+        def fail() -> None:
+            raise ZeroDivisionError("on purpose")
+
+        self.protocol.startProtocol = fail  # type: ignore[method-assign]
         endpoint = DatagramEndpoint(self.reactor, UnixBinding(UNIXGRAM, str(self.folder / "socket")))
-        self.failureResultOf(endpoint.listen(Broken()), ZeroDivisionError)
-        self.assertEqual((descriptors(), list(self.folder.iterdir())), (before, []))
+        self.failureResultOf(endpoint.listen(self.protocol), ZeroDivisionError)
+        self.assertNothingLeft()
 
-
-class MemoryTests(SynchronousTestCase):
-    """
-    On a reactor in memory: it is asked to listen, and no socket is opened.
-    """
-
-    def test_stream(self) -> None:
+    def test_memoryReactor(self) -> None:
         """
-        It gets all values of the binding, and a backlog for many connections.
+        A reactor in memory gets all values of the binding, and a backlog for many connections. No socket is opened.
         """
-        reactor, served = DatagramMemoryReactor(), factory()
-        before = descriptors()
-        for binding in (InetBinding(TCP, 8007, "::1"), UnixBinding(UNIX, "/nowhere/socket", 0o660)):
-            endpoint = StreamEndpoint(reactor, binding)
+        reactor, path = DatagramMemoryReactor(), "/missing/socket"
+        table: list[tuple[Any, Any, Any]] = [
+            (StreamEndpoint, InetBinding(TCP, 8007, "::1"), self.factory),
+            (StreamEndpoint, UnixBinding(UNIX, path, 0o660), self.factory),
+            (DatagramEndpoint, InetBinding(UDP, 8007, "::1"), self.protocol),
+            (DatagramEndpoint, UnixBinding(UNIXGRAM, path, 0o660), self.protocol),
+        ]
+        for endpointClass, binding, served in table:
+            endpoint = endpointClass(reactor, binding)
             endpoint.open()
             self.successResultOf(endpoint.listen(served))
-        self.assertEqual(reactor.tcpServers, [(8007, served, 1024, "::1")])
-        self.assertEqual(reactor.unixServers, [("/nowhere/socket", served, 1024, 0o660, 0)])
-        self.assertEqual(descriptors(), before)
+        self.assertEqual(reactor.tcpServers, [(8007, self.factory, 1024, "::1")])
+        self.assertEqual(reactor.unixServers, [(path, self.factory, 1024, 0o660, 0)])
+        self.assertEqual(reactor.udpServers, [(8007, self.protocol, "::1", 8192)])
+        self.assertEqual(reactor.unixDatagramServers, [(path, self.protocol, 8192, 0o660)])
+        self.assertNothingLeft()
 
-    def test_datagram(self) -> None:
+    def test_severalInheritedSockets(self) -> None:
         """
-        So it is for datagrams.
+        An endpoint is one port: if a service manager passes several sockets of its name, it raises and closes all.
         """
-        reactor, served = DatagramMemoryReactor(), Quiet()
-        for binding in (
-            InetBinding(UDP, 8007, "::1"),
-            UnixBinding(UNIXGRAM, "/nowhere/socket", 0o660),
-        ):
-            self.successResultOf(DatagramEndpoint(reactor, binding).listen(served))
-        self.assertEqual(reactor.udpServers, [(8007, served, "::1", 8192)])
-        self.assertEqual(reactor.unixDatagramServers, [("/nowhere/socket", served, 8192, 0o660)])
+        passed = [self.closeLater(openSockets(InetBinding(TCP, 0))[0]).socket.fileno() for _ in range(2)]
+        command = [sys.executable, "-c", SERVICE_MANAGER, SERVER, *map(str, passed)]
+        server = subprocess.run(
+            command, env=environment(), pass_fds=passed, capture_output=True, text=True, timeout=30, check=True
+        )
+        self.assertEqual(server.stderr, "", "left open")
+        self.assertEqual(server.stdout, "systemd:echo: there are several sockets of this name\n")
 
 
 #: Becomes another program, to which it passes sockets as a service manager does.
-MANAGER = """
+SERVICE_MANAGER = """
 import os, sys
 program, *numbers = sys.argv[1:]
 for target, number in enumerate(map(int, numbers), 3):
@@ -226,8 +187,8 @@ os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="2", LISTEN_FDNAMES="e
 os.execv(sys.executable, [sys.executable, "-Walways::ResourceWarning", "-c", program])
 """
 
-#: Listens on a name, and prints how that fails, and what of the sockets is still open.
-HEIR = """
+#: Listens on a name, and prints the error, and which of the sockets are still open.
+SERVER = """
 import os
 from twisted.internet import reactor
 from twisted.internet.protocol import Factory
@@ -241,21 +202,3 @@ for number in (3, 4):
     except OSError:
         pass
 """
-
-
-class SystemdTests(LoopCase):
-    """
-    With sockets that a service manager has opened.
-    """
-
-    def test_several(self) -> None:
-        """
-        An endpoint is one port: if several sockets have its name, it raises and listens on none.
-        """
-        passed = [self.keep(openSockets(InetBinding(TCP, 0))[0]).socket.fileno() for _ in range(2)]
-        command = [sys.executable, "-c", MANAGER, HEIR, *map(str, passed)]
-        heir = subprocess.run(
-            command, env=environment(), pass_fds=passed, capture_output=True, text=True, timeout=30, check=True
-        )
-        self.assertEqual(heir.stderr, "", "left open")
-        self.assertEqual(heir.stdout, "systemd:echo: there are several sockets of this name\n")

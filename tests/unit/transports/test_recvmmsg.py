@@ -8,94 +8,87 @@ import os
 import socket
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices.transports.pktinfo import IP_PKTINFO
 from sockservices.transports.recvmmsg import MAX_BATCH, BatchReceiver, controlMessages, recvmmsg
+from tests.support.datagram_ports import udpSocket
 
 #: Not in the socket module.
 SO_TIMESTAMPNS = 35
 
-
-def bound(family: int, host: str, both: bool = False) -> socket.socket:
-    """
-    A UDP socket on any port of a host.
-
-    @param both: whether an IPv6 socket receives IPv4 datagrams as well.
-    """
-    opened = socket.socket(family, socket.SOCK_DGRAM)
-    if family == socket.AF_INET6:
-        opened.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not both)
-    opened.bind((host, 0))
-    return opened
+#: Socket options that add a control message to each datagram.
+PKTINFO4 = (socket.IPPROTO_IP, IP_PKTINFO)
+PKTINFO6 = (socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO)
+TOS = (socket.IPPROTO_IP, socket.IP_RECVTOS)
+TIME = (socket.SOL_SOCKET, SO_TIMESTAMPNS)
 
 
+@pytest.mark.skipif(recvmmsg is None, reason="this system has no recvmmsg()")
 class ReceiverTests(SynchronousTestCase):
     """
     Tests for L{BatchReceiver}.
     """
 
-    if recvmmsg is None:
-        skip = "this system has no recvmmsg()"
-
-    def sockets(self, host: str = "127.0.0.1") -> tuple[socket.socket, socket.socket]:
+    def sockets(self, interface: str = "127.0.0.1", host: str = "") -> tuple[socket.socket, socket.socket]:
         """
         Make a receiving socket, and one that is connected to it.
+
+        @param interface: the address of the receiving socket; over C{::} it receives IPv4 datagrams as well.
+        @param host: the address that the other one sends to, by default the same.
         """
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        server, client = bound(family, host), bound(family, host)
+        host = host or interface
+        server = udpSocket(interface, dualStack=interface == "::")
+        client = udpSocket("::" if ":" in host else "0.0.0.0")
         self.addCleanup(server.close)
         self.addCleanup(client.close)
-        server.settimeout(5)
-        client.connect(server.getsockname())
+        client.connect((host, server.getsockname()[1]))
         return server, client
 
-    def test_nothing(self) -> None:
+    def receive(self, server: socket.socket, size: int = 100) -> list[tuple[bytes, bytes, bytes]]:
         """
-        An empty queue raises L{BlockingIOError}, on a blocking socket as well.
+        Receive a batch of datagrams of a maximum size.
+        """
+        return BatchReceiver(server.family, size).receive(server.fileno(), MAX_BATCH)
+
+    def test_errors(self) -> None:
+        """
+        An empty queue raises L{BlockingIOError}, on a blocking socket as well. Other errors of the kernel are raised.
         """
         server, _ = self.sockets()
         server.setblocking(True)
         receiver = BatchReceiver(server.family, 100)
         for _ in range(2):
             self.assertRaises(BlockingIOError, receiver.receive, server.fileno(), MAX_BATCH)
-
-    def test_notASocket(self) -> None:
-        """
-        The kernel's error is raised.
-        """
-        self.assertRaises(OSError, BatchReceiver(socket.AF_INET, 100).receive, -1, MAX_BATCH)
+        self.assertRaises(OSError, receiver.receive, -1, MAX_BATCH)
 
     def test_inOrder(self) -> None:
         """
-        Datagrams keep their order. A call receives at most its limit, and at most 64.
+        Datagrams are received in their order. A call receives at most its limit, and at most 64.
         """
         server, client = self.sockets()
         receiver = BatchReceiver(server.family, 100)
         sent = [b"%d" % number for number in range(MAX_BATCH + 10)]
         for datagram in sent:
             client.send(datagram)
-        first = receiver.receive(server.fileno(), 3)
-        second = receiver.receive(server.fileno(), 10_000)
-        third = receiver.receive(server.fileno(), MAX_BATCH)
-        self.assertEqual([len(batch) for batch in (first, second, third)], [3, MAX_BATCH, 7])
-        self.assertEqual([datagram for datagram, _, _ in first + second + third], sent)
+        batches = [receiver.receive(server.fileno(), limit) for limit in (3, 10_000, MAX_BATCH)]
+        self.assertEqual([len(batch) for batch in batches], [3, MAX_BATCH, 7])
+        self.assertEqual([datagram for batch in batches for datagram, _, _ in batch], sent)
 
-    def test_cut(self) -> None:
+    def test_truncated(self) -> None:
         """
-        A datagram that is too long is cut, and its rest appears in no other datagram.
+        A datagram that is too long is truncated, and its rest appears in no other datagram.
         """
         server, client = self.sockets()
         receiver = BatchReceiver(server.family, 4)
-        for datagram in (b"12345678", b"", b"1234", b"a"):
-            client.send(datagram)
-        self.assertEqual(
-            [each[0] for each in receiver.receive(server.fileno(), MAX_BATCH)], [b"1234", b"", b"1234", b"a"]
-        )
-        client.send(b"z")
-        self.assertEqual([each[0] for each in receiver.receive(server.fileno(), MAX_BATCH)], [b"z"])
+        for sent, expected in (((b"12345678", b"", b"1234", b"a"), [b"1234", b"", b"1234", b"a"]), ((b"z",), [b"z"])):
+            for datagram in sent:
+                client.send(datagram)
+            received = receiver.receive(server.fileno(), MAX_BATCH)
+            self.assertEqual([datagram for datagram, _, _ in received], expected)
 
     def test_longest(self) -> None:
         """
@@ -103,110 +96,62 @@ class ReceiverTests(SynchronousTestCase):
         """
         for host, longest in (("127.0.0.1", 65507), ("::1", 65527)):
             server, client = self.sockets(host)
-            datagram = os.urandom(longest)
-            client.send(datagram)
-            ((received, _, _),) = BatchReceiver(server.family, 65528).receive(server.fileno(), MAX_BATCH)
-            self.assertTrue(received == datagram)
+            sent = os.urandom(longest)
+            client.send(sent)
+            ((datagram, _, _),) = self.receive(server, 65528)
+            self.assertTrue(datagram == sent)
 
-    def test_names(self) -> None:
+    def test_source(self) -> None:
         """
-        The source is a struct sockaddr of the socket's family.
+        The source is a struct sockaddr of the socket's family; on a dual-stack socket an IPv4 source is IPv4-mapped.
         """
-        server, client = self.sockets()
-        client.send(b"x")
-        ((_, name, _),) = BatchReceiver(server.family, 9).receive(server.fileno(), MAX_BATCH)
-        host, port = client.getsockname()
-        self.assertEqual((len(name), name[2:4], name[4:8]), (16, port.to_bytes(2, "big"), socket.inet_aton(host)))
-
-        server, client = self.sockets("::1")
-        client.send(b"x")
-        ((_, name, _),) = BatchReceiver(server.family, 9).receive(server.fileno(), MAX_BATCH)
-        host, port = client.getsockname()[:2]
-        self.assertEqual((len(name), name[2:4]), (28, port.to_bytes(2, "big")))
-        self.assertEqual((name[8:24], name[24:]), (socket.inet_pton(socket.AF_INET6, host), bytes(4)))
-
-    def test_mappedNames(self) -> None:
-        """
-        On a socket for both families an IPv4 source is an IPv4-mapped sockaddr_in6.
-        """
-        server = bound(socket.AF_INET6, "::", both=True)
-        self.addCleanup(server.close)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.sendto(b"x", ("127.0.0.1", server.getsockname()[1]))
-        ((_, name, _),) = BatchReceiver(server.family, 9).receive(server.fileno(), MAX_BATCH)
-        self.assertEqual(socket.inet_ntop(socket.AF_INET6, name[8:24]), "::ffff:127.0.0.1")
+        for interface, host, size, address in (
+            ("127.0.0.1", "127.0.0.1", 16, socket.inet_aton("127.0.0.1") + bytes(8)),
+            ("::1", "::1", 28, bytes(4) + socket.inet_pton(socket.AF_INET6, "::1") + bytes(4)),
+            ("::", "127.0.0.1", 28, bytes(4) + socket.inet_pton(socket.AF_INET6, "::ffff:127.0.0.1") + bytes(4)),
+        ):
+            server, client = self.sockets(interface, host)
+            client.send(b"x")
+            ((_, name, _),) = self.receive(server)
+            port = client.getsockname()[1].to_bytes(2, "big")
+            self.assertEqual((len(name), name[2:4], name[4:]), (size, port, address))
 
     def test_controlMessages(self) -> None:
         """
-        Control messages are those that C{socket.recvmsg} has, and none where none were asked for: for datagrams over
-        IPv4, IPv6, and IPv4 on a socket for both.
+        Control messages are those that C{socket.recvmsg} returns, without padding, and none if no option asks for them:
+        for datagrams over IPv4, IPv6, and IPv4 on a dual-stack socket. They are not cut if there are several.
         """
-        for family, host, target, kind in (
-            (socket.AF_INET, "0.0.0.0", "127.0.0.2", socket.AF_INET),
-            (socket.AF_INET6, "::", "::1", socket.AF_INET6),
-            (socket.AF_INET6, "::", "127.0.0.3", socket.AF_INET),
-        ):
-            server = bound(family, host, both=True)
-            self.addCleanup(server.close)
-            receiver = BatchReceiver(family, 9)
-            with socket.socket(kind, socket.SOCK_DGRAM) as client:
-                client.connect((target, server.getsockname()[1]))
+        table: list[tuple[str, str, list[tuple[int, int]], list[int]]] = [
+            ("0.0.0.0", "127.0.0.2", [PKTINFO4], [12]),
+            ("0.0.0.0", "127.0.0.2", [PKTINFO4, TOS], [12, 1]),
+            ("::", "::1", [PKTINFO4, PKTINFO6], [20]),
+            ("::", "127.0.0.3", [PKTINFO4, PKTINFO6], [12, 20]),
+            ("::", "127.0.0.3", [PKTINFO4, PKTINFO6, TIME], [12, 16, 20]),
+        ]
+        for interface, host, options, sizes in table:
+            server, client = self.sockets(interface, host)
+            client.send(b"x")
+            ((_, _, control),) = self.receive(server)
+            self.assertEqual((control, controlMessages(control)), (b"", []))
+            for option in options:
+                server.setsockopt(*option, 1)
+            for _ in range(3):
                 client.send(b"x")
-                ((_, _, control),) = receiver.receive(server.fileno(), MAX_BATCH)
-                self.assertEqual((control, controlMessages(control)), (b"", []))
-                server.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
-                if family == socket.AF_INET6:
-                    server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-                for _ in range(3):
-                    client.send(b"x")
-                _, expected, _, _ = server.recvmsg(9, 1000)
-                for _, _, control in receiver.receive(server.fileno(), MAX_BATCH):
-                    self.assertEqual(controlMessages(control), expected)
-                self.assertEqual(len(expected), 1 + (kind != family))
+            _, expected, _, _ = server.recvmsg(100, 1000)
+            for _, _, control in self.receive(server):
+                self.assertEqual(self.withoutTime(controlMessages(control)), self.withoutTime(expected))
+            self.assertEqual(sorted(len(data) for _, _, data in expected), sorted(sizes))
 
-    def test_time(self) -> None:
+    def withoutTime(self, messages: list[tuple[int, int, bytes]]) -> list[tuple[int, int, Any]]:
         """
-        Control messages of both families and the time together are not cut.
+        Control messages with only the size of a timestamp, which differs for each datagram.
         """
-        server = bound(socket.AF_INET6, "::", both=True)
-        self.addCleanup(server.close)
-        server.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-        server.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            for _ in range(2):
-                client.sendto(b"x", ("127.0.0.1", server.getsockname()[1]))
-        _, expected, _, _ = server.recvmsg(9, 1000)
-        ((_, _, control),) = BatchReceiver(server.family, 9).receive(server.fileno(), MAX_BATCH)
-        self.assertEqual(self.sizes(controlMessages(control)), self.sizes(expected))
-
-    def sizes(self, messages: Any) -> list[tuple[int, int, int]]:
-        """
-        Control messages without their bytes: the times differ.
-        """
-        return [(level, kind, len(data)) for level, kind, data in messages]
+        return [(level, kind, len(data) if (level, kind) == TIME else data) for level, kind, data in messages]
 
     @settings(deadline=None)
     @given(st.binary(max_size=200))
-    def test_anyBytes(self, control: bytes) -> None:
+    def test_anyControlMessages(self, control: bytes) -> None:
         """
         Any bytes can be parsed, and yield no more bytes than they have.
         """
         self.assertLessEqual(sum(len(data) for _, _, data in controlMessages(control)), len(control))
-
-    def test_padding(self) -> None:
-        """
-        The padding between control messages is no part of them.
-        """
-        server = bound(socket.AF_INET, "0.0.0.0")
-        self.addCleanup(server.close)
-        server.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
-        server.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.connect(("127.0.0.1", server.getsockname()[1]))
-            client.send(b"x")
-            client.send(b"x")
-        _, expected, _, _ = server.recvmsg(9, 1000)
-        ((_, _, control),) = BatchReceiver(server.family, 9).receive(server.fileno(), MAX_BATCH)
-        self.assertEqual(controlMessages(control), expected)
-        self.assertEqual(sorted(len(data) for _, _, data in expected), [1, 12])
