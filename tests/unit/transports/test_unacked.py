@@ -1,5 +1,5 @@
 """
-How much of what was written has not reached the peer's host.
+Output that has not reached the peer's host.
 """
 
 from __future__ import annotations
@@ -10,110 +10,70 @@ from typing import Any
 from twisted.internet.protocol import Protocol
 from twisted.internet.tcp import Server
 from twisted.internet.testing import MemoryReactorClock
-from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices.transports.unacked import unackedBytes
 from tests.support.loop import LoopCase
 
 
-def connection(connected: socket.socket, reactor: Any) -> Any:
+class UnackedTests(LoopCase):
     """
-    A transport of Twisted's over a connected socket.
-    """
-    port: Any = None
-    return Server(connected, Protocol(), ("", 0), port, 1, reactor)
-
-
-class BufferTests(SynchronousTestCase):
-    """
-    User-space buffers.
+    L{unackedBytes} of transports of Twisted's: bytes in user space, and in the kernel (SIOCOUTQ).
     """
 
-    def test_closedSocket(self) -> None:
+    def transport(self, server: socket.socket, reactor: Any) -> Any:
         """
-        Only buffered bytes count when the socket is closed.
+        A transport over a connected socket.
         """
-        near, far = socket.socketpair()
-        self.addCleanup(far.close)
-        transport = connection(near, MemoryReactorClock())
-        transport.write(b"abc")
-        near.close()
-        self.assertEqual(unackedBytes(transport), 3)
+        port: Any = None
+        server.setblocking(False)
+        transport = Server(self.closeLater(server), Protocol(), ("", 0), port, 1, reactor)
+        self.addCleanup(transport.stopReading)
+        self.addCleanup(transport.stopWriting)
+        return transport
 
-    def test_allOfTwistedsBuffers(self) -> None:
+    def test_userSpace(self) -> None:
         """
-        Data in both buffers of Twisted's transport counts, without the part that was sent.
+        Data in both buffers of the transport counts, without the part that was sent, also when the socket is closed.
         """
-        near, far = socket.socketpair()
-        self.addCleanup(near.close)
-        self.addCleanup(far.close)
-        transport = connection(near, MemoryReactorClock())
+        server, _ = map(self.closeLater, socket.socketpair())
+        transport = self.transport(server, MemoryReactorClock())
         transport.write(b"a" * 10)
         transport.write(b"b" * 5)
         self.assertEqual(unackedBytes(transport), 15)
         transport.dataBuffer, transport.offset = b"c" * 100, 60
         self.assertEqual(unackedBytes(transport), 55)
+        server.close()
+        self.assertEqual(unackedBytes(transport), 55)
 
-
-class KernelTests(LoopCase):
-    """
-    Bytes in the kernel (SIOCOUTQ).
-    """
-
-    def transport(self, server: socket.socket) -> Any:
+    def test_tcp(self) -> None:
         """
-        A transport that is disconnected after the test.
-        """
-        server.setblocking(False)
-        transport = connection(self.keep(server), self.reactor)
-        self.addCleanup(transport.stopReading)
-        self.addCleanup(transport.stopWriting)
-        return transport
-
-    def pair(self) -> tuple[socket.socket, socket.socket]:
-        """
-        Two ends of a TCP connection.
+        Bytes that the peer's kernel has acknowledged do not count, although the peer has not read them. Bytes beyond
+        the peer's receive window count until the peer reads.
         """
         with socket.create_server(("127.0.0.1", 0)) as listener:
             client = self.connect(listener.getsockname())
-            return listener.accept()[0], client
-
-    def test_tcpUnreadBytesAreAcked(self) -> None:
-        """
-        Bytes that the peer's kernel has acknowledged do not count, although the peer has not read them.
-        """
-        server, client = self.pair()
-        transport = self.transport(server)
-        transport.write(b"words")
-        self.until(lambda: unackedBytes(transport) == 0)
-        self.assertEqual(self.hear(client, 5), b"words")
-
-    def test_tcpUnackedBytesCount(self) -> None:
-        """
-        Bytes beyond the peer's receive window count until the peer reads.
-        """
-        server, client = self.pair()
+            server, _ = listener.accept()
         server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
-        transport = self.transport(server)
+        transport = self.transport(server, self.reactor)
+        transport.write(b"hello")
+        self.until(lambda: unackedBytes(transport) == 0)
+        self.assertEqual(self.receive(client, 5), b"hello")
         size = 4 * 2**20
         transport.write(bytes(size))
         self.turn(50)
-        sent = size - len(transport.dataBuffer) + transport.offset - transport._tempDataLen
-        self.assertGreater(sent, 0)
-        self.assertGreater(unackedBytes(transport), size - sent, "only what is in user space is seen")
-        self.assertLess(unackedBytes(transport), size)
-        self.assertEqual(len(self.hear(client, size)), size)
+        buffered = len(transport.dataBuffer) - transport.offset + transport._tempDataLen
+        self.assertTrue(buffered < unackedBytes(transport) < size, "expected bytes in user space and in the kernel")
+        self.assertEqual(len(self.receive(client, size)), size)
         self.until(lambda: unackedBytes(transport) == 0)
 
-    def test_unixUnreadBytesCount(self) -> None:
+    def test_unix(self) -> None:
         """
         On a Unix socket bytes count until the peer reads them.
         """
         server, client = socket.socketpair()
-        self.keep(client)
-        transport = self.transport(server)
-        transport.write(b"words")
+        transport = self.transport(server, self.reactor)
+        transport.write(b"hello")
         self.turn(2)
         self.assertGreater(unackedBytes(transport), 0)
-        self.assertEqual(self.hear(client, 5), b"words")
+        self.assertEqual(self.receive(self.closeLater(client), 5), b"hello")
         self.assertEqual(unackedBytes(transport), 0)
