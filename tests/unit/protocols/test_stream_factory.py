@@ -42,7 +42,7 @@ class AdmitTests(StreamCase):
         )
         self.assertEqual((self.census.connections, self.census.outcomes), (2, {Outcome.REFUSED: 2}))
         for peer in (first, second):
-            peer.say(b"hi~")
+            peer.send(b"hi~")
             self.assertEqual(peer.read(), b"hi~")
 
     def test_refusedInAWrapper(self) -> None:
@@ -168,11 +168,11 @@ class DrainTests(StreamCase):
         A peer that has been silent for half a second, with no pending output, is closed cleanly at once.
         """
         peer = self.peer(Echo)
-        peer.say(b"hi~")
+        peer.send(b"hi~")
         self.wait(0.5)
         peer.protocol.factory.drain(10).addCallback(self.drained.append)
         peer.turn()
-        self.assertEqual((peer.read(), peer.sawEnd, self.drained), (b"hi~", True, []))
+        self.assertEqual((peer.read(), peer.eofReceived, self.drained), (b"hi~", True, []))
         peer.end()
         self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED], [None]))
 
@@ -182,14 +182,14 @@ class DrainTests(StreamCase):
         """
         peer = self.peer(Echo)
         self.wait(60)
-        peer.say(b"one")
+        peer.send(b"one")
         peer.protocol.factory.drain(10).addCallback(self.drained.append)
         self.wait(0.375)
-        peer.say(b"two")
+        peer.send(b"two")
         self.wait(0.375)
-        self.assertEqual((peer.read(), peer.sawEnd), (b"onetwo", False))
+        self.assertEqual((peer.read(), peer.eofReceived), (b"onetwo", False))
         self.wait(0.125)
-        self.assertTrue(peer.sawEnd)
+        self.assertTrue(peer.eofReceived)
         self.wait(1)
         self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED], [None]))
 
@@ -198,7 +198,7 @@ class DrainTests(StreamCase):
         A peer that closes during the drain has the outcome DONE.
         """
         peer = self.peer(Echo)
-        peer.say(b"hi~")
+        peer.send(b"hi~")
         peer.protocol.factory.drain(10).addCallback(self.drained.append)
         peer.end()
         self.assertEqual((peer.read(), self.outcomes, self.drained), (b"hi~", [Outcome.DONE], [None]))
@@ -208,15 +208,15 @@ class DrainTests(StreamCase):
         A peer with pending output, paused or not, gets it and is then closed cleanly.
         """
         for size in (5000, 500_000):
-            peer = self.peer(Echo, room=1000)
-            peer.say(*[bytes(5000)] * (size // 5000))
+            peer = self.peer(Echo, window=1000)
+            peer.send(*[bytes(5000)] * (size // 5000))
             self.wait(1)
             peer.protocol.factory.drain(10).addCallback(self.drained.append)
             self.wait(8)
-            self.assertFalse(peer.sawReset)
+            self.assertFalse(peer.resetReceived)
             self.assertEqual(len(peer.read()), size)
             self.wait(1.5)
-            self.assertTrue(peer.sawEnd)
+            self.assertTrue(peer.eofReceived)
             peer.end()
         self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED] * 2, [None] * 2))
 
@@ -229,29 +229,29 @@ class DrainTests(StreamCase):
         peers = [self.peer(factory, room) for room in (10, 1000)]
         talked = self.peer(factory, 10)
         for peer in peers:
-            peer.say(bytes(65536), bytes(65536))
+            peer.send(bytes(65536), bytes(65536))
         factory.drain(10).addCallback(self.drained.append)
         for second in range(80):
-            talked.say(b"still here")
+            talked.send(b"still here")
             talked.read()
             self.assertEqual((len(self.visits), self.drained), (0, []), second)
             self.wait(0.125)
         self.assertEqual(self.outcomes, [Outcome.DRAINED] * 3)
-        self.assertTrue(all(peer.sawReset for peer in [*peers, talked]))
+        self.assertTrue(all(peer.resetReceived for peer in [*peers, talked]))
         self.assertEqual(self.drained, [None])
 
     def test_withoutStallTimeout(self) -> None:
         """
         Without a stall timeout, a peer that reads all output in time is closed cleanly.
         """
-        peer = self.peer(Echo, room=1000, stallTimeout=0)
-        peer.say(bytes(65536), bytes(65536))
+        peer = self.peer(Echo, window=1000, stallTimeout=0)
+        peer.send(bytes(65536), bytes(65536))
         self.wait(5)
         peer.protocol.factory.drain(10)
         self.wait(1)
         peer.read()
         self.wait(3)
-        self.assertTrue(peer.sawEnd)
+        self.assertTrue(peer.eofReceived)
 
     def test_generatedOutputEnds(self) -> None:
         """
@@ -261,10 +261,10 @@ class DrainTests(StreamCase):
         reading, other = self.peer(factory, 1000), self.peer(factory, 1000)
         factory.drain(4).addCallback(self.drained.append)
         reading.read()
-        self.assertEqual((reading.sawEnd, len(reading.heard) % len(PATTERN)), (True, 0))
+        self.assertEqual((reading.eofReceived, len(reading.received) % len(PATTERN)), (True, 0))
         reading.end()
         self.wait(4)
-        self.assertEqual((self.outcomes, other.sawReset), ([Outcome.DRAINED] * 2, True))
+        self.assertEqual((self.outcomes, other.resetReceived), ([Outcome.DRAINED] * 2, True))
         self.assertEqual(self.drained, [None])
 
     def test_zeroSecondsReset(self) -> None:
@@ -272,7 +272,7 @@ class DrainTests(StreamCase):
         With 0 seconds, connections that are not quiet are reset in the next turn.
         """
         peer = self.peer(Echo)
-        peer.say(b"hi~")
+        peer.send(b"hi~")
         peer.protocol.factory.drain(0).addCallback(self.drained.append)
         peer.turn()
         peer.turn()
@@ -282,8 +282,8 @@ class DrainTests(StreamCase):
         """
         The Deferreds of two drains both fire. The earlier timeout applies.
         """
-        peer = self.peer(Echo, room=1000)
-        peer.say(bytes(5000))
+        peer = self.peer(Echo, window=1000)
+        peer.send(bytes(5000))
         factory = peer.protocol.factory
         factory.drain(10).addCallback(self.drained.append)
         factory.drain(2).addCallback(self.drained.append)
@@ -297,7 +297,7 @@ class DrainTests(StreamCase):
         factory = self.factory(Echo)
         for count in range(1, 4):
             peer = self.peer(factory)
-            peer.say(b"hi~")
+            peer.send(b"hi~")
             self.assertEqual(peer.read(), b"hi~")
             factory.drain(10).addCallback(self.drained.append)
             peer.end()
@@ -335,14 +335,14 @@ class DrainTests(StreamCase):
         """
         factory = self.factory(Echo)
         peers = [self.peer(factory, 10) for _ in range(3)]
-        peers[0].say(b"x" * 100)
+        peers[0].send(b"x" * 100)
         peers[0].end()
-        peers[1].say(b"x")
+        peers[1].send(b"x")
         factory.drain(10).addCallback(self.drained.append)
         factory.abortAll()
         self.clock.advance(0)
         self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED] * 3, [None]))
-        self.assertTrue(all(peer.sawReset for peer in peers))
+        self.assertTrue(all(peer.resetReceived for peer in peers))
 
     def test_cutOnATransportInMemory(self) -> None:
         """
