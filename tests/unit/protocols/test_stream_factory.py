@@ -8,7 +8,7 @@ import subprocess
 import sys
 from typing import Any
 
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.address import IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionAborted
 from twisted.internet.testing import MemoryReactorClock, StringTransport, StringTransportWithDisconnection
 
@@ -91,19 +91,14 @@ class AdmitTests(StreamCase):
             self.wait(1)
             self.assertEqual((self.census.connections, factory.protocols), (0, set()))
 
-    def test_perSource(self) -> None:
+    def test_limitsOfASource(self) -> None:
         """
-        A source is an IPv4 address or an IPv6 /64. Unix peers have no limit per source.
+        Over the rate of a source only the excess is refused, by the factory's clock. The limit of connections per
+        source applies to the address of the peer.
         """
-        hosts = ["192.0.2.1", "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "2001:db8:1::1"]
-        addresses: list[Any] = [(IPv6Address if ":" in host else IPv4Address)("TCP", host, 40000) for host in hosts]
-        protocols = self.admit(self.factory(Echo, maxPerSource=1), *addresses, UNIXAddress(None), UNIXAddress(None))
-        self.assertEqual([number for number, protocol in enumerate(protocols) if protocol is None], [1, 4])
-
-    def test_rate(self) -> None:
-        """
-        Over the rate only the excess is refused. Connections are admitted again later.
-        """
+        addresses: list[Any] = [*[IPv6Address("TCP", f"2001:db8::{number}", 1) for number in (1, 2)], UNIXAddress(None)]
+        protocols = self.admit(self.factory(Echo, maxPerSource=1), *addresses, PEER, PEER)
+        self.assertEqual([protocol is None for protocol in protocols], [False, True, False, False, True])
         factory = self.factory(Greet, maxRate=5)
         for seconds, expected in ((0, 10), (1, 5), (0.25, 1), (60, 10)):
             self.clock.advance(seconds)
