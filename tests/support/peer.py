@@ -106,15 +106,15 @@ class StreamCase(LogCase):
         protocol.makeConnection(transport)
         return protocol, transport
 
-    def peer(self, service: StreamFactory | MakeResponder, room: int = 2**30, **limits: Any) -> Peer:
+    def peer(self, service: StreamFactory | MakeResponder, window: int = 2**30, **limits: Any) -> Peer:
         """
         Connect a peer.
 
         @param service: a factory, or the responder class of a new factory.
-        @param room: the bytes that the server can send before the peer reads: the size of the kernel's buffers.
+        @param window: the bytes that the server can send before the peer reads: the size of the kernel's buffers.
         """
         factory = service if isinstance(service, StreamFactory) else self.factory(service, **limits)
-        peer = Peer(factory, self.clock, room)
+        peer = Peer(factory, self.clock, window)
         self._peers.append(peer)
         return peer
 
@@ -126,6 +126,13 @@ class StreamCase(LogCase):
             self.clock.advance(0.125)
             for peer in self._peers:
                 peer.turn()
+
+    @staticmethod
+    def lose(protocol: Any, reason: type[Exception] = ConnectionDone) -> None:
+        """
+        Report to a protocol that its connection is lost.
+        """
+        protocol.connectionLost(Failure(reason()))
 
     @property
     def outcomes(self) -> list[Outcome]:
@@ -141,7 +148,7 @@ class StreamCase(LogCase):
         self.clock.advance(0)
         for factory in self._factories:
             for protocol in list(factory.protocols):
-                protocol.connectionLost(Failure(ConnectionDone()))
+                self.lose(protocol)
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertEqual(self.census.connections, 0)
         self.assertEqual(sum(self.census.outcomes.values()), len(self.visits))
@@ -153,8 +160,8 @@ class _Socket:
     The server's socket: the methods that Twisted's TCP transport uses.
     """
 
-    def __init__(self, room: int) -> None:
-        self.room = room
+    def __init__(self, window: int) -> None:
+        self.window = window
         self.inbox: list[bytes] = []
         self.outbox = bytearray()
         self.peerEnded = self.peerReset = False
@@ -164,7 +171,7 @@ class _Socket:
         return bool(self.inbox) or self.peerEnded or self.peerReset
 
     def writable(self) -> bool:
-        return len(self.outbox) < self.room or self.peerReset
+        return len(self.outbox) < self.window or self.peerReset
 
     def recv(self, size: int) -> bytes:
         if self.peerReset:
@@ -181,7 +188,7 @@ class _Socket:
     def send(self, data: memoryview) -> int:
         if self.peerReset:
             raise ConnectionResetError(errno.ECONNRESET, "reset")
-        sent = min(len(data), self.room - len(self.outbox))
+        sent = min(len(data), self.window - len(self.outbox))
         self.outbox += data[:sent]
         return sent
 
@@ -214,14 +221,16 @@ class Peer:
     The peer of a connection in memory. The server's transport is Twisted's own TCP transport, with its buffers and its
     half-close.
 
-    @ivar heard: the bytes that the peer has read.
+    @ivar received: the bytes that the peer has read.
     @ivar transport: the server's transport.
     """
 
-    def __init__(self, factory: StreamFactory, clock: MemoryReactorClock, room: int, address: IAddress = PEER) -> None:
-        self.heard = b""
+    def __init__(
+        self, factory: StreamFactory, clock: MemoryReactorClock, window: int, address: IAddress = PEER
+    ) -> None:
+        self.received = b""
         self._clock = clock
-        self._socket = _Socket(room)
+        self._socket = _Socket(window)
         protocol = factory.buildProtocol(address)
         assert protocol is not None
         self.protocol = protocol
@@ -231,7 +240,7 @@ class Peer:
         protocol.makeConnection(self.transport)
         self.turn()
 
-    def say(self, *segments: bytes) -> None:
+    def send(self, *segments: bytes) -> None:
         """
         Send segments. Each read of the server returns one segment.
         """
@@ -247,7 +256,7 @@ class Peer:
             del self._socket.outbox[: len(segment)]
             data += segment
             self.turn()
-        self.heard += data
+        self.received += data
         return data
 
     def end(self) -> None:
@@ -265,14 +274,14 @@ class Peer:
         self.turn()
 
     @property
-    def sawEnd(self) -> bool:
+    def eofReceived(self) -> bool:
         """
         Whether the peer has read the whole output and the server's FIN.
         """
-        return self._socket.ended and not self._socket.outbox and not self.sawReset
+        return self._socket.ended and not self._socket.outbox and not self.resetReceived
 
     @property
-    def sawReset(self) -> bool:
+    def resetReceived(self) -> bool:
         """
         Whether the server has reset the connection.
         """

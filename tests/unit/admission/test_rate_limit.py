@@ -1,5 +1,5 @@
 """
-Tests for L{sockservices.admission.rate_limit}.
+L{RateLimit}: token buckets of sources.
 """
 
 from __future__ import annotations
@@ -44,36 +44,32 @@ def test_tokensReturn() -> None:
     Tokens return up to one burst, however long the pause. A refusal does not delay the next token.
     """
     limit = RateLimit(10)
-    asked = (0.0, 0.05, 0.1, 0.5, 1e6)
-    assert [taken(limit, [now] * 1000) for now in asked] == [20, 0, 1, 4, 20]
+    times = (0.0, 0.05, 0.1, 0.5, 1e6)
+    assert [taken(limit, [now] * 1000) for now in times] == [20, 0, 1, 4, 20]
 
 
-def test_sourcesApart() -> None:
+def test_ownBuckets() -> None:
     """
-    Each source has its own bucket.
-    """
-    limit = RateLimit(10)
-    assert [taken(limit, [0.0] * 1000, source) for source in ("a", "b", "a")] == [20, 20, 0]
-
-
-def test_limitsApart() -> None:
-    """
-    Each rate has its own buckets, and keeps them.
+    Each source has its own bucket, and each rate has its own buckets.
     """
     limits = RateLimits()
-    assert [taken(limits[rate], [0.0] * 1000) for rate in (10, 3, 10)] == [20, 6, 0]
+    taken10 = [taken(limits[10], [0.0] * 1000, source) for source in ("a", "b", "a")]
+    assert (taken10, taken(limits[3], [0.0] * 1000), taken(limits[10], [0.0])) == ([20, 20, 0], 6, 0)
 
 
-def test_clockSetBack() -> None:
+@pytest.mark.parametrize("later", [0.0, 3600.0])
+@pytest.mark.parametrize("others", [0, MAX_SOURCES])
+def test_discardedBucket(later: float, others: int) -> None:
     """
-    After a clock is set back, tokens return at the rate, also to a source that has no bucket any more.
+    4096 sources have a bucket. The next source discards one, but its source has no more tokens than before, also when
+    the clock is set back.
     """
-    for others in (0, MAX_SOURCES):
-        limit = RateLimit(10)
-        assert taken(limit, [3600.0] * 100) == 20
-        for number in range(others):
-            limit.take(str(number), 3600.0)
-        assert [taken(limit, [now] * 100) for now in (0.0, 1.0)] == [0, 10]
+    assert MAX_SOURCES == 4096
+    limit = RateLimit(10)
+    assert taken(limit, [later] * 100) == 20
+    for number in range(others):
+        limit.take(str(number), later)
+    assert [taken(limit, [now] * 100) for now in (0.0, 1.0)] == [0, 10]
 
 
 @settings(deadline=None)
@@ -89,27 +85,15 @@ def test_neverMore(rate: int, pauses: list[float]) -> None:
     assert taken(RateLimit(rate), times) <= 2 * rate + (times[-1] - times[0]) * rate + 1e-6
 
 
-def test_discardedBucket() -> None:
-    """
-    All of 4096 sources have a bucket. The next source discards one, but its source has no more tokens than before.
-    """
-    assert MAX_SOURCES == 4096
-    limit = RateLimit(10)
-    taken(limit, [0.0] * 100, "first")
-    for number in range(MAX_SOURCES):
-        limit.take(str(number), 0.0)
-    assert [taken(limit, [now] * 100, "first") for now in (0.0, 1.0)] == [0, 10]
-
-
 def test_recentlySeenSources() -> None:
     """
     A source has its whole burst while many others use up theirs: the least recently seen source loses its bucket.
     """
-    limit = RateLimit(10)
-    for step in range(20):
+    limit = RateLimit(1, burst=10)
+    for step in range(10):
         assert limit.take("seen", 0.0)
         for number in range(MAX_SOURCES // 2):
-            taken(limit, [0.0] * 20, f"{step}/{number}")
+            taken(limit, [0.0] * 10, f"{step}/{number}")
 
 
 def test_quietSourcesAreFullAgain() -> None:
@@ -140,12 +124,12 @@ def test_bounded() -> None:
     def calls(source: str) -> int:
         count = 0
 
-        def note(frame: object, event: str, argument: object) -> None:
+        def profile(frame: object, event: str, argument: object) -> None:
             nonlocal count
             count += event == "call"
 
         before = sys.getprofile()
-        sys.setprofile(note)
+        sys.setprofile(profile)
         limit.take(source, 0.0)
         sys.setprofile(before)
         return count
@@ -156,6 +140,6 @@ def test_bounded() -> None:
         for number in range(count):
             limit.take(f"{number:05}", 0.0)
         size = len(pickle.dumps(limit))
-        figures.append((size, calls("anew"), calls("anew")))
+        figures.append((size, calls("new"), calls("new")))
     assert figures[0] == figures[1]
     assert figures[0][1:] == (2, 1)

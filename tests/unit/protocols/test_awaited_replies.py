@@ -1,128 +1,300 @@
 """
-Awaited replies: the order of events that are rare.
+Awaited replies on every transport.
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any, ClassVar
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionLost
 from twisted.internet.task import Clock, deferLater
-from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from sockservices import Outcome, Policy, Responder
-from sockservices.conversation.phase import Phase
-from sockservices.conversation.stream_exchange import StreamExchange
-from sockservices.conversation.timeouts import Timeouts
+from sockservices import Conversation, Outcome
+from sockservices.protocols.awaitable import deferredOf
 from sockservices.protocols.datagram import MAX_AWAITED
 from sockservices.responders import Upper
 from sockservices.testing import ResponderContract, converse
-from sockservices.testing.memory_exchange import conversation
-from tests.support.peer import StreamCase
-
-CLOCK = Clock()
+from tests.support.peer import Peer, StreamCase
 
 
-class LateWelcome(Upper):
+class Delayed(Upper):
     """
-    Expects a first message, and replies a tenth of a second later.
+    Expects a first message, and replies in upper case a tenth of a second later.
 
-    >>> LateWelcome.name
-    'late-welcome'
+    >>> Delayed.name
+    'delayed'
     """
 
-    name = "late-welcome"
-    port = 8998
+    name = "delayed"
+    port = 8999
     deadline: ClassVar[float] = 20.0
+    clock: ClassVar[Clock] = Clock()
 
     def answer(self, message: bytes) -> Any:
         """
         The message in upper case, later.
         """
-        return deferLater(CLOCK, 0.1, super().answer, message)
+        return deferLater(self.clock, 0.1, super().answer, message)
 
 
-class LateWelcomeContractTests(ResponderContract, SynchronousTestCase):
+class Coroutine(Delayed):
     """
-    A responder with a deadline may reply later, also to an end without a first message.
+    The same by a coroutine.
     """
 
-    responder = LateWelcome
+    async def answer(self, message: bytes) -> Any:  # type: ignore[override]
+        """
+        The message in upper case, later.
+        """
+        return await super().answer(message)
+
+
+class DelayedContractTests(ResponderContract, SynchronousTestCase):
+    """
+    A responder that replies later passes the contract tests, also with a deadline for the first message.
+    """
+
+    responder = Delayed
 
     def settle(self) -> None:
         """
-        Let a tenth of a second pass.
+        Advance the clock by a tenth of a second.
         """
-        CLOCK.advance(0.1)
+        Delayed.clock.advance(0.1)
 
 
-class AwaitedRepliesTests(StreamCase):
+class EveryTransportTests(SynchronousTestCase):
     """
-    Tests over a connection.
+    Awaited replies on all transports in memory.
     """
 
-    def responder(self, deadline: float | None = None, canceller: Any = None) -> type[Responder]:
+    def test_reply(self) -> None:
         """
-        A responder whose replies the test fires.
+        The reply is sent when its Deferred or coroutine has its result, and not earlier.
         """
-        self.replies: list[Deferred[bytes]] = []
+        for kind in (Delayed, Coroutine):
+            for transport, expected in {"tcp": b"HI~", "unix": b"HI~", "udp": [b"HI~"], "unixgram": [b"HI~"]}.items():
+                clock = Clock()
+                peer: Any = converse(type("Timed", (kind,), {"clock": clock}), transport=transport, clock=clock)  # type: ignore[call-overload]
+                self.assertFalse(peer.say(b"hi~"))
+                peer.wait(0.0625)
+                self.assertFalse(peer.heard)
+                peer.wait(0.0625)
+                self.assertEqual(peer.heard, expected)
+                self.assertEqual(clock.getDelayedCalls()[1:], [])
 
-        def answer(_: Responder, message: bytes) -> Deferred[bytes]:
-            self.replies.append(Deferred(canceller))
+    def test_anyAwaitable(self) -> None:
+        """
+        L{deferredOf} accepts Deferreds, coroutines and other awaitables.
+        """
+
+        class Awaitable:
+            def __await__(self) -> Generator[Any, None, bytes]:
+                return b"reply"
+                yield
+
+        async def coroutine() -> bytes:
+            return b"reply"
+
+        for reply in (succeed(b"reply"), coroutine(), Awaitable()):
+            self.assertEqual(self.successResultOf(deferredOf(reply)), b"reply")
+
+
+class AwaitingCase(SynchronousTestCase):
+    """
+    A test of a responder whose replies the test fires.
+
+    @ivar replies: the awaited replies, in their order.
+    @ivar conversations: their conversations.
+    @ivar cancelled: the replies that were cancelled.
+    @ivar cancellerError: an exception that the canceller raises.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make the responder.
+        """
+        super().setUp()
+        self.replies: list[Deferred[Any]] = []
+        self.conversations: list[Conversation] = []
+        self.cancelled: list[Deferred[Any]] = []
+        self.cancellerError: Exception | None = None
+
+        def answer(responder: Upper, message: bytes) -> Deferred[Any]:
+            self.replies.append(Deferred(self.cancel))
+            self.conversations.append(responder.conversation)
             return self.replies[-1]
 
-        return type("Fired", (Upper,), {"answer": answer, "deadline": deadline})
+        self.responder: Any = type("Awaiting", (Upper,), {"answer": answer})
 
-    def test_endWithoutAMessage(self) -> None:
+    def cancel(self, reply: Deferred[Any]) -> None:
         """
-        The reply to an end without a message is awaited once; then the conversation has ended.
+        Record the cancellation.
         """
-        peer = self.peer(self.responder(deadline=20.0))
-        peer.end()
-        self.assertEqual((len(self.replies), self.outcomes), (1, []))
-        self.replies[0].callback(b"goodbye")
+        self.cancelled.append(reply)
+        if self.cancellerError is not None:
+            raise self.cancellerError
+
+
+class AwaitedStreamTests(AwaitingCase, StreamCase):
+    """
+    Awaited replies on connections.
+    """
+
+    def reply(self, peer: Peer, data: Any, number: int = 0) -> bytes:
+        """
+        Fire a reply.
+
+        @return: what the peer reads.
+        """
+        self.replies[number].callback(data)
         peer.turn()
-        self.assertEqual((peer.read(), len(self.replies)), (b"goodbye", 1))
-        self.assertEqual(self.outcomes, [Outcome.DONE])
+        return peer.read()
 
-    def test_cancellerRaises(self) -> None:
+    def test_readingPausesWhileAReplyIsAwaited(self) -> None:
         """
-        An exception of a reply's canceller is one line in the log; the connection is released.
+        No input is read while a reply is awaited.
+        """
+        peer = self.peer(self.responder)
+        peer.send(b"one", b"two", b"three")
+        self.assertEqual((len(self.replies), peer.unread), (1, 8))
+        self.assertEqual(self.reply(peer, b"ONE"), b"ONE")
+        self.assertEqual((len(self.replies), peer.unread), (2, 5))
+        peer.reset()
+
+    def test_halfClose(self) -> None:
+        """
+        A peer that has closed its side, after a message or without one, gets the reply and then the end of the stream.
+        """
+        waiting = type("Waiting", (self.responder,), {"deadline": 20.0})
+        for number, segments in enumerate(([b"one"], [])):
+            peer = self.peer(waiting)
+            peer.send(*segments)
+            peer.end()
+            self.wait(600)
+            self.assertEqual((len(self.replies), peer.read(), len(self.visits)), (number + 1, b"", number))
+            self.assertEqual((self.reply(peer, b"ONE", number), peer.eofReceived), (b"ONE", True))
+        self.assertEqual((self.outcomes, len(self.replies)), ([Outcome.DONE] * 2, 2))
+
+    def test_lingeringAfterAnAwaitedReply(self) -> None:
+        """
+        After a last reply that was awaited the server reads the peer's input to its end, so that no reset destroys the
+        reply.
         """
 
-        def refuse(_: Deferred[bytes]) -> None:
-            raise ValueError("not now")
+        def answer(responder: Any, message: bytes) -> Deferred[Any]:
+            responder.finished = True
+            self.replies.append(Deferred())
+            return self.replies[-1]
 
-        peer = self.peer(self.responder(canceller=refuse))
-        peer.say(b"one")
-        peer.transport.connectionLost(Failure(ConnectionLost()))
-        self.assertEqual(self.outcomes, [Outcome.RESET])
-        (line,) = self.lines()
-        self.assertIn("upper raised ValueError('not now')", line)
+        peer = self.peer(type("Last", (Upper,), {"answer": answer}))
+        peer.send(b"one", b"two")
+        self.replies[0].callback(b"ONE")
+        peer.turn()
+        peer.send(b"three")
+        peer.end()
+        self.assertEqual((peer.read(), peer.unread, peer.eofReceived), (b"ONE", 0, True))
+        self.assertEqual(self.outcomes, [Outcome.FINISHED])
 
-    def test_firstMessageAfterALateGreeting(self) -> None:
+    def test_drainWaitsForTheReply(self) -> None:
         """
-        The time for the first message begins when the greeting is sent.
+        A drain waits for the reply.
         """
-        greeting: Deferred[bytes] = Deferred()
-        peer = self.peer(type("Late", (Upper,), {"greeting": lambda _: greeting, "deadline": 4.0}))
-        self.wait(3)
-        greeting.callback(b"hello")
-        self.wait(3)
-        self.assertEqual(self.outcomes, [])
+        peer = self.peer(self.responder)
+        peer.send(b"one")
+        drained = peer.protocol.factory.drain(10)
+        self.wait(2)
+        self.assertNoResult(drained)
+        self.assertEqual(self.reply(peer, b"ONE"), b"ONE")
         self.wait(2)
         peer.end()
-        self.assertEqual(self.outcomes, [Outcome.TIMED_OUT])
+        self.successResultOf(drained)
+        self.assertEqual(self.outcomes, [Outcome.DRAINED])
+
+    def test_disconnectCancelsTheReply(self) -> None:
+        """
+        A peer that disconnects cancels the reply. Nothing remains. Only an exception of the canceller is logged, in one
+        line.
+        """
+        for number, lines in enumerate((0, 0, 1)):
+            self.cancellerError = ValueError("not now") if lines else None
+            peer = self.peer(self.responder)
+            peer.send(b"one")
+            if number:
+                self.lose(peer.transport, ConnectionLost)
+            else:
+                peer.protocol.factory.abortAll()
+            peer.turn()
+            self.assertEqual(self.cancelled, self.replies)
+            logged = self.lines()
+            self.assertEqual(len(logged), lines)
+        self.assertIn("upper raised ValueError('not now')", logged[0])
+        self.assertEqual(self.outcomes, [Outcome.DRAINED, Outcome.RESET, Outcome.RESET])
+
+    def test_failedReplyResets(self) -> None:
+        """
+        A reply that fails resets the connection and logs one line.
+        """
+        peer = self.peer(self.responder)
+        peer.send(b"one")
+        self.replies[0].errback(ValueError("no"))
+        peer.turn()
+        self.assertTrue(peer.resetReceived)
+        (line,) = self.lines()
+        self.assertIn("upper raised ValueError('no')", line)
+        self.assertEqual(self.outcomes, [Outcome.ERROR])
+
+    def test_replyOfTheWrongType(self) -> None:
+        """
+        A reply that aborts the conversation does not resume reading. A reply of a subclass of bytes is sent.
+        """
+        protocol, transport = self.connect(self.responder)
+        protocol.dataReceived(b"one")
+        self.replies[0].callback("no bytes")
+        self.assertTrue(transport.disconnected)
+        self.assertEqual((transport.producerState, len(self.lines())), ("paused", 1))
+        peer = self.peer(self.responder)
+        peer.send(b"one")
+        self.assertEqual(self.reply(peer, type("Text", (bytes,), {})(b"ONE"), 1), b"ONE")
+        peer.end()
+
+    def test_awaitedGreeting(self) -> None:
+        """
+        A greeting may be awaited. Input is answered after it, and the deadline for the first message begins with it.
+        """
+        greetings: list[Deferred[bytes]] = []
+
+        def greeting(_: Upper) -> Deferred[bytes]:
+            greetings.append(Deferred())
+            return greetings[-1]
+
+        patient: Any = type("Patient", (Upper,), {"greeting": greeting, "deadline": 4.0})
+        silent, peer = self.peer(patient), self.peer(patient)
+        peer.send(b"one")
+        self.wait(3)
+        self.assertEqual(peer.read(), b"")
+        for deferred in greetings:
+            deferred.callback(b"hello ")
+        silent.turn()
+        peer.turn()
+        self.assertEqual((silent.read(), peer.read()), (b"hello ", b"hello ONE"))
+        peer.end()
+        self.wait(3)
+        self.assertFalse(silent.eofReceived)
+        self.wait(2)
+        silent.end()
+        self.assertEqual(self.outcomes, [Outcome.DONE, Outcome.TIMED_OUT])
 
     def test_manyQueuedMessages(self) -> None:
         """
-        However many messages were queued, their replies come in order, and not by recursion.
+        However many messages are queued, their replies are sent in order and without recursion.
         """
         first: Deferred[bytes] = Deferred()
 
-        def answer(_: Responder, message: bytes) -> Deferred[bytes]:
+        def answer(_: Upper, message: bytes) -> Deferred[bytes]:
             return first if message == b"first" else succeed(message)
 
         protocol, transport = self.connect(type("Queued", (Upper,), {"answer": answer}))
@@ -132,111 +304,59 @@ class AwaitedRepliesTests(StreamCase):
         first.callback(b"first ")
         self.assertEqual(transport.value(), b"first " + b"".join(messages))
 
-    def test_failedReplyReadsNoMore(self) -> None:
-        """
-        After a reply that aborts the conversation nothing more is read.
-        """
-        reply: Deferred[Any] = Deferred()
-        protocol, transport = self.connect(type("Wrong", (Upper,), {"answer": lambda *_: reply}))
-        protocol.dataReceived(b"one")
-        reply.callback("no bytes")
-        self.assertTrue(transport.aborting if hasattr(transport, "aborting") else transport.disconnected)
-        self.assertEqual(transport.producerState, "paused")
-        self.assertEqual(len(self.lines()), 1)
 
-    def test_bytesSubclass(self) -> None:
-        """
-        A reply may be of a subclass of bytes.
-        """
-
-        class Text(bytes):
-            pass
-
-        peer = self.peer(type("Sub", (Upper,), {"answer": lambda _, message: Text(message)}))
-        peer.say(b"one")
-        self.assertEqual(peer.read(), b"one")
-        peer.end()
-
-
-class AwaitedDatagramTests(SynchronousTestCase):
+class AwaitedDatagramTests(AwaitingCase):
     """
-    Tests over datagrams.
+    Awaited replies to datagrams in memory.
     """
 
-    def test_overloadCancels(self) -> None:
+    def setUp(self) -> None:
         """
-        A reply that is awaited beyond the limit is cancelled.
+        Make a client.
         """
-        cancelled: list[Deferred[bytes]] = []
-        never = type("Never", (Upper,), {"answer": lambda *_: Deferred(cancelled.append)})
-        peer = converse(never, transport="udp")
+        super().setUp()
+        self.peer = converse(self.responder, transport="udp")
+
+    def test_limitOfAwaitedReplies(self) -> None:
+        """
+        The number of awaited replies per listener is limited. The replies to further datagrams are cancelled, and the
+        datagrams are counted.
+        """
         for _ in range(MAX_AWAITED + 2):
-            peer.say(b"x")
-        self.assertEqual(len(cancelled), 2)
-        peer.protocol.doStop()
-        self.assertEqual(len(cancelled), MAX_AWAITED + 2)
+            self.peer.say(b"x")
+        self.assertEqual([visit.outcome for visit in self.peer.visits], [Outcome.OVERLOADED] * 2)
+        self.assertEqual(len(self.cancelled), 2)
+        self.peer.protocol.doStop()
+        self.assertEqual([visit.outcome for visit in self.peer.visits[2:]], [Outcome.UNSENT] * MAX_AWAITED)
+        self.assertEqual(len(self.cancelled), MAX_AWAITED + 2)
 
-    def test_cancellerRaises(self) -> None:
+    def test_awaitedReplyKeepsItsConversation(self) -> None:
+        """
+        An awaited responder keeps its conversation while other datagrams arrive.
+        """
+        for _ in range(3):
+            self.peer.say(b"x")
+        serials = [conversation.serial for conversation in self.conversations]
+        self.assertEqual(serials, [1, 2, 3])
+        for reply, serial in zip(reversed(self.replies), reversed(serials), strict=True):
+            reply.callback(b"%d" % serial)
+        self.assertEqual(self.peer.heard, [b"3", b"2", b"1"])
+
+    def test_failedReplyIsAnError(self) -> None:
+        """
+        A reply that fails is not sent and counts as an error.
+        """
+        self.peer.say(b"x")
+        self.assertEqual(self.peer.visits, [])
+        self.replies[0].errback(ValueError("no"))
+        self.assertEqual((self.peer.heard, [visit.outcome for visit in self.peer.visits]), ([], [Outcome.ERROR]))
+
+    def test_cancellerThatRaises(self) -> None:
         """
         An exception of one reply's canceller leaves no other reply awaited.
         """
-        cancelled: list[Deferred[bytes]] = []
-
-        def refuse(deferred: Deferred[bytes]) -> None:
-            cancelled.append(deferred)
-            raise ValueError("not now")
-
-        peer = converse(type("Never", (Upper,), {"answer": lambda *_: Deferred(refuse)}), transport="udp")
+        self.cancellerError = ValueError("not now")
         for _ in range(3):
-            peer.say(b"x")
-        peer.protocol.doStop()
-        self.assertEqual(len(cancelled), 3)
-
-
-class TimeTests(SynchronousTestCase):
-    """
-    Tests of the time, by the exchange alone.
-    """
-
-    def exchange(self, responder: Any, **limits: Any) -> StreamExchange:
-        """
-        An open exchange.
-        """
-        exchange = StreamExchange(responder, Timeouts(Policy(**limits), 0.0), 0.0)
-        exchange.open(conversation())
-        return exchange
-
-    def test_waitIsNoGap(self) -> None:
-        """
-        The time in which a reply is awaited does not extend the stall timeout.
-        """
-        exchange = self.exchange(type("Never", (Upper,), {"answer": lambda *_: Deferred()}), stallTimeout=10.0)
-        exchange.receive(b"one", 0.0)
-        exchange.trackProgress(0.0, lambda: 5)
-        exchange.check(1.0, 0, False)
-        exchange.resume(b"x" * 1000, 100.0)
-        for second in range(100, 111):
-            exchange.check(float(second), 1000, True)
-        self.assertEqual(exchange.outcome, Outcome.STALLED)
-
-    def test_abortedStaysAborted(self) -> None:
-        """
-        A check after an abort changes nothing.
-        """
-        exchange = self.exchange(Upper)
-        exchange.receive(b"one", 0.0)
-        exchange.close(Outcome.DONE)
-        exchange.finSent(0.0)
-        exchange.abort(Outcome.STALLED)
-        exchange.check(100.0, 0, False)
-        self.assertEqual(exchange.phase, Phase.ABORTED)
-
-    def test_lostKeepsNoException(self) -> None:
-        """
-        A conversation that is over holds no traceback.
-        """
-        exchange = self.exchange(type("Failing", (Upper,), {"answer": lambda *_: 1 / 0}))
-        exchange.receive(b"one", 0.0)
-        self.assertIsInstance(exchange.exception, ZeroDivisionError)
-        exchange.lost(False, int)
-        self.assertIsNone(exchange.exception)
+            self.peer.say(b"x")
+        self.peer.protocol.doStop()
+        self.assertEqual(len(self.cancelled), 3)

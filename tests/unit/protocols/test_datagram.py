@@ -23,29 +23,42 @@ from twisted.internet.testing import FakeDatagramTransport
 from sockservices import Census, Conversation, DatagramResponder, Outcome, Policy, Responder, Visit
 from sockservices.conversation.responder import MakeResponder
 from sockservices.registry import find, names
-from sockservices.responders import Chargen, Daytime, Discard, Echo, Greet, Hello, Quote, Upper, Users, Welcome, Whoami
+from sockservices.responders import (
+    Chargen,
+    Daytime,
+    Discard,
+    Echo,
+    Greet,
+    Hello,
+    Quote,
+    Time,
+    Upper,
+    Users,
+    Welcome,
+    Whoami,
+)
 from tests.support.peer import LogCase, fixedEnvironment
 
 HOST = IPv4Address("UDP", "127.0.0.1", 8007)
 
-#: A peer on this host, which is exempt from the rate by default, and one elsewhere.
-HERE, THERE = ("127.0.0.1", 40000), ("192.0.2.7", 40000)
+#: A peer on this host, which is exempt from the rate by default, and a peer elsewhere.
+LOCAL, REMOTE = ("127.0.0.1", 40000), ("192.0.2.7", 40000)
 
-#: The longest datagrams of IPv4, and of IPv6.
-LONGEST, LONGEST6 = 65507, 65527
+#: The maximum number of bytes of a datagram over IPv4, and over IPv6.
+MAX_IPV4, MAX_IPV6 = 65507, 65527
 
 
 class Transport:
     """
-    All that is asked of a transport.
+    A transport that records what is written.
 
-    @ivar destination: what the next datagram was sent to, as far as that is known.
-    @ivar fault: what writing raises.
+    @ivar destination: the address that the next datagram was sent to, if it is known.
+    @ivar error: an exception that C{write} raises.
     """
 
     maxPacketSize = 8192
     destination: str | None = None
-    fault: Exception | None = None
+    error: Exception | None = None
 
     def __init__(self, host: IAddress = HOST) -> None:
         self.written: list[tuple[bytes, Any]] = []
@@ -53,27 +66,27 @@ class Transport:
 
     def getHost(self) -> IAddress:
         """
-        The address it is bound to.
+        The address that it is bound to.
         """
         return self._host
 
     def write(self, datagram: bytes, addr: Any) -> None:
         """
-        Keep the datagram, or raise.
+        Record the datagram, or raise.
         """
-        if self.fault is not None:
-            raise self.fault
+        if self.error is not None:
+            raise self.error
         self.written.append((datagram, addr))
 
 
 class DatagramCase(LogCase):
     """
-    A test of datagrams. When it is over each has been counted once, and recorded once.
+    A test of datagrams. After it, each datagram has been counted once, and recorded once.
     """
 
     def setUp(self) -> None:
         """
-        Nothing has come yet.
+        Make a clock and a census.
         """
         super().setUp()
         self.clock = Clock()
@@ -91,9 +104,9 @@ class DatagramCase(LogCase):
         protocol.makeConnection(transport)
         return protocol, transport
 
-    def asked(self, responder: MakeResponder, *datagrams: bytes, addr: Any = HERE, **limits: Any) -> list[bytes]:
+    def replies(self, responder: MakeResponder, *datagrams: bytes, addr: Any = LOCAL, **limits: Any) -> list[bytes]:
         """
-        The replies to some datagrams, which go to where these came from.
+        The replies to some datagrams. Each is sent to the source of its datagram.
         """
         protocol, transport = self.listen(responder, **limits)
         for datagram in datagrams:
@@ -105,18 +118,16 @@ class DatagramCase(LogCase):
     @property
     def outcomes(self) -> list[Outcome]:
         """
-        What became of the datagrams, in their order.
+        The outcomes of the datagrams, in their order.
         """
         return [visit.outcome for visit in self.visits]
 
     def tearDown(self) -> None:
         """
-        Compare what was counted with what was recorded.
+        Compare the counters with the visits.
         """
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertEqual(sum(self.census.outcomes.values()), len(self.visits))
-        for outcome in self.census.outcomes:
-            self.assertEqual(self.census.outcomes[outcome], self.outcomes.count(outcome))
+        self.assertEqual(self.census.outcomes, {outcome: self.outcomes.count(outcome) for outcome in self.outcomes})
         super().tearDown()
 
 
@@ -127,81 +138,67 @@ class ReplyTests(DatagramCase):
 
     def test_everyService(self) -> None:
         """
-        Each service answers a datagram as it answers a stream with this one message.
+        Each service answers a datagram as it answers a stream with this one message. C{b""} is an empty datagram, and
+        L{None} is no reply.
         """
-        self.assertEqual(self.asked(Echo, b"hi~", b"\0\xff"), [b"hi~", b"\0\xff"])
-        self.assertEqual(self.asked(Upper, b"Hello \xc3\xa4"), [b"HELLO \xc3\xa4"])
-        self.assertEqual(self.asked(Discard, b"hi~", b""), [])
-        self.assertEqual(self.asked(Hello, b"hi~", b""), [b"hello", b"hello"])
-        self.assertEqual(self.asked(Greet, b"hi~"), [b"connected"])
-        self.assertEqual(self.asked(Welcome, b"1", b"2", b""), [b"welcome to server!"] + [b"please go out!"] * 2)
-        self.assertEqual(self.asked(Daytime, b""), [b"Sat Nov 21 00:26:40 2026\r\n"])
-        self.assertEqual(self.asked(Users, b"who?"), [b"ada\r\n"])
-        self.assertEqual(set(self.outcomes), {Outcome.DONE})
+        for responder, replies in (
+            (Echo, {b"hi~": b"hi~", b"\0\xff": b"\0\xff"}),
+            (Upper, {b"Hello \xc3\xa4": b"HELLO \xc3\xa4"}),
+            (Discard, {b"hi~": None, b"": None}),
+            (Hello, {b"hi~": b"hello", b"": b"hello"}),
+            (Greet, {b"hi~": b"connected", b"": b"connected"}),
+            (Welcome, dict.fromkeys((b"1", b"1\n", b"1\r\n"), b"welcome to server!")),
+            (Welcome, dict.fromkeys((b"2", b"", b"11", b"1 ", b" 1", b"1\r", b"1\n\n", b"\n"), b"please go out!")),
+            (Welcome, dict.fromkeys((b"one", "\uff11".encode(), bytes(9000)), b"please go out!")),
+            (Daytime, {b"": b"Sat Nov 21 00:26:40 2026\r\n"}),
+            (Time, {b"": (1795220800 + 2208988800).to_bytes(4, "big")}),
+            (Users, {b"who?": b"ada\r\n"}),
+            (type("Both", (Echo,), {"greeting": lambda _: b"received: "}), {b"hi~": b"received: hi~"}),
+            (type("Alone", (Discard,), {"greeting": lambda _: b"received: "}), {b"hi~": b"received: "}),
+            (type("Empty", (Echo,), {"answer": lambda *_: b""}), {b"hi~": b""}),
+        ):
+            for datagram, reply in replies.items():
+                self.assertEqual(self.replies(responder, datagram), [] if reply is None else [reply], responder)
+                self.assertEqual((self.visits[-1].sent, self.outcomes[-1]), (len(reply or b""), Outcome.DONE))
 
     def test_datagramAnsweredWhole(self) -> None:
         """
         A datagram of any length, 0 to 65,507 bytes or 65,527 over IPv6, gets one reply.
         """
-        for addr, longest in ((HERE, LONGEST), (("::1", 40000), LONGEST6)):
-            datagrams = [os.urandom(size) for size in (0, 1, 512, 8192, 8193, longest)]
-            self.assertEqual(self.asked(Echo, *datagrams, addr=addr), datagrams)
-            self.assertEqual(self.asked(Echo, *datagrams, addr=addr, udpRfcSize=True), datagrams)
-
-    def test_emptyReply(self) -> None:
-        """
-        C{b""} is an empty datagram, and L{None} is no reply.
-        """
-        self.census = Census(fixedEnvironment(users=list))
-        self.assertEqual(self.asked(Users, b"who?"), [b""])
-        self.assertEqual(self.asked(Discard, b"who?"), [])
-        self.assertEqual([(visit.sent, visit.outcome) for visit in self.visits], [(0, Outcome.DONE)] * 2)
-
-    def test_greetingAndAnswerAreOneReply(self) -> None:
-        """
-        The greeting and the answer are sent in one datagram.
-        """
-
-        class Both(Echo):
-            def greeting(self) -> bytes:
-                return b"you said: "
-
-        class Mute(Both):
-            def answer(self, message: bytes) -> None:  # type: ignore[override]
-                return None
-
-        self.assertEqual(self.asked(Both, b"hi~"), [b"you said: hi~"])
-        self.assertEqual(self.asked(Mute, b"hi~"), [b"you said: "])
+        for addr, maximum in ((LOCAL, MAX_IPV4), (("::1", 40000), MAX_IPV6)):
+            datagrams = [os.urandom(size) for size in (0, 1, 512, 8192, 8193, maximum)]
+            for rfcSize in (False, True):
+                self.assertTrue(self.replies(Echo, *datagrams, addr=addr, udpRfcSize=rfcSize) == datagrams)
 
     def test_responderKnowsTheDatagram(self) -> None:
         """
         The responder knows the peer, the host and the serial number. No state is kept between datagrams.
         """
-        seen: list[tuple[Any, ...]] = []
+        conversations: list[tuple[Any, ...]] = []
 
         def make(conversation: Conversation) -> Responder:
-            seen.append((conversation.transport, conversation.peer, conversation.host, conversation.serial))
+            conversations.append((conversation.transport, conversation.peer, conversation.host, conversation.serial))
             return Echo(conversation)
 
-        self.asked(make, b"1", b"2")
-        self.asked(make, b"3", addr=("::1", 40000))
-        peer = IPv4Address("UDP", *HERE)
-        self.assertEqual(seen[:2], [("udp", peer, HOST, 1), ("udp", peer, HOST, 2)])
-        self.assertEqual(seen[2][1], IPv6Address("UDP", "::1", 40000))
+        self.replies(make, b"1", b"2")
+        self.replies(make, b"3", addr=("::1", 40000))
+        peers = [IPv4Address("UDP", *LOCAL)] * 2, [IPv6Address("UDP", "::1", 40000)]
+        expected = [("udp", peer, HOST, serial) for serial, peer in enumerate([*peers[0], *peers[1]], 1)]
+        self.assertEqual(conversations, expected)
 
     def test_unixDatagrams(self) -> None:
         """
         The reply to a Unix datagram goes to its source path and may have any length.
         """
         protocol, transport = self.listen(Whoami, UNIXAddress("/run/whoami.sock"))
-        for path in ("/tmp/client.sock", b"\0abstract"):
+        for serial, (path, peer) in enumerate({"/tmp/client": "/tmp/client", b"\0abstract": "@abstract"}.items(), 1):
             protocol.datagramReceived(b"", path)
-        (first, _), (second, to) = transport.written
-        seen = {"peer": "/tmp/client.sock", "host": "/run/whoami.sock", "transport": "unixgram", "serial": 1}
-        self.assertEqual(json.loads(first), {**seen, "server": "h"})
-        self.assertEqual((json.loads(second)["peer"], to), ("@abstract", b"\0abstract"))
-        self.assertEqual(self.visits[0].peer, UNIXAddress("/tmp/client.sock"))
-        self.assertEqual(self.visits[0].transport, "unixgram")
+            ((reply, to),) = transport.written
+            transport.written.clear()
+            expected = {"peer": peer, "host": "/run/whoami.sock", "transport": "unixgram", "serial": serial}
+            self.assertEqual((json.loads(reply), to), (expected | {"server": "h"}, path))
+            self.assertEqual(self.visits[-1].transport, "unixgram")
+        self.assertEqual(self.visits[0].peer, UNIXAddress("/tmp/client"))
 
     def test_fakeDatagramTransport(self) -> None:
         """
@@ -209,10 +206,10 @@ class ReplyTests(DatagramCase):
         """
         transport, protocol = FakeDatagramTransport(), DatagramResponder(Whoami, Policy(udpRfcSize=True))
         protocol.makeConnection(transport)
-        protocol.datagramReceived(b"", HERE)
+        protocol.datagramReceived(b"", LOCAL)
         protocol.doStop()
         ((reply, addr),) = transport.written
-        self.assertEqual((json.loads(reply)["host"], addr), (None, HERE))
+        self.assertEqual((json.loads(reply)["host"], addr), (None, LOCAL))
         self.assertEqual(protocol.census.outcomes, {Outcome.DONE: 1})
 
 
@@ -221,71 +218,51 @@ class SizeTests(DatagramCase):
     The limits on sizes.
     """
 
-    def test_neverLongerThanTheRequest(self) -> None:
-        """
-        No reply has more bytes than the request, or 40 if that is more, and there is at most one.
-        """
-        for name in names():
-            protocol, transport = self.listen(find(name))
-            for size in range(601):
-                transport.written.clear()
-                protocol.datagramReceived(bytes(size), HERE)
-                self.assertLessEqual(len(transport.written), 1)
-                for reply, _ in transport.written:
-                    self.assertLessEqual(len(reply), max(size, 40), name)
-
     def test_repliesAreCutToFit(self) -> None:
         """
-        Generated output is cut at any byte, a list after a line, and a quote is chosen that fits.
+        Generated output is cut at any byte, a list after a line, and a quote is chosen that fits. With C{udpRfcSize}
+        replies have the size of the RFCs.
         """
         self.census = Census(fixedEnvironment(users=lambda: ["ada", "grace", "x" * 40]))
-        two = b"ada\r\ngrace\r\n"
-        self.assertEqual(self.asked(Users, b"", bytes(100)), [two, two + b"x" * 40 + b"\r\n"])
-        self.assertTrue(all(0 < len(quote) <= 40 for quote in self.asked(Quote, *[b""] * 50)))
-        self.assertEqual({len(talk) > 40 for talk in self.asked(Chargen, *[b""] * 50)}, {False})
-        self.assertEqual({len(talk) > 512 for talk in self.asked(Chargen, *[bytes(1000)] * 50)}, {False})
+        lines = b"ada\r\ngrace\r\n"
+        self.assertEqual(self.replies(Users, b"", bytes(100)), [lines, lines + b"x" * 40 + b"\r\n"])
+        for responder, request, rfcSize, maximum, exceeded in (
+            (Quote, b"", False, 40, 0),
+            (Quote, b"", True, 511, 40),
+            (Chargen, b"", False, 40, 20),
+            (Chargen, b"", True, 512, 40),
+            (Chargen, bytes(1000), False, 512, 40),
+        ):
+            sizes = [len(reply) for reply in self.replies(responder, *[request] * 100, udpRfcSize=rfcSize)]
+            self.assertEqual((len(sizes), exceeded < max(sizes) <= maximum), (100, True), (responder, rfcSize))
+            self.assertTrue(responder is Chargen or min(sizes) > 0)
 
     def test_replyThatDoesNotFitIsNotSent(self) -> None:
         """
-        A reply that does not fit and cannot be cut is not sent.
+        A reply that does not fit and cannot be cut is not sent, except with C{udpRfcSize}.
         """
-        self.assertEqual(self.asked(Whoami, b""), [])
-        self.assertEqual(self.outcomes, [Outcome.WITHHELD])
-        self.assertEqual(self.visits[0].sent, 0)
-        self.assertEqual(len(self.asked(Whoami, bytes(200))), 1)
-
-    def test_rfcSize(self) -> None:
-        """
-        With C{udpRfcSize} replies have the size of the RFCs.
-        """
-        self.assertEqual(len(self.asked(Whoami, b"", udpRfcSize=True)), 1)
-        talks = self.asked(Chargen, *[b""] * 100, udpRfcSize=True)
-        self.assertTrue(all(len(talk) <= 512 for talk in talks))
-        self.assertTrue(any(len(talk) > 40 for talk in talks))
-        self.assertTrue(all(len(quote) < 512 for quote in self.asked(Quote, *[b""] * 100, udpRfcSize=True)))
+        self.assertEqual(self.replies(Whoami, b""), [])
+        self.assertEqual((self.visits[0].sent, self.outcomes), (0, [Outcome.WITHHELD]))
+        self.assertEqual(len(self.replies(Whoami, bytes(200))), 1)
+        self.assertEqual(len(self.replies(Whoami, b"", udpRfcSize=True)), 1)
 
     def test_requestOverTheLimitIsDropped(self) -> None:
         """
-        A request over C{udpMax} is dropped.
+        A request over C{udpMax} is dropped. The transport reads one byte more than the limit to recognise it.
         """
-        self.assertEqual(self.asked(Echo, bytes(10), bytes(11), udpMax=10), [bytes(10)])
-        self.assertEqual(self.asked(Echo, bytes(11), addr=("192.0.2.7", 7), udpMax=10), [])
+        self.assertEqual(self.replies(Echo, bytes(10), bytes(11), udpMax=10), [bytes(10)])
+        self.assertEqual(self.replies(Echo, bytes(11), addr=("192.0.2.7", 7), udpMax=10), [])
         self.assertEqual(self.outcomes, [Outcome.DONE, Outcome.TOO_LONG, Outcome.PRIVILEGED])
-        self.assertEqual(len(self.asked(Echo, bytes(70_000), udpMax=0)), 1)
-
-    def test_maxPacketSize(self) -> None:
-        """
-        The transport reads one byte more than the limit, so that a request over it is recognised.
-        """
-        self.assertEqual(self.listen(Echo)[1].maxPacketSize, LONGEST6 + 1)
+        self.assertEqual(len(self.replies(Echo, bytes(70_000), udpMax=0)), 1)
+        self.assertEqual(self.listen(Echo)[1].maxPacketSize, MAX_IPV6 + 1)
         self.assertEqual(self.listen(Echo, udpMax=10)[1].maxPacketSize, 11)
-        self.assertGreater(self.listen(Echo, udpMax=0)[1].maxPacketSize, LONGEST6)
+        self.assertGreater(self.listen(Echo, udpMax=0)[1].maxPacketSize, MAX_IPV6)
         self.assertLess(self.listen(Echo, udpMax=10**9)[1].maxPacketSize, 2**20)
 
 
-class RefusalTests(DatagramCase):
+class DropTests(DatagramCase):
     """
-    Datagrams that are not answered.
+    Datagrams that get no reply.
     """
 
     def test_sources(self) -> None:
@@ -294,10 +271,10 @@ class RefusalTests(DatagramCase):
         """
 
         def make(conversation: Conversation) -> Responder:
-            raise AssertionError("it was asked")
+            raise AssertionError("a responder was made")
 
         protocol, transport = self.listen(make)
-        table = [
+        for addr, transport.destination, outcome in (
             (("192.0.2.7", 0), None, Outcome.NO_PORT),
             (("192.0.2.7", 53), None, Outcome.PRIVILEGED),
             (("192.0.2.7", 2049), None, Outcome.PRIVILEGED),
@@ -308,8 +285,7 @@ class RefusalTests(DatagramCase):
             (("127.0.0.1", 40000), "192.0.2.1", Outcome.BAD_SOURCE),
             (("192.0.2.7", 40000), "255.255.255.255", Outcome.BROADCAST),
             (("fe80::1%2", 40000), "ff02::1", Outcome.BROADCAST),
-        ]
-        for addr, transport.destination, outcome in table:
+        ):
             protocol.datagramReceived(b"hi~", addr)
             self.assertIs(self.outcomes[-1], outcome)
         self.assertEqual(transport.written, [])
@@ -321,25 +297,22 @@ class RefusalTests(DatagramCase):
         echo, _ = self.listen(Echo)
         other, transport = self.listen(Chargen, IPv4Address("UDP", "127.0.0.1", 8019))
         again, _ = self.listen(Echo, IPv6Address("UDP", "::1", 8007))
-        other.datagramReceived(b"", ("127.0.0.2", 8007))
-        echo.doStop()
-        other.datagramReceived(b"", ("127.0.0.2", 8007))
-        again.doStop()
-        other.datagramReceived(b"", ("127.0.0.2", 8007))
-        self.assertEqual(self.outcomes, [Outcome.OWN_PORT, Outcome.OWN_PORT, Outcome.DONE])
+        for listener, outcome in ((echo, Outcome.OWN_PORT), (again, Outcome.OWN_PORT), (None, Outcome.DONE)):
+            other.datagramReceived(b"", ("127.0.0.2", 8007))
+            self.assertEqual(self.outcomes[-1], outcome)
+            if listener is not None:
+                listener.doStop()
         self.assertEqual((len(transport.written), list(self.census.udpPorts)), (1, [8019]))
 
     def test_ownUnixSockets(self) -> None:
         """
         The socket file of a listener counts as the server's own until the listener stops.
         """
-        folder = TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        path = f"{folder.name}/socket"
+        path = Path(self.enterContext(TemporaryDirectory())) / "socket"
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bound:
-            bound.bind(path)
-        status = Path(path).stat()
-        protocol, _ = self.listen(Echo, UNIXAddress(path.encode()))
+            bound.bind(str(path))
+        status = path.stat()
+        protocol, _ = self.listen(Echo, UNIXAddress(os.fsencode(path)))
         self.assertEqual(self.census.unixSockets, {(status.st_dev, status.st_ino)})
         protocol.doStop()
         self.assertEqual(self.census.unixSockets, set())
@@ -348,8 +321,8 @@ class RefusalTests(DatagramCase):
         """
         A Unix peer without an address gets no reply. Its datagram is processed.
         """
-        self.assertEqual(self.asked(Echo, b"hi~", addr=None), [])
-        self.assertEqual(self.asked(Discard, b"hi~", addr=None), [])
+        self.assertEqual(self.replies(Echo, b"hi~", addr=None), [])
+        self.assertEqual(self.replies(Discard, b"hi~", addr=None), [])
         self.assertEqual(self.outcomes, [Outcome.UNNAMED, Outcome.DONE])
         self.assertIn("echo unixgram - not answered: unnamed source", self.lines()[0])
         self.assertEqual(self.visits[0], Visit("echo", "unixgram", None, 1, 0.0, 3, 0, Outcome.UNNAMED))
@@ -360,61 +333,32 @@ class RefusalTests(DatagramCase):
         """
         protocol, transport = self.listen(Echo)
         numbers = ("EAGAIN", "ENOBUFS", "EPERM", "ENETUNREACH", "EHOSTUNREACH", "EINVAL", "EMSGSIZE", "ECONNREFUSED")
-        faults: list[Exception] = [OSError(getattr(errno, name), name) for name in (*numbers, "ENOENT", "EACCES")]
-        faults += [MessageLengthError("too long"), InvalidAddressError("::1", "v6 from v4"), ValueError("no")]
-        for fault in faults:
-            transport.fault = fault
-            protocol.datagramReceived(b"hi~", HERE)
-            transport.fault = None
-            protocol.datagramReceived(b"hi~", HERE)
-        self.assertEqual(self.outcomes, [Outcome.UNSENT, Outcome.DONE] * len(faults))
-        self.assertEqual([visit.sent for visit in self.visits], [0, 3] * len(faults))
+        errors: list[Exception] = [OSError(getattr(errno, name), name) for name in (*numbers, "ENOENT", "EACCES")]
+        errors += [MessageLengthError("too long"), InvalidAddressError("::1", "v6 from v4"), ValueError("no")]
+        for error in errors:
+            for transport.error in (error, None):
+                protocol.datagramReceived(b"hi~", LOCAL)
+        self.assertEqual(self.outcomes, [Outcome.UNSENT, Outcome.DONE] * len(errors))
+        self.assertEqual([visit.sent for visit in self.visits], [0, 3] * len(errors))
 
-    def test_responderThatRaises(self) -> None:
+    def test_responderErrors(self) -> None:
         """
-        A responder that raises sends no reply, and one line is logged.
+        A responder that raises, or whose reply is not bytes, sends no reply, and one printable line is logged.
         """
-        for where in ("__init__", "greeting", "answer"):
 
-            def fail(*_: object) -> None:
-                raise RuntimeError("as told\n\x1b[31m")
+        def fail(*_: object) -> None:
+            raise RuntimeError("on purpose\n\x1b[31m")
 
-            self.assertEqual(self.asked(type("Faulty", (Echo,), {where: fail}), b"hi~"), [])
+        error = r"\Aecho udp 127.0.0.1:40000 not answered: error, "
+        for method, function, message in (
+            *((name, fail, r"RuntimeError.* at .*py:\d+ \(") for name in ("__init__", "greeting", "answer")),
+            ("answer", lambda *_: "hi", r"TypeError.*Wrong.answer\(\) returned str, expected bytes or None"),
+        ):
+            self.assertEqual(self.replies(type("Wrong", (Echo,), {method: function}), b"hi~"), [])
             (line,) = self.lines()
-            self.assertRegex(line, r"\Aecho udp 127.0.0.1:40000 not answered: error, RuntimeError.* at .*py:\d+ \(")
+            self.assertRegex(line, error + message)
             self.assertTrue(line.isprintable())
-        self.assertEqual(self.outcomes, [Outcome.ERROR] * 3)
-
-    def test_repliesOfTheWrongType(self) -> None:
-        """
-        A reply that is not bytes is an error of the responder.
-        """
-
-        class Strict(Transport):
-            def write(self, datagram: bytes, addr: Any) -> None:
-                super().write(b"" + datagram, addr)
-
-        transport: Any = Strict()
-        responder = type("Mistaken", (Echo,), {"answer": lambda *_: "hi"})
-        protocol = DatagramResponder(responder, Policy(), self.visits.append, self.clock, self.census)
-        protocol.makeConnection(transport)
-        protocol.datagramReceived(b"hi~", HERE)
-        self.assertIn("Mistaken.answer() returned str, expected bytes or None", self.lines()[0])
-        self.assertEqual(self.outcomes, [Outcome.ERROR])
-
-    def test_recorderThatRaises(self) -> None:
-        """
-        A recorder that raises does not stop the reply.
-        """
-
-        def record(visit: Visit) -> None:
-            self.visits.append(visit)
-            raise RuntimeError("the disk is full")
-
-        protocol, transport = self.listen(Echo)
-        protocol.record = record
-        protocol.datagramReceived(b"hi~", HERE)
-        self.assertEqual((transport.written, len(self.lines())), ([(b"hi~", HERE)], 1))
+        self.assertEqual(self.outcomes, [Outcome.ERROR] * 4)
 
 
 class RateTests(DatagramCase):
@@ -422,68 +366,39 @@ class RateTests(DatagramCase):
     The limit on replies per source.
     """
 
-    def answered(self, seconds: float, addr: Any, **limits: Any) -> list[int]:
+    def test_rate(self) -> None:
         """
-        How many of a hundred datagrams are answered, at once and again after some seconds.
+        The default is 20 replies per second after a burst of 40, without a limit for loopback sources and with a larger
+        burst for Unix sources. A rate that is given applies to all sources.
         """
-        protocol, transport = self.listen(Echo, **limits)
-        counts: list[int] = []
-        for _ in range(2):
-            for _ in range(100):
-                protocol.datagramReceived(b"hi~", addr)
-            counts.append(len(transport.written) - sum(counts))
-            self.clock.advance(seconds)
-        return counts
-
-    def test_defaultRate(self) -> None:
-        """
-        The default is 20 replies per second after a burst of 40.
-        """
-        self.assertEqual(self.answered(1, THERE), [40, 20])
-        self.assertEqual(self.outcomes.count(Outcome.OVER_RATE), 140)
-        self.assertEqual(self.answered(60, ("192.0.2.8", 40000)), [40, 40])
-
-    def test_loopback(self) -> None:
-        """
-        Loopback sources are exempt unless a rate is given.
-        """
-        for addr in (HERE, ("127.0.0.2", 40000), ("::1", 40000), ("::ffff:127.0.0.1", 40000)):
-            self.assertEqual(self.answered(1, addr), [100, 100])
-        self.assertEqual(self.answered(1, HERE, udpRate=20), [40, 20])
-
-    def test_givenRate(self) -> None:
-        """
-        A rate that is given applies to all sources; 0 disables the limit.
-        """
-        self.assertEqual(self.answered(2, THERE, udpRate=5), [10, 10])
-        self.assertEqual(self.answered(2, ("192.0.2.8", 40000), udpRate=0), [100, 100])
-
-    def test_whatASourceIs(self) -> None:
-        """
-        A source is an IPv4 address with all its ports, or an IPv6 /64. Other sources are not limited with it.
-        """
-        protocol, transport = self.listen(Echo)
-        for port in range(40000, 40100):
-            protocol.datagramReceived(b"hi~", ("192.0.2.7", port))
-            protocol.datagramReceived(b"hi~", (f"2001:db8::{port - 40000}", port))
-        self.assertEqual(len(transport.written), 80)
-        protocol.datagramReceived(b"hi~", ("192.0.2.8", 40000))
-        self.assertEqual(len(transport.written), 81)
+        table: list[tuple[float, Any, Any, list[int]]] = [
+            (1, REMOTE, {}, [40, 20]),
+            (60, REMOTE, {}, [40, 40]),
+            (1, LOCAL, {}, [100, 100]),
+            (1, "/tmp/client.sock", {}, [100, 100]),
+            (2, REMOTE, {"udpRate": 5}, [10, 10]),
+            (1, LOCAL, {"udpRate": 20}, [40, 20]),
+            (1, "/tmp/client.sock", {"udpRate": 5}, [10, 5]),
+        ]
+        for seconds, addr, limits, replies in table:
+            self.clock.advance(1000)
+            counts: list[int] = []
+            protocol, transport = self.listen(Echo, **limits)
+            for _ in range(2):
+                for _ in range(100):
+                    protocol.datagramReceived(b"hi~", addr)
+                counts.append(len(transport.written) - sum(counts))
+                self.clock.advance(seconds)
+            self.assertEqual(counts, replies, (addr, limits))
+            self.assertEqual(self.outcomes[-200:].count(Outcome.OVER_RATE), 200 - sum(replies))
 
     def test_unansweredDatagramsDoNotCount(self) -> None:
         """
         Datagrams that get no reply for another reason do not use up the rate.
         """
-        self.asked(Discard, *[b"hi~"] * 100, addr=THERE)
-        self.asked(Whoami, *[b""] * 100, addr=THERE)
-        self.assertEqual(len(self.asked(Echo, *[b"hi~"] * 100, addr=THERE)), 40)
-
-    def test_unixSources(self) -> None:
-        """
-        A Unix source has a larger default burst. A rate that is given applies to it too.
-        """
-        self.assertEqual(self.answered(1, "/tmp/client.sock"), [100, 100])
-        self.assertEqual(self.answered(1, "/tmp/client.sock", udpRate=5), [10, 5])
+        self.replies(Discard, *[b"hi~"] * 100, addr=REMOTE)
+        self.replies(Whoami, *[b""] * 100, addr=REMOTE)
+        self.assertEqual(len(self.replies(Echo, *[b"hi~"] * 100, addr=REMOTE)), 40)
 
 
 class RecordTests(DatagramCase):
@@ -493,20 +408,22 @@ class RecordTests(DatagramCase):
 
     def test_oneVisitPerDatagram(self) -> None:
         """
-        Each datagram has one visit, answered or not.
+        Each datagram has one visit, answered or not. A recorder that raises does not stop the reply, and is logged.
         """
-        protocol, _ = self.listen(Echo)
-        protocol.datagramReceived(b"hi~", HERE)
+
+        def record(visit: Visit) -> None:
+            self.visits.append(visit)
+            raise RuntimeError("the disk is full")
+
+        protocol, transport = self.listen(Echo)
+        protocol.record = record
+        protocol.datagramReceived(b"hi~", LOCAL)
+        self.assertEqual((transport.written, len(self.lines())), ([(b"hi~", LOCAL)], 1))
         protocol.datagramReceived(b"hi~", ("192.0.2.7", 7))
-        peers = IPv4Address("UDP", *HERE), IPv4Address("UDP", "192.0.2.7", 7)
-        self.assertEqual(
-            self.visits,
-            [
-                Visit("echo", "udp", peers[0], 1, 0.0, 3, 3, Outcome.DONE),
-                Visit("echo", "udp", peers[1], 2, 0.0, 3, 0, Outcome.PRIVILEGED),
-            ],
-        )
-        self.assertEqual(self.census.outcomes, {Outcome.DONE: 1, Outcome.PRIVILEGED: 1})
+        peers = IPv4Address("UDP", *LOCAL), IPv4Address("UDP", "192.0.2.7", 7)
+        answered = Visit("echo", "udp", peers[0], 1, 0.0, 3, 3, Outcome.DONE)
+        dropped = Visit("echo", "udp", peers[1], 2, 0.0, 3, 0, Outcome.PRIVILEGED)
+        self.assertEqual(self.visits, [answered, dropped])
 
     def test_noRecorder(self) -> None:
         """
@@ -515,9 +432,8 @@ class RecordTests(DatagramCase):
         transport: Any = Transport()
         protocol = DatagramResponder(Echo, clock=self.clock)
         protocol.makeConnection(transport)
-        for _ in range(3):
-            protocol.datagramReceived(b"hi~", HERE)
-        protocol.datagramReceived(b"hi~", ("127.0.0.1", 0))
+        for addr in (LOCAL, LOCAL, LOCAL, ("127.0.0.1", 0)):
+            protocol.datagramReceived(b"hi~", addr)
         self.assertEqual(protocol.census.outcomes, {Outcome.DONE: 3, Outcome.NO_PORT: 1})
         self.assertEqual(len(self.lines()), 1)
 
@@ -530,23 +446,16 @@ class RecordTests(DatagramCase):
             for port in (0, 7):
                 protocol.datagramReceived(b"hi~", ("192.0.2.7", port))
             self.clock.advance(1)
-        lines = self.lines()
-        self.assertEqual(len(lines), 6)
-        self.assertEqual(
-            lines[:2],
-            [
-                "echo udp 192.0.2.7:0 not answered: source port 0 (at most one such line in 10 s)",
-                "echo udp 192.0.2.7:7 not answered: privileged source port (at most one such line in 10 s)",
-            ],
-        )
+        reasons = {0: "source port 0", 7: "privileged source port"}
+        text = "echo udp 192.0.2.7:{} not answered: {} (at most one such line in 10 s)"
+        self.assertEqual(self.lines(), [text.format(*reason) for reason in reasons.items()] * 3)
 
     def test_noForgedLine(self) -> None:
         """
         The path of a peer cannot forge a log line.
         """
-        path = "/tmp/\r\n2026-11-21 forged\x1b[31m\udcff"
         protocol, transport = self.listen(Echo, UNIXAddress("/run/echo.sock"), udpMax=3)
-        protocol.datagramReceived(b"hi~ there", path)
+        protocol.datagramReceived(b"too long", "/tmp/\r\n2026-11-21 forged\x1b[31m\udcff")
         (line,) = self.lines()
         self.assertTrue(line.isprintable(), line)
         self.assertEqual(transport.written, [])
@@ -560,7 +469,7 @@ class ArbitraryTests(LogCase):
     ADDRESSES = st.one_of(
         st.none(),
         st.tuples(st.ip_addresses().map(str), st.integers(0, 65535)),
-        # As the socket module has them: paths as text, names in the abstract namespace as bytes.
+        # The socket module represents paths as text, and abstract names as bytes.
         st.binary(min_size=1, max_size=107).map(lambda path: os.fsdecode(path.replace(b"\0", b"/"))),
         st.binary(max_size=107).map(lambda name: b"\0" + name),
     )
@@ -569,9 +478,9 @@ class ArbitraryTests(LogCase):
     @given(
         name=st.sampled_from(names()),
         datagrams=st.lists(st.tuples(st.binary(max_size=600), ADDRESSES), max_size=10),
-        fault=st.none() | st.builds(OSError, st.integers(1, 120), st.text()),
+        error=st.none() | st.builds(OSError, st.integers(1, 120), st.text()),
     )
-    def test_anyDatagrams(self, name: str, datagrams: list[tuple[bytes, Any]], fault: Exception | None) -> None:
+    def test_anyDatagrams(self, name: str, datagrams: list[tuple[bytes, Any]], error: Exception | None) -> None:
         """
         Nothing raises, each datagram is counted once, and no reply over IP is longer than allowed.
         """
@@ -579,13 +488,12 @@ class ArbitraryTests(LogCase):
         protocol = DatagramResponder(find(name), Policy(), visits.append, Clock(), Census(fixedEnvironment()))
         transport: Any = Transport()
         protocol.makeConnection(transport)
-        transport.fault = fault
+        transport.error = error
         for datagram, addr in datagrams:
-            before = len(transport.written)
+            transport.written.clear()
             protocol.datagramReceived(datagram, addr)
-            said = transport.written[before:]
-            self.assertLessEqual(len(said), 1)
-            for reply, to in said:
+            self.assertLessEqual(len(transport.written), 1)
+            for reply, to in transport.written:
                 self.assertEqual(to, addr)
                 if isinstance(addr, tuple):
                     self.assertLessEqual(len(reply), max(len(datagram), 40))

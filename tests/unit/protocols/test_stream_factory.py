@@ -1,5 +1,5 @@
 """
-Who is admitted, and how all conversations are ended.
+L{StreamFactory}: admission, and the end of all its conversations.
 """
 
 from __future__ import annotations
@@ -8,12 +8,11 @@ import subprocess
 import sys
 from typing import Any
 
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
-from twisted.internet.error import ConnectionAborted, ConnectionDone
+from twisted.internet.address import IPv6Address, UNIXAddress
+from twisted.internet.error import ConnectionAborted
 from twisted.internet.testing import MemoryReactorClock, StringTransport, StringTransportWithDisconnection
-from twisted.python.failure import Failure
 
-from sockservices import Census, Outcome, Policy, StreamFactory, Visit
+from sockservices import Census, Outcome, StreamFactory, Visit
 from sockservices.responders import Chargen, Discard, Echo, Greet, Welcome
 from sockservices.responders.chargen import PATTERN
 from tests.support.peer import PEER, Peer, StreamCase
@@ -24,25 +23,32 @@ class AdmitTests(StreamCase):
     L{StreamFactory.buildProtocol}.
     """
 
+    def admit(self, factory: StreamFactory, *addresses: Any) -> list[Any]:
+        """
+        Connect a protocol for each address.
+
+        @return: the protocols; L{None} stands for a refused connection.
+        """
+        protocols: list[Any] = [factory.buildProtocol(address) for address in addresses]
+        for protocol, address in zip(protocols, addresses, strict=True):
+            if protocol is not None:
+                protocol.makeConnection(StringTransport(peerAddress=address))
+        return protocols
+
     def test_refused(self) -> None:
         """
         Over a limit C{buildProtocol} returns L{None}, so that the transport closes the connection. The refusal is
         counted and recorded.
         """
         factory = self.factory(Echo, maxConnections=2)
-        first, second = self.peer(factory), self.peer(factory)
-        self.assertIsNone(factory.buildProtocol(PEER))
-        self.assertIsNone(factory.buildProtocol(UNIXAddress(None)))
-        self.assertEqual(
-            self.visits,
-            [
-                Visit("echo", "tcp", PEER, 0, 0.0, 0, 0, Outcome.REFUSED),
-                Visit("echo", "unix", UNIXAddress(None), 0, 0.0, 0, 0, Outcome.REFUSED),
-            ],
-        )
+        peers = [self.peer(factory), self.peer(factory)]
+        addresses = {"tcp": PEER, "unix": UNIXAddress(None)}
+        self.assertEqual(self.admit(factory, *addresses.values()), [None, None])
+        refused = [Visit("echo", name, peer, 0, 0.0, 0, 0, Outcome.REFUSED) for name, peer in addresses.items()]
+        self.assertEqual(self.visits, refused)
         self.assertEqual((self.census.connections, self.census.outcomes), (2, {Outcome.REFUSED: 2}))
-        for peer in (first, second):
-            peer.say(b"hi~")
+        for peer in peers:
+            peer.send(b"hi~")
             self.assertEqual(peer.read(), b"hi~")
 
     def test_refusedInAWrapper(self) -> None:
@@ -53,12 +59,24 @@ class AdmitTests(StreamCase):
         factory = self.factory(Echo, maxConnections=1)
         factory.wrapped = True
         peer = self.peer(factory)
-        refused, transport = factory.buildProtocol(PEER), StringTransport()
-        assert refused is not None
-        refused.makeConnection(transport)
-        self.assertTrue(transport.disconnected)
+        (refused,) = self.admit(factory, PEER)
+        self.assertTrue(refused.transport.disconnected)
         self.assertEqual((self.outcomes, self.census.connections), ([Outcome.REFUSED], 1))
         peer.end()
+
+    def test_unconnectedIsReleased(self) -> None:
+        """
+        Within a wrapper, a connection that was admitted and whose protocol was never connected is released in the next
+        turn. A connected protocol is released once, at its end.
+        """
+        factory = self.factory(Echo)
+        factory.wrapped = True
+        factory.buildProtocol(PEER)
+        lost, _ = self.admit(factory, PEER, PEER)
+        self.lose(lost)
+        self.assertEqual(self.census.connections, 2)
+        self.clock.advance(0)
+        self.assertEqual((self.census.connections, self.outcomes), (1, [Outcome.DONE, Outcome.RESET]))
 
     def test_everyEndReleasesASlot(self) -> None:
         """
@@ -73,38 +91,25 @@ class AdmitTests(StreamCase):
             self.wait(1)
             self.assertEqual((self.census.connections, factory.protocols), (0, set()))
 
-    def test_perSource(self) -> None:
+    def test_limitsOfASource(self) -> None:
         """
-        A source is an IPv4 address or an IPv6 /64. Unix peers have no limit per source.
+        Over the rate of a source only the excess is refused, by the factory's clock. The limit of connections per
+        source applies to the address of the peer.
         """
-        factory = self.factory(Echo, maxPerSource=1)
-        hosts = ["192.0.2.1", "192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8::2", "2001:db8:1::1"]
-        addresses: list[Any] = [(IPv6Address if ":" in host else IPv4Address)("TCP", host, 40000) for host in hosts]
-        addresses += [UNIXAddress(None), UNIXAddress(None)]
-        admitted = [factory.buildProtocol(address) for address in addresses]
-        for protocol, address in zip(admitted, addresses, strict=True):
-            if protocol is not None:
-                protocol.makeConnection(StringTransport(peerAddress=address))
-        self.assertEqual(
-            [protocol is not None for protocol in admitted], [True, False, True, True, False, True, True, True]
-        )
-
-    def test_rate(self) -> None:
-        """
-        Over the rate only the excess is refused. Connections are admitted again later.
-        """
+        addresses: list[Any] = [*[IPv6Address("TCP", f"2001:db8::{number}", 1) for number in (1, 2)], UNIXAddress(None)]
+        protocols = self.admit(self.factory(Echo, maxPerSource=1), *addresses, PEER, PEER)
+        self.assertEqual([protocol is None for protocol in protocols], [False, True, False, False, True])
         factory = self.factory(Greet, maxRate=5)
-        for seconds, places in ((0, 10), (1, 5), (0.25, 1), (60, 10)):
+        for seconds, expected in ((0, 10), (1, 5), (0.25, 1), (60, 10)):
             self.clock.advance(seconds)
-            admitted = [factory.buildProtocol(PEER) for _ in range(20)]
-            self.assertEqual(20 - admitted.count(None), places)
-            for protocol in filter(None, admitted):
-                protocol.makeConnection(StringTransport(peerAddress=PEER))
-                protocol.connectionLost(Failure(ConnectionDone()))
+            admitted = list(filter(None, self.admit(factory, *[PEER] * 20)))
+            self.assertEqual(len(admitted), expected)
+            for protocol in admitted:
+                self.lose(protocol)
 
-    def test_sharedCensus(self) -> None:
+    def test_census(self) -> None:
         """
-        Factories with the same census share limits, counters and serial numbers.
+        Factories with the same census share limits, counters and serial numbers. By default each has its own census.
         """
         echo, welcome = self.factory(Echo, maxConnections=1), self.factory(Welcome, maxConnections=1)
         peer = self.peer(echo)
@@ -113,11 +118,6 @@ class AdmitTests(StreamCase):
         self.peer(welcome).end()
         self.assertEqual([visit.serial for visit in self.visits], [0, 1, 2])
         self.assertEqual(self.census.outcomes, {Outcome.REFUSED: 1, Outcome.DONE: 2})
-
-    def test_defaultCensus(self) -> None:
-        """
-        By default each factory has its own census.
-        """
         one, other = StreamFactory(Echo), StreamFactory(Echo)
         self.assertIsInstance(one.census, Census)
         self.assertIsNot(one.census, other.census)
@@ -126,13 +126,10 @@ class AdmitTests(StreamCase):
         """
         Protocols can be built for addresses of any kind and for L{None}.
         """
-        for address in (None, ("192.0.2.7", 40000), PEER):
-            visits: list[Visit] = []
-            factory: Any = StreamFactory(Echo, record=visits.append, clock=self.clock)
-            protocol = factory.buildProtocol(address)
-            protocol.makeConnection(StringTransport())
-            protocol.connectionLost(Failure(ConnectionDone()))
-            self.assertEqual([visit.peer for visit in visits], [address])
+        addresses = [None, ("192.0.2.7", 40000), PEER]
+        for protocol in self.admit(self.factory(Echo), *addresses):
+            self.lose(protocol)
+        self.assertEqual([visit.peer for visit in self.visits], addresses)
 
     def test_reactorIsLookedUpLate(self) -> None:
         """
@@ -144,6 +141,18 @@ class AdmitTests(StreamCase):
         command = [sys.executable, "-c", made + needed]
         self.assertEqual(subprocess.run(command, capture_output=True, check=True).stdout, b"False\nTrue\n")
 
+    def test_listenTCP(self) -> None:
+        """
+        The factory works with C{listenTCP} of a reactor in memory, and logs no start or stop.
+        """
+        reactor = MemoryReactorClock()
+        factory = StreamFactory(Echo, record=self.visits.append, clock=reactor)
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        factory.doStart()
+        factory.doStop()
+        port.stopListening()
+        self.assertEqual((reactor.tcpServers[0][1], self.lines(), reactor.getDelayedCalls()), (factory, [], []))
+
 
 class DrainTests(StreamCase):
     """
@@ -152,29 +161,32 @@ class DrainTests(StreamCase):
 
     def setUp(self) -> None:
         """
-        Nothing is drained yet.
+        Record the drains that complete.
         """
         super().setUp()
         self.drained: list[None] = []
 
-    def test_noConnections(self) -> None:
+    def drain(self, factory: StreamFactory, seconds: float) -> None:
         """
-        Without connections a drain is complete at once.
+        Begin a drain.
         """
-        self.assertIsNone(self.successResultOf(self.factory(Echo).drain(10)))
+        factory.drain(seconds).addCallback(self.drained.append)
 
     def test_quietPeerIsClosed(self) -> None:
         """
-        A peer that has been silent for half a second, with no pending output, is closed cleanly at once.
+        A peer that has been silent for half a second, with no pending output, is closed cleanly at once and without a
+        reply, also before its first message.
         """
-        peer = self.peer(Echo)
-        peer.say(b"hi~")
-        self.wait(0.5)
-        peer.protocol.factory.drain(10).addCallback(self.drained.append)
-        peer.turn()
-        self.assertEqual((peer.read(), peer.sawEnd, self.drained), (b"hi~", True, []))
-        peer.end()
-        self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED], [None]))
+        for responder, segments in ((Echo, [b"hi~"]), (Welcome, [])):
+            self.drained.clear()
+            peer = self.peer(responder)
+            peer.send(*segments)
+            self.wait(0.5)
+            self.drain(peer.protocol.factory, 10)
+            peer.turn()
+            self.assertEqual((peer.read(), peer.eofReceived, self.drained), (b"".join(segments), True, []))
+            peer.end()
+            self.assertEqual((self.outcomes[-1], self.drained), (Outcome.DRAINED, [None]))
 
     def test_activePeerIsClosedWhenQuiet(self) -> None:
         """
@@ -182,43 +194,35 @@ class DrainTests(StreamCase):
         """
         peer = self.peer(Echo)
         self.wait(60)
-        peer.say(b"one")
-        peer.protocol.factory.drain(10).addCallback(self.drained.append)
+        peer.send(b"one")
+        self.drain(peer.protocol.factory, 10)
         self.wait(0.375)
-        peer.say(b"two")
+        peer.send(b"two")
         self.wait(0.375)
-        self.assertEqual((peer.read(), peer.sawEnd), (b"onetwo", False))
+        self.assertEqual((peer.read(), peer.eofReceived), (b"onetwo", False))
         self.wait(0.125)
-        self.assertTrue(peer.sawEnd)
+        self.assertTrue(peer.eofReceived)
         self.wait(1)
         self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED], [None]))
 
-    def test_peerThatClosesIsDone(self) -> None:
-        """
-        A peer that closes during the drain has the outcome DONE.
-        """
-        peer = self.peer(Echo)
-        peer.say(b"hi~")
-        peer.protocol.factory.drain(10).addCallback(self.drained.append)
-        peer.end()
-        self.assertEqual((peer.read(), self.outcomes, self.drained), (b"hi~", [Outcome.DONE], [None]))
-
     def test_pendingOutputIsDelivered(self) -> None:
         """
-        A peer with pending output, paused or not, gets it and is then closed cleanly.
+        A peer with pending output, paused or not, gets it and is then closed cleanly, also without a stall timeout.
         """
-        for size in (5000, 500_000):
-            peer = self.peer(Echo, room=1000)
-            peer.say(*[bytes(5000)] * (size // 5000))
-            self.wait(1)
-            peer.protocol.factory.drain(10).addCallback(self.drained.append)
-            self.wait(8)
-            self.assertFalse(peer.sawReset)
-            self.assertEqual(len(peer.read()), size)
-            self.wait(1.5)
-            self.assertTrue(peer.sawEnd)
-            peer.end()
-        self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED] * 2, [None] * 2))
+        for stallTimeout in (60.0, 0):
+            for count in (1, 100):
+                self.drained.clear()
+                peer = self.peer(Echo, window=1000, stallTimeout=stallTimeout)
+                peer.send(*[bytes(5000)] * count)
+                self.wait(1)
+                self.drain(peer.protocol.factory, 10)
+                self.wait(8)
+                self.assertFalse(peer.resetReceived)
+                self.assertEqual(len(peer.read()), count * 5000)
+                self.wait(1.5)
+                self.assertTrue(peer.eofReceived)
+                peer.end()
+                self.assertEqual((self.outcomes[-1], self.drained), (Outcome.DRAINED, [None]))
 
     def test_drainTimeoutResets(self) -> None:
         """
@@ -226,32 +230,18 @@ class DrainTests(StreamCase):
         connection.
         """
         factory = self.factory(Echo, stallTimeout=0)
-        peers = [self.peer(factory, room) for room in (10, 1000)]
-        talked = self.peer(factory, 10)
+        peers = [self.peer(factory, window) for window in (10, 1000)]
+        active = self.peer(factory, 10)
         for peer in peers:
-            peer.say(bytes(65536), bytes(65536))
-        factory.drain(10).addCallback(self.drained.append)
-        for second in range(80):
-            talked.say(b"still here")
-            talked.read()
-            self.assertEqual((len(self.visits), self.drained), (0, []), second)
+            peer.send(bytes(65536), bytes(65536))
+        self.drain(factory, 10)
+        for step in range(80):
+            active.send(b"active")
+            active.read()
+            self.assertEqual((self.visits, self.drained), ([], []), step)
             self.wait(0.125)
-        self.assertEqual(self.outcomes, [Outcome.DRAINED] * 3)
-        self.assertTrue(all(peer.sawReset for peer in [*peers, talked]))
-        self.assertEqual(self.drained, [None])
-
-    def test_withoutStallTimeout(self) -> None:
-        """
-        Without a stall timeout, a peer that reads all output in time is closed cleanly.
-        """
-        peer = self.peer(Echo, room=1000, stallTimeout=0)
-        peer.say(bytes(65536), bytes(65536))
-        self.wait(5)
-        peer.protocol.factory.drain(10)
-        self.wait(1)
-        peer.read()
-        self.wait(3)
-        self.assertTrue(peer.sawEnd)
+        self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED] * 3, [None]))
+        self.assertTrue(all(peer.resetReceived for peer in [*peers, active]))
 
     def test_generatedOutputEnds(self) -> None:
         """
@@ -259,12 +249,12 @@ class DrainTests(StreamCase):
         """
         factory = self.factory(Chargen)
         reading, other = self.peer(factory, 1000), self.peer(factory, 1000)
-        factory.drain(4).addCallback(self.drained.append)
+        self.drain(factory, 4)
         reading.read()
-        self.assertEqual((reading.sawEnd, len(reading.heard) % len(PATTERN)), (True, 0))
+        self.assertEqual((reading.eofReceived, len(reading.received) % len(PATTERN)), (True, 0))
         reading.end()
         self.wait(4)
-        self.assertEqual((self.outcomes, other.sawReset), ([Outcome.DRAINED] * 2, True))
+        self.assertEqual((self.outcomes, other.resetReceived), ([Outcome.DRAINED] * 2, True))
         self.assertEqual(self.drained, [None])
 
     def test_zeroSecondsReset(self) -> None:
@@ -272,8 +262,8 @@ class DrainTests(StreamCase):
         With 0 seconds, connections that are not quiet are reset in the next turn.
         """
         peer = self.peer(Echo)
-        peer.say(b"hi~")
-        peer.protocol.factory.drain(0).addCallback(self.drained.append)
+        peer.send(b"hi~")
+        self.drain(peer.protocol.factory, 0)
         peer.turn()
         peer.turn()
         self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED], [None]))
@@ -282,37 +272,27 @@ class DrainTests(StreamCase):
         """
         The Deferreds of two drains both fire. The earlier timeout applies.
         """
-        peer = self.peer(Echo, room=1000)
-        peer.say(bytes(5000))
-        factory = peer.protocol.factory
-        factory.drain(10).addCallback(self.drained.append)
-        factory.drain(2).addCallback(self.drained.append)
+        peer = self.peer(Echo, window=1000)
+        peer.send(bytes(5000))
+        for seconds in (10, 2):
+            self.drain(peer.protocol.factory, seconds)
         self.wait(2.125)
         self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED], [None, None]))
 
     def test_reuseAfterADrain(self) -> None:
         """
-        A drained factory serves again and can be drained again.
+        Without connections a drain is complete at once. A drained factory serves again, and can be drained again. A
+        peer that closes during the drain has the outcome DONE.
         """
         factory = self.factory(Echo)
+        self.successResultOf(factory.drain(10))
         for count in range(1, 4):
             peer = self.peer(factory)
-            peer.say(b"hi~")
+            peer.send(b"hi~")
             self.assertEqual(peer.read(), b"hi~")
-            factory.drain(10).addCallback(self.drained.append)
+            self.drain(factory, 10)
             peer.end()
-            self.assertEqual(len(self.drained), count)
-
-    def test_peerBeforeItsFirstMessage(self) -> None:
-        """
-        A peer that has not sent its first message is closed as quiet, without a reply.
-        """
-        peer = self.peer(Welcome)
-        self.wait(1)
-        peer.protocol.factory.drain(10)
-        peer.turn()
-        peer.end()
-        self.assertEqual((peer.read(), self.outcomes), (b"", [Outcome.DRAINED]))
+            self.assertEqual((len(self.drained), self.outcomes), (count, [Outcome.DONE] * count))
 
     def test_synchronousClose(self) -> None:
         """
@@ -320,68 +300,30 @@ class DrainTests(StreamCase):
         """
         factory = self.factory(Echo)
         for factory.responder in (Echo, Chargen, Discard):
+            protocol: Any = factory.buildProtocol(PEER)
             transport = StringTransportWithDisconnection(peerAddress=PEER)
-            protocol = factory.buildProtocol(PEER)
-            assert protocol is not None
             transport.protocol = protocol
             protocol.makeConnection(transport)
         self.wait(1)
         self.successResultOf(factory.drain(10))
         self.assertEqual(self.outcomes, [Outcome.DRAINED] * 3)
 
-    def test_cutResetsAll(self) -> None:
+    def test_abortAll(self) -> None:
         """
-        C{abortAll} resets all connections.
+        C{abortAll} resets all connections, and aborts transports in memory.
         """
         factory = self.factory(Echo)
         peers = [self.peer(factory, 10) for _ in range(3)]
-        peers[0].say(b"x" * 100)
+        peers[0].send(b"x" * 100)
         peers[0].end()
-        peers[1].say(b"x")
-        factory.drain(10).addCallback(self.drained.append)
+        peers[1].send(b"x")
+        self.drain(factory, 10)
         factory.abortAll()
         self.clock.advance(0)
         self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED] * 3, [None]))
-        self.assertTrue(all(peer.sawReset for peer in peers))
-
-    def test_cutOnATransportInMemory(self) -> None:
-        """
-        C{abortAll} aborts a transport in memory.
-        """
+        self.assertTrue(all(peer.resetReceived for peer in peers))
         protocol, transport = self.connect(Echo)
         protocol.factory.abortAll()
         self.assertTrue(transport.disconnected)
-        protocol.connectionLost(Failure(ConnectionAborted()))
-        self.assertEqual(self.outcomes, [Outcome.DRAINED])
-
-
-class EmbeddingTests(StreamCase):
-    """
-    Use in another program's reactor.
-    """
-
-    def test_listenTCP(self) -> None:
-        """
-        The factory works with C{listenTCP} of a reactor in memory, and logs no start or stop.
-        """
-        reactor = MemoryReactorClock()
-        factory = StreamFactory(Echo, Policy(), self.visits.append, reactor)
-        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
-        factory.doStart()
-        factory.doStop()
-        port.stopListening()
-        self.assertEqual((reactor.tcpServers[0][1], self.lines(), reactor.getDelayedCalls()), (factory, [], []))
-
-    def test_clockOnly(self) -> None:
-        """
-        A hundred conversations leave no delayed call in the reactor.
-        """
-        factory = self.factory(Welcome)
-        for _ in range(100):
-            protocol = factory.buildProtocol(PEER)
-            assert protocol is not None
-            protocol.makeConnection(StringTransport(peerAddress=PEER))
-            protocol.dataReceived(b"1")
-            protocol.connectionLost(Failure(ConnectionDone()))
-            self.clock.advance(1)
-        self.assertEqual((self.clock.getDelayedCalls(), len(self.visits)), ([], 100))
+        self.lose(protocol, ConnectionAborted)
+        self.assertEqual(self.outcomes, [Outcome.DRAINED] * 4)

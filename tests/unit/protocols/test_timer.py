@@ -1,5 +1,5 @@
 """
-The timer.
+L{Timer}.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from tests.support.loop import LoopCase
 
 class TimerTests(SynchronousTestCase):
     """
-    L{Timer}.
+    A timer on a clock that fires in time.
     """
 
     def setUp(self) -> None:
         """
-        A timer, and the times at which it fired.
+        Make a timer that records the times of its callback.
         """
         self.clock = Clock()
         self.fired: list[float] = []
         self.timer = Timer(self.clock, self.fired.append)
 
-    def test_firesByTheEarliestTime(self) -> None:
+    def test_firesAtTheEarliestTime(self) -> None:
         """
         The timer fires at the earliest requested time and has at most one delayed call.
         """
         for at in (5, 3, 9, 3):
             self.timer.by(at)
-        self.assertEqual(1, len(self.clock.getDelayedCalls()))
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
         self.clock.pump([2, 1, 10])
-        self.assertEqual([3.0], self.fired)
+        self.assertEqual(self.fired, [3.0])
 
     def test_timeInThePast(self) -> None:
         """
@@ -45,27 +45,27 @@ class TimerTests(SynchronousTestCase):
         """
         self.clock.advance(10)
         self.timer.by(3)
-        self.assertEqual([], self.fired)
+        self.assertEqual(self.fired, [])
         self.clock.advance(0)
-        self.assertEqual([10.0], self.fired)
+        self.assertEqual(self.fired, [10.0])
 
     @given(st.lists(st.floats(0, 1e9), min_size=1, max_size=5), st.floats(0, 1e9))
     def test_neverFiresEarly(self, delays: list[float], start: float) -> None:
         """
         The callback gets a time no earlier than the requested one, whatever the clock's rounding is.
         """
-        clock, calledAt = Clock(), list[float]()
+        clock, fired = Clock(), list[float]()
         clock.advance(start)
-        timer = Timer(clock, calledAt.append)
+        timer = Timer(clock, fired.append)
         for delay in delays:
             timer.by(start + delay)
         clock.advance(2e9)
-        self.assertEqual(1, len(calledAt))
-        self.assertGreaterEqual(calledAt[0], start + min(delays))
+        self.assertEqual(len(fired), 1)
+        self.assertGreaterEqual(fired[0], start + min(delays))
 
     def test_roundedTime(self) -> None:
         """
-        The call gets no time before the one asked for, although the clock's sum is rounded down.
+        The callback gets the requested time when the delayed call is due earlier, because its time was rounded down.
         """
         self.clock.advance(2.0**-53)
         at = 1 + 2.0**-52
@@ -74,46 +74,45 @@ class TimerTests(SynchronousTestCase):
         self.assertLess(call.getTime(), at)
         self.clock.rightNow = call.getTime()
         self.clock.advance(0)
-        self.assertEqual([at], self.fired)
+        self.assertEqual(self.fired, [at])
 
-    def test_mayBeSetAgainWhenItFires(self) -> None:
+    def test_callbackSetsTheTimer(self) -> None:
         """
         The callback may set the timer again.
         """
         timer = Timer(self.clock, lambda now: (self.fired.append(now), timer.by(now + 1)))  # type: ignore[func-returns-value]
         timer.by(1)
         self.clock.pump([1, 1, 1])
-        self.assertEqual([1.0, 2.0, 3.0], self.fired)
+        self.assertEqual(self.fired, [1.0, 2.0, 3.0])
 
     def test_cancelledTimerNeverFires(self) -> None:
         """
         A cancelled timer fires neither for earlier nor for later requests, and releases its callback.
         """
 
-        class Called:
+        class Callback:
             def __call__(self, now: float) -> None:
                 raise AssertionError("called")
 
-        called = Called()
-        timer, reference = Timer(self.clock, called), weakref.ref(called)
+        callback = Callback()
+        timer, reference = Timer(self.clock, callback), weakref.ref(callback)
         timer.by(1)
         timer.cancel()
         for at in (2, 0.5):
             timer.by(at)
-        del called
+        del callback
         gc.collect()
-        self.assertEqual([], self.clock.getDelayedCalls())
-        self.assertIsNone(reference())
+        self.assertEqual((self.clock.getDelayedCalls(), reference()), ([], None))
 
 
 class LateReactorTests(LoopCase):
     """
-    L{Timer} on a reactor whose timed calls run late, as after a pause of the process.
+    A timer on a reactor whose delayed calls run late, as after a pause of the process.
     """
 
     def setUp(self) -> None:
         """
-        Set a timer for 10, by a clock that the test sets.
+        Set a timer for 10, on a clock that the test sets.
         """
         super().setUp()
         self.now = 0.0
@@ -123,37 +122,37 @@ class LateReactorTests(LoopCase):
         self.timer.by(10)
         self.turn()
 
-    def at(self, now: float) -> list[float]:
+    def firedBy(self, now: float) -> list[float]:
         """
-        Set the clock, and turn the reactor twice.
+        Set the clock, and iterate the reactor twice.
 
-        @return: when the timer has fired.
+        @return: the times of the callbacks so far.
         """
         self.now = now
         self.turn(2)
         return self.fired
 
-    def test_aLittleLate(self) -> None:
+    def test_slightlyLate(self) -> None:
         """
         A call that is C{MAX_LATENESS} late is made at once.
         """
-        self.assertEqual([10 + MAX_LATENESS], self.at(10 + MAX_LATENESS))
+        self.assertEqual(self.firedBy(10 + MAX_LATENESS), [10 + MAX_LATENESS])
 
-    def test_aLateCallIsPutOffOnce(self) -> None:
+    def test_lateCallIsDelayedOnce(self) -> None:
         """
-        A call that is later is made C{READ_DELAY} later, so that the reactor reads in between; however late it is then.
-        Times that are asked for meanwhile put nothing off.
+        A call that is later is delayed once by C{READ_DELAY}, so that the reactor reads first. Requests for other times
+        do not delay it further.
         """
-        self.assertEqual([], self.at(17))
+        self.assertEqual(self.firedBy(17), [])
         self.timer.by(12)
         self.timer.by(20)
-        self.assertEqual([], self.at(17 + READ_DELAY / 2))
-        self.assertEqual([30], self.at(30))
+        self.assertEqual(self.firedBy(17 + READ_DELAY / 2), [])
+        self.assertEqual(self.firedBy(30), [30])
 
-    def test_aLateCallCanBeCancelled(self) -> None:
+    def test_lateCallCanBeCancelled(self) -> None:
         """
-        A timer that is cancelled while its call is put off never fires.
+        A timer that is cancelled while its call is delayed never fires.
         """
-        self.at(17)
+        self.firedBy(17)
         self.timer.cancel()
-        self.assertEqual(([], []), (self.at(30), self.reactor.getDelayedCalls()))
+        self.assertEqual((self.firedBy(30), self.reactor.getDelayedCalls()), ([], []))

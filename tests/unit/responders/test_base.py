@@ -14,7 +14,7 @@ from tests.support.contract import NOW, conversation
 
 class ConversationTests(SynchronousTestCase):
     """
-    Tests for L{Conversation} and for the defaults of L{Responder}.
+    L{Conversation} and the defaults of L{Responder}.
     """
 
     def test_defaultEnvironment(self) -> None:

@@ -8,7 +8,7 @@ from calendar import timegm
 from itertools import islice
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -26,7 +26,7 @@ def at(*date: int) -> Conversation:
 
 class DaytimeTests(SynchronousTestCase):
     """
-    Tests for L{Daytime} (RFC 867).
+    L{Daytime} (RFC 867).
     """
 
     def test_line(self) -> None:
@@ -40,7 +40,6 @@ class DaytimeTests(SynchronousTestCase):
         ):
             self.assertEqual(Daytime(when).greeting(), line)
 
-    @settings(deadline=None)
     @given(now=st.floats(0, 253402300799))
     def test_length(self, now: float) -> None:
         """
@@ -53,7 +52,7 @@ class DaytimeTests(SynchronousTestCase):
 
 class TimeTests(SynchronousTestCase):
     """
-    Tests for L{Time} (RFC 868).
+    L{Time} (RFC 868).
     """
 
     def test_vectors(self) -> None:
@@ -75,7 +74,7 @@ class TimeTests(SynchronousTestCase):
 
 class ChargenTests(SynchronousTestCase):
     """
-    Tests for L{Chargen} (RFC 864).
+    L{Chargen} (RFC 864).
     """
 
     def lines(self, count: int) -> list[bytes]:
@@ -104,15 +103,15 @@ class ChargenTests(SynchronousTestCase):
         """
         source = Random(864)
         pattern = b"".join(self.lines(10))
-        for limit, longest in ((512, 512), (40, 40), (100, 100), (65507, 512), (None, 512)):
-            replies = {Chargen(conversation("udp", limit, random=source)).answer(b"x") for _ in range(10_000)}
+        for limit, longest in ((40, 40), (65507, 512), (None, 512)):
+            replies = {Chargen(conversation("udp", limit, random=source)).answer(b"x") for _ in range(6000)}
             self.assertTrue(all(map(pattern.startswith, replies)))
             self.assertEqual({len(reply) for reply in replies}, set(range(longest + 1)))
 
 
 class QuoteTests(SynchronousTestCase):
     """
-    Tests for L{Quote} (RFC 865).
+    L{Quote} (RFC 865).
     """
 
     def quotes(self, limit: int | None = None) -> set[bytes]:
@@ -136,9 +135,11 @@ class QuoteTests(SynchronousTestCase):
 
     def test_limit(self) -> None:
         """
-        With a limit, the choice is among all quotes that fit; several fit the limit of an empty datagram.
+        With a limit, the choice is among all quotes that fit; several fit the limit of an empty datagram. Where none
+        fits, there is no greeting.
         """
         every = self.quotes()
         for limit in (40, 80, 511):
             self.assertEqual(self.quotes(limit), {quote for quote in every if len(quote) <= limit})
+        self.assertEqual(self.quotes(1), {b""})
         self.assertGreater(len(self.quotes(40)), 1)

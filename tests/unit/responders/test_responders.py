@@ -1,5 +1,5 @@
 """
-The names, ports and replies of the responders, byte by byte.
+The names, ports and declarations of the responders, and the replies of those without a format of their own.
 """
 
 from __future__ import annotations
@@ -7,8 +7,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from twisted.internet.address import IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 from twisted.trial.unittest import SynchronousTestCase
@@ -29,7 +27,7 @@ from sockservices.responders import (
     Welcome,
     Whoami,
 )
-from tests.support.contract import NOW, conversation, datagramReply, streamReplies
+from tests.support.contract import conversation, datagramReply
 
 #: Each service of this package: its class and its default port, which users have in their scripts.
 SERVICES: dict[str, tuple[type[Responder], int]] = {
@@ -46,39 +44,6 @@ SERVICES: dict[str, tuple[type[Responder], int]] = {
     "greet": (Greet, 10000),
     "whoami": (Whoami, 8099),
 }
-
-WELCOME, REFUSAL = b"welcome to server!", b"please go out!"
-
-#: Responder, the segments that the peer sends, and what it receives for each of them after the greeting.
-STREAMS = (
-    (Discard, [b"hello", b"from", b"client"], [b""] * 4),
-    (Greet, [b"hello"], [b"connected"]),
-    (Hello, [], [b""]),
-    (Hello, [b"hi~", b"hi~ again", b"\0"], [b"", b"hello", b"hello", b"hello"]),
-    (Welcome, [], [b"", REFUSAL]),
-    *((Welcome, [message], [b"", WELCOME]) for message in (b"1", b"1\n", b"1\r\n")),
-    # The first segment decides.
-    (Welcome, [b"1", b"1", b"1"], [b"", WELCOME]),
-    (Welcome, [b"2", b"1"], [b"", REFUSAL]),
-)
-
-#: Responder, the datagram that the peer sends, the limit of the reply, and the reply.
-DATAGRAMS = (
-    (Discard, b"", None, None),
-    (Discard, b"hello", None, None),
-    (Daytime, b"", 40, b"Sat Nov 21 00:26:40 2026\r\n"),
-    (Time, b"", 40, (int(NOW) + 2208988800).to_bytes(4, "big")),
-    (Greet, b"", 40, b"connected"),
-    (Greet, b"hello", 40, b"connected"),
-    (Hello, b"", 40, b"hello"),
-    (Quote, b"", 1, None),
-    *((Echo, message, max(len(message), 40), message) for message in (b"", b"\0", bytes(65507))),
-    *((Welcome, message, 40, WELCOME) for message in (b"1", b"1\n", b"1\r\n")),
-    *(
-        (Welcome, message, 40, REFUSAL)
-        for message in (b"2", b"", b"11", b"1 ", b" 1", b"1\r", b"1\n\n", b"\n", b"one", b"\xef\xbc\x91", bytes(9000))
-    ),
-)
 
 
 class ServiceTests(SynchronousTestCase):
@@ -116,71 +81,39 @@ class ServiceTests(SynchronousTestCase):
         segments = {name for name, (responder, _) in SERVICES.items() if responder.message == "segment"}
         self.assertEqual(segments, {"welcome", "hello"})
 
-    def test_streams(self) -> None:
+    def test_everyByte(self) -> None:
         """
-        Each segment gets its reply, until the responder has finished.
-        """
-        for responder, segments, replies in STREAMS:
-            self.assertEqual(list(streamReplies(responder, segments)), replies, (responder, segments))
-
-    def test_datagrams(self) -> None:
-        """
-        Each datagram gets its reply, or none.
-        """
-        for responder, datagram, limit, expected in DATAGRAMS:
-            self.assertEqual(datagramReply(responder, datagram, limit), expected, (responder, datagram[:20]))
-
-    @settings(deadline=None)
-    @given(message=st.binary())
-    def test_echo(self, message: bytes) -> None:
-        """
-        Echo returns any message unchanged.
-        """
-        self.assertEqual(Echo(conversation()).answer(message), message)
-
-    def test_upper(self) -> None:
-        """
-        Upper changes the 26 lower-case letters of ASCII and no other byte, such as those of a letter in UTF-8.
+        Echo changes no byte. Upper changes the 26 lower-case letters of ASCII and no other byte, such as those of a
+        letter in UTF-8.
         """
         every = bytes(range(256))
         letters = {letter: letter - 32 for letter in range(ord("a"), ord("z") + 1)}
+        self.assertEqual(Echo(conversation()).answer(every), every)
         self.assertEqual(Upper(conversation()).answer(every), bytes(letters.get(byte, byte) for byte in every))
         self.assertEqual(Upper(conversation()).answer("straße ﬁ".encode()), "STRAßE ﬁ".encode())
 
 
 class UsersTests(SynchronousTestCase):
     """
-    Tests for L{Users} (RFC 866).
+    L{Users} (RFC 866).
     """
-
-    def greeting(self, users: list[str], limit: int | None = None) -> bytes:
-        """
-        Make the greeting for these logged-in users.
-        """
-        return Users(conversation("tcp" if limit is None else "udp", limit, users=lambda: users)).greeting()
 
     def test_lines(self) -> None:
         """
-        Each session has one line, in the system's order; a character beyond ASCII is replaced.
+        Each session has one line, in the system's order; a character beyond ASCII is replaced. A list that exceeds the
+        limit ends after the last line that fits.
         """
-        for users, lines in (
-            ([], b""),
-            (["grace", "ada", "grace"], b"grace\r\nada\r\ngrace\r\n"),
-            (["zoë"], b"zo?\r\n"),
-            (["ada"] * 1000, b"ada\r\n" * 1000),
-        ):
-            self.assertEqual(self.greeting(users), lines)
-
-    def test_limit(self) -> None:
-        """
-        A list that exceeds the limit ends after the last line that fits.
-        """
+        names = ["ada", "grace", "edsger"]
         lines = b"ada\r\ngrace\r\nedsger\r\n"
-        self.assertEqual(
-            {limit: len(self.greeting(["ada", "grace", "edsger"], limit)) for limit in (4, 5, 11, 12, 19, 20, 21)},
-            {4: 0, 5: 5, 11: 5, 12: 12, 19: 12, 20: 20, 21: 20},
-        )
-        self.assertEqual(self.greeting(["ada", "grace", "edsger"], 12), lines[:12])
+        for users, limit, expected in (
+            ([], None, b""),
+            (["grace", "ada", "grace"], None, b"grace\r\nada\r\ngrace\r\n"),
+            (["zoë"], None, b"zo?\r\n"),
+            (["ada"] * 1000, None, b"ada\r\n" * 1000),
+            *((names, limit, lines[:end]) for limit, end in ((4, 0), (5, 5), (11, 5), (12, 12), (19, 12), (20, 20))),
+        ):
+            made = conversation("tcp" if limit is None else "udp", limit, users=lambda users=users: users)
+            self.assertEqual(Users(made).greeting(), expected, limit)
 
 
 class WhoamiTests(SynchronousTestCase):

@@ -1,0 +1,304 @@
+"""
+The timeouts of conversations over streams, and back-pressure.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.error import ConnectionAborted
+from twisted.internet.testing import StringTransport
+from zope.interface import implementer
+
+from sockservices import Outcome, Visit
+from sockservices.responders import Chargen, Discard, Echo, Greet, Hello, Welcome
+from sockservices.transports.interfaces import IStreamTransport
+from tests.support.peer import HOST, PEER, StreamCase
+
+#: A responder with a deadline for the first message that does not finish.
+Patient: Any = type("Patient", (Hello,), {"deadline": 5.0})
+
+
+@implementer(IStreamTransport)
+class UnackedTransport(StringTransport):
+    """
+    A transport without half-close: all output is in the kernel, and the peer acknowledges none.
+    """
+
+    identifying = halfCloses = False
+
+    def loseWriteConnection(self) -> None:
+        """
+        A protocol does not call this without half-close.
+        """
+        raise NotImplementedError
+
+    def userspaceBytes(self) -> int:
+        """
+        Nothing is pending in this process.
+        """
+        return 0
+
+    def unackedBytes(self) -> int:
+        """
+        All output is pending in the kernel.
+        """
+        return len(self.value())
+
+
+class FirstMessageTests(StreamCase):
+    """
+    The responder's own deadline for the first message.
+    """
+
+    def test_silentPeerIsClosedAtTheDeadline(self) -> None:
+        """
+        At the deadline a silent peer receives a FIN and no reply. Later input is not answered.
+        """
+        protocol, transport = self.connect(Welcome)
+        peer = self.peer(Welcome)
+        self.wait(4.875)
+        self.assertEqual((transport.disconnecting, peer.eofReceived), (False, False))
+        self.wait(0.125)
+        self.assertEqual((transport.disconnecting, transport.disconnected, transport.value()), (True, False, b""))
+        self.lose(protocol)
+        self.assertEqual(self.visits, [Visit("welcome", "tcp", PEER, 1, 5.0, 0, 0, Outcome.TIMED_OUT)])
+        self.assertTrue(peer.eofReceived)
+        peer.send(b"1")
+        peer.end()
+        self.assertEqual((peer.read(), peer.resetReceived, self.outcomes), (b"", False, [Outcome.TIMED_OUT] * 2))
+
+    def test_firstByteEndsTheDeadline(self) -> None:
+        """
+        The deadline no longer applies after the first byte.
+        """
+        protocol, transport = self.connect(Patient)
+        self.wait(4.875)
+        protocol.dataReceived(b"x")
+        self.wait(100)
+        self.assertEqual((transport.disconnecting, transport.value()), (False, b"hello"))
+
+    def test_policyReplacesTheDeadline(self) -> None:
+        """
+        The policy's timeout replaces the deadline of responders that have one, and only of these. With 0, the idle
+        timeout still applies.
+        """
+        for responder, limits, due, outcome in (
+            (Echo, {"timeout": 2.0}, 300.0, Outcome.IDLE),
+            (Welcome, {"timeout": 2.0}, 2.0, Outcome.TIMED_OUT),
+            (Welcome, {"timeout": 0, "idleTimeout": 60.0}, 60.0, Outcome.IDLE),
+        ):
+            protocol, transport = self.connect(responder, **limits)  # type: ignore[arg-type]
+            self.wait(due - 0.125)
+            self.assertFalse(transport.disconnecting)
+            self.wait(0.125)
+            self.assertTrue(transport.disconnecting)
+            self.lose(protocol)
+            self.assertEqual(self.outcomes[-1], outcome)
+
+    def test_endWithoutAMessage(self) -> None:
+        """
+        The end of a peer that has sent nothing is an empty message to a responder that has a deadline, has received
+        nothing and generates no output, whatever the timeout is.
+        """
+        output = type("Output", (Patient,), {"generate": lambda _: iter([bytes(65536)] * 5)})
+        refusal = len(b"please go out!")
+        for responder, segments, timeout, length in (
+            *((Welcome, [], timeout, refusal) for timeout in (None, 0.0, 60.0)),
+            (Hello, [], None, 0),
+            (Patient, [], None, 5),
+            (Patient, [b"x"], None, 5),
+            (output, [], None, 65536),
+        ):
+            peer = self.peer(responder, window=1000, timeout=timeout)
+            peer.send(*segments)
+            peer.end()
+            self.assertEqual((len(peer.read()), peer.eofReceived), (length, True))
+        self.assertEqual(self.outcomes, [Outcome.DONE] * 7)
+
+
+class IdleTests(StreamCase):
+    """
+    The idle timeout.
+    """
+
+    def test_silentPeerIsClosedCleanly(self) -> None:
+        """
+        A peer that sends nothing until the idle timeout is closed cleanly.
+        """
+        peer = self.peer(Echo, idleTimeout=300.0)
+        self.wait(299.875)
+        self.assertFalse(peer.eofReceived)
+        self.wait(0.125)
+        self.assertTrue(peer.eofReceived)
+        peer.end()
+        self.assertEqual(self.visits, [Visit("echo", "tcp", PEER, 1, 300.0, 0, 0, Outcome.IDLE)])
+
+    def test_inputPostponesTheTimeout(self) -> None:
+        """
+        The idle time starts at the last input.
+        """
+        protocol, transport = self.connect(Discard, idleTimeout=10.0)
+        for _ in range(5):
+            self.wait(9.875)
+            protocol.dataReceived(b"x")
+        self.wait(9.875)
+        self.assertFalse(transport.disconnecting)
+        self.wait(0.125)
+        self.assertTrue(transport.disconnecting)
+
+    def test_notIdleWhileOutputIsPending(self) -> None:
+        """
+        A peer that reads slowly is not idle. The idle time starts when it has all pending output, with and without a
+        stall timeout.
+        """
+        for stallTimeout in (60.0, 0):
+            peer = self.peer(Echo, window=1000, idleTimeout=5.0, stallTimeout=stallTimeout)
+            peer.send(bytes(65536), bytes(65536))
+            for _ in range(60):
+                self.wait(1)
+                peer.read(1000)
+            self.assertFalse(peer.resetReceived)
+            peer.read()
+            self.wait(4.875)
+            self.assertFalse(peer.eofReceived)
+            self.wait(1.125)
+            self.assertTrue(peer.eofReceived)
+            peer.end()
+        self.assertEqual(self.outcomes, [Outcome.IDLE] * 2)
+
+    def test_lateTimer(self) -> None:
+        """
+        A timer that fires late checks every timeout against the current time. A timeout of 0 never ends a connection.
+        """
+        transports = [self.connect(Echo, idleTimeout=timeout)[1] for timeout in (10.0, 10_000.0, 0)]
+        self.clock.advance(5000)
+        self.assertEqual([transport.disconnecting for transport in transports], [True, False, False])
+
+
+class BackPressureTests(StreamCase):
+    """
+    Peers that read slowly or not at all.
+    """
+
+    def test_readingPausesWhileOutputIsPending(self) -> None:
+        """
+        The protocol stops reading when the transport pauses it, and resumes when all output is written.
+        """
+        protocol, transport = self.connect(Echo)
+        self.assertEqual((transport.producer, transport.streaming), (protocol, True))
+        protocol.pauseProducing()
+        self.assertEqual(transport.producerState, "paused")
+        protocol.resumeProducing()
+        self.assertEqual(transport.producerState, "producing")
+
+    def test_unreadInputStaysInTheKernel(self) -> None:
+        """
+        The input of a peer that does not read stays in the kernel until the peer reads.
+        """
+        peer = self.peer(Echo, window=1000)
+        peer.send(*[bytes(65536)] * 10)
+        self.assertEqual(peer.unread, 8 * 65536)
+        self.assertLessEqual(peer.buffered, 128 * 1024)
+        self.assertEqual(len(peer.read()), 655360)
+        self.assertEqual(peer.unread, 0)
+
+    def test_stalledPeerIsReset(self) -> None:
+        """
+        A peer that acknowledges nothing until the stall timeout is reset.
+        """
+        peer = self.peer(Echo, window=1000, stallTimeout=30.0)
+        self.wait(10)
+        peer.send(bytes(65536), bytes(65536), b"never read")
+        self.wait(29.875)
+        self.assertFalse(peer.resetReceived)
+        self.wait(1.125)
+        self.assertTrue(peer.resetReceived)
+        seconds = self.visits[0].seconds
+        self.assertTrue(40 <= seconds <= 41)
+        self.assertEqual(self.visits, [Visit("echo", "tcp", PEER, 1, seconds, 131072, 131072, Outcome.STALLED)])
+
+    def test_stalledWithLittlePendingOutput(self) -> None:
+        """
+        A peer stalls although its pending output is too little to pause the transport, whatever the idle timeout is,
+        also if it has read every earlier reply.
+        """
+        for idleTimeout in (0, 300.0):
+            for earlier in (b"", b"read"):
+                peer = self.peer(Echo, window=1000, stallTimeout=30.0, idleTimeout=idleTimeout)
+                peer.send(*[earlier] * bool(earlier))
+                peer.read()
+                self.wait(10)
+                peer.send(bytes(2000))
+                self.wait(34)
+                self.assertTrue(peer.resetReceived)
+        self.assertEqual(self.outcomes, [Outcome.STALLED] * 4)
+
+    def test_stalledWithoutHalfClose(self) -> None:
+        """
+        The stall timeout counts from the close, although the transport cannot half-close and the kernel has all output.
+        """
+        protocol, transport = self.connect(Greet, UnackedTransport(HOST, PEER), stallTimeout=1.0)
+        self.wait(0.875)
+        self.assertFalse(transport.disconnected)
+        self.wait(0.375)
+        self.assertTrue(transport.disconnected)
+        self.lose(protocol, ConnectionAborted)
+        self.assertEqual(self.outcomes, [Outcome.STALLED])
+
+    def test_stalledWhilePaused(self) -> None:
+        """
+        A peer stalls on a transport that only reports that it is paused.
+        """
+        protocol, transport = self.connect(Echo, stallTimeout=30.0)
+        protocol.pauseProducing()
+        self.wait(31)
+        self.assertTrue(transport.disconnected)
+        self.lose(protocol, ConnectionAborted)
+        self.assertEqual(self.outcomes, [Outcome.STALLED])
+
+    def test_stalledGeneratedOutput(self) -> None:
+        """
+        A peer that does not read generated output stalls.
+        """
+        peer = self.peer(Chargen, window=1000, stallTimeout=30.0)
+        peer.read(1_000_000)
+        self.wait(31)
+        self.assertTrue(peer.resetReceived)
+        self.assertEqual(self.outcomes, [Outcome.STALLED])
+
+    def test_progressPostponesTheStall(self) -> None:
+        """
+        A peer that reads something within each timeout does not stall, however slow it is.
+        """
+        peers = [self.peer(responder, window=1000, stallTimeout=30.0) for responder in (Echo, Chargen)]
+        for peer in peers:
+            peer.send(bytes(65536), bytes(65536))
+        for _ in range(20):
+            self.wait(28)
+            for peer in peers:
+                peer.read(100)
+        for peer in peers:
+            self.assertFalse(peer.resetReceived)
+            peer.reset()
+
+    def test_zeroDisablesTheStallTimeout(self) -> None:
+        """
+        A stall timeout of 0 disables it.
+        """
+        peer = self.peer(Echo, window=1000, stallTimeout=0)
+        peer.send(bytes(65536), bytes(65536))
+        self.clock.pump([60] * 60)
+        self.assertFalse(peer.resetReceived)
+        peer.reset()
+
+    def test_resumedPeerHasTheWholeTimeout(self) -> None:
+        """
+        A peer that has read everything has the whole timeout for the next output.
+        """
+        peer = self.peer(Echo, window=1000, stallTimeout=30.0)
+        for _ in range(5):
+            peer.send(bytes(65536), bytes(65536))
+            self.wait(28)
+            self.assertEqual(len(peer.read()), 131072)
+        self.assertFalse(peer.resetReceived)
