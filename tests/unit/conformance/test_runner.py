@@ -53,10 +53,12 @@ class ConformingTests(ConformanceCase):
         self.assertEqual(list(dict.fromkeys(order)), groups)
         self.assertEqual(order, sorted(order, key=groups.index))
 
-    def test_ports(self) -> None:
+    def test_defaults(self) -> None:
         """
-        The default ports are those of this project's server, and the ports of the RFCs are 8000 below.
+        The default ports, and the deadline of C{welcome}, are those of this project's server. The ports of the RFCs are
+        8000 below.
         """
+        self.assertEqual(Timing().welcomeDeadline, Welcome.deadline)
         self.assertEqual(PORTS, {name: find(name).port for name in names()})
         self.assertEqual(RFC_PORTS, {name: PORTS[name] - 8000 for name in RFC_PORTS})
 
