@@ -25,7 +25,10 @@ from twisted.trial.unittest import SynchronousTestCase
 __all__ = ["LoopCase", "descriptors"]
 
 #: Seconds to wait for an expected event.
-PATIENCE = 10.0
+TIMEOUT = 10.0
+
+#: The name that other tests use.
+PATIENCE = TIMEOUT
 
 
 @cache
@@ -81,7 +84,7 @@ class LoopCase(SynchronousTestCase):
         for reader in self.reactor._internalReaders:
             reader.connectionLost(None)
 
-    def keep(self, opened: Any) -> Any:
+    def closeLater(self, opened: Any) -> Any:
         """
         Close an object after the test.
 
@@ -101,7 +104,7 @@ class LoopCase(SynchronousTestCase):
         """
         Iterate the reactor until a condition is true.
         """
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not condition():
             self.assertLess(time.monotonic(), deadline, "the condition did not become true")
             self.reactor.iterate(0.01)
@@ -132,13 +135,13 @@ class LoopCase(SynchronousTestCase):
         elif not isinstance(address, (str, bytes)):
             address = address if isinstance(address, tuple) else (address.host, address.port)
             family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-        client: socket.socket = self.keep(socket.socket(family))
-        client.settimeout(PATIENCE)
+        client: socket.socket = self.closeLater(socket.socket(family))
+        client.settimeout(TIMEOUT)
         client.connect(address)
         client.setblocking(False)
         return client
 
-    def hear(self, client: socket.socket, length: int = 1) -> bytes:
+    def receive(self, client: socket.socket, length: int = 1) -> bytes:
         """
         Receive C{length} bytes, or fewer if the connection ends.
         """
@@ -164,3 +167,6 @@ class LoopCase(SynchronousTestCase):
         """
         readers = set(self.reactor.getReaders()) - self.reactor._internalReaders
         self.assertEqual((readers, self.reactor.getWriters(), self.reactor.getDelayedCalls()), (set(), [], []))
+
+    #: The names that other tests use.
+    keep, hear = closeLater, receive
