@@ -44,18 +44,14 @@ class RequestFailedTests(SynchronousTestCase):
 
     def test_attributes(self) -> None:
         """
-        The text is the verdict and the description; the partial answer is kept, and empty by default.
+        The text is the verdict and the description; the partial answer is an attribute, and empty by default. The class
+        has a second name, which version 0.1.0 documented.
         """
         failure = RequestFailed(Verdict.SHORT, "received 3 of 5 bytes", b"abc")
         self.assertEqual(
             (str(failure), failure.verdict, failure.answer), ("short: received 3 of 5 bytes", Verdict.SHORT, b"abc")
         )
         self.assertEqual(RequestFailed(Verdict.EOF, "nothing").answer, b"")
-
-    def test_alias(self) -> None:
-        """
-        The name that version 0.1.0 documented is the same class.
-        """
         self.assertIs(Unanswered, RequestFailed)
 
 
@@ -76,45 +72,43 @@ class StreamTests(ClientCase):
 
         @return: the answer, and the accepted connection.
         """
-        answer = self.ask(target, b"words", **options)
+        answer = self.ask(target, b"data", **options)
         remote = self.accepted(listener)
-        self.assertEqual(self.hear(remote, 10), b"words")
+        self.assertEqual(self.receive(remote, 10), b"data")
         return answer, remote
 
-    def test_cleanEnd(self) -> None:
+    def test_answers(self) -> None:
         """
-        After a FIN, the answer is good, or missing, or short.
+        After a FIN the answer is good, missing or short. An answer that differs, or is too long, fails at the first
+        wrong byte without waiting for the FIN.
         """
+        missing, differs = (
+            "eof: the peer closed without an answer",
+            "corrupt: the answer differs from the expected one at",
+        )
         for target, listener in self.listeners():
-            for sent, expect, description in (
-                (b"WORDS", None, None),
-                (b"WORDS", b"WORDS", None),
-                (b"", None, "eof: the peer closed without an answer"),
-                (b"", b"WORDS", "eof: the peer closed without an answer"),
-                (b"WOR", b"WORDS", "short: received 3 of 5 bytes"),
+            for segments, expect, verdict, description in (
+                ([b"DATA"], None, Verdict.OK, ""),
+                ([b"DATA"], b"DATA", Verdict.OK, ""),
+                ([], None, Verdict.EOF, missing),
+                ([], b"DATA", Verdict.EOF, missing),
+                ([b"DAT"], b"DATA", Verdict.SHORT, "short: received 3 of 4 bytes"),
+                ([b"DAToA"], b"DATA", Verdict.CORRUPT, f"{differs} byte 3"),
+                ([b"DATA!"], b"DATA", Verdict.CORRUPT, f"{differs} byte 4"),
+                ([b"data"], b"DATA", Verdict.CORRUPT, f"{differs} byte 0"),
+                ([b"DA", b"Tx"], b"DATA", Verdict.CORRUPT, f"{differs} byte 3"),
             ):
                 answer, remote = self.request(target, listener, expect=expect)
-                remote.send(sent)
-                remote.close()
-                if description is None:
-                    self.assertEqual(self.wait(answer), sent)
-                else:
-                    failure = self.assertFails(answer, Verdict.SHORT if sent else Verdict.EOF)
-                    self.assertEqual((str(failure), failure.answer), (description, sent))
-
-    def test_corrupt(self) -> None:
-        """
-        An answer that differs, or is too long, fails at the first wrong byte without waiting for the FIN.
-        """
-        for target, listener in self.listeners():
-            for segments, position in (((b"WOoDS",), 2), ((b"WORDS!",), 5), ((b"words",), 0), ((b"WOR", b"Dx"), 4)):
-                answer, remote = self.request(target, listener, expect=b"WORDS")
                 for segment in segments:
                     remote.send(segment)
                     self.turn(5)
-                failure = self.assertFails(answer, Verdict.CORRUPT)
-                self.assertEqual(failure.answer, b"".join(segments))
-                self.assertEqual(str(failure), f"corrupt: the answer differs from the expected one at byte {position}")
+                if verdict is not Verdict.CORRUPT:
+                    remote.close()
+                if verdict is Verdict.OK:
+                    self.assertEqual(self.wait(answer), b"".join(segments))
+                else:
+                    failure = self.assertFails(answer, verdict)
+                    self.assertEqual((str(failure), failure.answer), (description, b"".join(segments)))
 
     def test_refused(self) -> None:
         """
@@ -128,23 +122,19 @@ class StreamTests(ClientCase):
 
     def test_reset(self) -> None:
         """
-        A reset fails the request, before or after the first byte of the answer.
+        A reset fails the request, before or after the first byte of the answer. A Unix socket resets when it is closed
+        with unread data.
         """
         for target, listener in self.listeners()[:2]:
-            for sent in (b"", b"WOR"):
-                answer, remote = self.request(target, listener, expect=b"WORDS")
+            for sent in (b"", b"DAT"):
+                answer, remote = self.request(target, listener, expect=b"DATA")
                 remote.send(sent)
                 self.turn(5)
                 closeWithReset(remote)
                 failure = self.assertFails(answer, Verdict.RESET)
                 self.assertEqual((str(failure), failure.answer), ("reset: the peer reset the connection", sent))
-
-    def test_resetByUnixSocket(self) -> None:
-        """
-        A Unix socket closed with unread data resets the connection.
-        """
         target, listener = self.listening("unix")
-        answer = self.ask(target, b"words")
+        answer = self.ask(target, b"data")
         self.accepted(listener).close()
         self.assertFails(answer, Verdict.RESET)
 
@@ -153,12 +143,12 @@ class StreamTests(ClientCase):
         Without a FIN the request times out, and keeps the answer so far.
         """
         for target, listener in self.listeners():
-            failure = self.assertFails(self.ask(target, b"words", timeout=SHORT_TIMEOUT), Verdict.TIMEOUT)
+            failure = self.assertFails(self.ask(target, b"data", timeout=SHORT_TIMEOUT), Verdict.TIMEOUT)
             self.assertEqual(str(failure), "timeout: the answer did not end within 0.05 s")
             self.accepted(listener)
             answer, remote = self.request(target, listener, timeout=SHORT_TIMEOUT)
-            remote.send(b"WORDS")
-            self.assertEqual(self.assertFails(answer, Verdict.TIMEOUT).answer, b"WORDS")
+            remote.send(b"DATA")
+            self.assertEqual(self.assertFails(answer, Verdict.TIMEOUT).answer, b"DATA")
 
     def test_connectTimeout(self) -> None:
         """
@@ -174,7 +164,7 @@ class StreamTests(ClientCase):
     def test_unreachable(self) -> None:
         """
         A missing Unix socket, a datagram socket, a full accept queue, a broadcast or a multicast address, and every
-        other way in which an endpoint fails, are unreachable.
+        other way in which an endpoint fails, are unreachable. EPIPE and ETIMEDOUT have verdicts of their own.
         """
         for unreachable, description in (
             (Target("unix", str(self.folder / "none")), "no such file or directory"),
@@ -194,21 +184,17 @@ class StreamTests(ClientCase):
             LookupError(),
         ):
             self.assertFails(ask(FailingEndpoint(exception), reactor=self.reactor), Verdict.UNREACHABLE)
-
-    def test_errorNumbers(self) -> None:
-        """
-        EPIPE and ETIMEDOUT have verdicts of their own.
-        """
-        for number, text in (
-            (errno.EPIPE, "reset: the peer reset the connection"),
-            (errno.ETIMEDOUT, "timeout: the peer acknowledges nothing"),
+        for number, verdict, description in (
+            (errno.EPIPE, Verdict.RESET, "the peer reset the connection"),
+            (errno.ETIMEDOUT, Verdict.TIMEOUT, "the peer acknowledges nothing"),
         ):
-            failing = ask(FailingEndpoint(NoRouteError(number, "")), reactor=self.reactor)
-            self.assertEqual(str(self.failureResultOf(failing, RequestFailed).value), text)
+            failure = self.assertFails(ask(FailingEndpoint(NoRouteError(number, "")), reactor=self.reactor), verdict)
+            self.assertEqual(str(failure), f"{verdict.value}: {description}")
 
     def test_dns(self) -> None:
         """
-        A name that does not resolve, or is not valid, fails; an invalid one never reaches the resolver.
+        A name that does not resolve, or is not valid, fails, over streams and datagrams; datagrams pass no invalid name
+        to the resolver.
         """
         resolver = EmptyResolver()
         self.reactor.installNameResolver(resolver)
@@ -216,6 +202,10 @@ class StreamTests(ClientCase):
             endpoint = HostnameEndpoint(self.reactor, name, 8007)
             self.assertFails(ask(endpoint, reactor=self.reactor), Verdict.DNS)
         self.assertEqual(resolver.names[0], "no.such.invalid")
+        resolver.names.clear()
+        for name in ("no.such.invalid", "a" * 64, "two..dots", "not\udce9a.name"):
+            self.assertFails(askDatagram((name, 8007), reactor=self.reactor), Verdict.DNS)
+        self.assertEqual(resolver.names, ["no.such.invalid"])
 
 
 class DatagramTests(ClientCase):
@@ -229,9 +219,9 @@ class DatagramTests(ClientCase):
 
         @return: the reply, and the address to send it to.
         """
-        reply = self.ask(target, b"words", **options)
+        reply = self.ask(target, b"data", **options)
         datagram, source = self.receivedDatagram(remote)
-        self.assertEqual(datagram, b"words")
+        self.assertEqual(datagram, b"data")
         return reply, source
 
     def test_replies(self) -> None:
@@ -240,15 +230,15 @@ class DatagramTests(ClientCase):
         """
         for target, remote in (self.bound("udp"), self.bound("udp", "::1"), self.bound("unixgram")):
             for sent, expect, verdict in (
-                (b"WORDS", None, Verdict.OK),
-                (b"WORDS", b"WORDS", Verdict.OK),
+                (b"DATA", None, Verdict.OK),
+                (b"DATA", b"DATA", Verdict.OK),
                 (b"", None, Verdict.OK),
                 (b"", b"", Verdict.OK),
-                (b"", b"WORDS", Verdict.EOF),
-                (b"WOR", b"WORDS", Verdict.SHORT),
-                (b"WOoDS", b"WORDS", Verdict.CORRUPT),
-                (b"WORDS!", b"WORDS", Verdict.CORRUPT),
-                (b"Wo", b"WORDS", Verdict.CORRUPT),
+                (b"", b"DATA", Verdict.EOF),
+                (b"DAT", b"DATA", Verdict.SHORT),
+                (b"DAoA", b"DATA", Verdict.CORRUPT),
+                (b"DATA!", b"DATA", Verdict.CORRUPT),
+                (b"Da", b"DATA", Verdict.CORRUPT),
             ):
                 reply, source = self.request(target, remote, expect=expect)
                 remote.sendto(sent, source)
@@ -259,14 +249,21 @@ class DatagramTests(ClientCase):
             failure = self.assertFails(self.ask(target, timeout=SHORT_TIMEOUT), Verdict.TIMEOUT)
             self.assertEqual(str(failure), "timeout: no reply within 0.05 s")
 
-    def test_refused(self) -> None:
+    def test_notSent(self) -> None:
         """
-        A UDP port without a socket, and the file of a closed Unix socket, refuse.
+        A UDP port without a socket, and the file of a closed Unix socket, refuse. A missing Unix socket, a stream
+        socket and a broadcast address are unreachable.
         """
-        self.assertFails(self.ask(self.refusing(), b"words"), Verdict.REFUSED)
-        target, remote = self.bound("unixgram")
+        closed, remote = self.bound("unixgram")
         remote.close()
-        self.assertFails(self.ask(target), Verdict.REFUSED)
+        for target, verdict in (
+            (self.refusing(), Verdict.REFUSED),
+            (closed, Verdict.REFUSED),
+            (Target("unixgram", str(self.folder / "none")), Verdict.UNREACHABLE),
+            (Target("unixgram", self.bound("unix")[0].address), Verdict.UNREACHABLE),
+            (Target("udp", ("127.255.255.255", 8007)), Verdict.UNREACHABLE),
+        ):
+            self.assertFails(self.ask(target, b"data"), verdict)
 
     def test_wrongSource(self) -> None:
         """
@@ -276,26 +273,9 @@ class DatagramTests(ClientCase):
             target, remote = self.bound("udp", host)
             otherTarget, other = self.bound("udp", otherHost)
             reply, source = self.request(target, remote, timeout=SHORT_TIMEOUT)
-            other.sendto(b"WORDS", source)
+            other.sendto(b"DATA", source)
             failure = self.assertFails(reply, Verdict.WRONG_SOURCE)
             self.assertEqual(str(failure), f"wrong-source: a reply came from {str(otherTarget)[6:]}")
-
-    def test_unreachable(self) -> None:
-        """
-        A missing Unix socket, a stream socket and a broadcast address are unreachable.
-        """
-        for address in (str(self.folder / "none"), self.bound("unix")[0].address, ("127.255.255.255", 8007)):
-            self.assertFails(askDatagram(address, reactor=self.reactor), Verdict.UNREACHABLE)
-
-    def test_dns(self) -> None:
-        """
-        A name that does not resolve, or is not valid, fails; an invalid one never reaches the resolver.
-        """
-        resolver = EmptyResolver()
-        self.reactor.installNameResolver(resolver)
-        for name in ("no.such.invalid", "a" * 64, "two..dots", "not\udce9a.name"):
-            self.assertFails(askDatagram((name, 8007), reactor=self.reactor), Verdict.DNS)
-        self.assertEqual(resolver.names, ["no.such.invalid"])
 
     def test_usage(self) -> None:
         """
