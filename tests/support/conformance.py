@@ -142,7 +142,7 @@ class ConformanceCase(LoopCase):
 
         @return: the listening socket.
         """
-        listening: socket.socket = self.keep(socket.socket())
+        listening: socket.socket = self.closeLater(socket.socket())
         listening.bind((LOOPBACK, port))
         listening.listen(0)
         self.connect((LOOPBACK, port))
