@@ -207,18 +207,6 @@ class DatagramTests(PingCase):
             pinging, Verdict.CORRUPT, sent=3, returned=1, duplicated=1, corrupt=2, lost=1, wrongSourceCount=1
         )
 
-    def test_wrongSource(self) -> None:
-        """
-        A server that replies from another address has a verdict of its own.
-        """
-        server = self.serve("udp")
-        _, other = self.bound("udp", "127.0.0.86")
-        pinging = self.ping(1)
-        other.sendto(*self.receivedDatagram(server))
-        self.turn(3)
-        self.clock.advance(2)
-        self.assertDone(pinging, Verdict.WRONG_SOURCE, sent=1, lost=1, wrongSourceCount=1)
-
     def test_restartedServer(self) -> None:
         """
         After a refusal the ping goes on, and probes return from a restarted server. The verdict is the failure of the

@@ -5,7 +5,6 @@ The failure that belongs to each behaviour of a server's socket, over streams an
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from typing import Any
 
@@ -55,100 +54,74 @@ class RequestFailedTests(SynchronousTestCase):
         self.assertIs(Unanswered, RequestFailed)
 
 
-class StreamTests(ClientCase):
+class VerdictTests(ClientCase):
     """
-    Tests for requests over TCP and Unix streams.
+    Tests for requests over every kind of socket.
     """
 
-    def listeners(self) -> list[tuple[Target, socket.socket]]:
+    def streams(self) -> list[tuple[Target, socket.socket]]:
         """
         Listen on each kind of stream.
         """
         return [self.listening(), self.listening("tcp", "::1"), self.listening("unix")]
 
-    def request(self, target: Target, listener: socket.socket, **options: Any) -> tuple[Deferred[bytes], socket.socket]:
+    def datagrams(self) -> list[tuple[Target, socket.socket]]:
         """
-        Send a request, and read it and the FIN after it.
-
-        @return: the answer, and the accepted connection.
+        Bind each kind of datagram socket.
         """
-        answer = self.ask(target, b"data", **options)
-        remote = self.accepted(listener)
-        self.assertEqual(self.receive(remote, 10), b"data")
-        return answer, remote
+        return [self.bound("udp"), self.bound("udp", "::1"), self.bound("unixgram")]
 
     def test_answers(self) -> None:
         """
-        After a FIN the answer is good, missing or short. An answer that differs, or is too long, fails at the first
-        wrong byte without waiting for the FIN.
+        An answer is good, missing, short or corrupt. A stream fails at the first wrong byte, without waiting for the
+        FIN. An empty answer is good if it is expected, or if it is a datagram and none is expected.
         """
         missing, differs = (
             "eof: the peer closed without an answer",
             "corrupt: the answer differs from the expected one at",
         )
-        for target, listener in self.listeners():
-            for segments, expect, verdict, description in (
-                ([b"DATA"], None, Verdict.OK, ""),
-                ([b"DATA"], b"DATA", Verdict.OK, ""),
-                ([], None, Verdict.EOF, missing),
-                ([], b"DATA", Verdict.EOF, missing),
-                ([b"DAT"], b"DATA", Verdict.SHORT, "short: received 3 of 4 bytes"),
-                ([b"DAToA"], b"DATA", Verdict.CORRUPT, f"{differs} byte 3"),
-                ([b"DATA!"], b"DATA", Verdict.CORRUPT, f"{differs} byte 4"),
-                ([b"data"], b"DATA", Verdict.CORRUPT, f"{differs} byte 0"),
-                ([b"DA", b"Tx"], b"DATA", Verdict.CORRUPT, f"{differs} byte 3"),
+        for target, opened in (*self.streams(), *self.datagrams()):
+            for sent, expect, verdict, description in (
+                (b"DATA", None, Verdict.OK, ""),
+                (b"DATA", b"DATA", Verdict.OK, ""),
+                (b"", b"", Verdict.OK, ""),
+                (b"", None, Verdict.EOF if target.stream else Verdict.OK, missing),
+                (b"", b"DATA", Verdict.EOF, missing),
+                (b"DAT", b"DATA", Verdict.SHORT, "short: received 3 of 4 bytes"),
+                (b"DAoA", b"DATA", Verdict.CORRUPT, f"{differs} byte 2"),
+                (b"DATA!", b"DATA", Verdict.CORRUPT, f"{differs} byte 4"),
+                (b"data", b"DATA", Verdict.CORRUPT, f"{differs} byte 0"),
             ):
-                answer, remote = self.request(target, listener, expect=expect)
-                for segment in segments:
-                    remote.send(segment)
-                    self.turn(5)
-                if verdict is not Verdict.CORRUPT:
-                    remote.close()
+                answer = self.ask(target, b"question", expect=expect)
+                if target.stream:
+                    remote = self.accepted(opened)
+                    self.assertEqual(self.receive(remote, 10), b"question")
+                    remote.send(sent)
+                    if verdict is not Verdict.CORRUPT:
+                        remote.close()
+                else:
+                    datagram, source = self.receivedDatagram(opened)
+                    self.assertEqual(datagram, b"question")
+                    opened.sendto(sent, source)
                 if verdict is Verdict.OK:
-                    self.assertEqual(self.wait(answer), b"".join(segments))
+                    self.assertEqual(self.wait(answer), sent)
                 else:
                     failure = self.assertFails(answer, verdict)
-                    self.assertEqual((str(failure), failure.answer), (description, b"".join(segments)))
-
-    def test_refused(self) -> None:
-        """
-        A socket that does not listen refuses connections.
-        """
-        for target, _ in (self.bound("tcp"), self.bound("tcp", "::1"), self.bound("unix")):
-            self.assertFails(self.ask(target), Verdict.REFUSED)
-        # The abstract namespace has no files, so the kernel cannot report that there is no such socket.
-        failure = self.assertFails(self.ask(Target("unix", "@sockservices-none")), Verdict.REFUSED)
-        self.assertEqual(str(failure), "refused: nothing listens at this address")
-
-    def test_reset(self) -> None:
-        """
-        A reset fails the request, before or after the first byte of the answer. A Unix socket resets when it is closed
-        with unread data.
-        """
-        for target, listener in self.listeners()[:2]:
-            for sent in (b"", b"DAT"):
-                answer, remote = self.request(target, listener, expect=b"DATA")
-                remote.send(sent)
-                self.turn(5)
-                closeWithReset(remote)
-                failure = self.assertFails(answer, Verdict.RESET)
-                self.assertEqual((str(failure), failure.answer), ("reset: the peer reset the connection", sent))
-        target, listener = self.listening("unix")
-        answer = self.ask(target, b"data")
-        self.accepted(listener).close()
-        self.assertFails(answer, Verdict.RESET)
+                    self.assertEqual((str(failure), failure.answer), (description, sent))
 
     def test_timeout(self) -> None:
         """
-        Without a FIN the request times out, and keeps the answer so far.
+        Without a reply, or without the FIN of an answer, the request times out, and has the answer so far.
         """
-        for target, listener in self.listeners():
-            failure = self.assertFails(self.ask(target, b"data", timeout=SHORT_TIMEOUT), Verdict.TIMEOUT)
+        for target, _ in self.datagrams():
+            failure = self.assertFails(self.ask(target, timeout=SHORT_TIMEOUT), Verdict.TIMEOUT)
+            self.assertEqual(str(failure), "timeout: no reply within 0.05 s")
+        for target, listener in self.streams():
+            answer = self.ask(target, b"data", timeout=SHORT_TIMEOUT)
+            self.accepted(listener).send(b"DATA")
+            failure = self.assertFails(answer, Verdict.TIMEOUT)
             self.assertEqual(str(failure), "timeout: the answer did not end within 0.05 s")
-            self.accepted(listener)
-            answer, remote = self.request(target, listener, timeout=SHORT_TIMEOUT)
-            remote.send(b"DATA")
-            self.assertEqual(self.assertFails(answer, Verdict.TIMEOUT).answer, b"DATA")
+            self.assertEqual(failure.answer, b"DATA")
 
     def test_connectTimeout(self) -> None:
         """
@@ -161,35 +134,84 @@ class StreamTests(ClientCase):
         self.assertEqual(str(failure), "timeout: the connection attempt timed out")
         self.assertFails(self.ask(target, timeout=SHORT_TIMEOUT), Verdict.TIMEOUT)
 
+    def test_reset(self) -> None:
+        """
+        A reset fails the request, before or after the first byte of the answer. A Unix socket resets when it is closed
+        with unread data.
+        """
+        for target, listener in self.streams():
+            for sent in (b"", b"DAT"):
+                answer = self.ask(target, b"data", expect=b"DATA")
+                remote = self.accepted(listener)
+                self.turn(3)
+                remote.send(sent)
+                self.turn(5)
+                closeWithReset(remote)
+                failure = self.assertFails(answer, Verdict.RESET)
+                self.assertEqual((str(failure), failure.answer), ("reset: the peer reset the connection", sent))
+
+    def test_refused(self) -> None:
+        """
+        A stream socket that does not listen, a UDP port without a socket, and the file of a closed Unix datagram socket
+        refuse.
+        """
+        closed, remote = self.bound("unixgram")
+        remote.close()
+        for target in (
+            *(self.bound(*kind)[0] for kind in (("tcp",), ("tcp", "::1"), ("unix",))),
+            # The abstract namespace has no files, so the kernel cannot report that there is no such socket.
+            *(Target("unix", "@sockservices-none"), self.refusing(), closed),
+        ):
+            failure = self.assertFails(self.ask(target), Verdict.REFUSED)
+            self.assertEqual(str(failure), "refused: nothing listens at this address")
+
     def test_unreachable(self) -> None:
         """
-        A missing Unix socket, a datagram socket, a full accept queue, a broadcast or a multicast address, and every
-        other way in which an endpoint fails, are unreachable. EPIPE and ETIMEDOUT have verdicts of their own.
+        A missing Unix socket, one of another type, a full accept queue, and a broadcast or multicast address are
+        unreachable.
         """
-        for unreachable, description in (
-            (Target("unix", str(self.folder / "none")), "no such file or directory"),
+        missing = str(self.folder / "none")
+        for target, description in (
+            (Target("unix", missing), "no such file or directory"),
+            (Target("unixgram", missing), "no such file or directory"),
             (Target("unix", self.bound("unixgram")[0].address), "protocol wrong type for socket"),
+            (Target("unixgram", self.bound("unix")[0].address), "protocol wrong type for socket"),
             (self.withFullQueue("unix")[0], "the peer accepts no connection"),
             (Target("tcp", ("127.255.255.255", 8007)), "network is unreachable"),
             (Target("tcp", ("ff02::1", 8007)), "network is unreachable"),
+            (Target("udp", ("127.255.255.255", 8007)), "permission denied"),
         ):
-            failure = self.assertFails(self.ask(unreachable), Verdict.UNREACHABLE)
+            failure = self.assertFails(self.ask(target), Verdict.UNREACHABLE)
             self.assertEqual(str(failure), f"unreachable: {description}")
-        for exception in (
-            NoRouteError(),
-            NoRouteError(errno.EHOSTUNREACH, "no route"),
-            ConnectBindError(errno.EADDRNOTAVAIL, "no such address"),
-            OSError(errno.EMFILE, os.strerror(errno.EMFILE)),
-            LookupError("no proxy"),
-            LookupError(),
+
+    def test_endpointFailures(self) -> None:
+        """
+        Where an endpoint fails in another way, the peer is unreachable. EPIPE and ETIMEDOUT have verdicts of their own.
+        """
+        for exception, text in (
+            (NoRouteError(), "unreachable: "),
+            (NoRouteError(errno.EHOSTUNREACH, "no route"), "unreachable: no route to host"),
+            (ConnectBindError(errno.EADDRNOTAVAIL, ""), "unreachable: cannot assign requested address"),
+            (OSError(errno.EMFILE, ""), "unreachable: too many open files"),
+            (LookupError("no proxy"), "unreachable: no proxy"),
+            (LookupError(), "unreachable: LookupError"),
+            (NoRouteError(errno.EPIPE, ""), "reset: the peer reset the connection"),
+            (NoRouteError(errno.ETIMEDOUT, ""), "timeout: the peer acknowledges nothing"),
         ):
-            self.assertFails(ask(FailingEndpoint(exception), reactor=self.reactor), Verdict.UNREACHABLE)
-        for number, verdict, description in (
-            (errno.EPIPE, Verdict.RESET, "the peer reset the connection"),
-            (errno.ETIMEDOUT, Verdict.TIMEOUT, "the peer acknowledges nothing"),
-        ):
-            failure = self.assertFails(ask(FailingEndpoint(NoRouteError(number, "")), reactor=self.reactor), verdict)
-            self.assertEqual(str(failure), f"{verdict.value}: {description}")
+            failing = ask(FailingEndpoint(exception), reactor=self.reactor)
+            self.assertSubstring(text, str(self.failureResultOf(failing, RequestFailed).value))
+
+    def test_wrongSource(self) -> None:
+        """
+        A reply from another port or another address is not the reply, and the failure names its source.
+        """
+        for host, otherHost in (("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "127.0.0.2"), ("::1", "::1")):
+            target, remote = self.bound("udp", host)
+            otherTarget, other = self.bound("udp", otherHost)
+            reply = self.ask(target, b"data", timeout=SHORT_TIMEOUT)
+            other.sendto(b"DATA", self.receivedDatagram(remote)[1])
+            failure = self.assertFails(reply, Verdict.WRONG_SOURCE)
+            self.assertEqual(str(failure), f"wrong-source: a reply came from {str(otherTarget)[6:]}")
 
     def test_dns(self) -> None:
         """
@@ -206,76 +228,6 @@ class StreamTests(ClientCase):
         for name in ("no.such.invalid", "a" * 64, "two..dots", "not\udce9a.name"):
             self.assertFails(askDatagram((name, 8007), reactor=self.reactor), Verdict.DNS)
         self.assertEqual(resolver.names, ["no.such.invalid"])
-
-
-class DatagramTests(ClientCase):
-    """
-    Tests for requests over UDP and Unix datagrams.
-    """
-
-    def request(self, target: Target, remote: socket.socket, **options: Any) -> tuple[Deferred[bytes], Any]:
-        """
-        Send a request, and receive it.
-
-        @return: the reply, and the address to send it to.
-        """
-        reply = self.ask(target, b"data", **options)
-        datagram, source = self.receivedDatagram(remote)
-        self.assertEqual(datagram, b"data")
-        return reply, source
-
-    def test_replies(self) -> None:
-        """
-        The verdict compares the reply with the expected one; if none is expected, an empty reply is good.
-        """
-        for target, remote in (self.bound("udp"), self.bound("udp", "::1"), self.bound("unixgram")):
-            for sent, expect, verdict in (
-                (b"DATA", None, Verdict.OK),
-                (b"DATA", b"DATA", Verdict.OK),
-                (b"", None, Verdict.OK),
-                (b"", b"", Verdict.OK),
-                (b"", b"DATA", Verdict.EOF),
-                (b"DAT", b"DATA", Verdict.SHORT),
-                (b"DAoA", b"DATA", Verdict.CORRUPT),
-                (b"DATA!", b"DATA", Verdict.CORRUPT),
-                (b"Da", b"DATA", Verdict.CORRUPT),
-            ):
-                reply, source = self.request(target, remote, expect=expect)
-                remote.sendto(sent, source)
-                if verdict is Verdict.OK:
-                    self.assertEqual(self.wait(reply), sent)
-                else:
-                    self.assertEqual(self.assertFails(reply, verdict).answer, sent)
-            failure = self.assertFails(self.ask(target, timeout=SHORT_TIMEOUT), Verdict.TIMEOUT)
-            self.assertEqual(str(failure), "timeout: no reply within 0.05 s")
-
-    def test_notSent(self) -> None:
-        """
-        A UDP port without a socket, and the file of a closed Unix socket, refuse. A missing Unix socket, a stream
-        socket and a broadcast address are unreachable.
-        """
-        closed, remote = self.bound("unixgram")
-        remote.close()
-        for target, verdict in (
-            (self.refusing(), Verdict.REFUSED),
-            (closed, Verdict.REFUSED),
-            (Target("unixgram", str(self.folder / "none")), Verdict.UNREACHABLE),
-            (Target("unixgram", self.bound("unix")[0].address), Verdict.UNREACHABLE),
-            (Target("udp", ("127.255.255.255", 8007)), Verdict.UNREACHABLE),
-        ):
-            self.assertFails(self.ask(target, b"data"), verdict)
-
-    def test_wrongSource(self) -> None:
-        """
-        A reply from another port or another address is not the reply, and the failure names its source.
-        """
-        for host, otherHost in (("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "127.0.0.2"), ("::1", "::1")):
-            target, remote = self.bound("udp", host)
-            otherTarget, other = self.bound("udp", otherHost)
-            reply, source = self.request(target, remote, timeout=SHORT_TIMEOUT)
-            other.sendto(b"DATA", source)
-            failure = self.assertFails(reply, Verdict.WRONG_SOURCE)
-            self.assertEqual(str(failure), f"wrong-source: a reply came from {str(otherTarget)[6:]}")
 
     def test_usage(self) -> None:
         """
