@@ -46,23 +46,13 @@ def responderOf(
     """
 
     class Scripted(Responder):
-        """
-        Sends the given greeting and answers.
-        """
-
         name = "scripted"
 
         def greeting(self) -> bytes | None:
-            """
-            Return the given greeting.
-            """
             self.finished = close and greeting is not None
             return greeting
 
         def answer(self, message: bytes) -> bytes | None:
-            """
-            Return what the given function returns.
-            """
             self.finished = close
             return answer(message)
 
