@@ -8,57 +8,29 @@ import shlex
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
 from queue import Queue
 from threading import Event
+from typing import Any
 
 import pexpect
 import pytest
 
-from tests.support.commands import (
-    COMMAND,
-    PATIENCE,
-    Completed,
-    Piped,
-    datagramServer,
-    ownServer,
-    resetAfterData,
-    runCommand,
-    runInProcess,
-    streamServer,
-    terminal,
-    unusedPort,
-    waitForExit,
-)
+from tests.support.commands import COMMAND, TIMEOUT, Piped, Run, terminal, waitForExit
+from tests.support.plain_servers import datagramServer, resetAfterData, streamServer, unusedPort
 from tests.support.sockets import replyFromOtherPort
 from tests.support.twistd import environment
 
 #: The command waits for each answer before the next prompt, however slow the machine is.
-CHAT = (*COMMAND, "chat", f"--wait={PATIENCE}")
+WAIT = f"--wait={TIMEOUT}"
+
+CHAT = (*COMMAND, "chat", WAIT)
 
 PROMPT = ">>: "
 
 #: Carriage return, and ECMA-48 EL: what readline and the command print to erase the line being edited.
 ERASE_LINE = "\r\x1b[K"
-
-
-@pytest.fixture(scope="module")
-def urls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str, str], str]]:
-    """
-    The URLs of the project's own server.
-    """
-    with ownServer(tmp_path_factory.mktemp("server"), "echo", "upper", "discard", "welcome") as url:
-        yield url
-
-
-@pytest.fixture
-def chat(capfd: pytest.CaptureFixture[str]) -> Callable[..., Completed]:
-    """
-    The command, in this process.
-    """
-    return partial(runInProcess, capfd, "chat")
 
 
 class ScriptedServer:
@@ -78,7 +50,7 @@ class ScriptedServer:
         """
         Serve the connection.
         """
-        while data := self.data.get(timeout=PATIENCE):
+        while data := self.data.get(timeout=TIMEOUT):
             connection.sendall(data)
         if self.resets:
             resetAfterData(connection)
@@ -103,31 +75,22 @@ def sendLine(child: pexpect.spawn[bytes], line: str, expected: str) -> None:
     child.expect_exact(f"{line}\r\n{expected}")
 
 
-@pytest.mark.parametrize("transport", ["tcp", "udp", "unix", "unixgram"])
-def test_lines(transport: str, urls: Callable[[str, str], str]) -> None:
+def test_terminal(serve: Callable[[str, str], str]) -> None:
     """
-    Each line is sent without surrounding blanks, unless it is empty, and its answer is printed. Ctrl-D ends the chat.
+    Each line is sent without surrounding blanks, unless it is empty, and its answer is printed. Lines have readline's
+    editing keys and history. Ctrl-D ends the chat.
     """
-    with terminal(*CHAT, urls("upper", transport)) as child:
+    with terminal(*CHAT, serve("upper", "tcp")) as child:
         child.expect_exact(PROMPT)
-        sendLine(child, "hi", "HI\r\n" + PROMPT)
         sendLine(child, "", PROMPT)
         sendLine(child, "  ", PROMPT)
-        sendLine(child, " two words ", "TWO WORDS\r\n" + PROMPT)
-        child.sendeof()
-        child.expect_exact("\r\n")
-        assert exitStatus(child) == 0
-
-
-def test_lineEditing(urls: Callable[[str, str], str]) -> None:
-    """
-    Lines have readline's editing keys and history.
-    """
-    with terminal(*CHAT, urls("upper", "tcp")) as child:
-        child.expect_exact(PROMPT)
+        sendLine(child, " one line ", "ONE LINE\r\n" + PROMPT)
         for keys, answer in (("ac\x1b[Db", "ABC"), ("de", "DE"), ("\x1b[A\x1b[Ad", "ABCD"), ("\tx\x7fy", "Y")):
             child.send(keys + "\r")
             child.expect_exact(f"\r\n{answer}\r\n{PROMPT}")
+        child.sendeof()
+        child.expect_exact("\r\n")
+        assert exitStatus(child) == 0
 
 
 def test_dataWhileTyping() -> None:
@@ -137,41 +100,29 @@ def test_dataWhileTyping() -> None:
     server = ScriptedServer()
     with streamServer(server) as url, terminal(*CHAT, url) as child:
         child.expect_exact(PROMPT)
-        child.send("wor")
-        child.expect_exact("wor")
-        server.data.put(b"news\r\nand more")
-        child.expect_exact(ERASE_LINE + "news\r\nand more\r\n" + PROMPT + "wor")
-        child.send("ds\r")
-        child.expect_exact("ds\r\n")
+        child.send("hel")
+        child.expect_exact("hel")
+        server.data.put(b"first\r\nsecond")
+        child.expect_exact(ERASE_LINE + "first\r\nsecond\r\n" + PROMPT + "hel")
+        child.send("lo\r")
+        child.expect_exact("lo\r\n")
         server.expectedBytes = 5
-        server.data.put(b"good\n")
-        child.expect_exact("good\r\n")
+        server.data.put(b"third\n")
+        child.expect_exact("third\r\n")
         server.data.put(None)
         assert waitForExit(child)[0] == 0
 
 
-@pytest.mark.parametrize(
-    ("encoding", "data", "text"),
-    [
-        (
-            "utf-8",
-            b"\x1b]0;title\x07\x1b[2Jred\x9b31m\rforged\x08\xff \xc2\x9b \xe2\x80\xae \xc3\xa9\r\n",
-            r"\x1b]0;title\x07\x1b[2Jred\x9b31m\rforged\x08\xff \x9b \u202e é",
-        ),
-        ("ascii", "é → \n".encode(), r"\xe9 \u2192 "),
-    ],
-    ids=["controls", "encoding"],
-)
-def test_escapes(encoding: str, data: bytes, text: str) -> None:
+def test_escapes() -> None:
     """
     Data cannot control the terminal, nor forge a prompt. Characters that the encoding lacks are escaped.
     """
     server = ScriptedServer()
-    command = ("env", f"PYTHONIOENCODING={encoding}", *CHAT)
-    with streamServer(server) as url, terminal(*command, url) as child:
+    with streamServer(server) as url, terminal("env", "PYTHONIOENCODING=ascii", *CHAT, url) as child:
         child.expect_exact(PROMPT)
-        server.data.put(data)
-        child.expect_exact(f"{ERASE_LINE}{text}\r\n{PROMPT}".encode())
+        server.data.put(b"\x1b]0;title\x07\x1b[2Jred\x9b31m\rforged\x08\xff \xc2\x9b \xe2\x80\xae \xc3\xa9\r\n")
+        text = r"\x1b]0;title\x07\x1b[2Jred\x9b31m\rforged\x08\xff \x9b \u202e \xe9"
+        child.expect_exact(f"{ERASE_LINE}{text}\r\n{PROMPT}")
         server.data.put(None)
         assert waitForExit(child)[0] == 0
 
@@ -180,8 +131,8 @@ def test_escapes(encoding: str, data: bytes, text: str) -> None:
     ("data", "resets", "status", "message"),
     [
         (b"", False, 13, "the peer closed the connection"),
-        (b"words\n", False, 0, "the peer closed the connection"),
-        (b"words\n", True, 11, "reset: the peer reset the connection"),
+        (b"hello\n", False, 0, "the peer closed the connection"),
+        (b"hello\n", True, 11, "reset: the peer reset the connection"),
     ],
     ids=["eof", "close", "reset"],
 )
@@ -195,56 +146,29 @@ def test_peerCloses(data: bytes, resets: bool, status: int, message: str) -> Non
         child.expect_exact(PROMPT)
         if data:
             server.data.put(data)
-            child.expect_exact("words\r\n" + PROMPT)
+            child.expect_exact("hello\r\n" + PROMPT)
         if resets:
             child.send("last\r")
             child.expect_exact(PROMPT)
-        child.send("wor")
-        child.expect_exact("wor")
+        child.send("typed")
+        child.expect_exact("typed")
         server.data.put(None)
         child.expect_exact(ERASE_LINE + message + "\r\n")
         assert exitStatus(child) == status
 
 
-def test_peerClosesAfterAnswer(urls: Callable[[str, str], str]) -> None:
-    """
-    A service that closes after its answer ends the chat.
-    """
-    with terminal(*CHAT, urls("welcome", "tcp")) as child:
-        child.expect_exact(PROMPT)
-        sendLine(child, "1", "welcome to server!\r\n")
-        status, out = waitForExit(child)
-        assert status == 0
-        assert b"the peer closed the connection\r\n" in out
-
-
-def test_interrupt(urls: Callable[[str, str], str]) -> None:
+def test_interrupt(serve: Callable[[str, str], str]) -> None:
     """
     Ctrl-C ends the chat at once, without a message, at the start of a line.
     """
-    with terminal(*CHAT, urls("echo", "tcp")) as child:
+    with terminal(*CHAT, serve("echo", "tcp")) as child:
         child.expect_exact(PROMPT)
-        child.send("wor")
-        child.expect_exact("wor")
+        child.send("typed")
+        child.expect_exact("typed")
         child.sendintr()
         status, out = waitForExit(child)
         assert status == 0
         assert out.removeprefix(b"^C") == b"\r\n"
-
-
-def test_peerStaysOpen() -> None:
-    """
-    After Ctrl-D the chat waits for the peer's FIN until the timeout.
-    """
-    over = Event()
-    with streamServer(lambda _: over.wait(PATIENCE)) as url, terminal(*CHAT, "--timeout=1", url) as child:
-        try:
-            child.expect_exact(PROMPT)
-            child.sendeof()
-            child.expect_exact("\r\ntimeout: the peer did not close within 1 s\r\n")
-            assert exitStatus(child) == 12
-        finally:
-            over.set()
 
 
 @pytest.mark.parametrize(("lines", "status"), [((), 0), (("four",), 10)], ids=["answered", "refused"])
@@ -262,7 +186,7 @@ def test_refusedDatagrams(lines: tuple[str, ...], status: int) -> None:
         sendLine(child, "one", refused)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
             server.bind(address)
-            server.settimeout(PATIENCE)
+            server.settimeout(TIMEOUT)
             child.send("two\r")
             line, source = server.recvfrom(100)
             assert line == b"two"
@@ -276,43 +200,91 @@ def test_refusedDatagrams(lines: tuple[str, ...], status: int) -> None:
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp", "unix", "unixgram"])
-def test_pipe(transport: str, urls: Callable[[str, str], str]) -> None:
+def test_standardInput(transport: str, run: Run, serve: Callable[[str, str], str]) -> None:
     """
-    In a pipe there is no prompt, each line waits for its answer, and bytes pass unchanged.
+    If standard input is no terminal there is no prompt, each line waits for its answer, and bytes pass unchanged.
     """
-    arguments = (*CHAT[len(COMMAND) :], urls("upper", transport))
     stdin, out = b"hi\n\nthere\r\n\xff\x00\x1b\nlast", b"HI\nTHERE\n\xff\x00\x1b\nLAST\n"
-    assert runCommand(*arguments, stdin=stdin) == (0, out, "")
+    assert run("chat", WAIT, serve("upper", transport), stdin=stdin) == (0, out, "")
 
 
-def test_pipedVerdicts(urls: Callable[[str, str], str]) -> None:
-    """
-    In a pipe, messages go to standard error. If the peer has answered, its FIN after ours is no message.
-    """
-    for service, transport, status, out, message in (
-        ("echo", "tcp", 0, b"words\n", ""),
+@pytest.mark.parametrize(
+    ("service", "transport", "status", "out", "message"),
+    [
+        ("echo", "tcp", 0, b"hello\n", ""),
         ("discard", "tcp", 13, b"", "eof: the peer closed without an answer"),
         ("discard", "udp", 12, b"", "timeout: no reply"),
-    ):
-        err = f"sockservices chat: {message}\n" if message else ""
-        done = runCommand("chat", urls(service, transport), "--wait=0.01", stdin=b"words\n")
-        assert done == (status, out, err)
-    with Piped("chat", urls("welcome", "tcp")) as chatting:
-        # Standard input stays open: the peer's FIN alone ends the chat.
+    ],
+)
+def test_verdicts(
+    service: str, transport: str, status: int, out: bytes, message: str, run: Run, serve: Callable[[str, str], str]
+) -> None:
+    """
+    Without a terminal, messages go to standard error. If the peer has answered, its FIN after ours is no message.
+    """
+    err = f"sockservices chat: {message}\n" if message else ""
+    wait = "--wait=0.01" if status else WAIT
+    assert run("chat", serve(service, transport), wait, stdin=b"hello\n") == (status, out, err)
+
+
+@pytest.mark.parametrize(
+    ("server", "behaviour", "arguments", "stdin", "results", "message"),
+    [
+        (streamServer, resetAfterData, (), b"one\ntwo\n", [(11, b"")], "reset: the peer reset the connection\n"),
+        # Whichever FIN comes first decides.
+        (streamServer, lambda _: None, (), b"", [(0, b""), (13, b"")], ""),
+        (
+            datagramServer,
+            replyFromOtherPort,
+            ("--wait=0.2",),
+            b"hello\n",
+            [(16, b"")],
+            "wrong-source: a reply came from 127.0.0.1:",
+        ),
+    ],
+    ids=["reset", "eof", "wrong-source"],
+)
+def test_failures(
+    server: Any, behaviour: Any, arguments: tuple[str, ...], stdin: bytes, results: list[Any], message: str, run: Run
+) -> None:
+    """
+    A failure gives its verdict and one line on standard error.
+    """
+    with server(behaviour) as url:
+        done = run("chat", url, *arguments, stdin=stdin)
+    assert done[:2] in results
+    assert done.err.startswith(f"sockservices chat: {message}" if message else "")
+
+
+@pytest.mark.parametrize(
+    ("stdin", "message"),
+    [
+        (b"", "sockservices chat: timeout: the peer did not close within 0.5 s\n"),
+        (b"x" * 2**24 + b"\nmore\n", "sockservices: {url}: timeout: the peer did not read within 0.5 s\n"),
+    ],
+    ids=["close", "read"],
+)
+def test_timeout(stdin: bytes, message: str, run: Run) -> None:
+    """
+    The chat waits until the timeout for a peer that does not read, and after the last line for the peer's FIN.
+    """
+    release = Event()
+    with streamServer(lambda _: release.wait(TIMEOUT)) as url:
+        try:
+            done = run("chat", url, "--timeout=0.5", "--wait=0.01", stdin=stdin)
+        finally:
+            release.set()
+    assert done == (12, b"", message.format(url=url))
+
+
+def test_peerClosesPipe(serve: Callable[[str, str], str]) -> None:
+    """
+    The peer's FIN ends the chat although its standard input, a pipe, stays open.
+    """
+    with Piped("chat", serve("welcome", "tcp")) as chatting:
         chatting.stdin.write(b"1\n")
         assert chatting.exited() == (0, "sockservices chat: the peer closed the connection\n")
         assert chatting.stdout.read() == b"welcome to server!\n"
-    with streamServer(resetAfterData) as url:
-        done = runCommand("chat", url, stdin=b"words\nmore\n")
-        assert done == (11, b"", "sockservices chat: reset: the peer reset the connection\n")
-    with streamServer(lambda _: None) as url:
-        done = runCommand("chat", url, stdin=b"")
-        # Whichever FIN comes first decides.
-        assert (done.status, done.out) in ((0, b""), (13, b""))
-    with datagramServer(replyFromOtherPort) as url:
-        done = runCommand("chat", url, "--wait=0.5", stdin=b"words\n")
-        assert (done.status, done.out) == (16, b"")
-        assert done.err.startswith("sockservices chat: wrong-source: a reply came from 127.0.0.1:")
 
 
 def test_ignoredInterrupt() -> None:
@@ -330,20 +302,20 @@ def test_ignoredInterrupt() -> None:
             stderr=subprocess.DEVNULL,
         ) as chatting:
             assert chatting.stdout
-            server.data.put(b"news\n")
-            assert chatting.stdout.readline() == b"news\n"
+            server.data.put(b"hello\n")
+            assert chatting.stdout.readline() == b"hello\n"
             server.data.put(None)
             try:
-                assert chatting.wait(PATIENCE) == 0
+                assert chatting.wait(TIMEOUT) == 0
             finally:
                 chatting.kill()
 
 
-def test_pipedOutput(urls: Callable[[str, str], str]) -> None:
+def test_pipedOutput(serve: Callable[[str, str], str]) -> None:
     """
     With a terminal as standard input and a pipe as standard output, there is no prompt.
     """
-    command = shlex.join([*CHAT, urls("upper", "tcp")])
+    command = shlex.join([*CHAT, serve("upper", "tcp")])
     with terminal("sh", "-c", f"{command} | cat") as child:
         child.send("hi\r")
         child.expect_exact("HI\r\n")
@@ -354,11 +326,11 @@ def test_pipedOutput(urls: Callable[[str, str], str]) -> None:
 
 
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
-def test_closedOutput(transport: str, urls: Callable[[str, str], str]) -> None:
+def test_closedOutput(transport: str, serve: Callable[[str, str], str]) -> None:
     """
     The command ends without a message when the reader closes its standard output.
     """
-    with Piped("chat", urls("echo", transport)) as chatting:
+    with Piped("chat", serve("echo", transport)) as chatting:
         chatting.stdin.write(b"one\n")
         assert chatting.stdout.readline() == b"one\n"
         chatting.stdout.close()
@@ -366,35 +338,12 @@ def test_closedOutput(transport: str, urls: Callable[[str, str], str]) -> None:
         assert chatting.exited() == (141, "")
 
 
-def test_peerDoesNotRead() -> None:
-    """
-    The chat waits for a peer that does not read until the timeout.
-    """
-    over = Event()
-    with streamServer(lambda _: over.wait(PATIENCE)) as url:
-        try:
-            done = runCommand("chat", url, "--timeout=1", "--wait=0.01", stdin=b"x" * 2**24 + b"\nmore\n")
-            assert done == (12, b"", f"sockservices: {url}: timeout: the peer did not read within 1 s\n")
-        finally:
-            over.set()
-
-
-def test_noConnection(tmp_path: Path, chat: Callable[..., Completed]) -> None:
+def test_noConnection(tmp_path: Path, run: Run) -> None:
     """
     If there is no connection, the command prints one line with the URL and the verdict.
     """
     with unusedPort() as url:
-        assert chat(url) == (10, b"", f"sockservices: {url}: refused: nothing listens at this address\n")
+        assert run("chat", url) == (10, b"", f"sockservices: {url}: refused: nothing listens at this address\n")
     for transport in ("unix", "unixgram"):
         url = f"{transport}://{tmp_path}/none"
-        assert chat(url) == (17, b"", f"sockservices: {url}: unreachable: no such file or directory\n")
-
-
-@pytest.mark.parametrize("option", ["--wait nan", "--wait 1e300", "--timeout 0"])
-def test_wrong(option: str, chat: Callable[..., Completed]) -> None:
-    """
-    A wrong value of an option is one line and status 64.
-    """
-    expected = "expected a number of seconds above 0, up to 1000000000"
-    message = f"sockservices chat: {option}: {expected}; see sockservices chat --help\n"
-    assert chat("tcp://127.0.0.1:7", *option.split()) == (64, b"", message)
+        assert run("chat", url) == (17, b"", f"sockservices: {url}: unreachable: no such file or directory\n")

@@ -6,64 +6,63 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sockservices.conformance import PORTS, countCases
-from tests.support.commands import COMMAND, Completed, runInProcess, streamServer, terminal, waitForExit
+from sockservices import DatagramResponder, StreamFactory
+from sockservices.conformance import countCases
+from sockservices.registry import find
+from sockservices.testing.background_reactor import BackgroundReactor
+from tests.support.commands import COMMAND, Run, terminal, waitForExit
 from tests.support.inetd import HOST, OpenbsdInetd, freePorts, hasNamespaces
-from tests.support.twistd import Twistd
+from tests.support.plain_servers import streamServer
 
 LOOPBACK = "127.0.0.1"
 
 
-def portsOption(server: Twistd, *services: str, **replaced: str) -> str:
-    """
-    Give the option C{--ports} for services of a server.
-
-    @param replaced: services, each with the service that the server has on its port.
-    """
-    served = {**{name: name for name in services}, **replaced}
-    return "--ports=" + ",".join(f"{name}={server.address(other)[1]}" for name, other in served.items())
-
-
 @pytest.fixture(scope="module")
-def server() -> Iterator[Twistd]:
+def ports() -> Iterator[dict[str, int]]:
     """
-    A server with three services, each on the same port over TCP and UDP.
+    The ports of a server with three services, each on the same port over TCP and UDP.
     """
-    ports = zip(("echo", "upper", "greet"), freePorts(3), strict=True)
-    with Twistd("--proto=all", *(f"--service={name}={port}" for name, port in ports)) as twistd:
-        yield twistd
+    numbers = dict(zip(("echo", "upper", "greet"), freePorts(3), strict=True))
+    with BackgroundReactor() as background:
+        reactor: Any = background.reactor
+        for name, number in numbers.items():
+            streams = StreamFactory(find(name), record=lambda _: None, clock=reactor)
+            background.call(partial(reactor.listenTCP, number, streams, interface=LOOPBACK))
+            datagrams = DatagramResponder(find(name), clock=reactor)
+            background.call(partial(reactor.listenUDP, number, datagrams, interface=LOOPBACK))
+        yield numbers
 
 
-@pytest.fixture
-def check(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Completed]:
+@pytest.fixture(autouse=True)
+def defaultWidth(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    The command, in this process, with the default width of 80 columns.
+    Tables have the default width of 80 columns.
     """
     monkeypatch.delenv("COLUMNS", raising=False)
-    return partial(runInProcess, capfd, "check")
 
 
-def test_pass(server: Twistd, check: Callable[..., Completed]) -> None:
+def test_pass(ports: dict[str, int], run: Run) -> None:
     """
     The table has a row for each statement with its source and result, at most 80 columns, and no colours in a pipe. The
     last line counts the results.
     """
-    arguments = (LOOPBACK, portsOption(server, "echo", "greet"))
-    status, out, err = check(*arguments)
+    arguments = ("check", LOOPBACK, f"--ports=echo={ports['echo']},greet={ports['greet']}")
+    status, out, err = run(*arguments)
     assert (status, err) == (0, "")
     lines = out.decode().splitlines()
     assert lines[-1] == f"{LOOPBACK}: {countCases(['echo', 'greet'])} pass, 0 fail, 0 limited, 0 not offered"
     assert max(map(len, lines)) <= 80
     assert lines == [line.rstrip() for line in lines]
     assert b"\x1b" not in out
-    rows = json.loads(check(*arguments, "--json").out)
+    rows = json.loads(run(*arguments, "--json").out)
     assert {row["source"] for row in rows} == {"RFC 862", "tutorial"}
     for row in rows:
         start = f"{row['service']} {row['transport']} {row['port']} {row['sentence']}"[:50].split()
@@ -72,26 +71,26 @@ def test_pass(server: Twistd, check: Callable[..., Completed]) -> None:
     assert b"(tutorial)" in out
 
 
-def test_fail(server: Twistd, check: Callable[..., Completed]) -> None:
+def test_fail(ports: dict[str, int], run: Run) -> None:
     """
     A row that fails shows the observed and the expected behaviour, and the exit status is 2.
     """
-    arguments = (LOOPBACK, portsOption(server, greet="echo"), "--timeout=0.5")
-    status, out, err = check(*arguments)
+    arguments = ("check", LOOPBACK, f"--ports=greet={ports['echo']}", "--timeout=0.2")
+    status, out, err = run(*arguments)
     assert (status, err) == (2, "")
     table = " ".join(out.decode().split())
     assert table.endswith(" 2 pass, 3 fail, 0 limited, 0 not offered")
-    failed = [row for row in json.loads(check(*arguments, "--json").out) if row["result"] == "fail"]
+    failed = [row for row in json.loads(run(*arguments, "--json").out) if row["result"] == "fail"]
     assert len(failed) == 3
     for row in failed:
         assert f"seen: {row['seen']} expected: {row['expected']}" in table
 
 
-def test_json(server: Twistd, check: Callable[..., Completed]) -> None:
+def test_json(ports: dict[str, int], run: Run) -> None:
     """
     The option --json prints the rows as objects, and nothing else.
     """
-    status, out, err = check(LOOPBACK, portsOption(server, upper="echo"), "--json")
+    status, out, err = run("check", LOOPBACK, f"--ports=upper={ports['echo']}", "--json")
     assert (status, err) == (2, "")
     rows = json.loads(out)
     assert len(rows) == countCases(["upper"])
@@ -100,7 +99,7 @@ def test_json(server: Twistd, check: Callable[..., Completed]) -> None:
     assert passed == {
         "service": "upper",
         "transport": "tcp",
-        "port": server.address("echo")[1],
+        "port": ports["echo"],
         "source": "tutorial",
         "result": "pass",
         "seen": "",
@@ -111,46 +110,46 @@ def test_json(server: Twistd, check: Callable[..., Completed]) -> None:
     assert failed["expected"].startswith("b'ABC")
 
 
-def test_notOffered(server: Twistd, check: Callable[..., Completed]) -> None:
+def test_notOffered(ports: dict[str, int], run: Run) -> None:
     """
     A service that is not offered does not fail the check if another is.
     """
     (port,) = freePorts(1)
-    status, out, err = check(LOOPBACK, f"{portsOption(server, 'greet')},time={port}")
+    status, out, err = run("check", LOOPBACK, f"--ports=greet={ports['greet']},time={port}")
     assert (status, err) == (0, "")
     table = " ".join(out.decode().split())
     assert f" time tcp {port} " in table
     assert "(refused) not offered" in table
 
 
-def test_noMarkup(check: Callable[..., Completed]) -> None:
+def test_noMarkup(run: Run) -> None:
     """
     The table shows a service's data unchanged: it is no markup of rich.
     """
     with streamServer(lambda connection: connection.sendall(b"[bold]:smile:[/bold]\x1b[31m")) as url:
-        status, out, _ = check(LOOPBACK, f"--ports=greet={url.rpartition(':')[2]}")
+        status, out, _ = run("check", LOOPBACK, f"--ports=greet={url.rpartition(':')[2]}")
     assert status == 2
     assert b"seen: b'[bold]:smile:[/bold]\\x1b[31m'" in out
 
 
-def test_noneOffered(check: Callable[..., Completed]) -> None:
+def test_noneOffered(run: Run) -> None:
     """
     If the host offers none of the services, the exit status and one line give the reason.
     """
     (port,) = freePorts(1)
-    status, out, err = check(LOOPBACK, f"--ports=echo={port}")
+    status, out, err = run("check", LOOPBACK, f"--ports=echo={port}")
     assert status == 10
     assert out.decode().endswith(f"{LOOPBACK}: 0 pass, 0 fail, 0 limited, 2 not offered\n")
     assert err == f"sockservices: {LOOPBACK}: refused: the host offers none of these services\n"
-    status, out, err = check(LOOPBACK, f"--ports=echo={port}", "--json")
+    status, out, err = run("check", LOOPBACK, f"--ports=echo={port}", "--json")
     assert status == 10
     assert [row["seen"] for row in json.loads(out)] == ["refused"] * 2
-    status, _, err = check("255.255.255.255", "--ports=echo=7")
+    status, _, err = run("check", "255.255.255.255", "--ports=echo=7")
     assert status == 17
     assert err == "sockservices: 255.255.255.255: unreachable: the host offers none of these services\n"
 
 
-def test_timeout(check: Callable[..., Completed]) -> None:
+def test_timeout(run: Run) -> None:
     """
     If no service answers, the verdict is timeout: the silence of C{discard} alone does not count as an answer.
     """
@@ -163,64 +162,26 @@ def test_timeout(check: Callable[..., Completed]) -> None:
         # One connection fills the accept queue.
         listener.listen(0)
         sockets.enter_context(socket.create_connection((LOOPBACK, port)))
-        status, _, err = check(LOOPBACK, f"--ports=echo={port},discard={port}", "--timeout=0.2")
+        status, _, err = run("check", LOOPBACK, f"--ports=echo={port},discard={port}", "--timeout=0.2")
     assert status == 12
     assert err == f"sockservices: {LOOPBACK}: timeout: the host offers none of these services\n"
 
 
-def test_invalidName(check: Callable[..., Completed]) -> None:
+def test_invalidName(run: Run) -> None:
     """
     For a host name that does not resolve there is no table.
     """
-    status, out, err = check("x" * 64)
+    status, out, err = run("check", "x" * 64)
     assert (status, out) == (18, b"")
     assert err.startswith("sockservices: dns: ")
     assert err.count("\n") == 1
 
 
-HOST_EXPECTED = "expected a host name or an IP address; ports go into --ports"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "Missing argument 'HOST'"),
-        (["tcp://127.0.0.1"], f"tcp://127.0.0.1: {HOST_EXPECTED}"),
-        (["127.0.0.1:8007"], f"127.0.0.1:8007: {HOST_EXPECTED}"),
-        ([""], f"'': {HOST_EXPECTED}"),
-        (
-            [LOOPBACK, "--ports=gopher=70"],
-            f"--ports gopher=70: expected one of these services: {', '.join(sorted(PORTS))}",
-        ),
-        ([LOOPBACK, "--ports=echo"], "--ports echo: expected rfc or NAME=PORT,..."),
-        ([LOOPBACK, "--ports="], "--ports '': expected rfc or NAME=PORT,..."),
-        ([LOOPBACK, "--ports=echo=7,"], "--ports '': expected rfc or NAME=PORT,..."),
-        ([LOOPBACK, "--ports=echo=0"], "--ports echo=0: expected a port from 1 to 65535"),
-        ([LOOPBACK, "--ports=echo=65536"], "--ports echo=65536: expected a port from 1 to 65535"),
-        (
-            [LOOPBACK, "--ports=echo=\N{SUPERSCRIPT TWO}"],
-            r"--ports 'echo=\xb2': expected a port from 1 to",
-        ),
-        ([LOOPBACK, "--ports=echo=7,echo=8"], "--ports echo=8: expected one port for echo, got two"),
-        ([LOOPBACK, "--timeout=0"], "--timeout 0: expected a number of seconds above 0, up to 1000000000"),
-    ],
-)
-def test_wrong(arguments: list[str], message: str, check: Callable[..., Completed]) -> None:
-    """
-    An error in the command line is one line, with the option, the value and what was expected, and status 64.
-    """
-    status, out, err = check(*arguments)
-    assert (status, out) == (64, b"")
-    assert err.startswith(f"sockservices check: {message}")
-    assert err.endswith("; see sockservices check --help\n")
-    assert err.count("\n") == 1
-
-
-def test_terminal(server: Twistd) -> None:
+def test_terminal(ports: dict[str, int]) -> None:
     """
     At a terminal there is a progress bar, and then the table with colours.
     """
-    with terminal(*COMMAND, "check", LOOPBACK, portsOption(server, "greet")) as child:
+    with terminal(*COMMAND, "check", LOOPBACK, f"--ports=greet={ports['greet']}") as child:
         child.expect_exact(f"checking {LOOPBACK}")
         child.expect(rf"\d+/{countCases(['greet'])}".encode())
         status, out = waitForExit(child)
@@ -273,15 +234,3 @@ def test_openbsdInetd(tmp_path: Path) -> None:
         *[("pass", "")] * (countCases(["echo"], "tcp")),
         ("not offered", "timeout"),
     ]
-
-
-def test_ownServices(check: Callable[..., Completed]) -> None:
-    """
-    Every row of the project's own services passes.
-    """
-    ports = dict(zip(PORTS, freePorts(len(PORTS)), strict=True))
-    options = [f"--service={name}={port}" for name, port in ports.items()]
-    with Twistd("--proto=all", *options) as twistd:
-        status, out, err = check(LOOPBACK, portsOption(twistd, *PORTS))
-    assert (status, err) == (0, ""), out.decode()
-    assert out.decode().splitlines()[-1] == f"{LOOPBACK}: {countCases(PORTS)} pass, 0 fail, 0 limited, 0 not offered"

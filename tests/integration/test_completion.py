@@ -8,136 +8,129 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from sockservices.cli.commands import commands
+from sockservices.cli.commands import commands, run
 from sockservices.server.options import Options
-from tests.support.commands import PATIENCE, runCommand
+from tests.support.commands import TIMEOUT
 from tests.support.shell import installCommands
 from tests.support.twistd import environment
 
 SHELLS = ("bash", "zsh", "fish")
 
 
-def completions(shell: str, line: str) -> list[str]:
+@pytest.fixture
+def complete(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """
-    Give the completions of the last word of a line.
+    A function that runs the command as a completion script does, and returns its output.
     """
-    *before, last = line.split(" ")
-    if shell == "fish":
-        words = {"COMP_WORDS": " ".join(before), "COMP_CWORD": last}
-    else:
-        words = {"COMP_WORDS": line, "COMP_CWORD": str(len(before))}
-    done = runCommand(variables={"_SOCKSERVICES_COMPLETE": f"{shell}_complete", **words})
-    assert done.err == ""
-    lines = done.out.decode().splitlines()
-    if shell == "zsh":
-        # Three lines each: type, word, help.
-        assert set(lines[::3]) == {"plain"}
-        return lines[1::3]
-    assert all(line.startswith("plain,") for line in lines)
-    return [line.removeprefix("plain,").partition("\t")[0] for line in lines]
+
+    def runInProcess(instruction: str, **variables: str) -> str:
+        for name, value in {"_SOCKSERVICES_COMPLETE": instruction, **variables}.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(SystemExit) as ended:
+            run([])
+        out, err = capfd.readouterr()
+        assert (ended.value.code, err) == (0, "")
+        return out
+
+    return runInProcess
 
 
-def source(shell: str, folder: Path) -> Path:
+@pytest.fixture
+def completions(complete: Callable[..., str]) -> Callable[[str, str], list[str]]:
     """
-    Write the shell's completion script to a file.
+    A function that returns the completions of the last word of a line.
     """
-    done = runCommand(variables={"_SOCKSERVICES_COMPLETE": f"{shell}_source"})
-    assert (done.status, done.err) == (0, "")
-    script = folder / f"script.{shell}"
-    script.write_bytes(done.out)
-    return script
 
+    def completionsOf(shell: str, line: str) -> list[str]:
+        *before, last = line.split(" ")
+        if shell == "fish":
+            variables = {"COMP_WORDS": " ".join(before), "COMP_CWORD": last}
+        else:
+            variables = {"COMP_WORDS": line, "COMP_CWORD": str(len(before))}
+        lines = complete(f"{shell}_complete", **variables).splitlines()
+        if shell == "zsh":
+            # Three lines each: type, word, help.
+            assert set(lines[::3]) == {"plain"}
+            return lines[1::3]
+        assert all(line.startswith("plain,") for line in lines)
+        return [line.removeprefix("plain,").partition("\t")[0] for line in lines]
 
-def runShell(shell: list[str], script: str, folder: Path) -> str:
-    """
-    Run a script in a shell, with the command on its path.
-
-    @return: its standard output.
-    """
-    installCommands(folder)
-    path = os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]])
-    done = subprocess.run(
-        [*shell, script],
-        env=environment(PATH=path, HOME=str(folder)),
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert done.stderr == ""
-    return done.stdout
+    return completionsOf
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_completes(shell: str) -> None:
+def test_completes(shell: str, completions: Callable[[str, str], list[str]]) -> None:
     """
-    Subcommands, their options, and the options of C{serve} are completed.
+    Subcommands, their options, and the options of C{serve} are completed. A prefix selects the completions. A single
+    dash completes to every option of C{serve}.
     """
-    assert completions(shell, "sockservices ") == sorted(commands.commands)
+    for line, expected in (
+        ("sockservices ", sorted(commands.commands)),
+        ("sockservices a", ["ask"]),
+        ("sockservices ask --e", ["--expect"]),
+        ("sockservices ask tcp://127.0.0.1:7 --h", ["--hex", "--help"]),
+        ("sockservices serve --pro", ["--proto"]),
+    ):
+        assert completions(shell, line) == expected
     assert {"--count", "--interval", "--timeout", "--help"} == set(completions(shell, "sockservices ping --"))
-    assert completions(shell, "sockservices serve --pro") == ["--proto"]
-
-
-def test_prefixes() -> None:
-    """
-    A prefix selects the completions. A single dash completes to every option of C{serve}.
-    """
-    assert completions("bash", "sockservices a") == ["ask"]
-    assert completions("bash", "sockservices ask --e") == ["--expect"]
-    assert completions("bash", "sockservices ask tcp://127.0.0.1:7 --h") == ["--hex", "--help"]
-    options = completions("bash", "sockservices serve --proto tcp -")
+    options = completions(shell, "sockservices serve --proto tcp -")
     assert sorted(options) == sorted(f"--{name.removesuffix('=')}" for name in Options().longOpt)
     assert {"--service", "--listen", "--max-rate", "--udp-rfc-size", "--help"} < set(options)
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_source(shell: str, tmp_path: Path) -> None:
+def test_source(shell: str, complete: Callable[..., str]) -> None:
     """
     The command prints a completion script for each shell.
     """
-    script = source(shell, tmp_path).read_text()
+    script = complete(f"{shell}_source")
     assert f"_SOCKSERVICES_COMPLETE={shell}_complete" in script
     assert "complete " in script or "compdef " in script
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not installed")
-def test_bash(tmp_path: Path) -> None:
-    """
-    The script works in bash.
-    """
-    script = f"""
-        source {source("bash", tmp_path)}
-        complete -p sockservices
+#: Shells without their start-up files; commands that use the completion script; and their output.
+SCRIPTS = {
+    "bash": (
+        ["--norc"],
+        """
+        complete -p sockservices | grep -o -e '-F .*'
         COMP_WORDS=(sockservices serve --pro) COMP_CWORD=2
         _sockservices_completion sockservices
-        echo "${{COMPREPLY[@]}}"
-        COMPREPLY=() COMP_WORDS=(sockservices '') COMP_CWORD=1
-        _sockservices_completion sockservices
-        echo "${{COMPREPLY[@]}}"
-    """
-    lines = runShell(["bash", "--norc", "-c"], script, tmp_path).splitlines()
-    assert lines[0].endswith("-F _sockservices_completion sockservices")
-    assert lines[1:] == ["--proto", " ".join(sorted(commands.commands))]
+        echo "${COMPREPLY[@]}"
+        """,
+        "-F _sockservices_completion sockservices\n--proto\n",
+    ),
+    "zsh": (["-f"], "echo $_comps[sockservices]", "_sockservices_completion\n"),
+    "fish": (["--no-config"], "complete -C 'sockservices serve --pro'", "--proto\n"),
+}
 
 
-@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
-def test_zsh(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shell", SHELLS)
+def test_script(shell: str, tmp_path: Path) -> None:
     """
-    The script registers the completion in zsh.
+    The script works in bash and fish, and registers the completion in zsh.
     """
-    script = f"autoload -U compinit; compinit -u -D; source {source('zsh', tmp_path)}; echo $_comps[sockservices]"
-    assert runShell(["zsh", "-f", "-c"], script, tmp_path) == "_sockservices_completion\n"
-
-
-@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
-def test_fish(tmp_path: Path) -> None:
-    """
-    The script works in fish.
-    """
-    script = f"source {source('fish', tmp_path)}; complete -C 'sockservices serve --pro'"
-    assert runShell(["fish", "--no-config", "-c"], script, tmp_path) == "--proto\n"
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    options, script, output = SCRIPTS[shell]
+    installCommands(tmp_path)
+    prepare = "autoload -U compinit; compinit -u -D; " if shell == "zsh" else ""
+    source = f"env _SOCKSERVICES_COMPLETE={shell}_source sockservices > script"
+    done = subprocess.run(
+        [shell, *options, "-c", f"{prepare}{source}\nsource ./script\n{script}"],
+        env=environment(
+            PATH=os.pathsep.join([str(tmp_path), str(Path(sys.executable).parent), os.environ["PATH"]]),
+            HOME=str(tmp_path),
+        ),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == (output, "")

@@ -46,23 +46,13 @@ def responderOf(
     """
 
     class Scripted(Responder):
-        """
-        Sends the given greeting and answers.
-        """
-
         name = "scripted"
 
         def greeting(self) -> bytes | None:
-            """
-            Return the given greeting.
-            """
             self.finished = close and greeting is not None
             return greeting
 
         def answer(self, message: bytes) -> bytes | None:
-            """
-            Return what the given function returns.
-            """
             self.finished = close
             return answer(message)
 
@@ -142,7 +132,7 @@ class ConformanceCase(LoopCase):
 
         @return: the listening socket.
         """
-        listening: socket.socket = self.keep(socket.socket())
+        listening: socket.socket = self.closeLater(socket.socket())
         listening.bind((LOOPBACK, port))
         listening.listen(0)
         self.connect((LOOPBACK, port))

@@ -4,17 +4,15 @@ A service over UDP, as the cases use it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from twisted.internet.defer import Deferred, FirstError, gatherResults
-from twisted.internet.interfaces import IReactorTime
 
 from sockservices.client import DatagramClient, Unanswered, Verdict
 from sockservices.conformance.exceptions import Deviation, NotOffered
+from sockservices.conformance.remote import Remote
 from sockservices.conformance.response import Response
-from sockservices.conformance.throttle import Throttle
-from sockservices.conformance.timing import Timing
 from sockservices.text.addresses import hostPort
 
 __all__ = ["LONG_REQUEST", "RemoteDatagrams"]
@@ -26,35 +24,13 @@ MAX_ATTEMPTS = 3
 LONG_REQUEST = (b"sockservices check. " * 26)[:512]
 
 
-class RemoteDatagrams:
+class RemoteDatagrams(Remote):
     """
     A service over UDP. Each request has a socket of its own, so that a late reply is not taken for the next one's.
-
-    @ivar responded: whether there ever was a reply.
     """
 
-    def __init__(
-        self,
-        address: tuple[str, int],
-        *,
-        reactor: IReactorTime,
-        throttle: Throttle,
-        timing: Timing,
-        now: Callable[[], float],
-    ) -> None:
-        """
-        @param address: IP address and port.
-        @param throttle: shared by all datagrams to one host.
-        @param now: the time in seconds since 1970-01-01 00:00 UTC.
-        """
-        self._address = address
-        self._reactor = reactor
-        self._throttle = throttle
-        self._now = now
-        self._timing = timing
-        self._emptyAndLong: tuple[Response | None, Response | None] | None = None
-        self._longReplies: list[Response] = []
-        self.responded = False
+    _emptyAndLong: tuple[Response | None, Response | None] | None = None
+    _longReplies: tuple[Response, ...] = ()
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[DatagramClient]:
@@ -79,7 +55,7 @@ class RemoteDatagrams:
             for _ in range(MAX_ATTEMPTS):
                 await self._throttle.wait()
                 client.send(datagram)
-                reply = await self._receive(client, self._timing.responseTimeout / MAX_ATTEMPTS)
+                reply = await self._receive(client, self.timing.responseTimeout / MAX_ATTEMPTS)
                 if reply is not None:
                     self.responded = True
                     return Response(reply, localAddress=hostPort(*client.host), time=self._now())
@@ -136,7 +112,7 @@ class RemoteDatagrams:
         empty, long = await self.requestEmptyAndLong()
         if long is not None:
             while len(self._longReplies) < count:
-                self._longReplies.append(await self.request(LONG_REQUEST) if self._longReplies else long)
+                self._longReplies += (await self.request(LONG_REQUEST) if self._longReplies else long,)
         return [response for response in (empty, *self._longReplies[:count]) if response is not None]
 
     async def sendWithoutReply(self, *datagrams: bytes) -> Response | None:
@@ -150,7 +126,7 @@ class RemoteDatagrams:
             for datagram in datagrams:
                 await self._throttle.wait()
                 client.send(datagram)
-            reply = await self._receive(client, self._timing.quietPeriod)
+            reply = await self._receive(client, self.timing.quietPeriod)
         if reply is None:
             return None
         self.responded = True

@@ -63,8 +63,8 @@ class ServiceTests(ClientCase):
         """
         self.assertEqual(self.wait(ask(self.serve("welcome"), reactor=self.reactor)), b"please go out!")
         endpoint = self.serve("discard")
-        self.assertEqual(self.wait(ask(endpoint, b"words", reactor=self.reactor, expect=b"")), b"")
-        self.assertFails(ask(endpoint, b"words", reactor=self.reactor), Verdict.EOF)
+        self.assertEqual(self.wait(ask(endpoint, b"data", reactor=self.reactor, expect=b"")), b"")
+        self.assertFails(ask(endpoint, b"data", reactor=self.reactor), Verdict.EOF)
         self.assertFails(ask(self.serve("echo"), reactor=self.reactor), Verdict.EOF)
 
     def test_largeMessageAndAnswer(self) -> None:
@@ -82,8 +82,8 @@ class ServiceTests(ClientCase):
         Many requests may run at the same time.
         """
         endpoint = self.serve("upper")
-        answers = [ask(endpoint, b"words%d" % number, reactor=self.reactor) for number in range(50)]
-        self.assertEqual(self.wait(gatherResults(answers)), [b"WORDS%d" % number for number in range(50)])
+        answers = [ask(endpoint, b"data%d" % number, reactor=self.reactor) for number in range(50)]
+        self.assertEqual(self.wait(gatherResults(answers)), [b"DATA%d" % number for number in range(50)])
 
     def test_maximumLength(self) -> None:
         """
@@ -102,14 +102,14 @@ class AskTests(ClientCase):
     Requests to plain sockets.
     """
 
-    def request(self, message: bytes = b"words", **options: Any) -> tuple[Deferred[bytes], socket.socket]:
+    def request(self, message: bytes = b"data", **options: Any) -> tuple[Deferred[bytes], socket.socket]:
         """
         Send a request, and accept its connection.
         """
         target, listener = self.listening()
         return self.ask(target, message, **options), self.accepted(listener)
 
-    def exchange(self, message: bytes = b"words", **options: Any) -> tuple[Any, socket.socket]:
+    def exchange(self, message: bytes = b"data", **options: Any) -> tuple[Any, socket.socket]:
         """
         Begin an exchange, and answer with its first segment, C{one}.
         """
@@ -142,34 +142,31 @@ class AskTests(ClientCase):
         The server may wait for our FIN before it answers; the request ends only with the server's FIN.
         """
         answer, remote = self.request()
-        self.assertEqual(self.hear(remote, 10), b"words")
+        self.assertEqual(self.receive(remote, 10), b"data")
         self.turn(5)
         self.assertNoResult(answer)
-        remote.send(b"WORDS")
+        remote.send(b"DATA")
         self.turn(5)
         self.assertNoResult(answer)
         remote.close()
-        self.assertEqual(self.wait(answer), b"WORDS")
+        self.assertEqual(self.wait(answer), b"DATA")
 
     def test_answerBeforeEndOfMessage(self) -> None:
         """
-        A server that sends a FIN before it has read the message has answered. The rest of the message is not sent.
-        """
-        answer, remote = self.request(LARGE)
-        remote.send(b"enough")
-        remote.shutdown(socket.SHUT_WR)
-        self.assertEqual(self.wait(answer), b"enough")
-        self.assertRaises(ConnectionResetError, self.hear, remote, len(LARGE))
-
-    def test_closeBeforeEndOfMessage(self) -> None:
-        """
+        A server that sends a FIN before it has read the message has answered, and the rest of the message is not sent.
         A server that closes with unread data resets the connection, so its answer may be incomplete.
         """
-        answer, remote = self.request(LARGE)
-        self.turn(5)
-        remote.send(b"enough")
-        remote.close()
-        self.assertEqual(self.assertFails(answer, Verdict.RESET).answer, b"enough")
+        for closes in (False, True):
+            answer, remote = self.request(LARGE)
+            self.turn(5)
+            remote.send(b"enough")
+            if closes:
+                remote.close()
+                self.assertEqual(self.assertFails(answer, Verdict.RESET).answer, b"enough")
+            else:
+                remote.shutdown(socket.SHUT_WR)
+                self.assertEqual(self.wait(answer), b"enough")
+                self.assertRaises(ConnectionResetError, self.receive, remote, len(LARGE))
 
     def test_cleanClose(self) -> None:
         """
@@ -177,26 +174,26 @@ class AskTests(ClientCase):
         """
         target, listener = self.listening()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        for message in (b"words", LARGE[:100_000]):
+        for message in (b"data", LARGE[:100_000]):
             answer = self.ask(target, message)
             remote = self.accepted(listener)
             self.turn(20)
-            remote.send(b"WORDS")
+            remote.send(b"DATA")
             remote.shutdown(socket.SHUT_WR)
-            self.assertEqual(self.wait(answer), b"WORDS")
-            self.assertTrue(self.hear(remote, len(LARGE)) == message)
+            self.assertEqual(self.wait(answer), b"DATA")
+            self.assertTrue(self.receive(remote, len(LARGE)) == message)
 
     def test_failureAborts(self) -> None:
         """
-        A wrong byte, the timeout and a cancellation abort the connection.
+        A wrong byte, the timeout and a cancellation abort the connection, and the attempt to connect.
         """
         for options, verdict in (
-            ({"expect": b"WORDS"}, Verdict.CORRUPT),
+            ({"expect": b"DATA"}, Verdict.CORRUPT),
             ({"timeout": SHORT_TIMEOUT}, Verdict.TIMEOUT),
             ({}, None),
         ):
             answer, remote = self.request(LARGE, **options)
-            remote.send(b"words")
+            remote.send(b"data")
             self.turn(5)
             if verdict is None:
                 answer.cancel()
@@ -204,30 +201,21 @@ class AskTests(ClientCase):
                 self.assertRaises(CancelledError, self.wait, answer)
             else:
                 self.assertFails(answer, verdict)
-            self.assertRaises(ConnectionResetError, self.hear, remote, len(LARGE))
-
-    def test_cancelWhileConnecting(self) -> None:
-        """
-        A cancelled connection attempt leaves nothing behind.
-        """
-        answer = self.ask(self.withFullQueue("tcp")[0])
+            self.assertRaises(ConnectionResetError, self.receive, remote, len(LARGE))
+        connecting = self.ask(self.withFullQueue("tcp")[0])
         self.turn(5)
-        answer.cancel()
-        self.assertRaises((CancelledError, ConnectingCancelledError), self.wait, answer)
+        connecting.cancel()
+        self.assertRaises((CancelledError, ConnectingCancelledError), self.wait, connecting)
 
     def test_defaultMaximumLength(self) -> None:
         """
-        By default an answer has at most 16 MiB.
+        By default an answer has at most 16 MiB. An exchange has no maximum length, and yields segments of bounded
+        length.
         """
         answer, remote = self.request(timeout=None)
         self.sendUntilClosed(remote)
         failure = self.assertFails(answer, Verdict.CORRUPT)
         self.assertTrue(2**24 < len(failure.answer) <= 2**24 + MAX_READ)
-
-    def test_endlessExchange(self) -> None:
-        """
-        An exchange has no maximum length, and yields segments of bounded length.
-        """
         target, listener = self.listening()
 
         async def receive() -> int:
@@ -254,7 +242,7 @@ class AskTests(ClientCase):
             if rest:
                 remote.send(rest)
                 self.assertEqual(self.wait(Deferred.fromCoroutine(anext(segments))), rest)
-            self.assertEqual(self.hear(remote, 10), b"words")
+            self.assertEqual(self.receive(remote, 10), b"data")
             remote.close()
             end = Deferred.fromCoroutine(anext(segments))
             if rest:
@@ -264,21 +252,17 @@ class AskTests(ClientCase):
 
     def test_closeExchange(self) -> None:
         """
-        Closing an exchange early aborts its connection.
-        """
-        segments, remote = self.exchange(LARGE)
-        self.wait(Deferred.fromCoroutine(segments.aclose()))
-        self.assertRaises(ConnectionResetError, self.hear, remote, len(LARGE))
-
-    def test_closeUnstartedExchange(self) -> None:
-        """
-        An exchange connects when its first segment is requested, and not before.
+        An exchange connects when its first segment is requested, and not before. Closing it early aborts its
+        connection.
         """
         target, listener = self.listening()
-        segments: Any = exchange(target.endpoint(self.reactor), b"words", reactor=self.reactor)
+        segments: Any = exchange(target.endpoint(self.reactor), b"data", reactor=self.reactor)
         self.wait(Deferred.fromCoroutine(segments.aclose()))
         self.turn(5)
         self.assertRaises(BlockingIOError, listener.accept)
+        segments, remote = self.exchange(LARGE)
+        self.wait(Deferred.fromCoroutine(segments.aclose()))
+        self.assertRaises(ConnectionResetError, self.receive, remote, len(LARGE))
 
 
 class PropertyTests(ClientCase):
@@ -296,7 +280,7 @@ class PropertyTests(ClientCase):
     #: Answers and expectations: unrelated, equal, or one a prefix of the other.
     PAIRS = st.one_of(
         st.tuples(st.binary(max_size=30), st.none() | st.binary(max_size=30)),
-        st.binary(max_size=30).map(lambda words: (words, words)),
+        st.binary(max_size=30).map(lambda answer: (answer, answer)),
         st.builds(lambda a, b: (a, a + b), st.binary(max_size=20), st.binary(min_size=1, max_size=10)),
         st.builds(lambda a, b: (a + b, a), st.binary(max_size=20), st.binary(min_size=1, max_size=10)),
     )
@@ -319,7 +303,7 @@ class PropertyTests(ClientCase):
             failure = self.assertFails(answer, Verdict.CORRUPT)
             self.assertTrue(sent.startswith(failure.answer) and not expect.startswith(failure.answer), failure.answer)
             return
-        self.assertEqual(self.hear(remote, 100), message)
+        self.assertEqual(self.receive(remote, 100), message)
         remote.close()
         if sent == expect or (sent and expect is None):
             self.assertEqual(self.wait(answer), sent)

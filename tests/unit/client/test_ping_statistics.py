@@ -40,19 +40,14 @@ class PingStatisticsTests(SynchronousTestCase):
             (counts, self.statistics.outstanding, self.statistics.verdict), (expected, outstanding, verdict)
         )
 
-    def test_noProbe(self) -> None:
+    def test_roundTripTimes(self) -> None:
         """
-        Without probes the verdict is ok.
+        Without probes the verdict is ok. A probe is lost until it returns; then it has a round-trip time.
         """
         self.assertCounts(Verdict.OK)
-        self.assertEqual(list(self.statistics.roundTripTimes), [])
-
-    def test_oneProbe(self) -> None:
-        """
-        A probe is lost until it returns; then its round-trip time is kept.
-        """
         probe = self.statistics.makeProbe(5.0)
         self.assertCounts(Verdict.TIMEOUT, outstanding=1, sent=1, lost=1)
+        self.assertEqual(list(self.statistics.roundTripTimes), [])
         self.statistics.countReply(probe, 5.25)
         self.assertCounts(Verdict.OK, sent=1, returned=1)
         self.assertEqual(list(self.statistics.roundTripTimes), [0.25])
@@ -84,7 +79,8 @@ class PingStatisticsTests(SynchronousTestCase):
 
     def test_corruptThenIntact(self) -> None:
         """
-        A probe with a corrupt reply is not lost, and returns if an intact reply follows.
+        A probe with a corrupt reply is not lost, and returns if an intact reply follows. A reply whose identifier was
+        changed to that of another probe does not prevent the other's return.
         """
         probe = self.statistics.makeProbe(0.0)
         for end in (b"!", b"?"):
@@ -92,15 +88,10 @@ class PingStatisticsTests(SynchronousTestCase):
         self.assertCounts(Verdict.CORRUPT, sent=1, corrupt=2)
         self.statistics.countReply(probe, 1.0)
         self.assertCounts(Verdict.CORRUPT, sent=1, corrupt=2, returned=1)
-
-    def test_corruptIdentifier(self) -> None:
-        """
-        A reply whose identifier was changed to that of another probe does not prevent the other's return.
-        """
         first, second = self.statistics.makeProbe(0.0), self.statistics.makeProbe(0.0)
         self.statistics.countReply(second[:ID_SIZE] + first[ID_SIZE:], 1.0)
         self.statistics.countReply(second, 1.0)
-        self.assertCounts(Verdict.CORRUPT, outstanding=1, sent=2, returned=1, corrupt=1, lost=1)
+        self.assertCounts(Verdict.CORRUPT, outstanding=1, sent=3, returned=2, corrupt=3, lost=1)
 
     def test_reordered(self) -> None:
         """
@@ -121,7 +112,8 @@ class PingStatisticsTests(SynchronousTestCase):
 
     def test_discard(self) -> None:
         """
-        Discarding uncounts the outstanding probes sent after a time: none sent at that time, and none with a reply.
+        Discarding uncounts the outstanding probes sent after a time: none sent at that time, and none with a reply. If
+        no probe has returned, it uncounts none, and the verdict is not ok.
         """
         for now in (1.0, 2.0, 2.0, 3.0, 3.0):
             probe = self.statistics.makeProbe(now)
@@ -131,11 +123,7 @@ class PingStatisticsTests(SynchronousTestCase):
                 self.statistics.countReply(probe, now)
         self.statistics.discardSentAfter(1.0)
         self.assertCounts(Verdict.CORRUPT, outstanding=1, sent=3, returned=1, corrupt=1, lost=1)
-
-    def test_discardWithoutReturn(self) -> None:
-        """
-        If no probe has returned, nothing is discarded, and the verdict is not ok.
-        """
+        self.setUp()
         self.statistics.makeProbe(2.0)
         self.statistics.discardSentAfter(1.5)
         self.assertCounts(Verdict.TIMEOUT, outstanding=1, sent=1, lost=1)
@@ -148,7 +136,7 @@ class PingStatisticsTests(SynchronousTestCase):
         self.assertIs(self.statistics.verdict, Verdict.TIMEOUT)
         self.statistics.wrongSourceCount = 1
         self.assertIs(self.statistics.verdict, Verdict.WRONG_SOURCE)
-        self.statistics.countReply(b"words", 1.0)
+        self.statistics.countReply(b"data", 1.0)
         self.assertIs(self.statistics.verdict, Verdict.CORRUPT)
         self.statistics.lastFailure = REFUSED
         self.assertIs(self.statistics.verdict, Verdict.REFUSED)
@@ -167,8 +155,7 @@ class PingStatisticsTests(SynchronousTestCase):
         returned: list[int] = []
         corruptedIds: set[bytes] = set()
         corrupt = duplicated = reordered = 0
-        for _ in range(data.draw(st.integers(0, 20))):
-            reply = data.draw(self.replies(probes))
+        for reply in data.draw(st.lists(self.replies(probes), max_size=20)):
             statistics.countReply(reply, 10.0)
             if reply not in probes:
                 corrupt += 1

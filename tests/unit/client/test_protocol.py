@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import socket
 import time
+from itertools import product
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +17,6 @@ from hypothesis import strategies as st
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectingCancelledError, ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPushProducer, IStreamClientEndpoint
-from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
@@ -31,6 +31,7 @@ from sockservices.responders import Daytime, Echo, Upper, Welcome
 from sockservices.transports.bindings import InetBinding
 from sockservices.transports.endpoints import StreamEndpoint
 from tests.support.client import ClientCase
+from tests.support.conformance import callbackFactory
 from tests.support.sockets import closeWithReset
 
 tls: ModuleType | None
@@ -116,16 +117,9 @@ class MemoryTests(SynchronousTestCase):
         self.assertIs(failure.verdict, verdict)
         return str(failure)
 
-    def test_interfaces(self) -> None:
+    def test_factory(self) -> None:
         """
-        The protocol provides the interfaces that transports look for.
-        """
-        for interface in (IHalfCloseableProtocol, IPushProducer):
-            verifyObject(interface, self.connection)
-
-    def test_factoryProtocol(self) -> None:
-        """
-        A factory may make a subclass.
+        A factory makes its protocol class, which provides the interfaces that transports look for.
         """
 
         class Subclass(ClientProtocol):
@@ -133,28 +127,26 @@ class MemoryTests(SynchronousTestCase):
 
         factory = ClientFactory(self.clock)
         factory.protocol = Subclass
-        self.assertIsInstance(factory.buildProtocol(None), Subclass)
+        protocol = factory.buildProtocol(None)
+        self.assertIsInstance(protocol, Subclass)
+        for interface in (IHalfCloseableProtocol, IPushProducer):
+            verifyObject(interface, protocol)
 
     def test_receive(self) -> None:
         """
-        A receive gives all buffered data once, or else waits for the next segment.
+        A receive gives all buffered data once, or else waits for the next segment. Two receives at the same time are an
+        error of the caller.
         """
         for data in (b"one", b"two"):
             self.connection.dataReceived(data)
         self.assertReceives(b"onetwo")
         received = self.connection.receive()
+        self.assertRaises(AssertionError, self.connection.receive)
         self.assertNoResult(received)
         self.connection.dataReceived(b"t")
         self.assertEqual(self.successResultOf(received), b"t")
         self.connection.dataReceived(b"hree")
         self.assertReceives(b"hree")
-
-    def test_oneReceiver(self) -> None:
-        """
-        Two receives at the same time are an error of the caller.
-        """
-        self.connection.receive()
-        self.assertRaises(AssertionError, self.connection.receive)
 
     def test_timeoutAndCancel(self) -> None:
         """
@@ -195,23 +187,19 @@ class MemoryTests(SynchronousTestCase):
 
     def test_pausesReading(self) -> None:
         """
-        With 64 KiB in the buffer the protocol pauses the transport, until a receive empties the buffer.
+        With 64 KiB in the buffer the protocol pauses the transport, until a receive empties the buffer. After the
+        peer's FIN it does not resume the transport, which would report the FIN again.
         """
-        self.connection.dataReceived(bytes(65535))
-        self.assertEqual(self.transport.producerState, "producing")
-        self.connection.dataReceived(b"!")
-        self.assertEqual(self.transport.producerState, "paused")
-        self.assertReceives(bytes(65535) + b"!")
-        self.assertEqual(self.transport.producerState, "producing")
-
-    def test_pausedAtFin(self) -> None:
-        """
-        After the peer's FIN the protocol does not resume the transport: it would report the FIN again.
-        """
-        self.connection.dataReceived(bytes(65536))
-        self.connection.readConnectionLost()
-        self.assertReceives(bytes(65536))
-        self.assertEqual(self.transport.producerState, "paused")
+        for finReceived, state in ((False, "producing"), (True, "paused")):
+            self.setUp()
+            self.connection.dataReceived(bytes(65535))
+            self.assertEqual(self.transport.producerState, "producing")
+            self.connection.dataReceived(b"!")
+            self.assertEqual(self.transport.producerState, "paused")
+            if finReceived:
+                self.connection.readConnectionLost()
+            self.assertReceives(bytes(65535) + b"!")
+            self.assertEqual(self.transport.producerState, state)
 
     def test_manySegments(self) -> None:
         """
@@ -226,34 +214,24 @@ class MemoryTests(SynchronousTestCase):
 
     def test_receiveAfterEnd(self) -> None:
         """
-        Buffered data comes first, then the FIN or the reset, again and again.
+        The FIN or the reset fires a waiting receive, and every later one. Buffered data comes first.
         """
-        for reason in (None, ConnectionDone(), ConnectionLost()):
+        for reason, data in product((None, ConnectionDone(), ConnectionLost()), (b"", b"data")):
             self.setUp()
-            self.connection.dataReceived(b"last words")
+            if data:
+                self.connection.dataReceived(data)
+            received = [] if data else [self.connection.receive(5)]
             if reason is None:
                 self.connection.readConnectionLost()
             else:
                 self.lose(reason)
-            self.assertReceives(b"last words")
-            for _ in range(2):
+            if data:
+                self.assertReceives(data)
+            for ended in (*received, self.connection.receive(5), self.connection.receive(5)):
                 if isinstance(reason, ConnectionLost):
-                    text = self.assertFails(self.connection.receive(5), Verdict.RESET)
-                    self.assertEqual(text, "reset: the peer reset the connection")
+                    self.assertEqual(self.assertFails(ended, Verdict.RESET), "reset: the peer reset the connection")
                 else:
-                    self.assertReceives(b"")
-
-    def test_endWhileReceiving(self) -> None:
-        """
-        A waiting receive fires at the FIN, and fails at a reset.
-        """
-        received = self.connection.receive(5)
-        self.connection.readConnectionLost()
-        self.assertEqual(self.successResultOf(received), b"")
-        self.setUp()
-        received = self.connection.receive(5)
-        self.lose(ConnectionLost())
-        self.assertFails(received, Verdict.RESET)
+                    self.assertEqual(self.successResultOf(ended), b"")
 
     def test_resetAfterFin(self) -> None:
         """
@@ -261,7 +239,7 @@ class MemoryTests(SynchronousTestCase):
         """
         self.connection.readConnectionLost()
         self.producer.pauseProducing()
-        sent = self.connection.send(b"words")
+        sent = self.connection.send(b"data")
         self.lose(ConnectionLost())
         self.assertFails(sent, Verdict.RESET)
         self.assertReceives(b"")
@@ -271,7 +249,7 @@ class MemoryTests(SynchronousTestCase):
         If the transport reports a FIN, and a read of its socket gives an error or data, it was a reset. A reset after
         the FIN is none.
         """
-        for data, fin, reset in ((b"", False, True), (b"words", False, True), (b"", True, True), (b"", True, False)):
+        for data, fin, reset in ((b"", False, True), (b"data", False, True), (b"", True, True), (b"", True, False)):
             with socket.create_server(("127.0.0.1", 0)) as listener:
                 handle = socket.create_connection(listener.getsockname())
                 self.addCleanup(handle.close)
@@ -305,9 +283,10 @@ class MemoryTests(SynchronousTestCase):
         for sent in (waiting[0], waiting[2], self.connection.send(b"three")):
             self.successResultOf(sent)
 
-    def test_sendAfterEnd(self) -> None:
+    def test_closedOrNotConnected(self) -> None:
         """
-        A send fails after end(), and after the connection is lost.
+        A send fails before the connection is made, after end(), and after the connection is lost. Before the connection
+        is made, there is nothing to close.
         """
         self.connection.end()
         self.assertEqual(self.assertFails(self.connection.send(b"more"), Verdict.EOF), "eof: the connection is closed")
@@ -316,16 +295,11 @@ class MemoryTests(SynchronousTestCase):
             self.lose(reason)
             self.assertFails(self.connection.send(b"more"), verdict)
             self.assertEqual(self.transport.value(), b"")
-
-    def test_notConnected(self) -> None:
-        """
-        Before the connection is made, a send fails, and there is nothing to close.
-        """
-        connection = ClientProtocol(self.clock)
-        self.assertFails(connection.send(b"more"), Verdict.EOF)
-        connection.finish()
-        self.successResultOf(connection.end())
-        self.successResultOf(connection.abort())
+        unconnected = ClientProtocol(self.clock)
+        self.assertFails(unconnected.send(b"more"), Verdict.EOF)
+        unconnected.finish()
+        self.successResultOf(unconnected.end())
+        self.successResultOf(unconnected.abort())
 
     def test_close(self) -> None:
         """
@@ -353,22 +327,6 @@ class MemoryTests(SynchronousTestCase):
         self.lose(ConnectionAborted())
         for each in closed:
             self.successResultOf(each)
-
-    def test_connectTimeout(self) -> None:
-        """
-        connect() has a timeout besides that of the endpoint.
-        """
-
-        @implementer(IStreamClientEndpoint)
-        class Waiting:
-            def connect(self, _: object) -> Deferred[Any]:
-                return Deferred()
-
-        connecting = connect(Waiting(), reactor=self.clock, timeout=5)
-        self.clock.advance(4.9)
-        self.assertNoResult(connecting)
-        self.clock.advance(0.1)
-        self.assertEqual(self.assertFails(connecting, Verdict.TIMEOUT), "timeout: no connection within 5 s")
 
     @settings(deadline=None, max_examples=200)
     @given(events=st.lists(st.sampled_from(EVENTS), max_size=20))
@@ -400,7 +358,7 @@ class MemoryTests(SynchronousTestCase):
                 closing = True
                 deferreds.append(getattr(connection, event)())
             elif event == "send":
-                deferreds.append(connection.send(b"words"))
+                deferreds.append(connection.send(b"data"))
             elif event in ("pause", "resume") and producer is not None:
                 getattr(producer, f"{event}Producing")()
             elif event == "finish":
@@ -464,30 +422,21 @@ class SocketTests(ClientCase):
             received += segment
         self.assertTrue(received == data[:sent])
 
-    def test_backPressure(self) -> None:
-        """
-        A send waits while the peer does not read.
-        """
-        connection, remote = self.connected()
-        self.successResultOf(connection.send(b"little"))
-        sent = connection.send(bytes(LARGE))
-        self.turn(50)
-        self.assertNoResult(sent)
-        self.assertEqual(len(self.hear(remote, LARGE + 6)), LARGE + 6)
-        self.wait(sent)
-
     def test_finish(self) -> None:
         """
-        The peer gets our FIN after all data, and can still send.
+        A send waits while the peer does not read. The peer gets our FIN after all data, and can still send.
         """
         for transport in ("tcp", "unix"):
             connection, remote = self.connected(transport)
-            connection.send(bytes(LARGE))
+            sent = connection.send(bytes(LARGE))
+            self.turn(50)
+            self.assertNoResult(sent)
             connection.finish()
             connection.finish()
             self.turn(5)
             self.assertFalse(connection.finished)
-            self.assertEqual(len(self.hear(remote, LARGE + 1)), LARGE)
+            self.assertEqual(len(self.receive(remote, LARGE + 1)), LARGE)
+            self.wait(sent)
             self.untilFinished(connection)
             remote.send(b"after")
             self.assertEqual(self.wait(connection.receive()), b"after")
@@ -502,9 +451,9 @@ class SocketTests(ClientCase):
         connection, remote = self.connected()
         remote.shutdown(socket.SHUT_WR)
         self.assertEqual(self.wait(connection.receive()), b"")
-        self.wait(connection.send(b"words"))
+        self.wait(connection.send(b"data"))
         connection.finish()
-        self.assertEqual(self.hear(remote, 100), b"words")
+        self.assertEqual(self.receive(remote, 100), b"data")
         connection, remote = self.connected()
         closeWithReset(remote)
         self.assertFails(connection.receive(), Verdict.RESET)
@@ -522,16 +471,16 @@ class SocketTests(ClientCase):
         self.turn(5)
         for each in closed:
             self.assertNoResult(each)
-        self.assertEqual(len(self.hear(remote, LARGE + 1)), LARGE)
+        self.assertEqual(len(self.receive(remote, LARGE + 1)), LARGE)
         for each in [*closed, connection.end(), connection.abort()]:
             self.wait(each)
         self.assertEqual(self.wait(connection.receive()), b"")
         finished, remote = self.connected()
-        finished.send(b"words")
+        finished.send(b"data")
         finished.finish()
         self.untilFinished(finished)
         self.wait(finished.end())
-        self.assertEqual(self.hear(remote, 10), b"words")
+        self.assertEqual(self.receive(remote, 10), b"data")
 
     def test_abort(self) -> None:
         """
@@ -549,22 +498,7 @@ class SocketTests(ClientCase):
             self.wait(connection.abort())
             failure = self.assertFails(received, Verdict.RESET)
             self.assertEqual(str(failure), "reset: this side aborted the connection")
-            self.assertRaises(ConnectionResetError, self.hear, remote, LARGE + 1)
-
-    def test_reset(self) -> None:
-        """
-        A reset fails a waiting send and everything after it, but data received before it is not lost.
-        """
-        connection, remote = self.connected()
-        sent = connection.send(bytes(LARGE))
-        remote.send(b"words")
-        self.turn(5)
-        closeWithReset(remote)
-        self.assertFails(sent, Verdict.RESET)
-        self.assertFails(connection.send(b"more"), Verdict.RESET)
-        self.assertEqual(self.wait(connection.receive()), b"words")
-        for _ in range(2):
-            self.assertFails(connection.receive(), Verdict.RESET)
+            self.assertRaises(ConnectionResetError, self.receive, remote, LARGE + 1)
 
     def test_iteration(self) -> None:
         """
@@ -672,8 +606,8 @@ class TLSTests(ClientCase):
         """
         A service that waits for our FIN gets none, so the request times out with the answer.
         """
-        answer = ask(self.serveResponder(Upper), b"words", reactor=self.reactor, timeout=0.5)
-        self.assertEqual(self.assertFails(answer, Verdict.TIMEOUT).answer, b"WORDS")
+        answer = ask(self.serveResponder(Upper), b"data", reactor=self.reactor, timeout=0.5)
+        self.assertEqual(self.assertFails(answer, Verdict.TIMEOUT).answer, b"DATA")
 
     def test_connection(self) -> None:
         """
@@ -699,8 +633,8 @@ class TLSTests(ClientCase):
         abort() does not wait for the peer's close_notify.
         """
         connection = self.wait(connect(self.serveResponder(Echo), reactor=self.reactor))
-        connection.send(b"words")
-        self.assertEqual(self.wait(connection.receive()), b"words")
+        connection.send(b"data")
+        self.assertEqual(self.wait(connection.receive()), b"data")
         for closed in (connection.abort(), connection.abort()):
             self.wait(closed)
 
@@ -708,14 +642,8 @@ class TLSTests(ClientCase):
         """
         end() reads and drops data up to the peer's close_notify. Data buffered before it is kept.
         """
-
-        class Sending(Protocol):
-            transport: Any
-
-            def connectionMade(self) -> None:
-                self.transport.write(bytes(LARGE))
-
-        connection = self.wait(connect(self.serve(Factory.forProtocol(Sending)), reactor=self.reactor))
+        endpoint = self.serve(callbackFactory(lambda transport: transport.write(bytes(LARGE))))
+        connection = self.wait(connect(endpoint, reactor=self.reactor))
         self.turn(50)
         self.wait(connection.end())
         buffered = len(self.wait(connection.receive()))
@@ -727,15 +655,12 @@ class TLSTests(ClientCase):
         A FIN without a close_notify may come from an attacker (RFC 8446 section 6.1): the request fails.
         """
 
-        class Truncating(Protocol):
-            transport: Any
+        def truncate(transport: Any, data: bytes) -> None:
+            transport.write(data)
+            transport.transport.loseConnection()
 
-            def dataReceived(self, data: bytes) -> None:
-                self.transport.write(data)
-                self.transport.transport.loseConnection()
-
-        endpoint = self.serve(Factory.forProtocol(Truncating))
-        self.assertFails(ask(endpoint, b"words", reactor=self.reactor), Verdict.RESET)
+        endpoint = self.serve(callbackFactory(received=truncate))
+        self.assertFails(ask(endpoint, b"data", reactor=self.reactor), Verdict.RESET)
 
     def test_untrusted(self) -> None:
         """

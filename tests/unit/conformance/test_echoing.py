@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.defer import gatherResults
 from twisted.internet.error import ConnectionLost
 from twisted.internet.protocol import Factory
 from twisted.python.failure import Failure
 
 from sockservices import Policy
-from sockservices.conformance import Result, Timing
+from sockservices.conformance import Result, Timing, check
 from sockservices.responders import Echo
 from tests.support.conformance import LOOPBACK, QUICK, CallbackDatagrams, ConformanceCase, callbackFactory, responderOf
 from tests.support.inetd import freePorts
@@ -24,7 +25,8 @@ class EchoTests(ConformanceCase):
 
     def test_changedBytes(self) -> None:
         """
-        A changed byte fails, with an excerpt of the response and of the request from the changed byte on.
+        A changed byte fails, with an excerpt of the response and of the request from the changed byte on. Any reply of
+        C{hello} but C{hello} fails.
         """
         port = self.serve(responderOf(answer=lambda data: data.replace(b"\xff", b"\xfe")))
         failing = [
@@ -32,6 +34,8 @@ class EchoTests(ConformanceCase):
         ]
         (rows,) = self.assertFailing("echo", (port, failing))
         self.assertEqual({row.expected for row in rows}, {"b'\\xff' at byte 255 of 256"})
+        failing = [f"{case} -> b'HELLO'" for case in ("tcp to a message", "tcp stays open", "udp to any datagram")]
+        self.assertFailing("hello", (self.serve(responderOf(answer=lambda _: b"HELLO")), failing))
 
     def test_echoIsNotUpper(self) -> None:
         """
@@ -44,13 +48,6 @@ class EchoTests(ConformanceCase):
             "replies to an empty datagram with an empty datagram",
         ]
         self.assertEqual([row.sentence for row in rows if row.result is Result.PASS], passing)
-
-    def test_anotherReply(self) -> None:
-        """
-        Any reply of C{hello} but C{hello} fails.
-        """
-        failing = [f"{case} -> b'HELLO'" for case in ("tcp to a message", "tcp stays open", "udp to any datagram")]
-        self.assertFailing("hello", (self.serve(responderOf(answer=lambda _: b"HELLO")), failing))
 
     def test_connectionEnds(self) -> None:
         """
@@ -181,13 +178,17 @@ class WelcomeTests(ConformanceCase):
             return callbackFactory(connected, lambda transport, data: transport.loseConnection())
 
         deadline = QUICK.welcomeDeadline
-        for factory, seen in (
+        expected = (
             (closing(deadline, "loseConnection"), ""),
             (closing(deadline / 4, "loseConnection"), "no data, then eof"),
             (closing(deadline, "abortConnection"), "no data, then reset"),
             (closing(deadline, "loseConnection", b"time out"), "b'time out'"),
             (closing(deadline * 10, "loseConnection"), "no data, then timeout"),
-        ):
-            rows = self.check({"welcome": self.listen(factory)})
+        )
+        checks = [
+            check(LOOPBACK, {"welcome": self.listen(factory)}, reactor=self.reactor, timing=QUICK)
+            for factory, _ in expected
+        ]
+        for rows, (_, seen) in zip(self.wait(gatherResults(checks)), expected, strict=True):
             (row,) = (row for row in rows if "five seconds of silence" in row.sentence)
             self.assertEqual((row.seen, row.result), (seen, Result.FAIL if seen else Result.PASS))

@@ -14,17 +14,12 @@ class ExcerptTests(SynchronousTestCase):
     Tests for L{excerpt} and L{excerptsOfDifference}.
     """
 
-    def test_short(self) -> None:
+    def test_excerpt(self) -> None:
         """
-        Short data is shown in full, in printable characters.
+        Short data is shown in full, in printable characters. Long data is cut, and its length is shown.
         """
         self.assertEqual(excerpt(b"a\r\n\xff"), "b'a\\r\\n\\xff'")
         self.assertEqual(excerpt(b""), "no data")
-
-    def test_long(self) -> None:
-        """
-        Long data is cut, and its length is shown.
-        """
         for data in b"a" * 1000, bytes(1000), b"\\" * 61, b"'\"" * 40:
             text = excerpt(data)
             self.assertLess(len(text), 80)

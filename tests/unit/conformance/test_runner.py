@@ -53,10 +53,12 @@ class ConformingTests(ConformanceCase):
         self.assertEqual(list(dict.fromkeys(order)), groups)
         self.assertEqual(order, sorted(order, key=groups.index))
 
-    def test_ports(self) -> None:
+    def test_defaults(self) -> None:
         """
-        The default ports are those of this project's server, and the ports of the RFCs are 8000 below.
+        The default ports, and the deadline of C{welcome}, are those of this project's server. The ports of the RFCs are
+        8000 below.
         """
+        self.assertEqual(Timing().welcomeDeadline, Welcome.deadline)
         self.assertEqual(PORTS, {name: find(name).port for name in names()})
         self.assertEqual(RFC_PORTS, {name: PORTS[name] - 8000 for name in RFC_PORTS})
 
@@ -141,15 +143,10 @@ class NotOfferedTests(ConformanceCase):
 
     def test_unresolvableName(self) -> None:
         """
-        A check of a name that does not resolve fails.
+        A check fails if the name does not resolve, or not within the response timeout.
         """
         checking = check("x" * 64, {"echo": 7}, reactor=self.reactor)
         self.assertIs(self.failureResultOf(checking, Unanswered).value.verdict, Verdict.DNS)
-
-    def test_slowResolver(self) -> None:
-        """
-        A check of a name that does not resolve within the response timeout fails.
-        """
         self.reactor.installNameResolver(SlowResolver())
         checking = check("a.name", {"echo": 7}, reactor=self.reactor, timing=Timing(SHORT_TIMEOUT))
         self.until(lambda: checking.called)

@@ -73,6 +73,70 @@ class SendAndCloseTests(ConformanceCase):
         self.assertFailing("greet", (port, failing), timing=timing)
 
 
+NOW_SINCE_1900 = NOW + UNIX_EPOCH
+
+#: For each service: the data that it sends, and the failing rows without their transport.
+DATA: dict[str, list[tuple[bytes, list[str]]]] = {
+    # "connected" in lower case.
+    "greet": [(b"Connected", ["sends \"connected\" -> b'Connected'"])],
+    # A quote is printable, is not blank, and has at most 511 characters.
+    "qotd": [
+        (b"q" * 511, []),
+        (b"q" * 512, ["fewer than 512 -> 512 characters"]),
+        (b"caf\xe9\r\n", ["printable ASCII -> b'\\xe9' in b'caf\\xe9\\r\\n'"]),
+        (b"\r\n", ["printable ASCII -> b'\\r\\n'..."]),
+    ],
+    # Each line holds one user, is printable, is not empty, and ends with CR LF.
+    "users": [
+        (b"ada\r\ngrace hopper\r\n", []),
+        (b"ad\x07\r\n", ["one user a line -> b'\\x07' in b'ad\\x07\\r\\n'"]),
+        *(
+            (data, [f"one user a line -> {data!r}..."])
+            for data in (b"ada", b"ada\n", b"ada\r\ngrace", b"ada\r\n\r\n", b"ada\ngrace\r\n", b"ada\rgrace\r\n")
+        ),
+    ],
+    # One line with the time of day, in any format and any time zone.
+    "daytime": [
+        *(
+            (data, [])
+            for data in (
+                b"Sat Nov 21 00:26:40 2026\r\n",
+                b"21 NOV 2026 05:56:40 IST\n",
+                b"Saturday, November 21, 2026 19:41:39-XST",
+                b"61365 26-11-21 00:27:39 00 0 0 500.0 UTC(NIST) *\r\n",
+                b"0:26",
+            )
+        ),
+        *(
+            (data, [f"time of day -> {data!r}..."])
+            for data in (b"Sat Nov 21 00:28:40 2026\r\n", b"Sat Nov 21 2026\r\n", b"1:2:3:4\r\n")
+        ),
+        (b"00:26:40\r\n00:26:40\r\n", ["one line -> b'00:26:40\\r\\n00:26:40\\r\\n'..."]),
+        (b"00:26:40\0", ["one line -> b'\\x00' in b'00:26:40\\x00'"]),
+    ],
+    # Four bytes in network byte order, which count from 1900, and differ by less than a minute.
+    "time": [
+        (struct.pack("!I", NOW_SINCE_1900 + 59), []),
+        (struct.pack("!I", NOW_SINCE_1900 - 3600), [f"since 1900 -> {NOW_SINCE_1900 - 3600} in b'..."]),
+        (struct.pack("!I", NOW), [f"since 1900 -> {NOW}: it counts from 1970"]),
+        (struct.pack("<I", NOW_SINCE_1900), ["since 1900 -> ... in b'..."]),
+        (struct.pack("!Q", NOW_SINCE_1900), ["four bytes -> b'\\x00\\x00\\x00\\x00...", "since 1900 -> 0 in b'..."]),
+    ],
+    # One line of JSON, an object, whose peer is the client's address.
+    "whoami": [
+        (data, [f"the client's address -> {seen}"])
+        for data, seen in (
+            (b'{"peer": "192.0.2.1:7"}\n', "peer b'192.0.2.1:7'"),
+            (b"[]\n", "b'[]\\n'..."),
+            (b"{}\n", "peer b'None'"),
+            (b'{"peer": "\\ud800"}\n', "...ud800..."),
+            (b"{", "b'{'..."),
+            (b"[" * 100_000, "...of 100000..."),
+        )
+    ],
+}
+
+
 class DataTests(ConformanceCase):
     """
     The cases of the data that each service sends.
@@ -82,7 +146,7 @@ class DataTests(ConformanceCase):
         """
         Check that a service that sends the given data fails the given cases, over both transports.
 
-        @param table: the data; the failing rows without their transport.
+        @param table: rows of L{DATA}.
         """
         servers = []
         for data, rows in table:
@@ -92,87 +156,15 @@ class DataTests(ConformanceCase):
             servers.append((port, [f"{transport} {row}" for transport in transports for row in rows]))
         self.assertFailing(service, *servers, now=lambda: float(now))
 
-    def test_greet(self) -> None:
+    def test_data(self) -> None:
         """
-        The greeting is C{connected} in lower case.
+        Data that the RFC or the tutorial allows passes, and other data fails.
         """
-        self.assertData("greet", (b"Connected", ["sends \"connected\" -> b'Connected'"]))
+        for service, table in DATA.items():
+            self.assertData(service, *table)
 
-    def test_qotd(self) -> None:
+    def test_timeAfterOverflow(self) -> None:
         """
-        A quote is printable, is not blank, and has at most 511 characters.
+        After the overflow of four bytes in 2036, a C{time} from shortly before the overflow still passes.
         """
-        self.assertData(
-            "qotd",
-            (b"q" * 511, []),
-            (b"q" * 512, ["fewer than 512 -> 512 characters"]),
-            (b"caf\xe9\r\n", ["printable ASCII -> b'\\xe9' in b'caf\\xe9\\r\\n'"]),
-            (b"\r\n", ["printable ASCII -> b'\\r\\n'..."]),
-        )
-
-    def test_users(self) -> None:
-        """
-        Each line holds one user, is printable, is not empty, and ends with CR LF.
-        """
-        wrong = (b"ada", b"ada\n", b"ada\r\ngrace", b"ada\r\n\r\n", b"ada\ngrace\r\n", b"ada\rgrace\r\n")
-        self.assertData(
-            "users",
-            (b"ada\r\ngrace hopper\r\n", []),
-            (b"ad\x07\r\n", ["one user a line -> b'\\x07' in b'ad\\x07\\r\\n'"]),
-            *((data, [f"one user a line -> {data!r}..."]) for data in wrong),
-        )
-
-    def test_daytime(self) -> None:
-        """
-        The line holds the time of day, in any format and any time zone.
-        """
-        right = (
-            b"Sat Nov 21 00:26:40 2026\r\n",
-            b"21 NOV 2026 05:56:40 IST\n",
-            b"Saturday, November 21, 2026 19:41:39-XST",
-            b"61365 26-11-21 00:27:39 00 0 0 500.0 UTC(NIST) *\r\n",
-            b"0:26",
-        )
-        wrong = (b"Sat Nov 21 00:28:40 2026\r\n", b"Sat Nov 21 2026\r\n", b"1:2:3:4\r\n")
-        self.assertData(
-            "daytime",
-            *((data, []) for data in right),
-            *((data, [f"time of day -> {data!r}..."]) for data in wrong),
-            (b"00:26:40\r\n00:26:40\r\n", ["one line -> b'00:26:40\\r\\n00:26:40\\r\\n'..."]),
-            (b"00:26:40\0", ["one line -> b'\\x00' in b'00:26:40\\x00'"]),
-        )
-
-    def test_time(self) -> None:
-        """
-        The time is four bytes in network byte order, counts from 1900, and differs by less than a minute. After the
-        overflow of four bytes in 2036, a time from shortly before the overflow still passes.
-        """
-        now, since = NOW + UNIX_EPOCH, "counts the seconds since 1900 ->"
-        self.assertData(
-            "time",
-            (struct.pack("!I", now + 59), []),
-            (struct.pack("!I", now - 3600), [f"{since} {now - 3600} in b'..."]),
-            (struct.pack("!I", NOW), [f"{since} {NOW}: it counts from 1970"]),
-            (struct.pack("<I", now), [f"{since} ... in b'..."]),
-            (struct.pack("!Q", now), ["four bytes -> b'\\x00\\x00\\x00\\x00...", f"{since} 0 in b'..."]),
-        )
         self.assertData("time", (struct.pack("!I", 2**32 - 10), []), now=2**32 - UNIX_EPOCH + 5)
-
-    def test_whoami(self) -> None:
-        """
-        The data is one line of JSON, an object, and its peer is the client's address.
-        """
-        self.assertData(
-            "whoami",
-            *(
-                (data, [f"the client's address -> {seen}"])
-                for data, seen in (
-                    (b'{"peer": "192.0.2.1:7"}\n', "peer b'192.0.2.1:7'"),
-                    (b"[]\n", "b'[]\\n'..."),
-                    (b"{}\n", "peer b'None'"),
-                    (b'{"peer": "\\ud800"}\n', "...ud800..."),
-                    (b"{", "b'{'..."),
-                    (b"[" * 100_000, "...of 100000..."),
-                )
-            ),
-        )

@@ -31,11 +31,11 @@ print('twisted.internet.reactor' in sys.modules, handlers() == before, signal.se
 """
 
 
-class Meeting:
+class ReactorsForTwo:
     """
-    The kinds of reactors. Each thread that asks for them waits a moment for a second one that does.
+    The kinds of reactors. A thread that iterates them waits 0.2 s for a second thread that does the same.
 
-    @ivar iterations: how many threads have asked.
+    @ivar iterations: the number of iterations.
     """
 
     def __init__(self, kinds: Iterable[tuple[str, str]]) -> None:
@@ -75,17 +75,21 @@ class CallTests(SynchronousTestCase):
 
     def test_startedOnce(self) -> None:
         """
-        While a thread starts the reactor, others wait.
+        While a thread starts the reactor, others wait. Threads whose first calls are concurrent use one reactor.
         """
-        kinds: Any = Meeting(REACTORS)
+        kinds: Any = ReactorsForTwo(REACTORS)
         self.background = BackgroundReactor(kinds)
         self.addCleanup(self.background.stop)
-        threads = [threading.Thread(target=self.background.start) for _ in range(2)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        barrier = threading.Barrier(8)
+
+        def firstCall(_: int) -> Any:
+            barrier.wait()
+            return self.background.call(threading.get_ident)
+
+        with ThreadPoolExecutor(8) as pool:
+            self.assertEqual(len(set(pool.map(firstCall, range(8)))), 1)
         self.assertEqual(kinds.iterations, 1)
+        self.assertEqual([thread.name for thread in threading.enumerate()].count("sockservices"), 1)
 
     def test_callReturnsResult(self) -> None:
         """
@@ -123,20 +127,6 @@ class CallTests(SynchronousTestCase):
             self.background.call(lambda: pending, timeout=0.01)
         self.assertEqual(self.background.call(int), 0)
         self.assertEqual(list(map(type, errors)), [CancelledError])
-
-    def test_firstCallsShareReactor(self) -> None:
-        """
-        Threads whose first calls are concurrent use one reactor.
-        """
-        barrier = threading.Barrier(8)
-
-        def firstCall(_: int) -> Any:
-            barrier.wait()
-            return self.background.call(threading.get_ident)
-
-        with ThreadPoolExecutor(8) as pool:
-            self.assertEqual(len(set(pool.map(firstCall, range(8)))), 1)
-        self.assertEqual([thread.name for thread in threading.enumerate()].count("sockservices"), 1)
 
     def test_stopTimesOut(self) -> None:
         """
@@ -177,15 +167,19 @@ class LifecycleTests(SynchronousTestCase):
 
     def test_startsOnDemand(self) -> None:
         """
-        There is no thread, descriptor or reactor before the start. A second start does nothing.
+        There is no thread, descriptor or reactor before the start. A second start does nothing. A call after C{stop}
+        starts a new reactor.
         """
         background = BackgroundReactor()
         self.assertEqual((background.reactor, self.resources()), (None, self.before))
         with background:
-            reactor = background.reactor
+            first = background.reactor
             background.start()
-            self.assertIs(background.reactor, reactor)
+            self.assertIs(background.reactor, first)
             self.assertEqual(threading.active_count(), self.before[0] + 1)
+        self.assertEqual(background.call(int), 0)
+        self.assertIsNot(background.reactor, first)
+        background.stop()
 
     def test_stopClosesEverything(self) -> None:
         """
@@ -212,16 +206,6 @@ class LifecycleTests(SynchronousTestCase):
             BackgroundReactor().__enter__().stop()
         with BackgroundReactor() as background:
             background.reactor.callFromThread(background.reactor.stop)
-
-    def test_restart(self) -> None:
-        """
-        A call after C{stop} starts a new reactor.
-        """
-        with BackgroundReactor() as background:
-            first = background.reactor
-        self.assertEqual(background.call(int), 0)
-        self.assertIsNot(background.reactor, first)
-        background.stop()
 
     def test_everyReactor(self) -> None:
         """

@@ -17,15 +17,14 @@ from sockservices.conversation.transport import Transport
 from sockservices.responders import Chargen, Discard, Echo
 from sockservices.served import Served
 from sockservices.testing.background_reactor import BackgroundReactor
-from sockservices.testing.background_server import BackgroundServer
 from sockservices.transports.bindings import LOOPBACK
-from tests.support.loop import PATIENCE, descriptors
+from tests.support.loop import TIMEOUT, descriptors
 from tests.support.sockets import closeWithReset
 
 
 class BackgroundServerTests(SynchronousTestCase):
     """
-    Tests for a server in a background thread, with blocking clients.
+    Tests for a server in a background thread, with blocking clients, by the name that version 0.1.0 documented.
     """
 
     def setUp(self) -> None:
@@ -35,24 +34,22 @@ class BackgroundServerTests(SynchronousTestCase):
         self.background = BackgroundReactor()
         self.addCleanup(self.background.stop)
 
-    def serve(
-        self, responder: Any, transport: str = "tcp", interface: str = LOOPBACK, **limits: Any
-    ) -> BackgroundServer:
+    def serve(self, responder: Any, transport: str = "tcp", interface: str = LOOPBACK, **limits: Any) -> Served:
         """
         Start a server, and close it after the test.
         """
         policy = Policy(drain=0, **limits)
-        server = BackgroundServer(self.background, responder, Transport(transport), interface, policy)
+        server = Served(self.background, responder, Transport(transport), interface, policy)
         self.addCleanup(server.close)
         return server
 
-    def connect(self, server: BackgroundServer, request: bytes = b"") -> socket.socket:
+    def connect(self, server: Served, request: bytes = b"") -> socket.socket:
         """
         Connect a client, send a request and read its echo. Close the client after the test.
         """
         client = socket.socket(socket.AF_UNIX if isinstance(server.address, str) else socket.AF_INET)
         self.addCleanup(client.close)
-        client.settimeout(PATIENCE)
+        client.settimeout(TIMEOUT)
         client.connect(server.address)
         if request:
             client.sendall(request)
@@ -61,7 +58,8 @@ class BackgroundServerTests(SynchronousTestCase):
 
     def test_everyTransport(self) -> None:
         """
-        A server replies on each transport and interface. Each connection, after its end, and each datagram has a visit.
+        A server replies on each transport and interface, at its own port or path. Only this user may enter the
+        directory of a Unix socket. Each connection, after its end, and each datagram has a visit.
         """
         for transport, interface, family, kind in (
             ("tcp", LOOPBACK, socket.AF_INET, socket.SOCK_STREAM),
@@ -71,8 +69,11 @@ class BackgroundServerTests(SynchronousTestCase):
             ("unixgram", LOOPBACK, socket.AF_UNIX, socket.SOCK_DGRAM),
         ):
             server = self.serve(Echo, transport, interface)
+            self.assertNotEqual(server.address, self.serve(Echo, transport, interface).address)
+            if isinstance(server.address, str):
+                self.assertEqual(stat.S_IMODE(Path(server.address).parent.stat().st_mode), 0o700)
             with socket.socket(family, kind) as client:
-                client.settimeout(PATIENCE)
+                client.settimeout(TIMEOUT)
                 if transport == "unixgram":
                     client.bind("")  # a free abstract name (unix(7)), to which the server replies
                 client.connect(server.address)
@@ -84,16 +85,6 @@ class BackgroundServerTests(SynchronousTestCase):
             (visit,) = server.visits
             self.assertEqual(visit[:2] + visit[5:], ("echo", transport, 5, 5, Outcome.DONE))
 
-    def test_addressesDiffer(self) -> None:
-        """
-        Each server has its own port or path. Only this user may enter the directory of a Unix socket.
-        """
-        for transport in Transport:
-            one, other = self.serve(Echo, transport), self.serve(Echo, transport)
-            self.assertNotEqual(one.address, other.address)
-            if isinstance(one.address, str):
-                self.assertEqual(stat.S_IMODE(Path(one.address).parent.stat().st_mode), 0o700)
-
     def test_wait(self) -> None:
         """
         C{wait} returns as soon as the number of visits is reached, or at once if it is reached already.
@@ -103,8 +94,8 @@ class BackgroundServerTests(SynchronousTestCase):
         clients = [self.connect(server) for _ in range(3)]
         self.background.call(self.background.reactor.callLater, 0.05, lambda: list(map(socket.socket.close, clients)))
         startedAt = time.monotonic()
-        server.wait(3, PATIENCE)
-        self.assertLess(time.monotonic(), startedAt + PATIENCE / 2)
+        server.wait(3, TIMEOUT)
+        self.assertLess(time.monotonic(), startedAt + TIMEOUT / 2)
         server.wait(2, timeout=0)
         self.assertEqual(len(server.visits), 3)
 
@@ -181,9 +172,3 @@ class BackgroundServerTests(SynchronousTestCase):
                 self.serve(Echo, interface=interface)
             self.assertIn(message, str(raised.exception))
         self.assertEqual(descriptors(), before)
-
-    def test_nameOfVersion010(self) -> None:
-        """
-        C{sockservices.served.Served}, the documented name in version 0.1.0, is still there.
-        """
-        self.assertIs(Served, BackgroundServer)

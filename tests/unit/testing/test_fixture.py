@@ -17,12 +17,12 @@ from sockservices.registry import names
 from sockservices.responders import Upper
 from sockservices.testing.background_reactor import BackgroundReactor
 from sockservices.testing.fixture import Servers
-from tests.support.loop import PATIENCE
+from tests.support.loop import TIMEOUT
 
 LIMIT_NAMES = "expected one of timeout, maxConnections, "
 
 #: Wrong arguments, and the beginning of the error message.
-MISTAKES: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
+WRONG: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
     (("ehco",), {}, "no service 'ehco'; there are chargen, daytime, discard, echo, "),
     ((7,), {}, "7: expected the name of a service, a Responder class, or a callable that returns a Responder"),
     (("echo", "sctp"), {}, "no transport 'sctp': expected tcp, udp, unix or unixgram"),
@@ -60,7 +60,7 @@ def exchange(address: Any, request: bytes = b"hello") -> bytes:
     """
     Send a request and a FIN over TCP, and return the whole reply.
     """
-    with socket.create_connection(address, PATIENCE) as client:
+    with socket.create_connection(address, TIMEOUT) as client:
         client.sendall(request)
         client.shutdown(socket.SHUT_WR)
         with client.makefile("rb") as reply:
@@ -78,22 +78,18 @@ class ServersTests(SynchronousTestCase):
         """
         self.background = BackgroundReactor()
         self.addCleanup(self.background.stop)
-        self.sockservice = Servers(self.background, logTimeout=PATIENCE)
+        self.sockservice = Servers(self.background, logTimeout=TIMEOUT)
         self.addCleanup(self.sockservice.close)
 
     def test_kindsOfService(self) -> None:
         """
-        The service is a name, a class, or a callable that returns a responder.
+        The service is a name, a class, or a callable that returns a responder. Each service can be started on each
+        transport.
         """
         for service, name in (("upper", "upper"), (Upper, "upper"), (upper, "-")):
             server = self.sockservice(service)
             self.assertEqual(exchange(server.address), b"HELLO")
             self.assertRegex(repr(server), f"^<{name} on tcp:")
-
-    def test_everyServiceOnEveryTransport(self) -> None:
-        """
-        Each service can be started on each transport.
-        """
         for name in names():
             for transport in ("tcp", "udp", "unix", "unixgram"):
                 self.assertRegex(repr(self.sockservice(name, transport)), f"^<{name} on {transport}:")
@@ -108,19 +104,15 @@ class ServersTests(SynchronousTestCase):
             server.wait(1)
         self.assertEqual([len(server.visits) for server in servers], [1, 1])
 
-    def test_everyLimit(self) -> None:
+    def test_arguments(self) -> None:
         """
-        Each field of L{Policy} except C{drain} is a keyword argument.
+        Each field of L{Policy} except C{drain} is a keyword argument. A wrong argument raises ValueError, with one line
+        that names the value and the valid ones.
         """
         for name in set(vars(Policy())) - {"drain"}:
             limit: dict[str, Any] = {name: 1}
             self.sockservice("echo", **limit)
-
-    def test_mistakes(self) -> None:
-        """
-        A wrong argument raises ValueError, with one line that names the value and the valid ones.
-        """
-        for arguments, limits, message in MISTAKES:
+        for arguments, limits, message in WRONG:
             with self.assertRaises(ValueError) as raised:
                 self.sockservice(*arguments, **limits)
             self.assertEqual(str(raised.exception)[: len(message)], message)
@@ -133,7 +125,8 @@ class ServersTests(SynchronousTestCase):
         echo, failing = self.sockservice("echo"), self.sockservice(Failing)
         self.assertEqual(exchange(echo.address), b"hello")
         echo.wait(1)
-        with self.assertRaises(ConnectionResetError):
+        # ECONNRESET, or ENOTCONN if the reset comes before shutdown().
+        with self.assertRaises(OSError):
             exchange(failing.address)
         failing.wait(1)
         self.assertEqual(failing.visits[0].outcome, Outcome.ERROR)
@@ -188,10 +181,12 @@ class ServersTests(SynchronousTestCase):
 
     def test_logObserver(self) -> None:
         """
-        All servers of a test have one observer in the global log. C{close} removes it.
+        All servers of a test have one observer in the global log. C{close} removes it. Without a server no reactor
+        starts.
         """
         before = list(globalLogPublisher._observers)
         sockservice = Servers(self.background)
+        self.assertIsNone(self.background.reactor)
         sockservice("echo")
         sockservice("upper")
         self.assertEqual(len(globalLogPublisher._observers), len(before) + 1)
@@ -210,9 +205,9 @@ class ServersTests(SynchronousTestCase):
                 return Deferred()
 
         servers = [self.sockservice(Pending), self.sockservice("upper")]
-        with socket.create_connection(servers[0].address, PATIENCE) as client:
+        with socket.create_connection(servers[0].address, TIMEOUT) as client:
             client.sendall(b"hello")
-            received.wait(PATIENCE)
+            received.wait(TIMEOUT)
             self.sockservice.close()
         self.assertEqual([visit.outcome for visit in servers[0].visits], [Outcome.DRAINED])
         for server in servers:
@@ -222,10 +217,3 @@ class ServersTests(SynchronousTestCase):
         self.background.stop()
         self.assertIn("upper listening", self.sockservice.log())
         self.assertIsNone(self.background.reactor, "started again")
-
-    def test_unusedFixtureStartsNoReactor(self) -> None:
-        """
-        A test that starts no server starts no reactor.
-        """
-        self.sockservice.close()
-        self.assertIsNone(self.background.reactor)
