@@ -136,8 +136,8 @@ def test_tooFewDescriptors(openFiles: int, message: str, tmp_path: Path) -> None
 
 def test_twist(taken: Taken, tmp_path: Path) -> None:
     """
-    twist reports invalid options itself, with its status for usage errors, 64. A socket that cannot be opened is
-    reported in one line, with status 1. Control characters of an option's value do not reach the terminal.
+    Invalid options are reported by twist itself, with its status for usage errors, 64. A socket that cannot be opened
+    is reported in one line, with status 1. Control characters of an option's value do not reach the terminal.
     """
     starts = [
         ("--proto sctp", 64, "--proto sctp: expected tcp, udp or all"),
