@@ -34,6 +34,9 @@ TWISTED_TESTS = [
     "tests/integration/test_loopback.py",
 ]
 
+#: One folder of each kind of test: in memory, with a reactor that the test runs, and with a reactor in a thread.
+TRIAL_TESTS = ["tests/unit/protocols", "tests/unit/transports", "tests/unit/testing"]
+
 
 def install(session: nox.Session, *requirements: str) -> None:
     """
@@ -49,7 +52,16 @@ def tests(session: nox.Session) -> None:
     The test suite, under each Python that is installed.
     """
     install(session, "-e", ".[test]")
-    session.run("python", "-m", "pytest", "-q", *session.posargs)
+    session.run("python", "-m", "pytest", "-q", "-n", "4", *session.posargs)
+
+
+@nox.session
+def system(session: nox.Session) -> None:
+    """
+    The tests of a whole server, of the documents, and of the tutorials' clients.
+    """
+    install(session, "-e", ".[test]")
+    session.run("python", "-m", "pytest", "-q", "-n", "4", *(session.posargs or ["tests/system"]))
 
 
 @nox.session
@@ -58,10 +70,10 @@ def twisted(session: nox.Session, version: str) -> None:
     """
     The tests of transports, protocols and server, with the oldest and the newest Twisted that is supported.
     """
-    session.install("-e", ".[dev]", *(OLDEST_TWISTED if version == "oldest" else ["--upgrade", "twisted"]))
+    session.install("-e", ".[test]", *(OLDEST_TWISTED if version == "oldest" else ["--upgrade", "twisted"]))
     # Features that Twisted's transports did not have in the oldest version.
     deselect = ["-k", "not (noDelay or returnsDeferred or TLS)"] if version == "oldest" else []
-    session.run("python", "-m", "pytest", "-q", "-n", "2", *deselect, *(session.posargs or TWISTED_TESTS))
+    session.run("python", "-m", "pytest", "-q", "-n", "4", *deselect, *(session.posargs or TWISTED_TESTS))
 
 
 @nox.session
@@ -95,10 +107,10 @@ def docs(session: nox.Session) -> None:
 @nox.session
 def trial(session: nox.Session) -> None:
     """
-    The unit tests under Twisted's own test runner.
+    Unit tests under Twisted's own test runner. C{tests} runs them all under pytest.
     """
     install(session, "-e", ".[test]")
-    session.run("python", "-m", "twisted.trial", "--jobs", "2", *(session.posargs or ["tests"]))
+    session.run("python", "-m", "twisted.trial", "--jobs", "2", *(session.posargs or TRIAL_TESTS))
 
 
 @nox.session
@@ -116,7 +128,7 @@ def coverage(session: nox.Session) -> None:
     Branch coverage of the test suite. It fails below the floor in pyproject.toml.
     """
     install(session, "-e", ".[dev]")
-    session.run("python", "-m", "pytest", "-q", "-n", "2", "--cov", *session.posargs)
+    session.run("python", "-m", "pytest", "-q", "-n", "4", "--cov", *session.posargs)
 
 
 @nox.session

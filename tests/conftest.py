@@ -4,6 +4,7 @@ What holds for all tests under pytest.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +14,10 @@ import pytest_twisted
 
 #: Runs of pytest within its own tests: those of the plugin.
 pytest_plugins = ["pytester"]
+
+# A shell starts background processes with SIGINT ignored, and the processes that tests start would inherit that.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _inUse() -> set[Any]:

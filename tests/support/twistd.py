@@ -35,7 +35,10 @@ def environment(**more: str) -> dict[str, str]:
     The environment for a server process: the checkout's package and plugin are found whether they are installed or not.
     """
     path = [str(ROOT / "src"), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"} | more
+    variables = os.environ | {"PYTHONPATH": os.pathsep.join(path), "PYTHONUNBUFFERED": "1"} | more
+    # Without bytecode files, each of several hundred processes compiles the package again.
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)
+    return variables
 
 
 def _sentence(line: str) -> str:

@@ -19,7 +19,7 @@ def excerpt(data: bytes, start: int = 0) -> str:
     if not data:
         return "no data"
     text = repr(data[start : start + MAX_EXCERPT])
-    if start == 0 and len(data) <= MAX_EXCERPT and len(text) <= MAX_EXCERPT:
+    if start == 0 and len(text) <= MAX_EXCERPT:
         return text
     count = MAX_EXCERPT
     while len(text) > MAX_EXCERPT:

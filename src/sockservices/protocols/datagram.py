@@ -128,7 +128,6 @@ class DatagramResponder(RequestProtocol):
             cancelReply(deferred, serviceName(self.responder), request.serial, peerAddress(request.peer))
         if self._port is not None:
             self.census.udpPorts -= Counter([self._port])
-            self._port = None
         if self._inode is not None:
             self.census.unixSockets.discard(self._inode)
             self._inode = None

@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 import sockservices
 from tests.support.interpreter import runFresh
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 #: The rooms that import nothing but Python's own library at run time.
 PURE = tuple(f"sockservices.{room}" for room in ("text", "conversation", "admission", "responders", "registry"))
