@@ -11,7 +11,8 @@ from typing import Any
 from sockservices.conversation.context import Conversation
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.phase import ABORTED, CLOSING, OPEN
-from sockservices.conversation.responder import MakeResponder, Responder
+from sockservices.conversation.responder import MakeResponder, Responder, serviceName
+from sockservices.conversation.responder_types import replyError, responderError
 
 __all__ = ["Exchange"]
 
@@ -37,7 +38,7 @@ class Exchange:
     """
 
     __slots__ = (
-        *("_answer", "_checkScheduled", "_lastReceivedAt", "_make", "_queue", "_rejectLateData"),
+        *("_answer", "_awaitedMethod", "_checkScheduled", "_lastReceivedAt", "_make", "_queue", "_rejectLateData"),
         *(
             "_responder",
             "_whenFinished",
@@ -77,8 +78,7 @@ class Exchange:
         """
         The name of the service.
         """
-        name: str = getattr(self._make if self._responder is None else self._responder, "name", "-")
-        return name
+        return serviceName(self._make if self._responder is None else self._responder)
 
     def open(self, conversation: Conversation) -> bytes | None:
         """
@@ -92,7 +92,7 @@ class Exchange:
             if isinstance(greeting, bytes):
                 self.sent += len(greeting)
             elif greeting is not None:
-                self._await(greeting)
+                self._await(greeting, "greeting")
                 return None
             if responder.finished:
                 self.close(self._whenFinished)
@@ -101,7 +101,10 @@ class Exchange:
                 if greeting and not self._checkScheduled:
                     self._scheduleCheck()
         except BaseException as exception:
-            self.fail(exception)
+            error = responderError(self._make, self._responder, exception)
+            if error is not exception:
+                self._responder = None
+            self.fail(error)
             return None
         return greeting
 
@@ -127,7 +130,7 @@ class Exchange:
             if isinstance(reply, bytes):
                 self.sent += len(reply)
             elif reply is not None:
-                self._await(reply)
+                self._await(reply, "answer")
                 return None
             if self._responder.finished:  # type: ignore[union-attr]
                 self.close(self._whenFinished)
@@ -154,18 +157,16 @@ class Exchange:
 
     # Replies that come later.
 
-    def _await(self, reply: Any) -> None:
+    def _await(self, reply: Any, method: str) -> None:
         if not hasattr(reply, "__await__"):
-            raise self._notBytes(reply)
+            # Not raised: the place where that happened would not be the responder's.
+            self.fail(replyError(self._responder, method, reply))
+            return
+        self._awaitedMethod = method
         self.awaiting, self._answer = reply, None
         if self._queue is None:
             self._queue = deque()
         self.changed = True
-
-    def _notBytes(self, reply: object) -> TypeError:
-        method = "answer" if self.received else "greeting"
-        name, kind = type(self._responder).__name__, type(reply).__name__
-        return TypeError(f"{name}.{method}() returned {kind}, expected bytes or None")
 
     def resume(self, reply: Any, now: float = 0.0) -> bytes | None:
         """
@@ -179,9 +180,10 @@ class Exchange:
             return None
         self.awaiting = None
         replies: list[bytes | None] = [reply]
+        if reply is not None and not isinstance(reply, bytes):
+            self.fail(replyError(self._responder, self._awaitedMethod, reply))
+            return None
         try:
-            if reply is not None and not isinstance(reply, bytes):
-                raise self._notBytes(reply)
             self._replied(reply)
         except BaseException as exception:
             self.fail(exception)

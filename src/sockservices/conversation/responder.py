@@ -68,7 +68,10 @@ MakeResponder: TypeAlias = Callable[[Conversation], Responder]
 
 def serviceName(responder: Responder | MakeResponder) -> str:
     """
-    The name of a service; C{-} for a callable that makes responders and has no C{name}.
+    The name of a service. Without a C{name}, it is that of the responder's class, or of the callable that makes it.
     """
-    name: str = getattr(responder, "name", "-")
+    name: str | None = getattr(responder, "name", None)
+    if name is None:
+        made = getattr(responder, "func", responder)  # functools.partial has the name of its function.
+        name = getattr(made, "__name__", None) or type(made).__name__
     return name

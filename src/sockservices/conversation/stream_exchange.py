@@ -1,6 +1,5 @@
 """
-Drives a responder through a stream, without I/O: bytes, the end of the stream and the time go in; replies, the phase of
-the conversation and the time of the next check come out.
+Drives a responder through a stream, without I/O. Bytes, end and time go in; replies and the next check come out.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from sockservices.conversation.exchange import Exchange
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.phase import ABORTED, CLOSED, CLOSING, LINGERING, OPEN
 from sockservices.conversation.responder import MakeResponder
+from sockservices.conversation.responder_types import outputError
 from sockservices.conversation.timeouts import Timeouts
 
 __all__ = ["StreamExchange"]
@@ -131,7 +131,7 @@ class StreamExchange(Exchange):
                     break
             output = b"".join(pieces)
         except BaseException as exception:
-            self.fail(exception)
+            self.fail(outputError(self._responder, self.generator, pieces, exception))
             return b""
         self.sent += length
         if not self._checkScheduled:

@@ -11,6 +11,7 @@ from twisted.logger import Logger
 
 from sockservices.conversation.outcome import Outcome
 from sockservices.text.addresses import addressText
+from sockservices.text.exceptions import exceptionText
 from sockservices.text.log_interval import LogInterval
 
 __all__ = ["DropLog"]
@@ -31,11 +32,13 @@ class DropLog:
         self._seconds = seconds
         self._interval = LogInterval()
 
-    def __call__(self, outcome: Outcome, transport: str, peer: IAddress | None, cause: str = "") -> None:
+    def __call__(
+        self, outcome: Outcome, transport: str, peer: IAddress | None, cause: BaseException | None = None
+    ) -> None:
         """
         A datagram is not answered.
 
-        @param cause: what raised, as text.
+        @param cause: the exception, if there was one.
         """
         if not self._interval.allows(outcome, self._seconds()):
             return
@@ -45,6 +48,6 @@ class DropLog:
             transport=transport,
             peer=addressText(peer) or "-",
             reason=outcome.value,
-            cause=cause and f", {cause}",
+            cause="" if cause is None else f", {exceptionText(cause)}",
             seconds=self._interval.seconds,
         )

@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from sockservices.text.addresses import addressText
 from sockservices.text.exceptions import exceptionText
 
-__all__ = ["logException"]
+__all__ = ["ignoreException", "logException"]
 
 log = Logger("sockservices")
 
@@ -26,3 +26,9 @@ def logException(service: str, exception: BaseException, serial: int, peer: IAdd
         serial=serial,
         peer=addressText(peer) or "-",
     )
+
+
+def ignoreException(exception: BaseException) -> None:
+    """
+    Do nothing: the exception has been logged.
+    """

@@ -5,11 +5,11 @@ Conversations of one datagram and its reply: over UDP and Unix datagrams.
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.python.failure import Failure
 
 from sockservices.admission.census import Census
 from sockservices.admission.datagram_rules import dropReason, inode, unixDropReason
@@ -18,13 +18,15 @@ from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.phase import Phase
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import MakeResponder, serviceName
+from sockservices.conversation.responder_types import checkMaker
 from sockservices.conversation.visit import Visit
 from sockservices.monitoring.drop_log import DropLog
+from sockservices.monitoring.exception_log import ignoreException
 from sockservices.monitoring.recorders import Record, recordVisit
-from sockservices.protocols.awaitable import cancelReply, deferredOf
-from sockservices.protocols.datagram_conversation import DatagramConversation, transportOf
+from sockservices.protocols.awaitable import cancelReply
+from sockservices.protocols.awaited_datagrams import AwaitedDatagrams
+from sockservices.protocols.datagram_conversation import DatagramConversation, Request, transportOf
 from sockservices.protocols.timer import globalClock
-from sockservices.text.exceptions import exceptionText
 from sockservices.transports.reply_route import RequestProtocol, peerAddress
 
 __all__ = ["DatagramResponder"]
@@ -42,22 +44,8 @@ MAX_DATAGRAM = 2**18
 #: The most bytes of a reply over IP where RFC sizes are asked for.
 MAX_UDP_REPLY = 65507
 
-#: The most datagrams of one listener whose replies come later; another is dropped.
-MAX_AWAITED = 1024
 
-
-class _Request(NamedTuple):
-    """
-    What is recorded of a datagram.
-    """
-
-    serial: int
-    peer: Any
-    received: int
-    sent: int
-
-
-class DatagramResponder(RequestProtocol):
+class DatagramResponder(AwaitedDatagrams, RequestProtocol):
     """
     Answers each datagram by itself: at most once, and over IP never with more bytes than it had, or 40.
 
@@ -80,6 +68,8 @@ class DatagramResponder(RequestProtocol):
         @param clock: the reactor, or a L{twisted.internet.task.Clock}; by default the global reactor, once needed.
         @param census: where datagrams are counted; give the same one to all listeners whose limits are shared.
         """
+        checkMaker(responder)
+        self.onException: Callable[[BaseException], object] = ignoreException
         self.responder = responder
         self.policy = policy
         self.record = record
@@ -89,7 +79,7 @@ class DatagramResponder(RequestProtocol):
         self._host: IAddress | None = None
         self._exchange = Exchange(responder)
         self._conversation = DatagramConversation(self.census.environment, None)
-        self._awaited: dict[Deferred[Any], _Request] = {}
+        self._awaited: dict[Deferred[Any], Request] = {}
         self._port: int | None = None
         self._inode: tuple[int, int] | None = None
         self._dropLog: DropLog | None = None
@@ -149,7 +139,7 @@ class DatagramResponder(RequestProtocol):
         if outcome is None and 0 < self.policy.udpMax < received:
             outcome = Outcome.TOO_LONG
         if outcome is not None:
-            self._drop(outcome, _Request(serial, peer, received, 0))
+            self._drop(outcome, Request(serial, peer, received, 0))
             return
         conversation, exchange = self._conversation, self._exchange
         conversation.source, conversation.serial, conversation.limit = peer, serial, limit
@@ -162,10 +152,10 @@ class DatagramResponder(RequestProtocol):
             self._exchange = Exchange(self.responder)
             if exchange.awaiting is not None:
                 self._conversation = DatagramConversation(self.census.environment, self._host)
-                self._wait(exchange, reply, _Request(serial, peer, received, 0), route, limit)
+                self._wait(exchange, reply, Request(serial, peer, received, 0), route, limit)
                 return
             if exchange.phase is Phase.ABORTED:
-                self._drop(Outcome.ERROR, _Request(serial, peer, received, 0), exchange.exception)
+                self._drop(Outcome.ERROR, Request(serial, peer, received, 0), exchange.exception)
                 return
         self._reply(reply, serial, received, route, limit)
 
@@ -174,7 +164,7 @@ class DatagramResponder(RequestProtocol):
         Send a reply, if there is one and it may be sent.
         """
         if reply is None:
-            self._count(DONE, _Request(serial, route.peer, received, 0))
+            self._count(DONE, Request(serial, route.peer, received, 0))
             return
         peer = route.peer
         outcome = None
@@ -190,7 +180,7 @@ class DatagramResponder(RequestProtocol):
         if outcome is None:
             route.send(reply, (serial, peer, received, len(reply)))
         else:
-            self._drop(outcome, _Request(serial, peer, received, 0))
+            self._drop(outcome, Request(serial, peer, received, 0))
 
     def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
         """
@@ -200,39 +190,11 @@ class DatagramResponder(RequestProtocol):
             self.census.outcomes[DONE] += len(tokens)
         else:
             for token in tokens:
-                self._count(DONE, _Request(*token))
+                self._count(DONE, Request(*token))
         for token, error in failures:
-            self._drop(Outcome.UNSENT, _Request(*token)._replace(sent=0), error)
+            self._drop(Outcome.UNSENT, Request(*token)._replace(sent=0), error)
 
-    # Replies that come later.
-
-    def _wait(self, exchange: Exchange, before: bytes | None, request: _Request, route: Any, limit: int | None) -> None:
-        if len(self._awaited) >= MAX_AWAITED:
-            cancelReply(exchange.awaiting, serviceName(self.responder), request.serial, peerAddress(request.peer))
-            self._drop(Outcome.OVERLOADED, request)
-            return
-        deferred = deferredOf(exchange.awaiting)
-        self._awaited[deferred] = request
-
-        def resume(reply: Any) -> None:
-            self._awaited.pop(deferred, None)
-            rest = exchange.resume(reply)
-            whole = before if rest is None else (before or b"") + rest
-            if exchange.awaiting is not None:
-                self._wait(exchange, whole, request, route, limit)
-            elif exchange.phase is Phase.ABORTED:
-                self._drop(Outcome.ERROR, request, exchange.exception)
-            else:
-                self._reply(whole, request.serial, request.received, route, limit)
-
-        def fail(failure: Failure) -> None:
-            # One that stopProtocol() has cancelled is no error of the responder.
-            self._drop(Outcome.ERROR if deferred in self._awaited else Outcome.UNSENT, request, failure.value)
-            self._awaited.pop(deferred, None)
-
-        deferred.addCallbacks(resume, fail)
-
-    def _count(self, outcome: Outcome, request: _Request) -> None:
+    def _count(self, outcome: Outcome, request: Request) -> None:
         self.census.outcomes[outcome] += 1
         if self.record is not None:
             service, peer = serviceName(self.responder), peerAddress(request.peer)
@@ -240,9 +202,10 @@ class DatagramResponder(RequestProtocol):
             visit = Visit(service, transport, peer, request.serial, 0.0, request.received, request.sent, outcome)
             recordVisit(self.record, visit)
 
-    def _drop(self, outcome: Outcome, request: _Request, cause: BaseException | None = None) -> None:
+    def _drop(self, outcome: Outcome, request: Request, cause: BaseException | None = None) -> None:
         if self._dropLog is None:
             self._dropLog = DropLog(serviceName(self.responder), self.clock.seconds)
-        text = "" if cause is None else exceptionText(cause)
-        self._dropLog(outcome, transportOf(request.peer), peerAddress(request.peer), text)
+        self._dropLog(outcome, transportOf(request.peer), peerAddress(request.peer), cause)
+        if cause is not None:
+            self.onException(cause)
         self._count(outcome, request)

@@ -1,10 +1,10 @@
 """
-The conversation of a datagram and its reply, as responders see it.
+The conversation of a datagram and its reply, as responders see it, and what is recorded of it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.interfaces import IAddress
 
@@ -13,7 +13,18 @@ from sockservices.conversation.environment import Environment
 from sockservices.conversation.transport import Transport
 from sockservices.transports.reply_route import peerAddress
 
-__all__ = ["DatagramConversation", "transportOf"]
+__all__ = ["DatagramConversation", "Request", "transportOf"]
+
+
+class Request(NamedTuple):
+    """
+    What is recorded of a datagram.
+    """
+
+    serial: int
+    peer: Any
+    received: int
+    sent: int
 
 
 def transportOf(peer: Any) -> Transport:

@@ -192,6 +192,7 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
         self._transport.abortConnection()
         if exception is not None:
             logException(service, exception, self.serial, self.peer)
+            self.factory.onException(exception)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """

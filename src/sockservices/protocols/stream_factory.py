@@ -4,6 +4,7 @@ Conversations over streams, as many as the policy allows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from twisted.internet.address import UNIXAddress
@@ -17,8 +18,10 @@ from sockservices.admission.census import Census
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import MakeResponder, serviceName
+from sockservices.conversation.responder_types import checkMaker
 from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
+from sockservices.monitoring.exception_log import ignoreException
 from sockservices.monitoring.recorders import Record, logVisit, recordVisit
 from sockservices.protocols.stream import StreamProtocol
 from sockservices.protocols.timer import globalClock
@@ -44,6 +47,7 @@ class StreamFactory(Factory):
     Serves one responder over TCP or Unix-stream connections, on any stream transport.
 
     @ivar protocols: the conversations in progress.
+    @ivar onException: called with each exception that resets a conversation, after it is logged.
     @ivar wrapped: whether another factory may wrap this one, as for TLS. Then a refused connection gets a protocol that
         resets it: Twisted's wrappers leave one without a protocol open for ever (Twisted #6640). And a connection whose
         wrapper fails before it connects the protocol is released.
@@ -66,7 +70,9 @@ class StreamFactory(Factory):
         @param record: called with the L{Visit} of each conversation that has ended, and of each refused connection.
         @param clock: the reactor, or a L{twisted.internet.task.Clock}; by default the global reactor, once needed.
         @param census: where connections are counted; give the same one to all listeners whose limits are shared.
+        @raise TypeError: for what cannot make a responder.
         """
+        checkMaker(responder)
         self.responder = responder
         self.policy = policy
         self.record = record
@@ -74,6 +80,7 @@ class StreamFactory(Factory):
         self.protocols: set[StreamProtocol] = set()
         self._clock = clock
         self._emptied: Deferred[None] | None = None
+        self.onException: Callable[[BaseException], object] = ignoreException
 
     @property
     def clock(self) -> IReactorTime:

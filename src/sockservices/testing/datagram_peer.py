@@ -56,6 +56,7 @@ class DatagramPeer(Peer):
         layers: Sequence[MakeDatagramLayer] = (),
     ) -> None:
         super().__init__(clock, visits)
+        protocol.onException = self._onException
         self.protocol = protocol
         self._source: Any = peer.name if isinstance(peer, UNIXAddress) else (peer.host, peer.port)  # type: ignore[attr-defined]
         self.transport: Any = _DatagramTransport(host)
@@ -77,6 +78,7 @@ class DatagramPeer(Peer):
         """
         offset = len(self.heard)
         self._outermost.datagramReceived(datagram, self._source)
+        self._raiseTypeError()
         replies = self.heard[offset:]
         return replies[0] if replies else None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 
 from sockservices.conversation.outcome import Outcome
+from sockservices.conversation.responder_types import ResponderTypeError
 from sockservices.conversation.visit import Visit
 
 __all__ = ["Peer"]
@@ -18,7 +19,10 @@ class Peer:
 
     @ivar clock: the clock of all deadlines and rate limits.
     @ivar visits: the recorded visits.
+    @ivar exception: the last exception that the responder raised, or L{None}.
     """
+
+    exception: BaseException | None = None
 
     def __init__(self, clock: Clock, visits: list[Visit]) -> None:
         self.clock = clock
@@ -37,6 +41,16 @@ class Peer:
         The outcome of the last conversation that ended; L{None} before the first one ends.
         """
         return self.visits[-1].outcome if self.visits else None
+
+    def _onException(self, exception: BaseException) -> None:
+        self.exception = exception
+
+    def _raiseTypeError(self) -> None:
+        """
+        Raise the error of a responder that returned an object of a wrong type: a test of it cannot go on.
+        """
+        if isinstance(self.exception, ResponderTypeError):
+            raise self.exception
 
     def _advance(self, seconds: float) -> None:
         """

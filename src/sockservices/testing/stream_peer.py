@@ -68,6 +68,7 @@ class StreamPeer(Peer):
         layers: Sequence[MakeStreamLayer] = (),
     ) -> None:
         super().__init__(clock, visits)
+        factory.onException = self._onException
         self.transport = _StreamTransport(clock, host, peer)
         self.transport.protocol = self._outermost = layered(factory, layers).buildProtocol(peer)
         self._inputEnded = False
@@ -75,6 +76,7 @@ class StreamPeer(Peer):
         (self.protocol,) = factory.protocols
         clock.advance(0)
         clock.advance(0)
+        self._raiseTypeError()
 
     @property
     def heard(self) -> bytes:
@@ -143,4 +145,5 @@ class StreamPeer(Peer):
 
     def _receivedSince(self, offset: int) -> bytes:
         self.clock.advance(0)
+        self._raiseTypeError()
         return self.heard[offset:]

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices import Conversation, Outcome
 from sockservices.protocols.awaitable import deferredOf
-from sockservices.protocols.datagram import MAX_AWAITED
+from sockservices.protocols.awaited_datagrams import MAX_AWAITED
 from sockservices.responders import Upper
 from sockservices.testing import ResponderContract, converse
 from tests.support.peer import Peer, StreamCase

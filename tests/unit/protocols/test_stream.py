@@ -234,7 +234,7 @@ class ExceptionTests(StreamCase):
             peer.send(b"hi~")
             self.assertTrue(peer.resetReceived, method)
             (line,) = self.lines()
-            self.assertIn("echo raised TypeError", line)
+            self.assertIn("echo raised ResponderTypeError('Mistaken.", line)
         self.assertEqual(self.outcomes, [Outcome.ERROR] * 3)
 
     def test_recorderThatRaises(self) -> None:

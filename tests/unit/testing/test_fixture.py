@@ -86,7 +86,7 @@ class ServersTests(SynchronousTestCase):
         The service is a name, a class, or a callable that returns a responder. Each service can be started on each
         transport.
         """
-        for service, name in (("upper", "upper"), (Upper, "upper"), (upper, "-")):
+        for service, name in (("upper", "upper"), (Upper, "upper"), (upper, "upper")):
             server = self.sockservice(service)
             self.assertEqual(exchange(server.address), b"HELLO")
             self.assertRegex(repr(server), f"^<{name} on tcp:")

@@ -1,0 +1,94 @@
+"""
+Checks of what makes a responder and of what a responder returns, and the errors that name what is wrong. They cost a
+conversation nothing: the first is made once for a listener, the others when something has failed already.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from sockservices.conversation.responder import Responder, serviceName
+
+__all__ = ["ResponderTypeError", "checkMaker", "outputError", "replyError", "responderError"]
+
+#: What a server uses of a responder.
+MEMBERS = ("answer", "deadline", "finished", "generate", "greeting")
+
+#: What iterators of output may yield.
+BYTES = (bytes, bytearray, memoryview)
+
+
+class ResponderTypeError(TypeError):
+    """
+    A responder returned an object of a wrong type, or an object that is to make responders cannot.
+    """
+
+
+def checkMaker(make: Any) -> None:
+    """
+    Reject what cannot make a responder, as far as that is known before a conversation begins.
+
+    @raise ResponderTypeError: for an object that cannot be called, or not with a L{Conversation
+        <sockservices.Conversation>} alone, and for a class without the methods of a L{Responder}.
+    """
+    expected = "a Responder class, or a callable that takes a Conversation and returns a Responder"
+    if isinstance(make, Responder):
+        raise ResponderTypeError(f"an instance of {type(make).__name__}: expected the class itself, not an instance")
+    if not callable(make):
+        raise ResponderTypeError(f"{make!r}: expected {expected}")
+    if isinstance(make, type) and not _isResponder(make):
+        raise ResponderTypeError(f"{make.__name__}: expected {expected}")
+    try:
+        inspect.signature(make).bind(None)
+    except TypeError as error:
+        name = getattr(make, "__name__", repr(make))
+        raise ResponderTypeError(f"{name}: expected to be called with a Conversation alone: {error}") from None
+    except ValueError:
+        # Some callables that are written in C have no signature.
+        return
+
+
+def _isResponder(made: object) -> bool:
+    return all(hasattr(made, member) for member in MEMBERS)
+
+
+def responderError(make: Any, made: object, exception: BaseException) -> BaseException:
+    """
+    The error of a conversation that could not begin.
+
+    @param made: what C{make} returned.
+    @param exception: what was raised then.
+    """
+    if made is None or _isResponder(made):
+        return exception
+    return ResponderTypeError(f"{serviceName(make)}() returned {type(made).__name__}, expected a Responder")
+
+
+def replyError(responder: object, method: str, reply: object) -> ResponderTypeError:
+    """
+    The error of a reply that is neither bytes nor awaitable.
+    """
+    return ResponderTypeError(
+        f"{type(responder).__name__}.{method}() returned {type(reply).__name__}, expected bytes or None"
+    )
+
+
+def outputError(
+    responder: object, generator: object, pieces: Sequence[object], exception: BaseException
+) -> BaseException:
+    """
+    The error of endless output that could not be joined.
+
+    @param generator: what C{responder.generate()} returned.
+    @param pieces: what it has yielded.
+    @param exception: what was raised then.
+    """
+    method = f"{type(responder).__name__}.generate()"
+    if not hasattr(generator, "__iter__"):
+        return ResponderTypeError(f"{method} returned {type(generator).__name__}, expected an iterator or None")
+    for piece in pieces:
+        if not isinstance(piece, BYTES):
+            return ResponderTypeError(f"{method} yielded {type(piece).__name__}, expected bytes")
+    return exception
