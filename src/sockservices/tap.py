@@ -46,7 +46,7 @@ def makeService(options: Options, reactor: Any = None) -> Supervisor:
         if command:
             # A process that ends before it has begun to serve leaves no file of a Unix socket.
             atexit.register(server.close)
-            signals = Signals(reactor, server.abortAll, config.drain)
+            signals = Signals(reactor, server.abortAll, config.drain, server.logTotals)
             signals.hold()
             reactor.callWhenRunning(signals.install)
     asked, possible = (each.listeners[0].policy.maxConnections for each in (options.config, config))

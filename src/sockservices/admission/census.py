@@ -9,6 +9,7 @@ from itertools import count
 
 from sockservices.admission.addresses import sourceOf
 from sockservices.admission.rate_limit import RateLimit, RateLimits
+from sockservices.admission.totals import Totals
 from sockservices.conversation.environment import Environment
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.policy import (
@@ -33,6 +34,7 @@ class Census:
     @ivar nextSerial: returns the number of the next conversation, from 1; a C function, cheap to call per datagram.
     @ivar connections: the number of open connections.
     @ivar outcomes: the number of conversations that ended under each outcome.
+    @ivar totals: the same by service, and the number of bytes.
     @ivar udpPorts: the UDP ports that the server itself is bound to.
     @ivar unixSockets: the files of its own Unix datagram sockets, by device and inode number.
     """
@@ -42,6 +44,7 @@ class Census:
         self.nextSerial = count(1).__next__
         self.connections = 0
         self.outcomes: Counter[Outcome] = Counter()
+        self.totals = Totals()
         self.udpPorts: Counter[int] = Counter()
         self.unixSockets: set[tuple[int, int]] = set()
         self._perSource: Counter[str] = Counter()

@@ -14,6 +14,9 @@ class Outcome(Enum):
     How a conversation ended. Each conversation has exactly one outcome; its value is the word in the log.
     """
 
+    #: In CPython 3.11, the hash of an enum's member is a call of a Python function. Members are equal by identity.
+    __hash__ = object.__hash__
+
     DONE = "done"  #: the peer ended it, or its datagram was answered
     FINISHED = "finished"  #: the responder ended it
     TIMED_OUT = "time out"  #: the first message did not come in time

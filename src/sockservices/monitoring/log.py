@@ -34,8 +34,20 @@ __all__ = ["FORMATS", "jsonLine", "logObserver"]
 #: The values of C{--log-format}.
 FORMATS = ("text", "json")
 
-#: The keys of a JSON line about a conversation or datagram.
-FIELDS = ("service", "transport", "peer", "listener", "serial", "seconds", "received", "sent", "outcome", "reason")
+#: The keys of a JSON line about a conversation or datagram, and that of the totals of a server.
+FIELDS = (
+    "service",
+    "transport",
+    "peer",
+    "listener",
+    "serial",
+    "seconds",
+    "received",
+    "sent",
+    "outcome",
+    "reason",
+    "totals",
+)
 
 
 def jsonLine(event: LogEvent) -> str:

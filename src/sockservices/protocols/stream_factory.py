@@ -127,6 +127,10 @@ class StreamFactory(Factory):
 
     def _count(self, visit: Visit) -> None:
         self.census.outcomes[visit.outcome] += 1
+        totals = self.census.totals.conversations[visit.service]
+        totals.outcomes[visit.outcome] += 1
+        totals.received += visit.received
+        totals.sent += visit.sent
         recordVisit(self.record, visit)
 
     def drain(self, seconds: float) -> Deferred[None]:

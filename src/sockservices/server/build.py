@@ -64,7 +64,7 @@ def buildServer(config: ServerConfig, reactor: Reactor, census: Census | None = 
         _close(services)
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         raise ListenError(f"{len(services)} listeners: expected more than {limit} open files (ulimit -n)")
-    return Supervisor(reactor, services, visitLog)
+    return Supervisor(reactor, services, visitLog, census)
 
 
 def _close(services: list[ListenerService]) -> None:

@@ -35,15 +35,19 @@ def blockedSignals() -> Iterator[None]:
 
 class Signals:
     """
-    SIGTERM and SIGINT stop the server; a second one aborts all conversations. SIGHUP, and SIGUSR1 without a log file,
-    log a line.
+    SIGTERM and SIGINT stop the server; a second one aborts all conversations. SIGHUP logs the totals. SIGUSR1 without a
+    log file logs a line.
     """
 
-    def __init__(self, reactor: Any, abortAll: Callable[[], object], drain: float) -> None:
+    def __init__(
+        self, reactor: Any, abortAll: Callable[[], object], drain: float, logTotals: Callable[[], object] | None = None
+    ) -> None:
         """
         @param abortAll: ends all conversations at once.
         @param drain: seconds that a stop may take.
+        @param logTotals: logs what the server has done so far.
         """
+        self._logTotals = logTotals
         self._reactor = reactor
         self._abortAll = abortAll
         self._alarmSeconds = int(drain) + ALARM_DELAY
@@ -105,7 +109,12 @@ class Signals:
         self._abortAll()
 
     def _reload(self, number: int, frame: FrameType | None) -> None:
-        self._reactor.callFromThread(log.info, "SIGHUP: nothing to reload")
+        self._reactor.callFromThread(self._reloadNothing)
+
+    def _reloadNothing(self) -> None:
+        log.info("SIGHUP: nothing to reload")
+        if self._logTotals is not None:
+            self._logTotals()
 
     def _rotate(self, number: int, frame: FrameType | None) -> None:
         self._reactor.callFromThread(log.info, "SIGUSR1: no log file to reopen")

@@ -13,7 +13,9 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import ILogObserver, Logger
 from twisted.python.log import ILogObserver as ILegacyObserver
 
+from sockservices.admission.census import Census
 from sockservices.monitoring.recorders import VisitLog
+from sockservices.monitoring.totals import logTotals
 from sockservices.server.listener import ListenerService
 from sockservices.server.sd_notify import SystemdNotifier
 from sockservices.transports.reactor import Reactor
@@ -36,15 +38,17 @@ class Supervisor(MultiService):
     observer: Any = None
     groups: list[int] | None = None
 
-    def __init__(self, reactor: Reactor, listeners: list[ListenerService], visitLog: VisitLog) -> None:
+    def __init__(self, reactor: Reactor, listeners: list[ListenerService], visitLog: VisitLog, census: Census) -> None:
         """
         @param listeners: they become its children.
         @param visitLog: logs its last summary when the server has stopped.
+        @param census: counts what the listeners do.
         """
         super().__init__()
         self._reactor = reactor
         self._listeners = listeners
         self._visitLog = visitLog
+        self._census = census
         self._notify = SystemdNotifier(IReactorTime(reactor))
         for listener in listeners:
             listener.setServiceParent(self)
@@ -93,8 +97,15 @@ class Supervisor(MultiService):
 
     def _stopped(self, result: Any) -> Any:
         self._visitLog.flush()
+        self.logTotals()
         self._notify.stopped()
         return result
+
+    def logTotals(self) -> None:
+        """
+        Log what the server has done so far.
+        """
+        logTotals(self._census)
 
     def close(self) -> None:
         """

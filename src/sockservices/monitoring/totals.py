@@ -1,0 +1,63 @@
+"""
+Logs what a server has done so far, in one line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from twisted.logger import Logger
+
+from sockservices.admission.census import Census
+from sockservices.admission.totals import ServiceTotals
+from sockservices.conversation.outcome import Outcome
+
+__all__ = ["logTotals"]
+
+log = Logger("sockservices")
+
+
+def logTotals(census: Census) -> None:
+    """
+    Log the totals of a server: conversations and datagrams by service and outcome, and bytes.
+    """
+    conversations, datagrams = census.totals.conversations, census.totals.datagrams
+    parts = [*_texts(conversations, "conversation"), *_texts(datagrams, "datagram")]
+    log.info(
+        "totals: {text}",
+        text="; ".join(parts) or "no conversations",
+        totals={"conversations": _fields(conversations), "datagrams": _fields(datagrams, "answered")},
+    )
+
+
+def _texts(totals: Mapping[str, ServiceTotals], kind: str) -> Iterator[str]:
+    """
+    For each service, its totals as text.
+    """
+    for service, fields in _fields(totals, "answered" if kind == "datagram" else "done").items():
+        count = sum(fields["outcomes"].values())
+        outcomes = ", ".join(f"{number} {outcome}" for outcome, number in fields["outcomes"].items())
+        plural = "" if count == 1 else "s"
+        received, sent = fields["received"], fields["sent"]
+        yield f"{service} {count} {kind}{plural} ({outcomes}), {received} bytes received, {sent} sent"
+
+
+def _fields(totals: Mapping[str, ServiceTotals], done: str = "done") -> dict[str, Any]:
+    """
+    The totals of each service as fields of a JSON object. The most frequent outcome comes first.
+
+    @param done: the word for L{Outcome.DONE}, which for a datagram is a reply.
+    """
+    return {
+        service: {
+            "outcomes": {
+                done if outcome is Outcome.DONE else outcome.value: number
+                for outcome, number in each.outcomes.most_common()
+            },
+            "received": each.received,
+            "sent": each.sent,
+        }
+        for service, each in totals.items()
+        if each.outcomes
+    }
