@@ -10,6 +10,7 @@ import signal
 import sys
 import syslog
 import time
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,19 +35,11 @@ __all__ = ["FORMATS", "jsonLine", "logObserver"]
 #: The values of C{--log-format}.
 FORMATS = ("text", "json")
 
-#: The keys of a JSON line about a conversation or datagram, and that of the totals of a server.
+#: The keys of a JSON line, where it is about a conversation or datagram, a listener, or a number of them.
 FIELDS = (
-    "service",
-    "transport",
-    "peer",
-    "listener",
-    "serial",
-    "seconds",
-    "received",
-    "sent",
-    "outcome",
-    "reason",
-    "totals",
+    *("service", "transport", "peer", "host", "port", "path", "serial"),
+    *("seconds", "received", "sent", "outcome", "reason", "data"),
+    *("listeners", "counts", "totals"),
 )
 
 
@@ -65,7 +58,16 @@ def jsonLine(event: LogEvent) -> str:
     if "log_failure" in event:
         line["traceback"] = event["log_failure"].getTraceback()
     line.update({name: event[name] for name in FIELDS if name in event})
-    return json.dumps(line, default=str) + "\n"
+    return json.dumps(line, default=_jsonValue) + "\n"
+
+
+def _jsonValue(value: object) -> object:
+    """
+    Bytes of a peer, which may be no text, as text and in base64 (RFC 4648).
+    """
+    if isinstance(value, bytes):
+        return {"text": value.decode(errors="backslashreplace"), "base64": b64encode(value).decode()}
+    return str(value)
 
 
 class _Syslog:

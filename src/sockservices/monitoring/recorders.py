@@ -5,7 +5,7 @@ Recorders: callables that take the L{Visit} of each finished conversation. The o
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -46,7 +46,7 @@ class VisitLog:
         self._seconds = seconds
         self._secondBegan = self._summarizedAt = -SUMMARY_INTERVAL
         self._lines = 0
-        self._unlogged: Counter[Outcome] = Counter()
+        self._unlogged: Counter[tuple[str, Outcome]] = Counter()
         self._summaryCall: IDelayedCall | None = None
 
     def __call__(self, visit: Visit) -> None:
@@ -57,7 +57,7 @@ class VisitLog:
         if now - self._secondBegan >= 1.0:
             self._secondBegan, self._lines = now, 0
         if visit.outcome is Outcome.REFUSED or self._lines >= LINES_PER_SECOND:
-            self._unlogged[visit.outcome] += 1
+            self._unlogged[visit.service, visit.outcome] += 1
             if self._clock is not None and self._summaryCall is None:
                 delay = max(0.0, self._summarizedAt + SUMMARY_INTERVAL - now)
                 self._summaryCall = self._clock.callLater(delay, self.flush)
@@ -85,10 +85,18 @@ class VisitLog:
         if call is not None and call.active():
             call.cancel()
         if self._unlogged:
-            counts = ", ".join(f"{count} {outcome.value}" for outcome, count in self._unlogged.most_common())
-            total = self._unlogged.total()
+            outcomes: Counter[Outcome] = Counter()
+            counts: defaultdict[str, dict[str, int]] = defaultdict(dict)
+            for (service, outcome), count in self._unlogged.most_common():
+                outcomes[outcome] += count
+                counts[service][outcome.value] = count
             self._unlogged.clear()
-            log.info("{total} more conversations not logged individually: {counts}", total=total, counts=counts)
+            log.info(
+                "{total} more conversations not logged individually: {text}",
+                total=outcomes.total(),
+                text=", ".join(f"{count} {outcome.value}" for outcome, count in outcomes.most_common()),
+                counts=counts,
+            )
 
 
 def recordVisit(record: Record, visit: Visit) -> None:

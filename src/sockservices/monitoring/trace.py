@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from twisted.internet.address import UNIXAddress
 from twisted.logger import Logger
 
+from sockservices.conversation.transport import Transport
 from sockservices.text.addresses import addressText
 from sockservices.transports.datagram_layer import DatagramLayer
 from sockservices.transports.reply_route import peerAddress
@@ -17,8 +19,11 @@ __all__ = ["DatagramTrace", "StreamTrace", "quoted"]
 
 log = Logger("sockservices")
 
-#: The most characters of a message in the log.
+#: The most characters of a message in the text of the log.
 MAX_CHARACTERS = 80
+
+#: The most bytes of a message in an object of the log in JSON.
+MAX_BYTES = 4096
 
 
 def quoted(message: bytes) -> str:
@@ -29,9 +34,17 @@ def quoted(message: bytes) -> str:
     return text if len(message) <= MAX_CHARACTERS >= len(text) else text[: MAX_CHARACTERS - 3] + "..."
 
 
-def _logMessage(service: str, peer: str, message: bytes) -> None:
-    # Not {message}: Twisted's older log has a key of that name, and its observers would empty it.
-    log.info("{service}: {peer}: {words}", service=service, peer=peer, words=quoted(message))
+def _logMessage(service: str, transport: Transport, peer: str, message: bytes) -> None:
+    log.info(
+        # Not {message}: Twisted's older log has a key of that name, and its observers would empty it.
+        "{service}: {peer}: {words}",
+        service=service,
+        transport=transport,
+        peer=peer,
+        words=quoted(message),
+        received=len(message),
+        data=message[:MAX_BYTES],
+    )
 
 
 class StreamTrace(StreamLayer):
@@ -59,14 +72,17 @@ class StreamTrace(StreamLayer):
         super().peerIdentified()
 
     def _logPeer(self, transport: Any) -> None:
-        self._peer = addressText(transport.getPeer()) or "-"
-        log.info("{service}: connected: {peer}", service=self._service, peer=self._peer)
+        peer = transport.getPeer()
+        self._peer = addressText(peer) or "-"
+        self._transport = Transport.UNIX if isinstance(peer, UNIXAddress) else Transport.TCP
+        fields = {"service": self._service, "transport": self._transport, "peer": self._peer}
+        log.info("{service}: connected: {peer}", **fields)
 
     def dataReceived(self, data: bytes) -> None:
         """
         Log a segment.
         """
-        _logMessage(self._service, self._peer, data)
+        _logMessage(self._service, self._transport, self._peer, data)
         super().dataReceived(data)
 
 
@@ -83,5 +99,6 @@ class DatagramTrace(DatagramLayer):
         """
         Log a datagram.
         """
-        _logMessage(self._service, addressText(peerAddress(route.peer)) or "-", datagram)
+        transport = Transport.UDP if isinstance(route.peer, tuple) else Transport.UNIXGRAM
+        _logMessage(self._service, transport, addressText(peerAddress(route.peer)) or "-", datagram)
         super().requestReceived(datagram, route)

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.posixbase import PosixReactorBase
 
 from sockservices.admission.census import Census
 from sockservices.conversation.responder import serviceName
@@ -19,12 +20,14 @@ from sockservices.monitoring.recorders import VisitLog
 from sockservices.monitoring.trace import DatagramTrace, StreamTrace
 from sockservices.server.config import ListenerConfig, ServerConfig
 from sockservices.server.listener import ListenerService
+from sockservices.server.ports_file import PortsFile
+from sockservices.server.same_port import openOnSamePort
 from sockservices.server.services import datagramService, streamService
 from sockservices.server.supervisor import Supervisor
-from sockservices.transports.bindings import SystemdBinding
+from sockservices.transports.bindings import InetBinding, SystemdBinding
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 from sockservices.transports.reactor import Reactor
-from sockservices.transports.sockets import openSockets
+from sockservices.transports.sockets import BoundSocket, openSockets
 
 __all__ = ["ListenError", "buildServer"]
 
@@ -51,25 +54,42 @@ def buildServer(config: ServerConfig, reactor: Reactor, census: Census | None = 
     census = Census() if census is None else census
     visitLog = VisitLog(IReactorTime(reactor), reactor.seconds)
     services: list[ListenerService] = []
+    sockets: dict[ListenerConfig, BoundSocket] = {}
     for listener in config.listeners:
         try:
-            for service in _services(listener, reactor, census, visitLog):
+            if listener not in sockets and isinstance(reactor, PosixReactorBase):
+                sockets.update(_socketsOfGroup(listener, config.listeners))
+            for service in _services(listener, reactor, census, visitLog, sockets.pop(listener, None)):
                 services.append(service)
                 service.open()
                 _rejectWildcard(listener, service)
         except Exception as error:
-            _close(services)
+            _close([*services, *sockets.values()])
             raise ListenError(f"{listener.origin}: {error}") from error
     if not _spareDescriptors(len(services) + START_DESCRIPTORS):
         _close(services)
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         raise ListenError(f"{len(services)} listeners: expected more than {limit} open files (ulimit -n)")
-    return Supervisor(reactor, services, visitLog, census)
+    return Supervisor(reactor, services, visitLog, census, PortsFile(config.portsFile) if config.portsFile else None)
 
 
-def _close(services: list[ListenerService]) -> None:
-    for service in services:
-        service.close()
+def _socketsOfGroup(first: ListenerConfig, listeners: Sequence[ListenerConfig]) -> dict[ListenerConfig, BoundSocket]:
+    """
+    Open the sockets of all listeners that get the same free port as the first one of their group.
+    """
+    group = {
+        each: each.binding
+        for each in listeners
+        if each.portGroup == first.portGroup is not None and isinstance(each.binding, InetBinding)
+    }
+    if len(group) < 2 or any(binding.port for binding in group.values()):
+        return {}
+    return dict(zip(group, openOnSamePort(list(group.values())), strict=True))
+
+
+def _close(opened: Sequence[ListenerService | BoundSocket]) -> None:
+    for each in opened:
+        each.close()
 
 
 def _spareDescriptors(count: int) -> bool:
@@ -98,10 +118,12 @@ def _rejectWildcard(listener: ListenerConfig, service: ListenerService) -> None:
 
 
 def _services(
-    listener: ListenerConfig, reactor: Reactor, census: Census, visitLog: VisitLog
+    listener: ListenerConfig, reactor: Reactor, census: Census, visitLog: VisitLog, bound: BoundSocket | None
 ) -> Iterator[ListenerService]:
     """
     The services of a listener: one, or as many as the service manager has sockets of its name.
+
+    @param bound: the socket of its binding, if that is open already.
     """
     responder, binding, plain = listener.service, listener.binding, listener.plain
     common: dict[str, Any] = {"reactor": reactor, "policy": listener.policy, "census": census}
@@ -112,12 +134,12 @@ def _services(
     if isinstance(binding, str):
         yield streamService(binding, responder, **streams)
     elif isinstance(binding, SystemdBinding):
-        for bound in openSockets(binding):
-            if bound.stream:
-                yield streamService(StreamEndpoint(reactor, binding, bound, plain), responder, **streams)
+        for inherited in openSockets(binding):
+            if inherited.stream:
+                yield streamService(StreamEndpoint(reactor, binding, inherited, plain), responder, **streams)
             else:
-                yield datagramService(DatagramEndpoint(reactor, binding, bound), responder, **datagrams)
+                yield datagramService(DatagramEndpoint(reactor, binding, inherited), responder, **datagrams)
     elif binding.stream:
-        yield streamService(StreamEndpoint(reactor, binding, plain=plain), responder, **streams)
+        yield streamService(StreamEndpoint(reactor, binding, bound, plain), responder, **streams)
     else:
-        yield datagramService(DatagramEndpoint(reactor, binding), responder, **datagrams)
+        yield datagramService(DatagramEndpoint(reactor, binding, bound), responder, **datagrams)

@@ -28,6 +28,7 @@ class ListenerConfig:
     @ivar policy: its limits. Limits in all count the connections of all listeners.
     @ivar trace: whether every message is logged.
     @ivar plain: whether connections have Twisted's own transports.
+    @ivar portGroup: listeners of one group whose port is 0 get the same free port; L{None} is no group.
     @ivar origin: where the user asked for it, such as C{--service echo=7}; error messages begin with it.
     """
 
@@ -36,6 +37,7 @@ class ListenerConfig:
     policy: Policy = field(default_factory=Policy)
     trace: bool = False
     plain: bool = False
+    portGroup: int | None = None
     origin: str = "listener"
 
     @property
@@ -52,10 +54,12 @@ class ServerConfig:
     What a server is.
 
     @ivar logFormat: C{"text"} or C{"json"}.
+    @ivar portsFile: the path of a file to write with the addresses of all listeners, or C{""}.
     """
 
     listeners: tuple[ListenerConfig, ...]
     logFormat: str = "text"
+    portsFile: str = ""
 
     @property
     def drain(self) -> float:

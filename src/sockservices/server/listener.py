@@ -103,15 +103,21 @@ class ListenerService(Service):
         super().startService()
         self._listen()
         if self.port is not None:
-            host = self.port.getHost()
-            log.info(
-                "{service} listening on {listener}",
-                service=serviceName(self._served.responder),
-                listener=self._listener(host),
-            )
+            text = addressText(self.port.getHost())
+            log.info("{service} listening on {transport}:{address}", address=text, **self.address)
 
-    def _listener(self, host: Any) -> str:
-        return f"{self.transports[isinstance(host, UNIXAddress)]}:{addressText(host)}"
+    @property
+    def address(self) -> dict[str, Any]:
+        """
+        Where it listens, as fields: C{service}, C{transport}, and C{host} and C{port} or C{path}; empty while it does
+        not listen.
+        """
+        if self.port is None:
+            return {}
+        host: Any = self.port.getHost()
+        unix = isinstance(host, UNIXAddress)
+        fields = {"service": serviceName(self._served.responder), "transport": self.transports[unix].value}
+        return fields | ({"path": addressText(host)} if unix else {"host": host.host, "port": host.port})
 
     def stopService(self) -> Deferred[None]:
         """

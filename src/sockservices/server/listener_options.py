@@ -5,6 +5,7 @@ The options for listeners: C{--service} with C{--proto} and C{--interface}, and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import Any
 
 from twisted.python.usage import UsageError
@@ -35,7 +36,8 @@ def listenersOf(
     """
     asked = [*_byService(options, services), *_byEndpoint(options, services)]
     listeners = tuple(
-        ListenerConfig(service=service, binding=binding, origin=origin, **common) for service, binding, origin in asked
+        ListenerConfig(service=service, binding=binding, origin=origin, portGroup=group, **common)
+        for service, binding, origin, group in asked
     )
     _rejectDuplicates(listeners)
     return listeners
@@ -43,7 +45,8 @@ def listenersOf(
 
 def _byService(
     options: Mapping[str, Any], services: Mapping[str, type[Responder]]
-) -> Iterator[tuple[type[Responder], Binding, str]]:
+) -> Iterator[tuple[type[Responder], Binding, str, int]]:
+    groups = count()
     for text in options["service"] or ([] if options["listen"] else DEFAULT_SERVICES):
         name, equals, port = text.partition("=")
         origin = f"--service {text}"
@@ -52,9 +55,10 @@ def _byService(
                 number = portNumber(port) if equals else responder.port
             except ValueError as error:
                 raise UsageError(f"{origin}: {error}") from None
+            group = next(groups)
             for interface in [text.strip("[]") for text in options["interface"]] or [LOOPBACK]:
                 for transport in PROTOS[options["proto"]]:
-                    yield responder, _inetBinding(transport, number, interface), origin
+                    yield responder, _inetBinding(transport, number, interface), origin, group
 
 
 def _inetBinding(transport: Transport, port: int, interface: str) -> Binding:
@@ -66,7 +70,7 @@ def _inetBinding(transport: Transport, port: int, interface: str) -> Binding:
 
 def _byEndpoint(
     options: Mapping[str, Any], services: Mapping[str, type[Responder]]
-) -> Iterator[tuple[type[Responder], Binding | str, str]]:
+) -> Iterator[tuple[type[Responder], Binding | str, str, None]]:
     for text in options["listen"]:
         origin = f"--listen {text}"
         name, equals, endpoint = text.partition("=")
@@ -77,7 +81,7 @@ def _byEndpoint(
         except ValueError as error:
             raise UsageError(f"{origin}: {error}") from None
         for responder in _find(name, services, origin):
-            yield responder, binding or endpoint, origin
+            yield responder, binding or endpoint, origin, None
 
 
 def _find(name: str, services: Mapping[str, type[Responder]], origin: str) -> list[type[Responder]]:

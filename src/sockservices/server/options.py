@@ -5,7 +5,7 @@ The options of the command line.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -42,6 +42,7 @@ class Options(usage.Options):
     optParameters: ClassVar = [
         ["proto", None, "tcp", "tcp, udp or all: what --service listens on"],
         ["log-format", None, "text", "text, or json for one object a line"],
+        ["ports-file", None, "", "PATH of a file to write when the server is ready: all listeners, as a JSON list"],
         *policyParameters(),
     ]
     optFlags: ClassVar = [
@@ -50,7 +51,11 @@ class Options(usage.Options):
         ["show", None, "log every message: its peer and its bytes"],
     ]
     compData = usage.Completions(
-        optActions={"proto": usage.CompleteList(list(PROTOS)), "log-format": usage.CompleteList(list(FORMATS))},
+        optActions={
+            "proto": usage.CompleteList(list(PROTOS)),
+            "log-format": usage.CompleteList(list(FORMATS)),
+            "ports-file": usage.CompleteFiles(),
+        },
         multiUse=["service", "interface", "listen"],
     )
 
@@ -110,13 +115,14 @@ class Options(usage.Options):
         Parse. Under C{twistd} an error is one line, also one in its own options; C{twist} formats errors itself.
         """
         try:
+            _rejectPort(sys.argv[1:] if options is None else options)
             super().parseOptions(options)
         except usage.UsageError as error:
             if not self.twistd:
                 raise usage.UsageError(printable(str(error))) from None
             exitWithError(str(error))
         # Now, because twistd reads its pid file before it calls makeService().
-        checkTwistdOptions(self.twistd)
+        checkTwistdOptions(self.twistd, self["ports-file"])
 
     @property
     def twistd(self) -> Mapping[str, Any]:
@@ -142,4 +148,21 @@ class Options(usage.Options):
         if self["interface"] and self["listen"] and not self["service"]:
             raise usage.UsageError("--interface: expected --service beside it; a --listen takes :interface=ADDRESS")
         common = {"policy": policy, "trace": bool(self["show"]), "plain": bool(self["plain"])}
-        self.config = ServerConfig(listeners=listenersOf(self, self._services, **common), logFormat=self["log-format"])
+        self["ports-file"] = self["ports-file"] and str(Path(self["ports-file"]).absolute())
+        self.config = ServerConfig(
+            listeners=listenersOf(self, self._services, **common),
+            logFormat=self["log-format"],
+            portsFile=self["ports-file"],
+        )
+
+
+def _rejectPort(options: Sequence[str]) -> None:
+    """
+    Reject C{--port 8007}: getopt would take it for an abbreviation of C{--ports-file}.
+
+    @raise usage.UsageError: naming the option that has the ports.
+    """
+    for option in options:
+        name = option.partition("=")[0]
+        if name in ("--port", "--ports"):
+            raise usage.UsageError(f"option {name} not recognized; expected --service NAME=PORT")

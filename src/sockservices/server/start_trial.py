@@ -4,6 +4,7 @@ What twistd does to its process after the sockets are open, tried before they ar
 
 from __future__ import annotations
 
+import errno
 import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -18,15 +19,18 @@ from twisted.python.util import switchUID
 __all__ = ["keptGroups", "tryStart"]
 
 
-def tryStart(twistd: Mapping[str, Any]) -> str:
+def tryStart(twistd: Mapping[str, Any], portsFile: str = "") -> str:
     """
     Apply twistd's options to a child process, as twistd applies them to this one later: root directory, working
     directory, umask, pid file, user and groups. Only the kernel knows all rules for these, such as capabilities(7).
 
     @param twistd: its options.
+    @param portsFile: the path of a file that the server writes when it is ready, or C{""}.
     @return: the first error, beginning with the option, or C{""}.
     """
     steps = list(_steps(twistd))
+    if portsFile:
+        steps.append((f"--ports-file {portsFile}", partial(_tryCreating, Path(portsFile))))
     if not steps:
         return ""
     try:
@@ -122,13 +126,18 @@ def _tryWriting(path: str) -> None:
     """
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
-    except FileNotFoundError as error:
-        folder = Path(path).parent
-        if not folder.is_dir():
-            raise FileNotFoundError(error.errno, "there is no such folder") from None
-        descriptor, other = mkstemp(dir=folder)
-        os.close(descriptor)
-        os.unlink(other)  # noqa: PTH108
+    except FileNotFoundError:
+        _tryCreating(Path(path))
+
+
+def _tryCreating(path: Path) -> None:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "expected a file, not a folder")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder")
+    descriptor, other = mkstemp(dir=path.parent)
+    os.close(descriptor)
+    os.unlink(other)  # noqa: PTH108
 
 
 def _switchUser(uid: int | None, gid: int | None, euid: bool) -> None:

@@ -17,6 +17,7 @@ from sockservices.admission.census import Census
 from sockservices.monitoring.recorders import VisitLog
 from sockservices.monitoring.totals import logTotals
 from sockservices.server.listener import ListenerService
+from sockservices.server.ports_file import PortsFile
 from sockservices.server.sd_notify import SystemdNotifier
 from sockservices.transports.reactor import Reactor
 
@@ -38,17 +39,26 @@ class Supervisor(MultiService):
     observer: Any = None
     groups: list[int] | None = None
 
-    def __init__(self, reactor: Reactor, listeners: list[ListenerService], visitLog: VisitLog, census: Census) -> None:
+    def __init__(
+        self,
+        reactor: Reactor,
+        listeners: list[ListenerService],
+        visitLog: VisitLog,
+        census: Census,
+        portsFile: PortsFile | None = None,
+    ) -> None:
         """
         @param listeners: they become its children.
         @param visitLog: logs its last summary when the server has stopped.
         @param census: counts what the listeners do.
+        @param portsFile: written when the server is ready.
         """
         super().__init__()
         self._reactor = reactor
         self._listeners = listeners
         self._visitLog = visitLog
         self._census = census
+        self._portsFile = portsFile
         self._notify = SystemdNotifier(IReactorTime(reactor))
         for listener in listeners:
             listener.setServiceParent(self)
@@ -82,7 +92,11 @@ class Supervisor(MultiService):
             log.warn("running as root: use twistd --uid and --gid, or a service manager, to drop privileges")
         if self.startupWarning:
             log.warn("{limits}", limits=self.startupWarning)
-        log.info("ready: {count} listeners", count=len(self._listeners))
+        listeners = [each.address for each in self._listeners if each.port is not None]
+        if self._portsFile is not None:
+            self._portsFile.write(listeners)
+        count = len(self._listeners)
+        log.info("ready: {count} listener{s}", count=count, s="" if count == 1 else "s", listeners=listeners)
         self._notify.ready()
 
     def stopService(self) -> Deferred[None]:
@@ -90,6 +104,8 @@ class Supervisor(MultiService):
         Stop, and log what is left to log.
         """
         self._notify.stopping()
+        if self._portsFile is not None:
+            self._portsFile.remove()
         stopped: Deferred[None] = super().stopService()
         # After stopService(), which has accepted the connections that waited.
         log.info("stopping: {count} connections", count=sum(each.connections for each in self._listeners))

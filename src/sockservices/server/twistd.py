@@ -24,11 +24,12 @@ def exitWithError(text: str) -> NoReturn:
     raise SystemExit("sockservices: " + printable(" ".join(text.split())))
 
 
-def checkTwistdOptions(twistd: Mapping[str, Any]) -> None:
+def checkTwistdOptions(twistd: Mapping[str, Any], portsFile: str = "") -> None:
     """
     Exit for what twistd would find wrong only later, with a traceback, while every socket is open.
 
     @param twistd: its options; empty under another command.
+    @param portsFile: the path of a file that the server writes when it is ready, or C{""}.
     """
     for option in ("uid", "gid"):
         number = twistd.get(option)
@@ -37,7 +38,7 @@ def checkTwistdOptions(twistd: Mapping[str, Any]) -> None:
     umask = twistd.get("umask")
     if umask is not None and not 0 <= umask <= 0o777:
         exitWithError(f"--umask {umask:o}: expected 0 to 777")
-    error = tryStart(twistd)
+    error = tryStart(twistd, portsFile)
     if error:
         exitWithError(error)
 

@@ -155,7 +155,19 @@ WRONG = [
 ]
 
 #: Those that there are, beside a policy's.
-OPTIONS = ["proto", "service", "interface", "listen", "show", "log-format", "plain", "udp-rfc-size", "version", "help"]
+OPTIONS = [
+    "ports-file",
+    "proto",
+    "service",
+    "interface",
+    "listen",
+    "show",
+    "log-format",
+    "plain",
+    "udp-rfc-size",
+    "version",
+    "help",
+]
 
 #: The limits, by their options.
 NUMBERS = {
