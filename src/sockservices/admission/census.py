@@ -4,12 +4,16 @@ What a server counts over all of its listeners.
 
 from __future__ import annotations
 
+import os
 from collections import Counter
+from collections.abc import Callable, Iterable
 from itertools import count
 
 from sockservices.admission.addresses import sourceOf
+from sockservices.admission.exceeded_limit import ExceededLimit
 from sockservices.admission.rate_limit import RateLimit, RateLimits
 from sockservices.admission.totals import Totals
+from sockservices.admission.trusted import isTrusted, network
 from sockservices.conversation.environment import Environment
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.policy import (
@@ -31,6 +35,8 @@ class Census:
     share the tokens of each source; a listener with another rate counts apart.
 
     @ivar environment: what the server's responders see of the machine.
+    @ivar trusted: the networks for which no limit for one source holds.
+    @ivar onExceeded: called for each connection and each reply that a limit refuses, or L{None}.
     @ivar nextSerial: returns the number of the next conversation, from 1; a C function, cheap to call per datagram.
     @ivar connections: the number of open connections.
     @ivar outcomes: the number of conversations that ended under each outcome.
@@ -39,7 +45,13 @@ class Census:
     @ivar unixSockets: the files of its own Unix datagram sockets, by device and inode number.
     """
 
-    def __init__(self, environment: Environment | None = None) -> None:
+    def __init__(self, environment: Environment | None = None, trusted: Iterable[str] = ()) -> None:
+        """
+        @param trusted: IP addresses and networks, such as C{192.0.2.0/24}, for which no limit for one source holds.
+        @raise ValueError: for text that is neither.
+        """
+        self.trusted = tuple(network(each) for each in trusted)
+        self.onExceeded: Callable[[ExceededLimit], object] | None = None
         self.environment = Environment() if environment is None else environment
         self.nextSerial = count(1).__next__
         self.connections = 0
@@ -61,18 +73,20 @@ class Census:
         @return: whether the connection is admitted. If it is, call L{release} when it ends.
         """
         if policy.maxConnections and self.connections >= policy.maxConnections:
-            return False
+            return self._refuse("maxConnections", policy.maxConnections, "-" if host is None else sourceOf(host).key)
         if host is not None:
             key, loopback, _ = sourceOf(host)
             limit, rate = policy.maxPerSource, policy.maxRate
+            if self.trusted and isTrusted(host, self.trusted):
+                limit = rate = 0
             if limit is None:
                 limit = 0 if loopback else DEFAULT_MAX_PER_SOURCE
             if rate is None:
                 rate = 0 if loopback else DEFAULT_MAX_RATE
             if limit and self._perSource[key] >= limit:
-                return False
+                return self._refuse("maxPerSource", limit, key)
             if rate and not self._connectionRates[rate].take(key, now):
-                return False
+                return self._refuse("maxRate", rate, key)
             self._perSource[key] += 1
         self.connections += 1
         return True
@@ -102,7 +116,9 @@ class Census:
         rate = policy.udpRate
         if rate is None:
             rate = 0 if loopback else DEFAULT_UDP_RATE
-        return not rate or self._replyRates[rate].take(key, now)
+        if not rate or (self.trusted and isTrusted(host, self.trusted)) or self._replyRates[rate].take(key, now):
+            return True
+        return self._refuse("udpRate", rate, key)
 
     def allowUnixReply(self, path: str | bytes, policy: Policy, now: float) -> bool:
         """
@@ -118,5 +134,12 @@ class Census:
         """
         rate = policy.udpRate
         if rate is None:
-            return self._defaultUnixRate.take(path, now)
-        return not rate or self._replyRates[rate].take(path, now)
+            allowed = self._defaultUnixRate.take(path, now)
+        else:
+            allowed = not rate or self._replyRates[rate].take(path, now)
+        return allowed or self._refuse("udpRate", DEFAULT_UDP_RATE if rate is None else rate, os.fsdecode(path))
+
+    def _refuse(self, limit: str, number: int, source: str) -> bool:
+        if self.onExceeded is not None:
+            self.onExceeded(ExceededLimit(limit, number, source))
+        return False

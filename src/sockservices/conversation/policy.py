@@ -4,10 +4,11 @@ The limits of a server.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-__all__ = ["MAX_LIMIT", "Policy"]
+__all__ = ["MAX_LIMIT", "Policy", "optionName"]
 
 #: Defaults of the limits per source: open connections, new connections per second, replies to datagrams per second.
 DEFAULT_MAX_PER_SOURCE, DEFAULT_MAX_RATE, DEFAULT_UDP_RATE = 64, 50, 20
@@ -17,6 +18,13 @@ DEFAULT_UNIX_BURST = 10_000
 
 #: The largest value of a limit: the kernel takes more seconds or bytes in none of its calls.
 MAX_LIMIT = 10**9
+
+
+def optionName(limit: str) -> str:
+    """
+    The option of a limit: C{--max-connections} for C{maxConnections}.
+    """
+    return "--" + re.sub("[A-Z]", lambda letter: "-" + letter.group().lower(), limit)
 
 
 def _limit(default: Any, unit: str, text: str, whole: bool = False) -> Any:

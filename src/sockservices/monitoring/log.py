@@ -39,7 +39,7 @@ FORMATS = ("text", "json")
 FIELDS = (
     *("service", "transport", "peer", "host", "port", "path", "serial"),
     *("seconds", "received", "sent", "outcome", "reason", "data"),
-    *("listeners", "counts", "totals"),
+    *("listeners", "counts", "exceeded", "totals"),
 )
 
 

@@ -218,7 +218,9 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
     def _drop(self, outcome: Outcome, request: Request, cause: BaseException | None = None) -> None:
         if self._dropLog is None:
             self._dropLog = DropLog(serviceName(self.responder), self.clock.seconds)
-        self._dropLog(outcome, transportOf(request.peer), peerAddress(request.peer), cause)
+        if outcome is not Outcome.OVER_RATE or self.census.onExceeded is None:
+            # Otherwise the census has reported it.
+            self._dropLog(outcome, transportOf(request.peer), peerAddress(request.peer), cause)
         if cause is not None and outcome is Outcome.ERROR:
             self.onException(cause)
         self._count(outcome, request)

@@ -16,6 +16,7 @@ from twisted.internet.posixbase import PosixReactorBase
 
 from sockservices.admission.census import Census
 from sockservices.conversation.responder import serviceName
+from sockservices.monitoring.limit_log import LimitLog
 from sockservices.monitoring.recorders import VisitLog
 from sockservices.monitoring.trace import DatagramTrace, StreamTrace
 from sockservices.server.config import ListenerConfig, ServerConfig
@@ -51,7 +52,8 @@ def buildServer(config: ServerConfig, reactor: Reactor, census: Census | None = 
     @return: a service; its listeners share limits in all, and one log.
     @raise ListenError: when a listener cannot listen. Then no socket is left open.
     """
-    census = Census() if census is None else census
+    census = Census(trusted=config.trusted) if census is None else census
+    limitLog = census.onExceeded = LimitLog(IReactorTime(reactor))
     visitLog = VisitLog(IReactorTime(reactor), reactor.seconds)
     services: list[ListenerService] = []
     sockets: dict[ListenerConfig, BoundSocket] = {}
@@ -70,7 +72,8 @@ def buildServer(config: ServerConfig, reactor: Reactor, census: Census | None = 
         _close(services)
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         raise ListenError(f"{len(services)} listeners: expected more than {limit} open files (ulimit -n)")
-    return Supervisor(reactor, services, visitLog, census, PortsFile(config.portsFile) if config.portsFile else None)
+    portsFile = PortsFile(config.portsFile) if config.portsFile else None
+    return Supervisor(reactor, services, visitLog, census, portsFile, limitLog)
 
 
 def _socketsOfGroup(first: ListenerConfig, listeners: Sequence[ListenerConfig]) -> dict[ListenerConfig, BoundSocket]:

@@ -55,11 +55,13 @@ class ServerConfig:
 
     @ivar logFormat: C{"text"} or C{"json"}.
     @ivar portsFile: the path of a file to write with the addresses of all listeners, or C{""}.
+    @ivar trusted: IP addresses and networks for which no limit for one source holds.
     """
 
     listeners: tuple[ListenerConfig, ...]
     logFormat: str = "text"
     portsFile: str = ""
+    trusted: tuple[str, ...] = ()
 
     @property
     def drain(self) -> float:

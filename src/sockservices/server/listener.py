@@ -13,6 +13,7 @@ from twisted.internet.interfaces import IListeningPort, IStreamServerEndpoint
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import serviceName
 from sockservices.conversation.transport import Transport
 from sockservices.monitoring.recorders import VisitLog
@@ -105,6 +106,14 @@ class ListenerService(Service):
         if self.port is not None:
             text = addressText(self.port.getHost())
             log.info("{service} listening on {transport}:{address}", address=text, **self.address)
+
+    @property
+    def policy(self) -> Policy:
+        """
+        Its limits.
+        """
+        policy: Policy = self._served.policy
+        return policy
 
     @property
     def address(self) -> dict[str, Any]:

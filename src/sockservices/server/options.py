@@ -13,6 +13,7 @@ from twisted.application.app import ServerOptions
 from twisted.python import usage
 
 from sockservices import __version__
+from sockservices.admission.trusted import network
 from sockservices.monitoring.log import FORMATS
 from sockservices.registry import services
 from sockservices.server.config import ServerConfig
@@ -56,7 +57,7 @@ class Options(usage.Options):
             "log-format": usage.CompleteList(list(FORMATS)),
             "ports-file": usage.CompleteFiles(),
         },
-        multiUse=["service", "interface", "listen"],
+        multiUse=["service", "interface", "listen", "trusted"],
     )
 
     def __init__(self) -> None:
@@ -70,6 +71,7 @@ class Options(usage.Options):
         self["service"] = []
         self["interface"] = []
         self["listen"] = []
+        self["trusted"] = []
 
     def opt_service(self, name: str) -> None:
         """
@@ -88,6 +90,16 @@ class Options(usage.Options):
         NAME=ENDPOINT; repeatable. See below. Alone, it replaces the default three services.
         """
         self["listen"].append(listener)
+
+    def opt_trusted(self, source: str) -> None:
+        """
+        An IP address or network for which no limit for one source holds (laboratories only); repeatable.
+        """
+        try:
+            self["trusted"].append(network(source))
+        except ValueError:
+            expected = "expected an IP address or network, such as 192.0.2.0/24"
+            raise usage.UsageError(f"--trusted {source}: {expected}") from None
 
     def opt_version(self) -> None:
         """
@@ -153,6 +165,7 @@ class Options(usage.Options):
             listeners=listenersOf(self, self._services, **common),
             logFormat=self["log-format"],
             portsFile=self["ports-file"],
+            trusted=tuple(self["trusted"]),
         )
 
 

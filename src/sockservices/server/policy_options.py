@@ -4,23 +4,15 @@ The options for limits: one for each number in a policy.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
 from twisted.python.usage import UsageError
 
-from sockservices.conversation.policy import MAX_LIMIT, Policy
+from sockservices.conversation.policy import MAX_LIMIT, Policy, optionName
 
 __all__ = ["policyOf", "policyParameters"]
-
-
-def _option(name: str) -> str:
-    """
-    A policy's C{maxConnections} as C{max-connections}.
-    """
-    return re.sub("[A-Z]", lambda letter: "-" + letter.group().lower(), name)
 
 
 def policyParameters() -> Iterator[list[Any]]:
@@ -30,7 +22,7 @@ def policyParameters() -> Iterator[list[Any]]:
     for limit in fields(Policy):
         if limit.metadata:
             default = None if limit.default is None else f"{limit.default:g}"
-            yield [_option(limit.name), None, default, f"{limit.metadata['unit']} {limit.metadata['text']}"]
+            yield [optionName(limit.name)[2:], None, default, f"{limit.metadata['unit']} {limit.metadata['text']}"]
 
 
 def policyOf(options: Mapping[str, Any]) -> Policy:
@@ -41,7 +33,7 @@ def policyOf(options: Mapping[str, Any]) -> Policy:
     """
     limits: dict[str, Any] = {"udpRfcSize": bool(options["udp-rfc-size"])}
     for limit in fields(Policy):
-        option = _option(limit.name)
+        option = optionName(limit.name)[2:]
         if not limit.metadata or options[option] is None:
             continue
         whole, unit = limit.metadata["whole"], limit.metadata["unit"]

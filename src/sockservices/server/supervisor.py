@@ -14,8 +14,10 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.log import ILogObserver as ILegacyObserver
 
 from sockservices.admission.census import Census
+from sockservices.monitoring.limit_log import LimitLog
 from sockservices.monitoring.recorders import VisitLog
 from sockservices.monitoring.totals import logTotals
+from sockservices.server.limits_notice import limitsNotice
 from sockservices.server.listener import ListenerService
 from sockservices.server.ports_file import PortsFile
 from sockservices.server.sd_notify import SystemdNotifier
@@ -46,12 +48,14 @@ class Supervisor(MultiService):
         visitLog: VisitLog,
         census: Census,
         portsFile: PortsFile | None = None,
+        limitLog: LimitLog | None = None,
     ) -> None:
         """
         @param listeners: they become its children.
         @param visitLog: logs its last summary when the server has stopped.
         @param census: counts what the listeners do.
         @param portsFile: written when the server is ready.
+        @param limitLog: logs its last line when the server has stopped.
         """
         super().__init__()
         self._reactor = reactor
@@ -59,6 +63,7 @@ class Supervisor(MultiService):
         self._visitLog = visitLog
         self._census = census
         self._portsFile = portsFile
+        self._limitLog = limitLog
         self._notify = SystemdNotifier(IReactorTime(reactor))
         for listener in listeners:
             listener.setServiceParent(self)
@@ -92,6 +97,9 @@ class Supervisor(MultiService):
             log.warn("running as root: use twistd --uid and --gid, or a service manager, to drop privileges")
         if self.startupWarning:
             log.warn("{limits}", limits=self.startupWarning)
+        notice = limitsNotice(self._listeners, self._census.trusted)
+        if notice:
+            log.info("{limits}", limits=notice)
         listeners = [each.address for each in self._listeners if each.port is not None]
         if self._portsFile is not None:
             self._portsFile.write(listeners)
@@ -113,6 +121,8 @@ class Supervisor(MultiService):
 
     def _stopped(self, result: Any) -> Any:
         self._visitLog.flush()
+        if self._limitLog is not None:
+            self._limitLog.flush()
         self.logTotals()
         self._notify.stopped()
         return result

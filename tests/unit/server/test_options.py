@@ -157,6 +157,7 @@ WRONG = [
 #: Those that there are, beside a policy's.
 OPTIONS = [
     "ports-file",
+    "trusted",
     "proto",
     "service",
     "interface",
