@@ -1,5 +1,5 @@
 """
-The options of the command line.
+The options of the server command.
 """
 
 from __future__ import annotations
@@ -27,40 +27,18 @@ from tests.support.twistd import environment
 
 TCP, UDP, UNIX, UNIXGRAM = Transport
 
-#: What is asked for, and the services and bindings that it stands for, in their order.
-ASKED: list[tuple[str, list[tuple[str, Binding | str]]]] = [
-    (
-        "",
-        [
-            ("echo", InetBinding(TCP, 8007)),
-            ("upper", InetBinding(TCP, 8080)),
-            ("welcome", InetBinding(TCP, 8001)),
-        ],
-    ),
+#: Command lines, with their services and bindings.
+LISTENERS: list[tuple[str, list[tuple[str, Binding | str]]]] = [
+    ("", [("echo", InetBinding(TCP, 8007)), ("upper", InetBinding(TCP, 8080)), ("welcome", InetBinding(TCP, 8001))]),
     ("--proto tcp --service echo", [("echo", InetBinding(TCP, 8007))]),
     ("--service echo --interface [::1]", [("echo", InetBinding(TCP, 8007, "::1"))]),
     ("--proto udp --service echo", [("echo", InetBinding(UDP, 8007))]),
-    (
-        "--proto all --service time=0",
-        [("time", InetBinding(TCP, 0)), ("time", InetBinding(UDP, 0))],
-    ),
-    (
-        "--service echo=7 --service time",
-        [("echo", InetBinding(TCP, 7)), ("time", InetBinding(TCP, 8037))],
-    ),
+    ("--proto all --service time=0", [("time", InetBinding(TCP, 0)), ("time", InetBinding(UDP, 0))]),
+    ("--service echo=7 --service time", [("echo", InetBinding(TCP, 7)), ("time", InetBinding(TCP, 8037))]),
     ("--service=echo --interface=::", [("echo", InetBinding(TCP, 8007, "::"))]),
     (
-        "--interface 0.0.0.0 --interface :: --service echo",
-        [("echo", InetBinding(TCP, 8007, "0.0.0.0")), ("echo", InetBinding(TCP, 8007, "::"))],
-    ),
-    (
         "--interface 127.0.0.1 --interface ::1 --service echo=9 --proto all",
-        [
-            ("echo", InetBinding(TCP, 9)),
-            ("echo", InetBinding(UDP, 9)),
-            ("echo", InetBinding(TCP, 9, "::1")),
-            ("echo", InetBinding(UDP, 9, "::1")),
-        ],
+        [("echo", InetBinding(kind, 9, host)) for host in ("127.0.0.1", "::1") for kind in (TCP, UDP)],
     ),
     ("--listen echo=tcp:7", [("echo", InetBinding(TCP, 7))]),
     ("--listen echo=udp:7:interface=0.0.0.0", [("echo", InetBinding(UDP, 7, "0.0.0.0"))]),
@@ -69,17 +47,11 @@ ASKED: list[tuple[str, list[tuple[str, Binding | str]]]] = [
     ("--listen echo=systemd:echo", [("echo", SystemdBinding("echo"))]),
     ("--listen echo=haproxy:tcp:7", [("echo", InetBinding(TCP, 7, proxyHeader=True))]),
     ("--listen echo=haproxy:ssl:7", [("echo", "haproxy:ssl:7")]),
-    (
-        "--listen time=unix:/a --listen echo=unix:/b",
-        [("time", UnixBinding(UNIX, "/a")), ("echo", UnixBinding(UNIX, "/b"))],
-    ),
-    (
-        "--listen time=unix:/a --service echo",
-        [("echo", InetBinding(TCP, 8007)), ("time", UnixBinding(UNIX, "/a"))],
-    ),
+    ("--listen time=unix:/a --listen echo=tcp:7", [("time", UnixBinding(UNIX, "/a")), ("echo", InetBinding(TCP, 7))]),
+    ("--listen time=unix:/a --service echo=7", [("echo", InetBinding(TCP, 7)), ("time", UnixBinding(UNIX, "/a"))]),
 ]
 
-#: An option with a number, and what it makes of the policy.
+#: Options, and the fields of the policy that they set.
 LIMITS: list[tuple[str, dict[str, Any]]] = [
     ("--timeout 2.5", {"timeout": 2.5}),
     ("--timeout 0", {"timeout": 0.0}),
@@ -97,8 +69,8 @@ LIMITS: list[tuple[str, dict[str, Any]]] = [
     ("--max-rate 1 --udp-rate 2", {"maxRate": 1, "udpRate": 2}),
 ]
 
-#: What is wrong (T26), and what the line about it must say: the option, the value, and what would be right.
-WRONG = [
+#: Invalid command lines, and a pattern for the error: the option, the value, and what is expected.
+INVALID = [
     ("--proto sctp", "--proto sctp: expected tcp, udp or all"),
     ("--proto TCP", "--proto TCP: expected tcp, udp or all"),
     ("--proto=", "--proto : expected tcp, udp or all"),
@@ -154,7 +126,10 @@ WRONG = [
     ("--show echo", "'echo': expected an option, .*--service echo"),
 ]
 
-#: Those that there are, beside a policy's.
+#: The fields of a policy that are numbers, by their options.
+NUMBERS = {line.split()[0][2:]: next(iter(limits)) for line, limits in LIMITS[:11]}
+
+#: All other options.
 OPTIONS = [
     "ports-file",
     "trusted",
@@ -169,20 +144,6 @@ OPTIONS = [
     "version",
     "help",
 ]
-
-#: The limits, by their options.
-NUMBERS = {
-    "timeout": "timeout",
-    "max-connections": "maxConnections",
-    "max-per-source": "maxPerSource",
-    "max-rate": "maxRate",
-    "idle-timeout": "idleTimeout",
-    "stall-timeout": "stallTimeout",
-    "close-grace": "closeGrace",
-    "drain": "drain",
-    "udp-rate": "udpRate",
-    "udp-max": "udpMax",
-}
 
 
 def parsed(line: str, parent: Any = None) -> Options:
@@ -207,7 +168,7 @@ class ListenersTests(SynchronousTestCase):
         """
         Each command line gives these listeners.
         """
-        for line, expected in ASKED:
+        for line, expected in LISTENERS:
             listeners = [(each.name, each.binding) for each in parsed(line).config.listeners]
             self.assertEqual(listeners, expected, line)
 
@@ -223,17 +184,11 @@ class ListenersTests(SynchronousTestCase):
 
     def test_listenerNamesItsOption(self) -> None:
         """
-        A listener knows the option that it comes from, for error messages.
+        A listener has the option that it comes from, for error messages. Two Options objects share no state.
         """
-        listeners = parsed("--service echo=7 --listen time=unix:/a").config.listeners
-        self.assertEqual([each.origin for each in listeners], ["--service echo=7", "--listen time=unix:/a"])
-
-    def test_optionsAreIndependent(self) -> None:
-        """
-        Two Options objects share no state.
-        """
-        parsed("--service time --interface ::1 --listen echo=tcp:7")
-        self.assertEqual(len(parsed("").config.listeners), 3)
+        for _ in range(2):
+            listeners = parsed("--service echo=7 --listen time=unix:/a").config.listeners
+            self.assertEqual([each.origin for each in listeners], ["--service echo=7", "--listen time=unix:/a"])
 
 
 class PolicyTests(SynchronousTestCase):
@@ -241,17 +196,11 @@ class PolicyTests(SynchronousTestCase):
     The policy of a command line.
     """
 
-    def test_defaultPolicy(self) -> None:
-        """
-        Without options the policy is the default of the library.
-        """
-        self.assertEqual(parsed("").config.listeners[0].policy, Policy())
-
     def test_everyLimitHasAnOption(self) -> None:
         """
-        Each number in a policy has an option.
+        Each field of a policy has an option. Without options the policy is the default of the library.
         """
-        for line, limits in LIMITS:
+        for line, limits in [("", {}), *LIMITS]:
             self.assertEqual(parsed(line).config.listeners[0].policy, Policy(**limits), line)
         options = {name for _, limits in LIMITS for name in limits}
         self.assertEqual(options, set(Policy.__dataclass_fields__))
@@ -265,9 +214,9 @@ class PolicyTests(SynchronousTestCase):
         options = Options()
         try:
             options.parseOptions([f"--{option}={text}"])
-        except UsageError as fault:
-            self.assertIn(f"--{option} {printable(text)}: ", str(fault))
-            self.assertTrue(str(fault).isprintable())
+        except UsageError as error:
+            self.assertIn(f"--{option} {printable(text)}: ", str(error))
+            self.assertTrue(str(error).isprintable())
         else:
             self.assertGreaterEqual(getattr(options.config.listeners[0].policy, NUMBERS[option]), 0)
 
@@ -280,49 +229,35 @@ class PolicyTests(SynchronousTestCase):
 
 class InvalidOptionTests(SynchronousTestCase):
     """
-    Invalid command lines (T26).
+    Invalid command lines.
     """
 
-    def test_usageError(self) -> None:
+    def test_oneErrorLine(self) -> None:
         """
-        A program other than twistd gets a UsageError.
+        An invalid command line ends in one line: a UsageError, or under twistd the exit of the process.
         """
-        for line, message in WRONG:
-            try:
-                error = f"taken: {parsed(line).config.listeners}"
-            except UsageError as fault:
-                error = str(fault)
-            self.assertRegex(error, message, line)
-            self.assertNotIn("\n", error)
-
-    def test_systemExit(self) -> None:
-        """
-        Under twistd the same line ends the process.
-        """
-        for line, message in WRONG:
-            try:
-                error: Any = f"taken: {parsed(line, ServerOptions()).config.listeners}"
-            except SystemExit as exit:
-                error = exit.code
-            self.assertRegex(error, f"^sockservices: .*{message}", line)
-            self.assertNotIn("\n", error)
+        for line, message in INVALID:
+            error = self.assertRaises(UsageError, parsed, line)
+            self.assertRegex(str(error), message, line)
+            code: Any = self.assertRaises(SystemExit, parsed, line, ServerOptions()).code
+            self.assertEqual(code, f"sockservices: {error}")
+            self.assertNotIn("\n", code)
 
     def test_emptyValues(self) -> None:
         """
-        An empty value is rejected as empty.
+        An empty argument is rejected.
         """
-        for parent in (None, ServerOptions()):
+        for parent, error in ((None, UsageError), (ServerOptions(), SystemExit)):
             options = Options()
-            if parent is not None:
-                options.parent = parent
-            self.assertRaises((UsageError, SystemExit), options.parseOptions, [""])
+            options.parent = parent
+            self.assertRaises(error, options.parseOptions, [""])
 
     def test_undecodableValues(self) -> None:
         """
         Values that are not valid UTF-8 are rejected, except in a path.
         """
-        for word in ("--service", "--proto", "--interface", "--timeout", "--listen"):
-            self.assertRaises(UsageError, Options().parseOptions, [word, os.fsdecode(b"\xff\n")])
+        for option in ("--service", "--proto", "--interface", "--timeout", "--listen"):
+            self.assertRaises(UsageError, Options().parseOptions, [option, os.fsdecode(b"\xff\n")])
         options = Options()
         options.parseOptions(["--listen", "echo=unix:/run/" + os.fsdecode(b"\xff")])
         self.assertEqual(options.config.listeners[0].binding, UnixBinding(UNIX, os.fsdecode(b"/run/\xff")))
@@ -343,20 +278,14 @@ class HelpTests(SynchronousTestCase):
 
     def test_helpListsEveryOption(self) -> None:
         """
-        The help lists every option, and every service with its port.
+        The help lists every option, and every service with its port. There are no other options.
         """
         text = str(Options())
         for option in [*OPTIONS, *NUMBERS]:
             self.assertRegex(text, rf"(?m)^\s+(-\w, )?--{option}\b")
         for name in names():
             self.assertIn(f"{name} ({find(name).port})", " ".join(text.split()))
-
-    def test_noOtherOptions(self) -> None:
-        """
-        There are no other options.
-        """
-        options = {option.rstrip("=") for option in Options().longOpt}
-        self.assertEqual(options, {*OPTIONS, *NUMBERS})
+        self.assertEqual({option.rstrip("=") for option in Options().longOpt}, {*OPTIONS, *NUMBERS})
 
     def test_version(self) -> None:
         """
@@ -370,16 +299,9 @@ class HelpTests(SynchronousTestCase):
         """
         Zsh completes options and their values.
         """
-        command = [
-            "-c",
-            "from twisted.scripts.twistd import run; run()",
-            "sockservices",
-            "--_shell-completion",
-            "zsh:3",
-        ]
-        done = subprocess.run(
-            [sys.executable, *command], env=environment(), capture_output=True, text=True, timeout=30, check=True
-        )
+        run = "from twisted.scripts.twistd import run; run()"
+        command = [sys.executable, "-c", run, "sockservices", "--_shell-completion", "zsh:3"]
+        done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=30, check=True)
         self.assertEqual(done.stderr, "")
         for option in [*OPTIONS, *NUMBERS]:
             self.assertRegex(done.stdout, rf"--{option}\b")

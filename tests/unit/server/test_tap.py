@@ -1,5 +1,5 @@
 """
-The server that the options ask for.
+The server that the options configure.
 """
 
 from __future__ import annotations
@@ -7,10 +7,6 @@ from __future__ import annotations
 import os
 import resource
 import socket
-import subprocess
-import sys
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 from twisted.internet.address import IPv4Address
@@ -33,9 +29,6 @@ from sockservices.testing import DatagramMemoryReactor
 from sockservices.transports.bindings import InetBinding, UnixBinding
 from sockservices.transports.sockets import openSockets
 from tests.support.loop import LoopCase, descriptors
-from tests.support.twistd import COMMAND, Twistd, environment
-
-TCP, UDP, UNIX, UNIXGRAM = Transport
 
 PEER = IPv4Address("TCP", "192.0.2.7", 40000)
 
@@ -76,36 +69,43 @@ class MemoryTests(SynchronousTestCase):
         server.startService()
         return server
 
-    def factory(self, *arguments: str) -> Any:
+    def converse(self, *segments: bytes) -> list[str]:
         """
-        Start a server and return the factory of its only listener.
-        """
-        self.start(*arguments)
-        ((_, factory, _, _),) = self.reactor.tcpServers
-        return factory
+        Connect to the first listener, send segments, and disconnect.
 
-    def converse(self, factory: Any, *segments: bytes) -> list[str]:
-        """
-        Have a conversation. @return: its log lines.
+        @return: the log lines.
         """
         with capturedLogs() as events:
-            protocol: Any = factory.buildProtocol(PEER)
+            protocol: Any = self.reactor.tcpServers[0][1].buildProtocol(PEER)
             protocol.makeConnection(StringTransport(peerAddress=PEER))
             for segment in segments:
                 protocol.dataReceived(segment)
             protocol.connectionLost(Failure(ConnectionDone()))
         return [str(formatEvent(event)) for event in events]
 
+    def linesWhenRunning(self) -> list[str | None]:
+        """
+        Run the reactor.
+
+        @return: the log lines.
+        """
+        with capturedLogs() as events:
+            self.reactor.run()
+        return [formatEvent(event) for event in events]
+
     def test_defaultListeners(self) -> None:
         """
-        Without options echo, upper and welcome listen on their TCP ports of 127.0.0.1.
+        Without options echo, upper and welcome listen on their TCP ports of 127.0.0.1 from the start on. The number of
+        listeners is logged when the reactor runs.
         """
-        self.start()
+        server = makeService(parsed(), self.reactor)
+        self.assertEqual((self.reactor.tcpServers, self.reactor.getDelayedCalls()), ([], []))
+        server.startService()
         listening = [(each[1].responder.name, each[0], each[3]) for each in self.reactor.tcpServers]  # type: ignore[attr-defined]
-        self.assertEqual(
-            listening, [("echo", 8007, "127.0.0.1"), ("upper", 8080, "127.0.0.1"), ("welcome", 8001, "127.0.0.1")]
-        )
+        ports = {"echo": 8007, "upper": 8080, "welcome": 8001}
+        self.assertEqual(listening, [(name, port, "127.0.0.1") for name, port in ports.items()])
         self.assertEqual((self.reactor.udpServers, self.reactor.unixServers), ([], []))
+        self.assertIn("ready: 3 listeners", self.linesWhenRunning())
 
     def test_everyKindOfListener(self) -> None:
         """
@@ -130,25 +130,24 @@ class MemoryTests(SynchronousTestCase):
         self.start("--proto=all", "--service=echo", "--service=time", "--idle-timeout=7")
         served: list[Any] = [each[1] for each in (*self.reactor.tcpServers, *self.reactor.udpServers)]
         self.assertEqual([type(each) for each in served], [StreamFactory] * 2 + [DatagramResponder] * 2)
-        self.assertEqual({each.policy.idleTimeout for each in served}, {7.0})
-        self.assertEqual(len({each.policy for each in served}), 1)
-        self.assertEqual(len({id(each.census) for each in served}), 1)
-        self.assertEqual({id(each.clock) for each in served}, {id(self.reactor)})
+        self.assertEqual({each.policy for each in served}, {served[0].policy})
+        self.assertEqual(served[0].policy.idleTimeout, 7.0)
+        self.assertEqual(
+            {(id(each.census), id(each.clock)) for each in served}, {(id(served[0].census), id(self.reactor))}
+        )
 
     def test_conversationIsLogged(self) -> None:
         """
-        Each conversation has one line in the log.
+        Each conversation has one line in the log. With C{--show} its connection and messages have one each, too.
         """
-        (logged,) = self.converse(self.factory("--service=echo"), b"words")
-        self.assertEqual(logged, "echo tcp 192.0.2.7:40000 done: 0.000 s, 5 bytes received, 5 sent")
-
-    def test_messagesAreLogged(self) -> None:
-        """
-        With C{--show} messages are logged.
-        """
-        logged = self.converse(self.factory("--service=echo", "--show"), b"words\n")
-        self.assertEqual(len(logged), 3)
-        self.assertIn("192.0.2.7:40000: b'words\\n'", logged[1])
+        line = "echo tcp 192.0.2.7:40000 done: 0.000 s, 6 bytes received, 6 sent"
+        for options, lines in (
+            ([], [line]),
+            (["--show"], ["echo: connected: 192.0.2.7:40000", "echo: 192.0.2.7:40000: b'hello\\n'", line]),
+        ):
+            self.reactor.tcpServers.clear()
+            self.start("--service=echo", *options)
+            self.assertEqual(self.converse(b"hello\n"), lines)
 
     def test_pendingSummaryIsLoggedAtTheStop(self) -> None:
         """
@@ -167,30 +166,12 @@ class MemoryTests(SynchronousTestCase):
         """
         The log limits its lines per second by the reactor's clock.
         """
-        factory = self.factory("--service=echo", "--max-rate=0")
+        self.start("--service=echo", "--max-rate=0")
         for _ in range(100):
-            self.assertEqual(len(self.converse(factory)), 1)
-        self.assertNotIn("echo tcp", "".join(self.converse(factory)))
+            self.assertEqual(len(self.converse()), 1)
+        self.assertNotIn("echo tcp", "".join(self.converse()))
         self.reactor.advance(1)
-        self.assertIn("echo tcp", "".join(self.converse(factory)))
-
-    def test_readyIsLogged(self) -> None:
-        """
-        The number of listeners is logged when the reactor runs.
-        """
-        self.start()
-        with capturedLogs() as events:
-            self.reactor.run()
-        self.assertIn("ready: 3 listeners", [formatEvent(event) for event in events])
-
-    def test_nothingBeforeTheStart(self) -> None:
-        """
-        The reactor gets no listener before the server starts.
-        """
-        makeService(parsed("--proto=all"), self.reactor)
-        self.assertEqual(
-            (self.reactor.tcpServers, self.reactor.udpServers, self.reactor.getDelayedCalls()), ([], [], [])
-        )
+        self.assertIn("echo tcp", "".join(self.converse()))
 
     def test_connectionsAreCappedToDescriptors(self) -> None:
         """
@@ -201,8 +182,8 @@ class MemoryTests(SynchronousTestCase):
             policy = Policy(maxConnections=connections)
             return ServerConfig(listeners=(ListenerConfig(service=Echo, binding="tcp:7", policy=policy),))
 
-        for files, asked, expected in [(200, 1000, 136), (200, 0, 136), (200, 100, 100), (64, 5, 1), (9, 0, 1)]:
-            (listener,) = config(asked).capToDescriptorLimit(files).listeners
+        for files, connections, expected in [(200, 1000, 136), (200, 0, 136), (200, 100, 100), (64, 5, 1), (9, 0, 1)]:
+            (listener,) = config(connections).capToDescriptorLimit(files).listeners
             self.assertEqual(listener.policy.maxConnections, expected)
         self.assertEqual(config(0).capToDescriptorLimit(resource.RLIM_INFINITY), config(0))
 
@@ -225,12 +206,10 @@ class MemoryTests(SynchronousTestCase):
         """
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         self.start("--service=echo", "--max-connections=1000000000")
-        with capturedLogs() as events:
-            self.reactor.run()
+        warning = f"--max-connections 1000000000: {files - 64} are possible with {files} open files"
+        self.assertIn(warning, self.linesWhenRunning())
         served: Any = self.reactor.tcpServers.pop()[1]
         self.assertEqual(served.policy.maxConnections, files - 64)
-        logged = [formatEvent(event) for event in events]
-        self.assertIn(f"--max-connections 1000000000: {files - 64} are possible with {files} open files", logged)
 
 
 class StartTests(LoopCase):
@@ -238,18 +217,7 @@ class StartTests(LoopCase):
     A start is complete, or it fails and leaves nothing.
     """
 
-    def setUp(self) -> None:
-        """
-        Bind a TCP and a UDP port.
-        """
-        super().setUp()
-        self.taken = {}
-        for stream in (True, False):
-            (opened,) = openSockets(InetBinding(TCP if stream else UDP, 0))
-            self.keep(opened)
-            self.taken[stream] = opened.socket.getsockname()[1]
-
-    def make(self, *arguments: str) -> Supervisor:
+    def makeServer(self, *arguments: str) -> Supervisor:
         """
         Make a server that is stopped after the test.
         """
@@ -259,7 +227,7 @@ class StartTests(LoopCase):
 
     def stop(self, server: Supervisor) -> None:
         """
-        A stop ends the conversations of all listeners.
+        Stop a server, if it runs.
         """
         if server.running:
             self.wait(server.stopService())
@@ -271,9 +239,20 @@ class StartTests(LoopCase):
         listeners: list[Any] = list(server)
         return [listener.port.getHost() for listener in listeners]
 
-    def refusal(self, *arguments: str) -> str:
+    def echoed(self, address: Any) -> socket.socket:
         """
-        Make a server that fails, and check that no descriptor, file or listener remains. @return: the error line.
+        Connect a client, and check that it gets its echo.
+        """
+        client = self.connect(address)
+        client.send(b"HELLO")
+        self.assertEqual(self.hear(client, 5), b"HELLO")
+        return client
+
+    def errorOf(self, *arguments: str) -> str:
+        """
+        Make a server that fails, and check that no descriptor, file or listener remains.
+
+        @return: the error line.
         """
         before = descriptors(), sorted(self.folder.iterdir())
         code: Any = self.assertRaises(SystemExit, makeService, parsed(*arguments), self.reactor).code
@@ -286,133 +265,99 @@ class StartTests(LoopCase):
     def test_secondListenerFails(self) -> None:
         """
         When the second of two listeners fails, the first is closed and its file removed. The line names the option, the
-        address and the cause (T24).
+        address and the cause. An endpoint of Twisted's that would listen on every interface fails.
         """
-        tcp, udp, path = f"tcp:{self.taken[True]}", f"udp:{self.taken[False]}", self.folder / "socket"
+        bound = [
+            self.keep(openSockets(InetBinding(transport, 0))[0]).socket for transport in (Transport.TCP, Transport.UDP)
+        ]
+        tcp, udp = (each.getsockname()[1] for each in bound)
+        live, path = self.folder / "live", self.folder / "socket"
+        self.keep(openSockets(UnixBinding(Transport.UNIX, str(live)))[0])
         # Twisted keeps a descriptor in reserve from its first port on.
-        self.wait(self.make("--listen=echo=haproxy:tcp:0:interface=127.0.0.1").stopService())
+        self.wait(self.makeServer("--listen=echo=tcp6:0:interface=\\:\\:1").stopService())
         first = ["tcp:0", "udp:0", f"unix:{path}", f"unixgram:{path}", "unix:@sockservices-tests"]
         first.append("haproxy:tcp:0:interface=127.0.0.1")
         second = [
-            (tcp, f"tcp:127.0.0.1:{self.taken[True]}: Address already in use"),
-            (udp, f"udp:127.0.0.1:{self.taken[False]}: Address already in use"),
+            (f"tcp:{tcp}", f"tcp:127.0.0.1:{tcp}: Address already in use"),
+            (f"udp:{udp}", f"udp:127.0.0.1:{udp}: Address already in use"),
             (f"unix:{path}/socket", f"unix:{path}/socket: No.*director"),
+            (f"unix:{live}", f"unix:{live}: Address already in use"),
             ("tcp:0:interface=192.0.2.1", "tcp:192.0.2.1:0: Cannot assign requested address"),
-            (f"haproxy:{tcp}", "Address already in use"),
+            (f"haproxy:tcp:{tcp}", "Address already in use"),
             ("nonsense:7", "nonsense"),
             ("systemd:echo", "systemd:echo: .*none at all"),
+            ("haproxy:tcp6:0", "every interface"),
+            ("tcp6:0", "every interface"),
         ]
         # A listener is closed in the same way whatever the failure of the other is: each value occurs at least once.
-        for opened, (failing, cause) in zip([*first, first[0]], second, strict=True):
-            logged = self.refusal(f"--listen=echo={opened}", f"--listen=time={failing}")
-            self.assertRegex(logged, f"^sockservices: --listen time={failing}: .*{cause}")
-
-    def test_implicitWildcard(self) -> None:
-        """
-        An endpoint of Twisted's that would listen on every interface fails, and is closed.
-        """
-        # Twisted keeps a descriptor in reserve from its first port on.
-        self.wait(self.make("--listen=echo=tcp6:0:interface=\\:\\:1").stopService())
-        for endpoint in ("haproxy:tcp6:0", "tcp6:0"):
-            self.assertIn("every interface", self.refusal(f"--listen=echo={endpoint}"))
+        for number, (failing, cause) in enumerate(second):
+            error = self.errorOf(f"--listen=echo={first[number % len(first)]}", f"--listen=time={failing}")
+            self.assertRegex(error, f"^sockservices: --listen time={failing}: .*{cause}")
+        error = f"sockservices: --service echo={tcp}: tcp:127.0.0.1:{tcp}: Address already in use"
+        self.assertEqual(self.errorOf(f"--service=echo={tcp}"), error)
 
     def test_inheritedPlain(self) -> None:
         """
-        --plain holds for the sockets of the service manager: their connections are in no poll group.
+        With C{--plain}, the connections of inherited sockets are in no poll group, either.
         """
         for plain in (True, False):
             with socket.create_server(("127.0.0.1", 0)) as inherited:
                 inherited.set_inheritable(True)
                 names = ":" * (inherited.fileno() - 3) + "echo"
                 count = str(inherited.fileno() - 2)
-                for name, value in {"PID": str(os.getpid()), "FDS": count, "FDNAMES": names}.items():
-                    self.patch(os, "environ", os.environ | {f"LISTEN_{name}": value})
-                server = self.make("--listen=echo=systemd:echo", *["--plain"] * plain)
+                variables = {"LISTEN_PID": str(os.getpid()), "LISTEN_FDS": count, "LISTEN_FDNAMES": names}
+                self.patch(os, "environ", os.environ | variables)
+                server = self.makeServer("--listen=echo=systemd:echo", *["--plain"] * plain)
                 inherited.detach()
             server.startService()
             listeners: list[Any] = list(server)
             self.assertEqual(listeners[0].port.group is None, plain)
             self.wait(server.stopService())
 
-    def test_connectionsAtTheStop(self) -> None:
-        """
-        The log counts the connections that have waited to be accepted until the stop.
-        """
-        server = self.make("--service=echo=0")
-        server.startService()
-        client = self.connect(self.hosts(server)[0])
-        with capturedLogs() as events:
-            stopped = server.stopService()
-        self.assertIn("stopping: 1 connections", [formatEvent(event) for event in events])
-        client.close()
-        self.wait(stopped)
-
-    def test_serviceFails(self) -> None:
-        """
-        So it does for C{--service}.
-        """
-        port = self.taken[True]
-        logged = self.refusal(f"--service=echo={port}")
-        self.assertEqual(logged, f"sockservices: --service echo={port}: tcp:127.0.0.1:{port}: Address already in use")
-
-    def test_liveUnixSocket(self) -> None:
-        """
-        A Unix socket with another server is not taken over (T24).
-        """
-        path = self.folder / "socket"
-        self.keep(openSockets(UnixBinding(UNIX, str(path)))[0])
-        self.assertIn(f"unix:{path}: Address already in use", self.refusal(f"--listen=echo=unix:{path}"))
-
     def test_staleUnixSocket(self) -> None:
         """
-        A Unix socket without a server is replaced (T24).
+        A Unix socket without a server is replaced.
         """
         path = str(self.folder / "socket")
-        with socket.socket(socket.AF_UNIX) as gone:
-            gone.bind(path)
-        self.make(f"--listen=echo=unix:{path}").startService()
-        client = self.connect(path)
-        client.send(b"words")
-        self.assertEqual(self.hear(client, 5), b"words")
+        with socket.socket(socket.AF_UNIX) as stale:
+            stale.bind(path)
+        self.makeServer(f"--listen=echo=unix:{path}").startService()
+        self.echoed(path)
 
     def test_bothFamilies(self) -> None:
         """
-        C{::} and C{0.0.0.0} can be bound together to one port (T24).
+        C{::} and C{0.0.0.0} can be bound together to one port.
         """
         with socket.socket() as free:
             free.bind(("0.0.0.0", 0))
             port = free.getsockname()[1]
-        server = self.make("--proto=all", f"--service=echo={port}", "--interface=::", "--interface=0.0.0.0")
-        server.startService()
+        self.makeServer("--proto=all", f"--service=echo={port}", "--interface=::", "--interface=0.0.0.0").startService()
         for host in ("127.0.0.1", "::1"):
-            client = self.connect((host, port))
-            client.send(b"words")
-            self.assertEqual(self.hear(client, 5), b"words")
+            self.echoed((host, port))
 
-    def test_socketsAreOpenBeforeTheStart(self) -> None:
+    def test_connectionsBeforeTheStart(self) -> None:
         """
-        Sockets are bound before the start. A client that connects early is served.
+        Sockets are bound before the start. A client that connects before it is served.
         """
         path = str(self.folder / "socket")
-        server = self.make(f"--listen=echo=unix:{path}")
+        server = self.makeServer(f"--listen=echo=unix:{path}")
         client = self.connect(path)
-        client.send(b"words")
+        client.send(b"hello")
         server.privilegedStartService()
         server.startService()
-        self.assertEqual(self.hear(client, 5), b"words")
+        self.assertEqual(self.hear(client, 5), b"hello")
 
     def test_everyServiceOnEveryTransport(self) -> None:
         """
         Every service starts on every transport, logs its address, and leaves nothing after the stop.
         """
         before = descriptors()
-        server = self.make("--proto=all", "--service=all=0", f"--listen=echo=unix:{self.folder}/socket")
+        server = self.makeServer("--proto=all", "--service=all=0", f"--listen=echo=unix:{self.folder}/socket")
         with capturedLogs() as events:
             server.startService()
-        logged = [formatEvent(event) for event in events]
-        self.assertEqual(len(logged), 25)
-        self.assertEqual(len(set(self.hosts(server))), 25)
-        for line in logged:
+        lines = [formatEvent(event) for event in events]
+        self.assertEqual((len(lines), len(set(self.hosts(server)))), (25, 25))
+        for line in lines:
             self.assertRegex(line, r"^\w+ listening on ((tcp|udp):127\.0\.0\.1:[1-9]\d*|unix:/\S+)$")
         self.wait(server.stopService())
         self.assertEqual((descriptors(), list(self.folder.iterdir())), (before, []))
@@ -422,136 +367,39 @@ class StartTests(LoopCase):
         """
         With C{--plain} the reactor watches each connection itself: it has one of Twisted's own transports.
         """
-        for arguments, expected in (((), False), (("--plain",), True)):
-            server = self.make("--service=echo=0", *arguments)
+        for options, expected in (([], False), (["--plain"], True)):
+            server = self.makeServer("--service=echo=0", *options)
             server.startService()
-            client = self.connect(self.hosts(server)[0])
-            client.send(b"words")
-            self.assertEqual(self.hear(client, 5), b"words")
+            client = self.echoed(self.hosts(server)[0])
             self.assertEqual(any(isinstance(reader, Server) for reader in self.reactor.getReaders()), expected)
             client.close()
             self.wait(server.stopService())
 
     def test_stop(self) -> None:
         """
-        A stop ends the conversations of all listeners.
+        A stop ends the conversations of all listeners. The log counts them, with the connections that have waited to be
+        accepted until the stop.
         """
-        server = self.make("--service=echo=0", "--service=upper=0")
+        server = self.makeServer("--service=echo=0", "--service=upper=0")
         server.startService()
-        clients = [self.connect(host) for host in self.hosts(server)]
-        for client in clients:
-            client.send(b"WORDS")
-            self.assertEqual(self.hear(client, 5), b"WORDS")
-        stopped = server.stopService()
+        clients = [self.echoed(host) for host in self.hosts(server)]
+        clients.append(self.connect(self.hosts(server)[0]))
+        with capturedLogs() as events:
+            stopped = server.stopService()
+        self.assertIn("stopping: 3 connections", [formatEvent(event) for event in events])
         for client in clients:
             self.assertEqual(self.hear(client), b"")
             client.close()
         self.wait(stopped)
         self.assertQuiet()
 
-    def test_cutResetsAll(self) -> None:
+    def test_abortAll(self) -> None:
         """
-        C{abortAll} resets all connections.
+        C{abortAll} resets the connections of all listeners.
         """
-        server = self.make("--service=echo=0")
+        server = self.makeServer("--service=echo=0", "--service=upper=0")
         server.startService()
-        client = self.connect(self.hosts(server)[0])
-        client.send(b"words")
-        self.assertEqual(self.hear(client, 5), b"words")
+        clients = [self.echoed(host) for host in self.hosts(server)]
         server.abortAll()
-        self.assertRaises(ConnectionResetError, self.hear, client)
-
-
-#: Opens the sockets of a server, and exits.
-NEVER_STARTED = """
-import sys
-from sockservices.tap import Options, makeService
-options = Options()
-options.parseOptions(["--listen", f"echo=unix:{sys.argv[1]}"])
-makeService(options)
-"""
-
-
-def test_neverStarted(tmp_path: Path) -> None:
-    """
-    A process that exits before it serves leaves no file of a Unix socket.
-    """
-    path = tmp_path / "socket"
-    subprocess.run([sys.executable, "-c", NEVER_STARTED, str(path)], env=environment(), check=True, timeout=20)
-    assert not path.exists()
-
-
-#: Becomes twistd, to which it passes the sockets that it is sent, as a service manager does.
-MANAGER = """
-import os, socket, sys
-path, names, *command = sys.argv[1:]
-with socket.socket(socket.AF_UNIX) as channel:
-    channel.connect(path)
-    _, passed, _, _ = socket.recv_fds(channel, 1, 100)
-for number in passed:
-    os.dup2(number, number + 100)
-for target, number in enumerate(passed, 3):
-    os.dup2(number + 100, target)
-os.closerange(3 + len(passed), 300)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS=str(len(passed)), LISTEN_FDNAMES=names)
-os.execv(command[0], command)
-"""
-
-
-def startWithSockets(passed: list[socket.socket], names: str, folder: Path, *arguments: str) -> Twistd:
-    """
-    Start a server that adopts these sockets.
-    """
-    with socket.socket(socket.AF_UNIX) as channel:
-        channel.bind(str(folder / "channel"))
-        channel.listen()
-        command = (sys.executable, "-c", MANAGER, str(folder / "channel"), names, *COMMAND)
-        twistd = Twistd(*arguments, command=command)
-        connection, _ = channel.accept()
-        with connection:
-            socket.send_fds(connection, [b"."], [each.fileno() for each in passed])
-    (folder / "channel").unlink()
-    return twistd
-
-
-def echoOf(kind: int, address: Any) -> bytes:
-    """
-    Send a message to an echo service and return the reply.
-    """
-    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
-    with socket.socket(family, kind) as client:
-        client.settimeout(10)
-        client.connect(address)
-        client.send(b"words")
-        return client.recv(10)
-
-
-def test_adoptedSockets(tmp_path: Path) -> None:
-    """
-    Adopted sockets of every kind are served, several with one name together. They are unchanged after the stop, and the
-    next server serves connections that arrived in between (T28).
-    """
-    path = tmp_path / "socket"
-    listen = ("--listen=echo=systemd:words", "--listen=echo=systemd:gram", "--listen=echo=systemd:local")
-    with ExitStack() as stack:
-        first, second = (stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2))
-        udp = stack.enter_context(socket.socket(type=socket.SOCK_DGRAM))
-        udp.bind(("127.0.0.1", 0))
-        unix = stack.enter_context(socket.socket(socket.AF_UNIX))
-        unix.bind(str(path))
-        unix.listen()
-        path.chmod(0o640)
-        before = path.stat()
-        passed = [first, second, udp, unix]
-        with startWithSockets(passed, "words:words:gram:local", tmp_path, *listen) as twistd:
-            assert sorted(twistd.listeners) == [("echo", "tcp"), ("echo", "udp"), ("echo", "unix")]
-            assert [echoOf(each.type, each.getsockname()) for each in passed] == [b"words"] * 4
-        after = path.stat()
-        assert (after.st_mode, after.st_ino) == (before.st_mode, before.st_ino)
-        early = stack.enter_context(socket.socket(socket.AF_UNIX))
-        early.settimeout(10)
-        early.connect(str(path))
-        early.send(b"early")
-        with startWithSockets(passed, "words:words:gram:local", tmp_path, *listen):
-            assert early.recv(10) == b"early"
-            assert [echoOf(each.type, each.getsockname()) for each in passed] == [b"words"] * 4
+        for client in clients:
+            self.assertRaises(ConnectionResetError, self.hear, client)
