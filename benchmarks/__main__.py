@@ -17,11 +17,11 @@ from benchmarks.build import BuildError, build
 from benchmarks.machine import describe
 from benchmarks.measure import Benchmark, Run
 from benchmarks.peers import Peer, peers
-from benchmarks.plot import plot
+from benchmarks.plot import plot, plotScales
 from benchmarks.progress import progress
 from benchmarks.report import Report
 from benchmarks.server import RunError
-from benchmarks.workloads import WORKLOADS, Workload, capToDescriptorLimit
+from benchmarks.workloads import ALL_WORKLOADS, SCALES, WORKLOADS, Workload, capToDescriptorLimit
 
 __all__ = ["main"]
 
@@ -55,7 +55,10 @@ def parseOptions(known: dict[str, Peer], arguments: list[str] | None) -> argpars
     parser = argparse.ArgumentParser(
         "python -m benchmarks", description="Measure this server and others, on the loopback interface."
     )
-    parser.add_argument("--workload", action="append", choices=WORKLOADS, help="run only this workload; repeatable")
+    parser.add_argument("--workload", action="append", choices=ALL_WORKLOADS, help="run only this workload; repeatable")
+    parser.add_argument(
+        "--scale", action="append", choices=SCALES, help="run the workloads of this series instead; repeatable"
+    )
     parser.add_argument("--peer", action="append", choices=known, help="measure only this server; repeatable")
     parser.add_argument("--rounds", type=int, help=f"runs of each server under each workload (default {FULL.rounds})")
     parser.add_argument("--seconds", type=float, help=f"duration of a run (default {FULL.seconds:g})")
@@ -80,7 +83,11 @@ def listing(known: dict[str, Peer]) -> str:
     """
     List the workloads and servers.
     """
-    lines = ["workloads:", *(f"  {name:<20} {workload.description}" for name, workload in WORKLOADS.items()), "peers:"]
+    lines = [
+        "workloads:",
+        *(f"  {name:<20} {workload.description}" for name, workload in ALL_WORKLOADS.items()),
+        "peers:",
+    ]
     for name, peer in known.items():
         missing = f" ({peer.missing} is not installed)" if peer.missing else ""
         lines.append(f"  {name:<20} {peer.description}{missing}")
@@ -141,7 +148,9 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     maxDescriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (maxDescriptors, maxDescriptors))
-    workloads = [capToDescriptorLimit(WORKLOADS[name], options.connections) for name in options.workload or WORKLOADS]
+    series = [workload.name for name in options.scale or () for workload in SCALES[name].values()]
+    names = [*(options.workload or ()), *series] or WORKLOADS
+    workloads = [capToDescriptorLimit(ALL_WORKLOADS[name], options.connections) for name in names]
     unmeasured: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="benchmarks") as folder:
         try:
@@ -161,7 +170,7 @@ def main(arguments: list[str] | None = None) -> int:
         return status
     report.write(options.output)
     try:
-        plot(report, options.output / "results.svg")
+        (plotScales if options.scale else plot)(report, options.output / "results.svg")
     except ImportError:
         print("no plot: matplotlib is not installed", file=sys.stderr)
     print(f"written to {options.output}", file=sys.stderr)

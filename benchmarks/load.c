@@ -1,5 +1,7 @@
 /*
- * The load generator: load WORKLOAD PORT SECONDS MAX_MESSAGES CONCURRENCY SIZE
+ * The load generator: load WORKLOAD PORT SECONDS MAX_MESSAGES CONCURRENCY SIZE SOURCES
+ *
+ * SOURCES is the number of sockets or addresses that datagrams are sent from; the workloads over TCP ignore it.
  *
  * One thread and a closed loop: it sends the next message when it has received the whole reply, and compares each reply
  * with the message. It connects to 127.0.0.1 only. After the warm-up it prints "begin" and waits for a line of input. It
@@ -13,22 +15,25 @@
 static void noConnections(void) {}
 
 static const struct workload { const char *name; void (*open)(void), (*run)(void); } WORKLOADS[] = {
-    {"tcp", tcpOpen, tcpRun},     {"stream", streamOpen, streamRun}, {"udp", udpOpen, udpRun},
-    {"churn", noConnections, churnRun}, {"idle", noConnections, idleRun},
+    {"tcp", tcpOpen, tcpRun}, {"stream", streamOpen, streamRun}, {"churn", noConnections, churnRun},
+    {"udp", udpOpen, udpRun}, {"sources", udpOpen, udpRun},      {"idle", noConnections, idleRun},
 };
 
 int main(int count, char **arguments) {
     const struct workload *workload = WORKLOADS, *end = workload + sizeof WORKLOADS / sizeof *WORKLOADS;
-    if (count != 7) die("load WORKLOAD PORT SECONDS MAX_MESSAGES CONCURRENCY SIZE");
+    if (count != 8) die("load WORKLOAD PORT SECONDS MAX_MESSAGES CONCURRENCY SIZE SOURCES");
     while (workload < end && strcmp(workload->name, arguments[1])) workload++;
     port = (uint16_t)atoi(arguments[2]);
     double seconds = atof(arguments[3]);
     maxMessages = atol(arguments[4]);
     concurrency = atoi(arguments[5]);
     size = (size_t)atol(arguments[6]);
+    sources = atoi(arguments[7]);
+    isFromAddresses = !strcmp(arguments[1], "sources");
     int udp = workload < end && workload->open == udpOpen;
+    int maxSources = !udp || isFromAddresses ? 1 << 20 : concurrency;
     if (workload == end || !port || seconds <= 0 || seconds > 600 || maxMessages < 1 || concurrency < 1 ||
-        concurrency > 100000 || size < 1 || size > MAX_MESSAGE ||
+        concurrency > 100000 || size < 1 || size > MAX_MESSAGE || sources < 1 || sources > maxSources ||
         (udp && (concurrency > MAX_IN_FLIGHT || size < 8 || size > MAX_DATAGRAM)))
         die("load: an argument is out of range");
     for (size_t index = 0; index < sizeof message; index++)

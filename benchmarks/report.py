@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.measure import Run
 from benchmarks.summary import BASELINES, Summary, summarize
-from benchmarks.workloads import WORKLOADS
+from benchmarks.workloads import ALL_WORKLOADS
 
 __all__ = ["Report"]
 
@@ -62,7 +62,8 @@ class Report:
         settings = ", ".join(f"{name} {value}" for name, value in self.settings.items())
         parts = [f"Measured {self.caption}; {settings}.\n", *(_comparison(summaries, name) for name in BASELINES)]
         parts += [
-            f"### {name}: {WORKLOADS[name].description}\n\n{_details(name, rows)}" for name, rows in summaries.items()
+            f"### {name}: {ALL_WORKLOADS[name].description}\n\n{_details(name, rows)}"
+            for name, rows in summaries.items()
         ]
         if self.unmeasured:
             parts.append(
@@ -98,7 +99,7 @@ def _comparison(summaries: Mapping[str, Mapping[str, Summary]], baseline: str) -
     """
     names = [name for name, rows in summaries.items() if baseline in rows]
     peers = {peer: None for name in names for peer in summaries[name]}
-    absolute = [f"{_number(summaries[name][baseline].cpu)} us/{WORKLOADS[name].unit}" for name in names]
+    absolute = [f"{_number(summaries[name][baseline].cpu)} us/{ALL_WORKLOADS[name].unit}" for name in names]
     rows = [
         [peer, *(f"{row.ratios[baseline]:.2f}" if (row := summaries[name].get(peer)) else "-" for name in names)]
         for peer in peers
@@ -110,7 +111,7 @@ def _details(name: str, rows: Mapping[str, Summary]) -> str:
     """
     Format the table of one workload.
     """
-    unit, idle = WORKLOADS[name].unit, WORKLOADS[name].kind == "idle"
+    unit, idle = ALL_WORKLOADS[name].unit, ALL_WORKLOADS[name].kind == "idle"
     baselines = [baseline for baseline in BASELINES if baseline in rows]
     rate = f"{unit}/s" if unit == "KiB" else f"{unit}s/s"
     head = ["server", f"us/{unit}", *(f"x {baseline}" for baseline in baselines), rate, "p50 us", "p99 us"]

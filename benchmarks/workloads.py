@@ -7,7 +7,7 @@ from __future__ import annotations
 import resource
 from dataclasses import dataclass, replace
 
-__all__ = ["WORKLOADS", "Workload", "capToDescriptorLimit"]
+__all__ = ["ALL_WORKLOADS", "SCALES", "WORKLOADS", "Workload", "capToDescriptorLimit"]
 
 #: Descriptors that the load generator, or a server, needs for anything but connections.
 RESERVED_DESCRIPTORS = 200
@@ -23,6 +23,7 @@ class Workload:
     @ivar kind: the load generator's name of it.
     @ivar concurrency: connections, or datagrams in flight.
     @ivar size: the length of a message, in bytes.
+    @ivar sources: the sockets, or the source addresses, that datagrams are sent from.
     @ivar maxMessages: the maximum number of messages in a run.
     @ivar unit: the unit of costs: a message, a KiB or a connection.
     @ivar seconds: the maximum duration of a run; L{None} is the user's choice.
@@ -37,12 +38,13 @@ class Workload:
     maxMessages: int = 5_000_000
     unit: str = "message"
     seconds: float | None = None
+    sources: int = 1
 
     def arguments(self, port: int, seconds: float) -> list[str]:
         """
         Make the arguments of the load generator.
         """
-        numbers = (port, self.seconds or seconds, self.maxMessages, self.concurrency, self.size)
+        numbers = (port, self.seconds or seconds, self.maxMessages, self.concurrency, self.size, self.sources)
         return [self.kind, *map(str, numbers)]
 
     def units(self, messages: int, size: int) -> float:
@@ -62,7 +64,12 @@ WORKLOADS = {
         Workload("tcp10", "10 TCP connections, 1 KiB messages", "tcp", "tcp", 10, 1024),
         Workload("tcp1000", "1000 TCP connections, 1 KiB messages", "tcp", "tcp", 1000, 1024),
         Workload("stream", "1 TCP connection, both ways at once, 64 KiB writes", "tcp", "stream", 1, 65536, unit="KiB"),
-        Workload("udp", "datagrams of 64 bytes, 40 in flight", "udp", "udp", 40, 64),
+        Workload("udp1", "1 UDP socket, 1 datagram of 64 bytes in flight", "udp", "udp", 1, 64),
+        Workload("udp", "10 UDP sockets, 4 datagrams of 64 bytes in flight on each", "udp", "udp", 40, 64, sources=10),
+        Workload(
+            "udp200", "200 UDP sockets, 1 datagram of 64 bytes in flight on each", "udp", "udp", 200, 64, sources=200
+        ),
+        Workload("udp1x64", "1 UDP socket, 64 datagrams of 64 bytes in flight", "udp", "udp", 64, 64),
         Workload(
             "churn",
             "10 clients connect, send 1, read to the end, close",
@@ -80,11 +87,34 @@ WORKLOADS = {
 }
 
 
+#: Series of workloads that differ in one number: how the cost of a message grows with it.
+SCALES = {
+    "connections": {
+        connections: Workload(
+            f"tcp{connections}", f"{connections:,} TCP connections, 1 KiB messages", "tcp", "tcp", connections, 1024
+        )
+        for connections in (10, 100, 1000, 10_000)
+    },
+    "sources": {
+        sources: Workload(
+            f"sources{sources}",
+            f"datagrams of 64 bytes, 40 in flight, from {sources:,} addresses in turn",
+            *("udp", "sources", 40, 64),
+            sources=sources,
+        )
+        for sources in (1, 10, 100, 1000, 10_000, 100_000)
+    },
+}
+
+#: Every workload by its name.
+ALL_WORKLOADS = {workload.name: workload for series in SCALES.values() for workload in series.values()} | WORKLOADS
+
+
 def capToDescriptorLimit(workload: Workload, maxConnections: int) -> Workload:
     """
     Reduce the connections of a workload to a maximum, and to the limit of open descriptors (C{RLIMIT_NOFILE}).
     """
-    if workload.kind == "udp":
+    if workload.service == "udp":
         return workload
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     if descriptors != resource.RLIM_INFINITY:

@@ -4,8 +4,9 @@ Test cases for datagram ports over real sockets.
 
 from __future__ import annotations
 
+import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from twisted.internet.protocol import DatagramProtocol
@@ -17,11 +18,12 @@ from sockservices.transports.bindings import Binding, InetBinding
 from sockservices.transports.datagram_port import DatagramPort, UDPPort
 from sockservices.transports.interfaces import IRequestProtocol
 from sockservices.transports.recvmmsg import recvmmsg
+from sockservices.transports.sendmmsg import BatchSender
 from sockservices.transports.sockets import BoundSocket, openSockets
 from tests.support.failing_socket import FailingSocket
 from tests.support.loop import LoopCase
 
-__all__ = ["BatchCase", "BatchedUpper", "DatagramPortCase", "UpperDatagrams", "udpSocket"]
+__all__ = ["BatchCase", "BatchedUpper", "DatagramPortCase", "RefusingSender", "UpperDatagrams", "udpSocket"]
 
 #: The size of receive buffers in bytes; the system may allow less.
 RECEIVE_BUFFER = 2**22
@@ -162,12 +164,18 @@ class DatagramPortCase(LoopCase):
         """
         if self.protocol.transport is not None:
             self.protocol.transport.stopListening()
-        portClass = DatagramPort if opened.socket.family == socket.AF_UNIX else self.portClass
-        port = portClass(opened, self.protocol, self.reactor)
+        isUnix = opened.socket.family == socket.AF_UNIX
+        port = DatagramPort(opened, self.protocol, self.reactor) if isUnix else self.makePort(opened)
         port.startListening()
         port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         self.addCleanup(port.stopListening)
         return port
+
+    def makePort(self, opened: BoundSocket) -> UDPPort:
+        """
+        Make a port over UDP.
+        """
+        return self.portClass(opened, self.protocol, self.reactor)
 
     def client(self, port: DatagramPort, host: str | None = None) -> socket.socket:
         """
@@ -205,13 +213,13 @@ class DatagramPortCase(LoopCase):
         except BlockingIOError:
             return replies
 
-    def exchange(self, client: socket.socket, *datagrams: bytes) -> list[bytes]:
+    def exchange(self, client: socket.socket, *datagrams: bytes, turns: int = 1) -> list[bytes]:
         """
-        Send datagrams, and iterate the reactor once. @return: the replies.
+        Send datagrams, and iterate the reactor. @return: the replies.
         """
         for datagram in datagrams:
             client.send(datagram)
-        self.turn()
+        self.turn(turns)
         return self.arrived(client)
 
     def assertServed(self, client: socket.socket, datagram: bytes = b"hello") -> None:
@@ -237,14 +245,53 @@ class DatagramPortCase(LoopCase):
             self.assertTrue(replies == [datagram.upper() for datagram in datagrams])
 
 
+class RefusingSender(BatchSender):
+    """
+    Sends batches of datagrams, and refuses some.
+
+    @ivar refusals: for each of the next calls, the error numbers of the messages that it refuses, by index.
+    @ivar calls: for each call, the number of messages.
+    """
+
+    def __init__(self, family: int) -> None:
+        super().__init__(family)
+        self.refusals: list[dict[int, int]] = []
+        self.calls: list[int] = []
+
+    def send(self, descriptor: int, *columns: Sequence[bytes]) -> dict[int, OSError]:
+        """
+        Send those messages that are not to be refused.
+        """
+        rows = list(zip(*columns, strict=True))
+        self.calls.append(len(rows))
+        refused = self.refusals.pop(0) if self.refusals else {}
+        kept = [index for index in range(len(rows)) if index not in refused]
+        errors: dict[int, OSError] = {}
+        if kept:
+            names, controls, datagrams = zip(*(rows[index] for index in kept), strict=True)
+            errors = {
+                kept[index]: error for index, error in super().send(descriptor, names, controls, datagrams).items()
+            }
+        return errors | {index: OSError(number, os.strerror(number)) for index, number in refused.items()}
+
+
 class BatchCase(DatagramPortCase):
     """
     A test of L{BatchedUDPPort}.
+
+    @ivar sender: the sender of the latest port.
     """
 
     if recvmmsg is None:
         skip = "this system has no recvmmsg()"
 
     protocolClass = BatchedUpper
-    portClass = BatchedUDPPort
     callback = "requestReceived"
+    sender: RefusingSender
+
+    def makePort(self, opened: BoundSocket) -> UDPPort:
+        """
+        Make a port whose sender can refuse datagrams.
+        """
+        self.sender = RefusingSender(opened.family)
+        return BatchedUDPPort(opened, self.protocol, self.reactor, self.sender)

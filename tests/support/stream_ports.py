@@ -136,7 +136,7 @@ class StreamPortCase(LoopCase):
         """
         (opened,) = openSockets(binding or InetBinding(Transport.TCP, 0))
         if faults is not None:
-            listening: Any = FailingSocket(opened.socket, accept=faults)
+            listening: Any = FailingSocket(opened.socket, _accept=faults)
             opened = BoundSocket(listening, opened.path, opened.inode)
         return self.adopt(opened, reactor)
 

@@ -281,7 +281,7 @@ def test_theLimitInAllHoldsAcrossServices() -> None:
                 again.sendall(b"a")
                 assert again.recv(1) == b"a"
         server.stop()
-        assert sum(map(int, re.findall(r"(\d+) refused", server.log))) == 2
+        assert sum(map(int, re.findall(r"individually: (\d+) refused", server.log))) == 2
 
 
 def test_theLimitPerSourceHolds() -> None:

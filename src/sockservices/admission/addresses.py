@@ -5,7 +5,8 @@ Source addresses: which of them count as one source, and which may be sent a rep
 from __future__ import annotations
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv6Address, IPv6Network
+from socket import AF_INET, inet_ntop, inet_pton
 from typing import NamedTuple
 
 __all__ = ["Source", "sourceOf"]
@@ -45,24 +46,26 @@ def sourceOf(host: str) -> Source:
     @return: text that is no IP address, as a wrapped transport may report it, is a source of its own, not answerable.
     """
     try:
-        address: IPv4Address | IPv6Address = ip_address(host.partition("%")[0])
+        return _sourceOf4(inet_pton(AF_INET, host))
+    except (OSError, ValueError):
+        pass
+    try:
+        address = IPv6Address(host.partition("%")[0])
     except ValueError:
         return Source(host, False, False)
-    if isinstance(address, IPv4Address):
-        return _sourceOf4(address)
     if address.ipv4_mapped is not None:
-        return _sourceOf4(address.ipv4_mapped)
+        return _sourceOf4(address.ipv4_mapped.packed)
     key = str(IPv6Address(int(address) >> 64 << 64)) + "/64"
     return Source(key, address.is_loopback, _isAnswerable(address))
 
 
-def _sourceOf4(address: IPv4Address) -> Source:
-    first = address.packed[0]
-    return Source(str(address), first == _LOOPBACK, _THIS_NETWORK < first < _MULTICAST)
+def _sourceOf4(packed: bytes) -> Source:
+    first = packed[0]
+    return Source(inet_ntop(AF_INET, packed), first == _LOOPBACK, _THIS_NETWORK < first < _MULTICAST)
 
 
 def _isAnswerable(address: IPv6Address) -> bool:
     if address in _NAT64:
-        embedded = _sourceOf4(IPv4Address(address.packed[-4:]))
+        embedded = _sourceOf4(address.packed[-4:])
         return embedded.answerable and not embedded.loopback
     return address.is_loopback or any(address in network for network in _UNICAST)

@@ -104,40 +104,39 @@ class Census:
             if not self._perSource[key]:
                 del self._perSource[key]
 
-    def allowReply(self, host: str, policy: Policy, now: float) -> bool:
+    def replyRate(self, peer: tuple[str, int] | str | bytes, policy: Policy) -> tuple[RateLimit | None, str | bytes]:
         """
-        Count a reply to a UDP datagram, unless its source has used up its rate.
-
-        @param host: the source's IP address.
-        @param now: seconds, by a monotonic clock.
-        @return: whether the reply may be sent.
-        """
-        key, loopback, _ = sourceOf(host)
-        rate = policy.udpRate
-        if rate is None:
-            rate = 0 if loopback else DEFAULT_UDP_RATE
-        if not rate or (self.trusted and isTrusted(host, self.trusted)) or self._replyRates[rate].take(key, now):
-            return True
-        return self._refuse("udpRate", rate, key)
-
-    def allowUnixReply(self, path: str | bytes, policy: Policy, now: float) -> bool:
-        """
-        Count a reply to a Unix datagram, unless its source has used up its rate.
+        Find the limit for the replies to the datagrams of a source.
 
         No property of a Unix source tells a client from a server that answers back. The rate alone ends a loop between
         two servers: the default is as low as for UDP, and its burst is large enough for programs that exchange many
         datagrams for a short time.
 
-        @param path: the path or abstract name of the source.
+        @param peer: host and port, or the path or abstract name of a Unix socket.
+        @return: the limit, or L{None} if there is none, and the key of the source for L{RateLimit.take}.
+        """
+        rate = policy.udpRate
+        if not isinstance(peer, tuple):
+            return (self._defaultUnixRate if rate is None else self._replyRates[rate] if rate else None), peer
+        host, _ = peer
+        source = sourceOf(host)
+        if rate is None:
+            rate = 0 if source.loopback else DEFAULT_UDP_RATE
+        if self.trusted and isTrusted(host, self.trusted):
+            rate = 0
+        return (self._replyRates[rate] if rate else None), source.key
+
+    def allowReply(self, rate: RateLimit | None, key: str | bytes, now: float) -> bool:
+        """
+        Count a reply to a datagram, unless its source has used up its rate.
+
+        @param rate: the limit and the key that L{replyRate} returned.
         @param now: seconds, by a monotonic clock.
         @return: whether the reply may be sent.
         """
-        rate = policy.udpRate
-        if rate is None:
-            allowed = self._defaultUnixRate.take(path, now)
-        else:
-            allowed = not rate or self._replyRates[rate].take(path, now)
-        return allowed or self._refuse("udpRate", DEFAULT_UDP_RATE if rate is None else rate, os.fsdecode(path))
+        if rate is None or rate.take(key, now):
+            return True
+        return self._refuse("udpRate", int(rate.rate), os.fsdecode(key))
 
     def _refuse(self, limit: str, number: int, source: str) -> bool:
         if self.onExceeded is not None:

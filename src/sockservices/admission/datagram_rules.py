@@ -13,31 +13,21 @@ from functools import lru_cache
 from sockservices.admission.addresses import sourceOf
 from sockservices.conversation.outcome import Outcome
 
-__all__ = ["dropReason", "inode", "unixDropReason"]
+__all__ = ["PRIVILEGED_PORTS", "addressDropReason", "inode", "unixDropReason"]
 
 #: Ports of services that may answer a reply: all below 1024, and NFS.
 PRIVILEGED_PORTS = frozenset(range(1, 1024)) | {2049}
 
 
-def dropReason(host: str, port: int, destination: str | None, ownPorts: Container[int]) -> Outcome | None:
+@lru_cache(maxsize=4096)
+def addressDropReason(host: str, port: int, destination: str | None) -> Outcome | None:
     """
     Why a UDP datagram is not answered, by its source and destination.
 
     @param host: the source's IP address.
     @param port: the source's port.
     @param destination: the IP address that the datagram was sent to; L{None}, if unknown, is not checked.
-    @param ownPorts: the UDP ports that this server is bound to.
     @return: L{None} when the datagram may be answered.
-    """
-    if port in ownPorts and port and port not in PRIVILEGED_PORTS:
-        return Outcome.OWN_PORT
-    return _addressDropReason(host, port, destination)
-
-
-@lru_cache(maxsize=4096)
-def _addressDropReason(host: str, port: int, destination: str | None) -> Outcome | None:
-    """
-    The part of L{dropReason} that is the same for every server.
     """
     if not port:
         return Outcome.NO_PORT

@@ -23,6 +23,8 @@ class RateLimit:
     any source of the group that gets a bucket starts with no more tokens than that. So a source may get fewer tokens
     than its rate allows, but never more. The group is the hash of the source, which Python keys with a secret
     (PEP 456): no peer can choose the sources that share its group.
+
+    @ivar rate: tokens per second that return to a bucket.
     """
 
     def __init__(self, rate: float, burst: float | None = None) -> None:
@@ -30,7 +32,7 @@ class RateLimit:
         @param rate: tokens per second that return to a bucket; above 0.
         @param burst: tokens that a bucket holds; by default twice the rate.
         """
-        self._rate = rate
+        self.rate = rate
         self._burst = 2.0 * rate if burst is None else float(burst)
         #: For each source the tokens in its bucket and the time of that count; the least recently seen source first.
         self._buckets: OrderedDict[str | bytes, list[float]] = OrderedDict()
@@ -51,7 +53,7 @@ class RateLimit:
             self._buckets.move_to_end(source)
         tokens, then = bucket
         if now > then:
-            tokens = min(self._burst, tokens + (now - then) * self._rate)
+            tokens = min(self._burst, tokens + (now - then) * self.rate)
         taken = tokens >= 1.0
         bucket[0] = tokens - 1.0 if taken else tokens
         bucket[1] = now
@@ -61,12 +63,12 @@ class RateLimit:
         """
         Make a bucket for a new source, and discard another one if there are too many.
         """
-        missing = (self._fullAt[hash(source) % MAX_SOURCES] - now) * self._rate
+        missing = (self._fullAt[hash(source) % MAX_SOURCES] - now) * self.rate
         bucket = self._buckets[source] = [self._burst - min(max(missing, 0.0), self._burst), now]
         if len(self._buckets) > MAX_SOURCES:
             discarded, (tokens, then) = self._buckets.popitem(last=False)
             group = hash(discarded) % MAX_SOURCES
-            self._fullAt[group] = max(self._fullAt[group], then + (self._burst - tokens) / self._rate)
+            self._fullAt[group] = max(self._fullAt[group], then + (self._burst - tokens) / self.rate)
         return bucket
 
 

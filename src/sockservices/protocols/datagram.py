@@ -4,6 +4,7 @@ Conversations of one datagram and its reply: over UDP and Unix datagrams.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from operator import itemgetter
@@ -13,10 +14,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 
 from sockservices.admission.census import Census
-from sockservices.admission.datagram_rules import dropReason, inode, unixDropReason
-from sockservices.conversation.exchange import Exchange
+from sockservices.admission.datagram_rules import inode, unixDropReason
+from sockservices.admission.datagram_source import DatagramSource, datagramSource
+from sockservices.conversation.datagram_exchange import DatagramExchange
 from sockservices.conversation.outcome import Outcome
-from sockservices.conversation.phase import Phase
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import MakeResponder, serviceName
 from sockservices.conversation.responder_types import checkMaker
@@ -79,10 +80,11 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         self.record = record
         self.census = Census() if census is None else census
         self._totals = self.census.totals.datagrams[serviceName(responder)]
+        self._maxRequest = policy.udpMax or math.inf
         self._minReplyLimit = MAX_UDP_REPLY if policy.udpRfcSize else MIN_REPLY_LIMIT
         self._clock = clock
         self._host: IAddress | None = None
-        self._exchange = Exchange(responder)
+        self._exchange = DatagramExchange(responder)
         self._conversation = DatagramConversation(self.census.environment, None)
         self._awaited: dict[Deferred[Any], Request] = {}
         self._port: int | None = None
@@ -137,55 +139,56 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         serial = census.nextSerial()
         outcome = limit = None
         if type(peer) is tuple:
-            outcome = dropReason(peer[0], peer[1], route.destination, census.udpPorts)
+            outcome = (route.source or self._identify(route)).dropReason(census.udpPorts)
             limit = received if received > self._minReplyLimit else self._minReplyLimit
         elif peer is not None:
             outcome = unixDropReason(peer, census.unixSockets)
-        if outcome is None and 0 < self.policy.udpMax < received:
+        if outcome is None and received > self._maxRequest:
             outcome = Outcome.TOO_LONG
         if outcome is not None:
             self._drop(outcome, Request(serial, peer, received, 0))
             return
         conversation, exchange = self._conversation, self._exchange
         conversation.source, conversation.serial, conversation.limit = peer, serial, limit
-        reply = exchange.open(conversation)
-        answer = exchange.receive(datagram)
-        if answer is not None:
-            reply = answer if reply is None else reply + answer
+        reply = exchange.respond(conversation, datagram)
         if exchange.changed:
-            # It is awaiting a reply, has ended, or was aborted: the next datagram has another.
-            self._exchange = Exchange(self.responder)
+            # It is awaiting a reply, or was aborted: the next datagram has another.
+            self._exchange = DatagramExchange(self.responder)
             if exchange.awaiting is not None:
                 self._conversation = DatagramConversation(self.census.environment, self._host)
                 self._wait(exchange, reply, Request(serial, peer, received, 0), route, limit)
-                return
-            if exchange.phase is Phase.ABORTED:
+            else:
                 self._drop(Outcome.ERROR, Request(serial, peer, received, 0), exchange.exception)
-                return
+            return
         self._reply(reply, serial, received, route, limit)
+
+    def _identify(self, route: Any) -> DatagramSource:
+        """
+        Find out about the source of a datagram, once for each route.
+        """
+        source = datagramSource(route.peer, route.destination, self.census, self.policy)
+        route.source = source
+        return source
 
     def _reply(self, reply: bytes | None, serial: int, received: int, route: Any, limit: int | None) -> None:
         """
         Send a reply, if there is one and it may be sent.
         """
-        if reply is None:
-            self._count(DONE, Request(serial, route.peer, received, 0))
-            return
         peer = route.peer
-        outcome = None
+        if reply is None:
+            self._count(DONE, Request(serial, peer, received, 0))
+            return
         if peer is None:
-            outcome = Outcome.UNNAMED
-        elif limit is None:
-            if not self.census.allowUnixReply(peer, self.policy, (self._clock or self.clock).seconds()):
-                outcome = Outcome.OVER_RATE
-        elif len(reply) > limit:
-            outcome = Outcome.WITHHELD
-        elif not self.census.allowReply(peer[0], self.policy, (self._clock or self.clock).seconds()):
-            outcome = Outcome.OVER_RATE
-        if outcome is None:
+            self._drop(Outcome.UNNAMED, Request(serial, peer, received, 0))
+            return
+        if limit is not None and len(reply) > limit:
+            self._drop(Outcome.WITHHELD, Request(serial, peer, received, 0))
+            return
+        source = route.source or self._identify(route)
+        if self.census.allowReply(source.rate, source.key, (self._clock or self.clock).seconds()):
             route.send(reply, (serial, peer, received, len(reply)))
         else:
-            self._drop(outcome, Request(serial, peer, received, 0))
+            self._drop(Outcome.OVER_RATE, Request(serial, peer, received, 0))
 
     def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
         """

@@ -69,10 +69,11 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
         self.peer = self.admitted = peer
         self.transportName = UNIX if isinstance(peer, UNIXAddress) else TCP
         self._transport = None
-        self._seconds = seconds = factory.clock.seconds
+        clock = factory.clock
+        self._seconds = seconds = clock.seconds
         self._startedAt = now = seconds()
         self._exchange = StreamExchange(factory.responder, Timeouts(factory.policy, now), now)
-        self._timer = Timer(factory.clock, self._check)
+        self._timer = Timer(clock, self._check, factory.unstartedTimers)
 
     # Receiving and sending.
 

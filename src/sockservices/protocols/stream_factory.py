@@ -24,7 +24,7 @@ from sockservices.conversation.visit import Visit
 from sockservices.monitoring.exception_log import ignoreException
 from sockservices.monitoring.recorders import Record, logVisit, recordVisit
 from sockservices.protocols.stream import StreamProtocol
-from sockservices.protocols.timer import globalClock
+from sockservices.protocols.timer import UnstartedTimers, globalClock
 
 __all__ = ["Refusal", "StreamFactory"]
 
@@ -47,6 +47,7 @@ class StreamFactory(Factory):
     Serves one responder over TCP or Unix-stream connections, on any stream transport.
 
     @ivar protocols: the conversations in progress.
+    @ivar unstartedTimers: the timers of new conversations.
     @ivar onException: called with each exception that resets a conversation, after it is logged.
     @ivar wrapped: whether another factory may wrap this one, as for TLS. Then a refused connection gets a protocol that
         resets it: Twisted's wrappers leave one without a protocol open for ever (Twisted #6640). And a connection whose
@@ -78,6 +79,7 @@ class StreamFactory(Factory):
         self.record = record
         self.census = Census() if census is None else census
         self.protocols: set[StreamProtocol] = set()
+        self.unstartedTimers = UnstartedTimers()
         self._clock = clock
         self._emptied: Deferred[None] | None = None
         self.onException: Callable[[BaseException], object] = ignoreException

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from twisted.internet.base import ReactorBase
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-__all__ = ["Timer", "globalClock"]
+__all__ = ["Timer", "UnstartedTimers", "globalClock"]
 
 #: Seconds after its time from which a reactor's call is late: the process was stopped (SIGSTOP), or busy.
 MAX_LATENESS = 1.0
@@ -20,6 +20,45 @@ MAX_LATENESS = 1.0
 READ_DELAY = 0.25
 
 
+#: Seconds after which a new timer gets a delayed call of the reactor.
+START_DELAY = 0.25
+
+
+class UnstartedTimers:
+    """
+    New timers that have no delayed call of the reactor yet. One call starts all of them. Most short conversations end
+    before it, and so cost the reactor no call of their own.
+    """
+
+    def __init__(self) -> None:
+        self._timers: dict[Timer, None] = {}
+        self._call: IDelayedCall | None = None
+
+    def add(self, timer: Timer, clock: IReactorTime) -> None:
+        """
+        Start a timer within L{START_DELAY}.
+        """
+        self._timers[timer] = None
+        if self._call is None:
+            self._call = clock.callLater(START_DELAY, self._startAll)
+
+    def discard(self, timer: Timer) -> None:
+        """
+        Do not start a timer.
+        """
+        self._timers.pop(timer, None)
+        if self._call is not None and not self._timers:
+            self._call.cancel()
+            self._call = None
+
+    def _startAll(self) -> None:
+        self._call = None
+        timers, self._timers = self._timers, {}
+        # In this order, for a reactor that is so late that several of them are due.
+        for timer in sorted(timers, key=lambda timer: timer.at):
+            timer.start()
+
+
 class Timer:
     """
     Fires no later than it was asked to. If the reactor itself is late, input is read first.
@@ -27,14 +66,18 @@ class Timer:
     @ivar at: the time that it is set for, in seconds by the clock. A later time changes nothing.
     """
 
-    __slots__ = ("_call", "_clock", "_delayed", "at")
+    __slots__ = ("_call", "_clock", "_delayed", "_unstarted", "at")
 
-    def __init__(self, clock: IReactorTime, call: Callable[[float], object]) -> None:
+    def __init__(
+        self, clock: IReactorTime, call: Callable[[float], object], unstarted: UnstartedTimers | None = None
+    ) -> None:
         """
         @param call: called with the time, in seconds by the clock.
+        @param unstarted: starts the timer later, if its first time is late enough.
         """
         self._clock = clock
         self._call = call
+        self._unstarted = unstarted
         self._delayed: IDelayedCall | None = None
         self.at = math.inf
 
@@ -43,11 +86,23 @@ class Timer:
         Fire no later than at this time.
         """
         if at < self.at:
-            if self._delayed is not None:
-                # Not reset(): for an earlier time Twisted searches its whole heap of timers.
-                self._delayed.cancel()
-            self.at = at
-            self._delayed = self._clock.callLater(max(0.0, at - self._clock.seconds()), self._fire)
+            isNew, self.at = self.at == math.inf, at
+            if isNew and self._unstarted is not None and at > self._clock.seconds() + START_DELAY:
+                self._unstarted.add(self, self._clock)
+            else:
+                self.start()
+
+    def start(self) -> None:
+        """
+        Make the delayed call.
+        """
+        if self._unstarted is not None:
+            self._unstarted.discard(self)
+            self._unstarted = None
+        if self._delayed is not None:
+            # Not reset(): for an earlier time Twisted searches its whole heap of timers.
+            self._delayed.cancel()
+        self._delayed = self._clock.callLater(max(0.0, self.at - self._clock.seconds()), self._fire)
 
     def _fire(self) -> None:
         if self._late():
@@ -75,6 +130,8 @@ class Timer:
         if self._delayed is not None:
             self._delayed.cancel()
             self._delayed = None
+        if self._unstarted is not None:
+            self._unstarted.discard(self)
         self.at, self._call = -math.inf, _nothing
 
 

@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterator
 from twisted.internet.protocol import AbstractDatagramProtocol
 
 from sockservices.transports.datagram_port import PortRoute, UDPPort
+from sockservices.transports.mmsghdr import MAX_BATCH, NAME_SIZES, controlMessages, packControl
 from sockservices.transports.pktinfo import destinationOf, peerName
 from sockservices.transports.reactor import Reactor
-from sockservices.transports.recvmmsg import MAX_BATCH, NAME_SIZES, BatchReceiver, controlMessages
+from sockservices.transports.recvmmsg import BatchReceiver
 from sockservices.transports.reply_route import SEND_ERRORS
+from sockservices.transports.segment_run import Reply, SegmentRun, joinRuns
+from sockservices.transports.sendmmsg import BatchSender
 from sockservices.transports.sockets import BoundSocket
 
 __all__ = ["BatchedUDPPort"]
@@ -23,22 +26,12 @@ __all__ = ["BatchedUDPPort"]
 #: arrived meanwhile, and the call costs less than a turn of the reactor.
 MIN_BUSY_BATCH = 8
 
+#: After a batch of one datagram, so many turns of the reactor receive one datagram each, because a batch of one costs
+#: more than a single datagram. The next turn receives a batch again.
+SINGLE_TURNS = 8
+
 #: Maximum number of routes in the cache.
 MAX_ROUTES = 4096
-
-#: UDP_SEGMENT of Linux 4.18 (udp(7)): one system call sends several datagrams of one size to one peer, and the kernel
-#: processes them together. On the wire they are separate datagrams.
-SOL_UDP, UDP_SEGMENT = 17, 103
-
-#: Maximum size in bytes of a datagram that is sent with UDP_SEGMENT, which does not fragment: the minimum link MTU of
-#: 1280 bytes (RFC 8200 section 5) without the IPv6 and UDP headers of 48 bytes.
-MAX_SEGMENT = 1232
-
-#: Maximum number of bytes in one call with UDP_SEGMENT. The kernel's limit is that of one datagram, 65507 over IPv4;
-#: IPv6 options lower it.
-MAX_RUN_BYTES = 65000
-
-_SIZE = struct.Struct("@H")
 
 
 class _RouteCache(dict[bytes, "_BatchedRoute"]):
@@ -70,80 +63,59 @@ def _parseName(name: bytes) -> tuple[tuple[str, int], bool]:
     return peerName(socket.inet_ntop(socket.AF_INET6, name[8:24]), port, scope), bool(scope)
 
 
-class _SegmentRun:
-    """
-    Replies of one size through one route, to be sent by one system call.
-
-    @ivar remaining: how many more replies the run can take.
-    @ivar refused: whether the kernel refused to send them with UDP_SEGMENT.
-    """
-
-    __slots__ = ("refused", "remaining", "replies", "route", "size", "tokens")
-
-    def __init__(self, route: _BatchedRoute, size: int, remaining: int) -> None:
-        self.route, self.size, self.remaining = route, size, remaining
-        self.replies: list[bytes] = []
-        self.tokens: list[object] = []
-        self.refused = False
-
-
-class _Source:
-    """
-    One peer, whichever local address it sends to.
-
-    @ivar run: the latest run of replies to this peer. A reply joins it if its route and size are the same; otherwise it
-        begins another run. So replies stay in order.
-    """
-
-    __slots__ = ("run",)
-
-    def __init__(self) -> None:
-        self.run: _SegmentRun | None = None
-
-
 class _BatchedRoute(PortRoute):
     """
     A route whose replies are sent when the batch of requests has been dispatched.
+
+    @ivar name: the source as a struct sockaddr.
+    @ivar control: the control message for replies, C{b""} if they need none.
     """
 
-    __slots__ = ("source",)
+    __slots__ = ("control", "name")
 
-    source: _Source
+    name: bytes
+    control: bytes
 
     def send(self, datagram: bytes, token: object) -> None:
         """
         Send a reply: after the batch if one is being dispatched, else at once.
         """
-        source, size = self.source, len(datagram)
-        run = source.run
-        if run is None or run.size != size or run.remaining <= 0 or run.route is not self:
-            run = source.run = self._port.startRun(self, size)
-        run.remaining -= 1
-        run.replies.append(datagram)
-        run.tokens.append(token)
-        if not self._port.dispatching:
-            self._port.sendReplies()
+        port = self._port
+        port.replies.append((self, datagram, token))
+        if not port.dispatching:
+            port.sendReplies()
 
 
 class BatchedUDPPort(UDPPort):
     """
-    Receives up to 64 datagrams with one system call, and sends the replies after it has dispatched all of them. Replies
-    of one size to one peer share a system call. The protocol provides
+    Receives up to 64 datagrams with one system call, and sends the replies with another one after it has dispatched all
+    of them. While datagrams arrive one at a time, it receives and sends them singly. The protocol provides
     L{IRequestProtocol<sockservices.transports.interfaces.IRequestProtocol>}.
 
     @ivar dispatching: whether a batch is being dispatched to the protocol.
+    @ivar replies: the replies that are to be sent: route, datagram and token of each.
     """
 
     dispatching = False
     _receiver: BatchReceiver | None = None
-    _batch: Iterator[tuple[bytes, bytes, bytes]] = iter(())
+    _batch: Iterator[tuple[bytes, bytes]] = iter(())
+    _singleTurns = 0
 
-    def __init__(self, bound: BoundSocket, protocol: AbstractDatagramProtocol, reactor: Reactor) -> None:
+    def __init__(
+        self,
+        bound: BoundSocket,
+        protocol: AbstractDatagramProtocol,
+        reactor: Reactor,
+        sender: BatchSender | None = None,
+    ) -> None:
+        """
+        @param sender: sends the replies of a batch.
+        """
         super().__init__(bound, protocol, reactor)
-        self._runs: list[_SegmentRun] = []
+        self.replies: list[Reply] = []
         self._routes = _RouteCache(self._newRoute)
-        self._sources: dict[bytes, _Source] = {}
         self._nameSize = NAME_SIZES[self.family]
+        self._sender = BatchSender(self.family) if sender is None else sender
         self._canSegment = True
 
     def _newRoute(self, key: bytes) -> _BatchedRoute:
@@ -151,9 +123,7 @@ class BatchedUDPPort(UDPPort):
         peer, linkLocal = _parseName(name)
         destination, pktinfo = destinationOf(controlMessages(key[self._nameSize :]), linkLocal, self._fixedDestination)
         route = _BatchedRoute(self, peer, destination, pktinfo)
-        if len(self._sources) >= MAX_ROUTES:
-            self._sources.clear()
-        route.source = self._sources.setdefault(name, _Source())
+        route.name, route.control = name, b"" if pktinfo is None else packControl(*pktinfo)
         return route
 
     def _read(self, limit: int) -> None:
@@ -162,6 +132,10 @@ class BatchedUDPPort(UDPPort):
         if self._receiver is None:
             # The receiver is made here because the protocol sets maxPacketSize in startProtocol.
             self._receiver = BatchReceiver(self.family, self.maxPacketSize)
+        if self._singleTurns and not self._stopping:
+            self._singleTurns -= 1
+            super()._read(1)
+            return
         while limit > 0 and self.connected:
             try:
                 received = self._receiver.receive(self.socket.fileno(), min(limit, MAX_BATCH))
@@ -175,71 +149,79 @@ class BatchedUDPPort(UDPPort):
             self._batch = iter(received)
             self._dispatchBatch()
             if len(received) < MIN_BUSY_BATCH:
+                if len(received) == 1:
+                    self._singleTurns = SINGLE_TURNS
                 break
             limit -= len(received)
 
     def _dispatchBatch(self) -> None:
         requestReceived, routes = self._requestReceived, self._routes
         self.dispatching = True
-        for datagram, name, control in self._batch:
+        for datagram, key in self._batch:
             if not self.connected:
                 break
             try:
-                requestReceived(datagram, routes[name + control])
+                requestReceived(datagram, routes[key])
             except BaseException as exception:
                 self._logException(exception)
         self.dispatching = False
-        if self._runs:
+        if self.replies:
             self.sendReplies()
-
-    def startRun(self, route: _BatchedRoute, size: int) -> _SegmentRun:
-        """
-        Start a run of replies of one size, in bytes.
-        """
-        segmented = self._canSegment and 0 < size <= MAX_SEGMENT
-        run = _SegmentRun(route, size, min(MAX_BATCH, MAX_RUN_BYTES // size) if segmented else 1)
-        self._runs.append(run)
-        return run
 
     def sendReplies(self) -> None:
         """
         Send the pending replies, and report the results to the protocol.
         """
-        runs, self._runs = self._runs, []
+        replies, self.replies = self.replies, []
         sent: list[object] = []
         failures: list[tuple[object, Exception]] = []
-        for run in runs:
-            run.route.source.run = None
-            if len(run.replies) > 1 and self._canSegment and self._sendSegmented(run):
-                sent += run.tokens
-            else:
-                self._sendEach(run, sent, failures)
+        for start in range(0, len(replies), MAX_BATCH):
+            batch = replies[start : start + MAX_BATCH]
+            try:
+                send = self._sendSingly if len(batch) == 1 else self._sendTogether
+                send(batch, sent, failures)
+            except SEND_ERRORS:
+                # A reply is not bytes: only that one fails.
+                self._sendSingly(batch, sent, failures)
         try:
             self.protocol.repliesSent(sent, failures)
         except BaseException as exception:
             self._logException(exception)
 
-    def _sendEach(self, run: _SegmentRun, sent: list[object], failures: list[tuple[object, Exception]]) -> None:
-        peer, pktinfo, before = run.route.peer, run.route.pktinfo, len(sent)
-        for token, datagram in zip(run.tokens, run.replies, strict=True):
+    def _sendTogether(self, batch: list[Reply], sent: list[object], failures: list[tuple[object, Exception]]) -> None:
+        routes, datagrams, tokens = zip(*batch, strict=True)
+        if self._canSegment and len(set(routes)) < len(routes):
+            self._sendRuns(joinRuns(batch), sent, failures)
+            return
+        names, controls = [route.name for route in routes], [route.control for route in routes]
+        errors = self._sender.send(self.socket.fileno(), names, controls, datagrams)
+        if errors:
+            failures += [(tokens[index], error) for index, error in errors.items()]
+            sent += [token for index, token in enumerate(tokens) if index not in errors]
+        else:
+            sent += tokens
+
+    def _sendRuns(self, runs: list[SegmentRun], sent: list[object], failures: list[tuple[object, Exception]]) -> None:
+        names, controls = [run.route.name for run in runs], [run.control for run in runs]
+        errors = self._sender.send(self.socket.fileno(), names, controls, [run.content for run in runs])
+        for index, run in enumerate(runs):
+            error = errors.get(index)
+            if error is None:
+                sent += [token for _, _, token in run.replies]
+            elif len(run.replies) == 1:
+                failures.append((run.replies[0][2], error))
+            else:
+                # The send buffer may have space for some of the replies.
+                before = len(sent)
+                self._sendSingly(run.replies, sent, failures)
+                if len(sent) - before > 1 and not isinstance(error, BlockingIOError):
+                    # The kernel accepts the replies singly: it, or the interface, does not support UDP_SEGMENT.
+                    self._canSegment = False
+
+    def _sendSingly(self, batch: list[Reply], sent: list[object], failures: list[tuple[object, Exception]]) -> None:
+        for route, datagram, token in batch:
             try:
-                self._send(datagram, peer, pktinfo)
+                self._send(datagram, route.peer, route.pktinfo)
                 sent.append(token)
             except SEND_ERRORS as error:
                 failures.append((token, error))
-        if len(sent) - before > 1 and run.refused:
-            # The kernel accepted the same replies singly: it, or the interface, does not support UDP_SEGMENT.
-            self._canSegment = False
-
-    def _sendSegmented(self, run: _SegmentRun) -> bool:
-        ancillary = [(SOL_UDP, UDP_SEGMENT, _SIZE.pack(run.size))]
-        if run.route.pktinfo is not None:
-            ancillary.append(run.route.pktinfo)
-        try:
-            self.socket.sendmsg(run.replies, ancillary, 0, run.route.peer)
-        except BlockingIOError:
-            return False  # The send buffer may still have space for some of them.
-        except SEND_ERRORS:
-            run.refused = True
-            return False
-        return True

@@ -22,12 +22,13 @@ class _Route:
     A route whose replies pass through a layer.
     """
 
-    __slots__ = ("_layer", "_route", "destination", "peer")
+    __slots__ = ("_layer", "_route", "destination", "peer", "source")
 
     def __init__(self, layer: DatagramLayer, route: Any) -> None:
         self._layer = layer
         self._route = route
         self.peer, self.destination = route.peer, route.destination
+        self.source: Any = None
 
     def send(self, datagram: bytes, token: object) -> None:
         """

@@ -48,11 +48,12 @@ class PortRoute:
         the system chooses.
     """
 
-    __slots__ = ("_port", "destination", "peer", "pktinfo")
+    __slots__ = ("_port", "destination", "peer", "pktinfo", "source")
 
     def __init__(self, port: Any, peer: Any, destination: str | None = None, pktinfo: Pktinfo = None) -> None:
         self._port = port
         self.peer, self.destination, self.pktinfo = peer, destination, pktinfo
+        self.source: Any = None
 
     def send(self, datagram: bytes, token: object) -> None:
         """

@@ -65,6 +65,10 @@ class IReplyRoute(Interface):
     peer = Attribute("The source: host and port, or the path of a Unix socket; L{None} for an unnamed one.")
     destination = Attribute("The destination IP address of the datagram, or L{None} where it is not known.")
 
+    source = Attribute(
+        "What the protocol has found out about the source, at first L{None}. A port may reuse the route."
+    )
+
     def send(datagram: bytes, token: object) -> None:
         """
         Send a reply from the destination address of the datagram, at once or together with other replies.

@@ -47,8 +47,7 @@ class ListeningPort:
         self.socket = bound.socket
         self.reactor = reactor
         self._bound = bound
-        #: The address family. The property of the socket makes an Enum member at each access.
-        self.family = bound.socket.family
+        self.family = bound.family
         self._factoryOrProtocol = factoryOrProtocol
 
     def fileno(self) -> int:

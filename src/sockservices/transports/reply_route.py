@@ -37,13 +37,14 @@ class TransportRoute:
     A route that sends replies at once through a transport of Twisted's. The system chooses their source address.
     """
 
-    __slots__ = ("_protocol", "_transport", "destination", "peer")
+    __slots__ = ("_protocol", "_transport", "destination", "peer", "source")
 
     def __init__(self, transport: Any, peer: Any, protocol: RequestProtocol, destination: str | None = None) -> None:
         self._transport = transport
         self._protocol = protocol
         self.peer = peer
         self.destination = destination
+        self.source: Any = None
 
     def send(self, datagram: bytes, token: object) -> None:
         """

@@ -128,7 +128,7 @@ class StreamPort(ListeningPort):
     def _accept(self, limit: int) -> None:
         for _ in range(limit):
             try:
-                connection, name = self.socket.accept()
+                connection, name = self._bound.accept()
             except BlockingIOError:
                 return
             except OSError as error:

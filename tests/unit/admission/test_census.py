@@ -33,9 +33,15 @@ def replies(census: Census, policy: Policy, source: str | bytes, now: float = 0.
     """
     The number of 20,000 replies that are allowed to an IP address, a path or an abstract name.
     """
+    return sum([allowed(census, policy, source, now) for _ in range(20_000)])
+
+
+def allowed(census: Census, policy: Policy, source: str | bytes, now: float) -> bool:
+    """
+    Whether one reply is allowed.
+    """
     unix = isinstance(source, bytes) or source.startswith("/")
-    allow: Any = census.allowUnixReply if unix else census.allowReply
-    return sum([allow(source, policy, now) for _ in range(20_000)])
+    return census.allowReply(*census.replyRate(source if unix else (str(source), 9), policy), now)
 
 
 @pytest.mark.parametrize(("limit", "maximum"), [({}, 1024), ({"maxConnections": 4}, 4), ({"maxConnections": 0}, 2000)])
@@ -133,8 +139,8 @@ def test_boundedMemory() -> None:
         host = f"10.{number // 100 + 100}.{number % 100 + 100}.1"
         assert census.admit(host, Policy(), 0.0)
         census.release(host)
-        census.allowReply(host, Policy(), 0.0)
-        census.allowUnixReply(f"/run/{number:05}", Policy(), 0.0)
+        allowed(census, Policy(), host, 0.0)
+        allowed(census, Policy(), f"/run/{number:05}", 0.0)
         if not (number + 1) % MAX_SOURCES:
             sizes.append(size(census))
     assert sizes[0] == sizes[1]
@@ -223,11 +229,11 @@ def test_churningSourcesDoNotRefill() -> None:
     """
     However many sources come in between, each one is sent no more replies than its burst and its rate allow.
     """
-    census, policy, allowed = Census(), Policy(), Counter[str]()
+    census, policy, replies = Census(), Policy(), Counter[str]()
     for step in range(5):
         for host in ["192.0.2.1"] * 100 + [f"10.{step % 2}.{number >> 8}.{number & 255}" for number in range(8200)]:
-            allowed[host] += census.allowReply(host, policy, step * 0.75)
-    assert 100 == allowed["192.0.2.1"] == max(allowed.values())
+            replies[host] += allowed(census, policy, host, step * 0.75)
+    assert 100 == replies["192.0.2.1"] == max(replies.values())
 
 
 def test_newCensus() -> None:

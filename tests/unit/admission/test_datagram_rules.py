@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Container
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
@@ -13,13 +14,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sockservices import Outcome
-from sockservices.admission.datagram_rules import dropReason, inode, unixDropReason
+from sockservices import Census, Outcome, Policy
+from sockservices.admission.datagram_rules import inode, unixDropReason
+from sockservices.admission.datagram_source import datagramSource
 
 #: A host on another network.
 REMOTE = "192.0.2.7"
 
 HOSTS = st.one_of(st.integers(0, 2**32 - 1).map(IPv4Address), st.integers(0, 2**128 - 1).map(IPv6Address)).map(str)
+
+
+def dropReason(host: str, port: int, destination: str | None, own: Container[int | None]) -> Outcome | None:
+    """
+    Why a datagram is not answered.
+    """
+    return datagramSource((host, port), destination, Census(), Policy()).dropReason(own)
 
 
 def test_ports() -> None:

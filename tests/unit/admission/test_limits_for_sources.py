@@ -66,7 +66,7 @@ def test_trustedSourcesHaveNoLimit() -> None:
     for host, expected in (("192.0.2.7", 50), ("192.0.2.8", 1)):
         assert sum(census.admit(host, POLICY, 0.0) for _ in range(50)) == expected
     for host, expected in (("192.0.2.7", 50), ("192.0.2.8", 2)):
-        assert sum(census.allowReply(host, POLICY, 0.0) for _ in range(50)) == expected
+        assert sum(census.allowReply(*census.replyRate((host, 9), POLICY), 0.0) for _ in range(50)) == expected
     assert not census.admit("192.0.2.7", Policy(maxConnections=51), 0.0)
 
 
@@ -90,8 +90,9 @@ def test_exceededLimits() -> None:
     census.admit("192.0.2.7", Policy(maxPerSource=0, maxRate=1), 0.0)
     census.admit("192.0.2.7", Policy(maxPerSource=0, maxRate=1), 0.0)
     census.admit(None, Policy(maxConnections=1), 0.0)
-    assert [census.allowReply("2001:db8::7", POLICY, 0.0) for _ in range(3)] == [True, True, False]
-    assert [census.allowUnixReply("/client", POLICY, 0.0) for _ in range(3)] == [True, True, False]
+    for peer in (("2001:db8::7", 9), "/client"):
+        rate = census.replyRate(peer, POLICY)
+        assert [census.allowReply(*rate, 0.0) for _ in range(3)] == [True, True, False]
     assert exceeded == [
         ("maxPerSource", 1, "192.0.2.7"),
         ("maxRate", 1, "192.0.2.7"),

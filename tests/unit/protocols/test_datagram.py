@@ -352,7 +352,7 @@ class DropTests(DatagramCase):
         error = r"\Aecho udp 127.0.0.1:40000 not answered: error, "
         for method, function, message in (
             *((name, fail, r"RuntimeError.* at .*py:\d+ \(") for name in ("__init__", "greeting", "answer")),
-            ("answer", lambda *_: "hi", r"TypeError.*Wrong.answer\(\) returned str, expected bytes or None"),
+            ("answer", lambda *_: "hi", r"ResponderTypeError.*Wrong.answer\(\) returned str, expected bytes or None"),
         ):
             self.assertEqual(self.replies(type("Wrong", (Echo,), {method: function}), b"hi~"), [])
             (line,) = self.lines()

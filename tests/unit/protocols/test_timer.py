@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from sockservices.protocols.timer import MAX_LATENESS, READ_DELAY, Timer
+from sockservices.protocols.timer import MAX_LATENESS, READ_DELAY, START_DELAY, Timer, UnstartedTimers
 from tests.support.loop import LoopCase
 
 
@@ -103,6 +103,72 @@ class TimerTests(SynchronousTestCase):
         del callback
         gc.collect()
         self.assertEqual((self.clock.getDelayedCalls(), reference()), ([], None))
+
+
+class UnstartedTimersTests(SynchronousTestCase):
+    """
+    Timers that are started together.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make the clock.
+        """
+        self.clock, self.unstarted = Clock(), UnstartedTimers()
+        self.clock.advance(100)
+        self.fired: list[float] = []
+
+    def timers(self, *delays: float) -> list[Timer]:
+        """
+        Make timers, and set them.
+        """
+        timers = [Timer(self.clock, self.fired.append, self.unstarted) for _ in delays]
+        for timer, delay in zip(timers, delays, strict=True):
+            timer.by(self.clock.seconds() + delay)
+        return timers
+
+    def test_oneCallForManyTimers(self) -> None:
+        """
+        New timers share one delayed call. When all of them are cancelled, none remains.
+        """
+        timers = self.timers(*[10.0] * 50)
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        for timer in timers:
+            timer.cancel()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        (timer,) = self.timers(10.0)
+        self.clock.advance(START_DELAY)
+        self.assertEqual([call.getTime() for call in self.clock.getDelayedCalls()], [110.0])
+        timer.cancel()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    @given(st.lists(st.tuples(st.floats(0, 3), st.floats(0, 3)), min_size=1, max_size=6), st.floats(0.001, 4))
+    def test_exactTimes(self, requests: list[tuple[float, float]], step: float) -> None:
+        """
+        However coarsely the clock advances, each timer fires once, at the earlier of two requested times and in the
+        first step that reaches it.
+        """
+        self.setUp()
+        timers = self.timers(*[first for first, _ in requests])
+        for timer, (_, second) in zip(timers, requests, strict=True):
+            timer.by(100 + second)
+        due = sorted(100 + min(pair) for pair in requests)
+        while self.clock.seconds() < 104:
+            self.clock.advance(step)
+            reached = [at for at in due if at <= self.clock.seconds()]
+            self.assertEqual(len(self.fired), len(reached))
+        self.assertTrue(all(time >= at for time, at in zip(sorted(self.fired), due, strict=True)))
+
+    def test_cancelledByAnother(self) -> None:
+        """
+        A timer that has been cancelled by the callback of another one does not fire.
+        """
+        first = Timer(self.clock, lambda now: second.cancel(), self.unstarted)
+        second = Timer(self.clock, self.fired.append, self.unstarted)
+        first.by(101)
+        second.by(102)
+        self.clock.advance(10)
+        self.assertEqual((self.fired, self.clock.getDelayedCalls()), ([], []))
 
 
 class LateReactorTests(LoopCase):

@@ -100,7 +100,8 @@ class EndpointTests(MemoryCase):
 
     def test_argumentsReachTheFactory(self) -> None:
         """
-        Policy, recorder, census and reactor are passed on. Any callable may make responders; it is a dash in the log.
+        Policy, recorder, census and reactor are passed on. Any callable may make responders; its
+        own name is the name of the service.
         """
         arguments: dict[str, Any] = {"responder": lambda conversation: Echo(conversation), "census": Census()}
         arguments |= {"policy": Policy(maxConnections=1), "record": self.visits.append}
@@ -109,7 +110,7 @@ class EndpointTests(MemoryCase):
                 _, served = self.start(endpoint, **arguments)
             self.assertEqual({name: getattr(served, name) for name in arguments}, arguments)
             self.assertIs(served.clock, self.reactor)
-            self.assertIn(f"- listening on {endpoint[:3]}:", formatEvent(events[0]))
+            self.assertIn(f"<lambda> listening on {endpoint[:3]}:", formatEvent(events[0]))
 
     def test_lastSummary(self) -> None:
         """

@@ -21,12 +21,12 @@ from twisted.logger import capturedLogs, formatEvent
 from sockservices import Census, DatagramResponder, Outcome, Policy, Visit
 from sockservices.conversation.transport import Transport
 from sockservices.responders import Echo
-from sockservices.transports.batched_udp_port import MAX_ROUTES, MAX_SEGMENT, BatchedUDPPort
+from sockservices.transports.batched_udp_port import MAX_ROUTES, BatchedUDPPort
 from sockservices.transports.bindings import InetBinding, UnixBinding
 from sockservices.transports.datagram_port import DatagramPort, UDPPort
 from sockservices.transports.endpoints import DatagramEndpoint
 from sockservices.transports.pktinfo import IP_PKTINFO
-from sockservices.transports.sockets import BoundSocket
+from sockservices.transports.segment_run import MAX_SEGMENT
 from tests.support.datagram_ports import BatchCase, BatchedUpper, UpperDatagrams, udpSocket
 from tests.support.peer import fixedEnvironment
 
@@ -34,21 +34,6 @@ DONE, UNSENT = Outcome.DONE, Outcome.UNSENT
 
 #: The sizes in bytes at which the way of sending changes.
 SIZES = (0, 1, MAX_SEGMENT - 1, MAX_SEGMENT, MAX_SEGMENT + 1)
-
-
-class _CountingSocket:
-    """
-    A socket that records the names of its send calls.
-    """
-
-    def __init__(self, counted: socket.socket) -> None:
-        self._counted = counted
-        self.calls: list[str] = []
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("send"):
-            self.calls.append(name)
-        return getattr(self._counted, name)
 
 
 class ReplyTests(BatchCase):
@@ -99,15 +84,46 @@ class ReplyTests(BatchCase):
 
     def test_segmentationOffload(self) -> None:
         """
-        Replies of the same size to one peer are sent by one system call, unless they are long or empty.
+        Replies of the same size to one peer are sent as one message, unless they are long or empty.
         """
-        counting: Any = _CountingSocket(udpSocket("127.0.0.1"))
-        port = self.adopt(BoundSocket(counting))
+        port = self.listen()
         self.assertAnswered(*((self.client(port), [b"x%d" % number for number in range(10)]) for _ in range(2)))
-        self.assertEqual(counting.calls, ["sendmsg"] * 2)
-        counting.calls.clear()
         self.assertAnswered((self.client(port), [bytes(MAX_SEGMENT + 1)] * 2 + [b""] * 2 + [bytes(MAX_SEGMENT)] * 2))
-        self.assertEqual(counting.calls, ["sendto"] * 4 + ["sendmsg"])
+        self.assertEqual(self.sender.calls, [2, 5])
+
+    def test_manyPeers(self) -> None:
+        """
+        The replies to many peers are sent by one system call, from the address that each datagram was sent to.
+        """
+        for interface, hosts in (
+            ("127.0.0.1", ["127.0.0.1"]),
+            ("0.0.0.0", ["127.0.0.1", "127.0.0.2", "127.1.2.3"]),
+            ("::", ["::1"]),
+        ):
+            port = self.listen(interface)
+            clients = [self.client(port, host) for host in hosts * (60 // len(hosts))]
+            self.assertAnswered(*((client, [b"%d" % number]) for number, client in enumerate(clients)))
+            self.assertEqual((self.sender.calls, self.protocol.sent.pop()), ([60], (60, {})))
+
+    def test_oneAfterAnother(self) -> None:
+        """
+        Datagrams that arrive one at a time are answered without a batch. When more arrive together, the port receives
+        batches again within a few turns, and each datagram is answered in order.
+        """
+        port = self.listen()
+        client = self.client(port)
+        for _ in range(100):
+            self.assertServed(client)
+        self.assertEqual(self.sender.calls, [])
+        sent = [b"%d" % number for number in range(40)]
+        self.assertEqual(self.exchange(client, *sent, turns=10), sent)
+        self.assertNotEqual(self.sender.calls, [])
+        self.assertServed(client)
+        self.assertServed(client)
+        for datagram in sent:
+            client.send(datagram)
+        self.successResultOf(port.stopListening())
+        self.assertEqual(self.arrived(client), sent)
 
     def test_noReplies(self) -> None:
         """
@@ -167,33 +183,33 @@ class FaultTests(BatchCase):
         """
         for number in (errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.EMSGSIZE):
             for count in (1, 2):
-                faults = [number] * 2
-                port = self.listen(sendmsg=faults)
+                port = self.listen()
+                self.sender.refusals = [dict.fromkeys(range(count), number)]
                 clients = [self.client(port) for _ in range(count)]
                 self.protocol.sent.clear()
                 for _ in range(2):
                     self.assertAnswered(*((client, [b"x", b"y", b"z"]) for client in clients))
-                self.assertEqual((faults, self.protocol.sent), ([number], [(3 * count, {})] * 2))
+                self.assertEqual((self.sender.calls, self.protocol.sent), ([count, 3 * count], [(3 * count, {})] * 2))
 
     def test_segmentationFailsOnce(self) -> None:
         """
-        When one call cannot send all segments, they are sent one by one. The next batch tries one call again. A peer
-        whose replies are refused together and one by one does not change this.
+        When one message cannot send all segments, they are sent one by one. The next batch tries one message again. A
+        peer whose replies are refused together and one by one does not change this.
         """
-        together, single = [errno.ECONNREFUSED], [errno.ECONNREFUSED] * 3
-        client = self.client(self.listen(sendmsg=together, sendto=single))
+        client = self.client(self.listen(sendto=[errno.ECONNREFUSED] * 3))
+        self.sender.refusals = [{0: errno.ECONNREFUSED}, {0: errno.EAGAIN}]
         self.assertEqual(self.exchange(client, b"x", b"y", b"z"), [])
         self.assertEqual(self.protocol.sent, [(3, dict.fromkeys(range(3), errno.ECONNREFUSED))])
-        for _ in range(2):
-            together.append(errno.EAGAIN)
+        for _ in range(3):
             self.assertAnswered((client, [b"x", b"y", b"z"]))
-            self.assertEqual((together, self.protocol.sent.pop()), ([], (3, {})))
+            self.assertEqual((self.sender.calls.pop(), self.protocol.sent.pop()), (1, (3, {})))
 
     def test_failuresByToken(self) -> None:
         """
         C{repliesSent} gets the tokens of the failed replies. The others are sent.
         """
-        port = self.listen(sendmsg=[errno.EAGAIN], sendto=[errno.EPERM, errno.ENOBUFS])
+        port = self.listen(sendto=[errno.EPERM, errno.ENOBUFS])
+        self.sender.refusals = [{0: errno.EAGAIN}, {1: errno.EPERM}]
         first, second = self.client(port), self.client(port)
         for number in range(3):
             first.send(b"a%d" % number)
@@ -201,8 +217,10 @@ class FaultTests(BatchCase):
         self.turn()
         self.assertEqual(self.protocol.sent, [(6, {0: errno.EPERM, 2: errno.ENOBUFS})])
         self.assertEqual((self.arrived(first), self.arrived(second)), ([b"A2"], [b"B0", b"B1", b"B2"]))
+        first.send(b"a")
+        self.assertEqual((self.exchange(second, b"b"), self.arrived(first)), ([], [b"A"]))
         self.assertServed(first)
-        self.assertEqual(self.protocol.sent[1:], [(1, {})])
+        self.assertEqual(self.protocol.sent[1:], [(2, {1: errno.EPERM}), (1, {})])
 
     def test_repliesSentRaises(self) -> None:
         """
@@ -362,7 +380,8 @@ class ResponderTests(BatchCase):
         The others are not affected.
         """
         self.protocol = DatagramResponder(Echo, Policy(), self.visits.append, Clock(), self.census)
-        port = self.listen(sendmsg=[errno.EAGAIN], sendto=[errno.EPERM, errno.ENOBUFS])
+        port = self.listen(sendto=[errno.EPERM, errno.ENOBUFS])
+        self.sender.refusals = [{0: errno.EAGAIN}]
         first, second = self.client(port), self.client(port)
         for _ in range(3):
             first.send(b"aa")
@@ -418,7 +437,7 @@ class ResponderTests(BatchCase):
         """
 
         class Route:
-            peer, destination = ("127.0.0.1", 40000), None
+            peer, destination, source = ("127.0.0.1", 40000), None, None
             replies: list[tuple[bytes, object]] = []  # noqa: RUF012
 
             def send(self, datagram: bytes, token: object) -> None:

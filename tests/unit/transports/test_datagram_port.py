@@ -161,8 +161,9 @@ class PortTests(DatagramPortCase):
         client = self.client(port)
         faults += [errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ECONNREFUSED, errno.ENOMEM, errno.ENOBUFS]
         client.send(b"hello")
+        client.send(b"hello")
         port.doRead()
-        self.assertEqual((port.errors, self.arrived(client), port.connected), (5, [b"HELLO"], True))
+        self.assertEqual((port.errors, self.arrived(client), port.connected), (5, [b"HELLO"] * 2, True))
         client.send(b"hello")
         faults += [errno.ENOMEM] * 1000
         port.doRead()

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices.transports.pktinfo import IP_PKTINFO
-from sockservices.transports.recvmmsg import MAX_BATCH, BatchReceiver, controlMessages, recvmmsg
+from sockservices.transports.recvmmsg import MAX_BATCH, NAME_SIZES, BatchReceiver, controlMessages, recvmmsg
 from tests.support.datagram_ports import udpSocket
 
 #: Not in the socket module.
@@ -51,8 +51,12 @@ class ReceiverTests(SynchronousTestCase):
     def receive(self, server: socket.socket, size: int = 100) -> list[tuple[bytes, bytes, bytes]]:
         """
         Receive a batch of datagrams of a maximum size.
+
+        @return: the bytes, the name and the control messages of each.
         """
-        return BatchReceiver(server.family, size).receive(server.fileno(), MAX_BATCH)
+        batch = BatchReceiver(server.family, size).receive(server.fileno(), MAX_BATCH)
+        nameSize = NAME_SIZES[server.family]
+        return [(datagram, source[:nameSize], source[nameSize:]) for datagram, source in batch]
 
     def test_errors(self) -> None:
         """
@@ -76,7 +80,7 @@ class ReceiverTests(SynchronousTestCase):
             client.send(datagram)
         batches = [receiver.receive(server.fileno(), limit) for limit in (3, 10_000, MAX_BATCH)]
         self.assertEqual([len(batch) for batch in batches], [3, MAX_BATCH, 7])
-        self.assertEqual([datagram for batch in batches for datagram, _, _ in batch], sent)
+        self.assertEqual([datagram for batch in batches for datagram, _ in batch], sent)
 
     def test_truncated(self) -> None:
         """
@@ -88,7 +92,7 @@ class ReceiverTests(SynchronousTestCase):
             for datagram in sent:
                 client.send(datagram)
             received = receiver.receive(server.fileno(), MAX_BATCH)
-            self.assertEqual([datagram for datagram, _, _ in received], expected)
+            self.assertEqual([datagram for datagram, _ in received], expected)
 
     def test_longest(self) -> None:
         """

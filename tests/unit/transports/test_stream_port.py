@@ -33,17 +33,17 @@ class _InterruptedSocket(FailingSocket):
     A listening socket on which accept(2) is interrupted by Ctrl-C.
     """
 
-    def accept(self) -> Any:
+    def _accept(self) -> Any:
         raise KeyboardInterrupt
 
 
-class _SocketWithoutOptions(FailingSocket):
+class _SocketWithoutOptions(BoundSocket):
     """
     A listening socket whose connections support no option.
     """
 
     def accept(self) -> Any:
-        connection, name = self._socket.accept()
+        connection, name = super().accept()
         return FailingSocket(connection, setsockopt=[errno.EINVAL] * 9), name
 
 
@@ -340,7 +340,7 @@ class FaultTests(StreamPortCase):
         A protocol for which no transport can be made loses its connection.
         """
         (opened,) = openSockets(InetBinding(TCP, 0))
-        port = self.adopt(BoundSocket(_SocketWithoutOptions(opened.socket)))  # type: ignore[arg-type]
+        port = self.adopt(_SocketWithoutOptions(opened.socket))
         client = self.connect(port.getHost())
         with capturedLogs() as events:
             self.assertEqual(self.receive(client), b"")

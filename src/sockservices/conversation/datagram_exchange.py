@@ -1,0 +1,54 @@
+"""
+Drives a responder for one datagram, without I/O.
+"""
+
+from __future__ import annotations
+
+from sockservices.conversation.context import Conversation
+from sockservices.conversation.exchange import Exchange
+from sockservices.conversation.responder_types import responderError
+
+__all__ = ["DatagramExchange"]
+
+
+class DatagramExchange(Exchange):
+    """
+    The conversations of datagrams, one after the other, as long as each reply comes at once. While a reply is awaited,
+    and after an exception, C{changed} is set, and another exchange serves the next datagram.
+    """
+
+    __slots__ = ()
+
+    def respond(self, conversation: Conversation, datagram: bytes) -> bytes | None:
+        """
+        Make the responder, and reply to a datagram. The conversation ends with the reply, whether or not the responder
+        has finished.
+
+        @return: the greeting and the answer; L{None} if there is neither.
+        """
+        try:
+            self._responder = None
+            self._responder = responder = self._make(conversation)
+            greeting = responder.greeting()
+            if greeting is None:
+                if responder.finished:
+                    return None
+                reply = responder.answer(datagram)
+                if type(reply) is bytes or reply is None:
+                    return reply
+            elif isinstance(greeting, bytes):
+                reply = None if responder.finished else responder.answer(datagram)
+                if reply is None:
+                    return greeting
+                if isinstance(reply, bytes):
+                    return greeting + reply
+            else:
+                self._await(greeting, "greeting")
+                self.receive(datagram)
+                return None
+            self.received = len(datagram)
+            self._await(reply, "answer")
+            return greeting
+        except BaseException as exception:
+            self.fail(responderError(self._make, self._responder, exception))
+            return None
