@@ -46,6 +46,13 @@ class Run:
     lost: int
     idle: float | None = None
 
+    @property
+    def cost(self) -> float:
+        """
+        What servers are compared by: processor time per unit, or the memory of an idle connection.
+        """
+        return self.cpu if self.idle is None else self.memory
+
 
 class Benchmark:
     """

@@ -28,7 +28,7 @@ OWN_COLOUR, OTHER_COLOUR = "#c0392b", "#7f8c9a"
 
 def plot(report: Report, path: Path) -> None:
     """
-    Draw a chart per workload, with a bar per server: its processor time per unit, and the ratio to the first baseline.
+    Draw a chart per workload, with a bar per server: its cost per unit, and the ratio to the first baseline.
 
     @param path: the SVG file to write.
     @raise ImportError: if matplotlib is not installed.
@@ -40,12 +40,12 @@ def plot(report: Report, path: Path) -> None:
         grid = figure.subplots(lines, COLUMNS, squeeze=False).flat
         for axes, (name, rows) in zip(grid, summaries.items(), strict=False):
             peers = list(reversed(rows))
-            longest = MAX_BAR * median(row.cpu for row in rows.values())
+            longest = MAX_BAR * median(row.cost for row in rows.values())
             colours = [OWN_COLOUR if "sockservices" in peer else OTHER_COLOUR for peer in peers]
-            bars = axes.barh(peers, [min(rows[peer].cpu, longest) for peer in peers], color=colours)
+            bars = axes.barh(peers, [min(rows[peer].cost, longest) for peer in peers], color=colours)
             axes.bar_label(bars, [_label(rows[peer], longest) for peer in peers], padding=2)
             axes.set_title(ALL_WORKLOADS[name].description, loc="left", fontsize=8, fontweight="bold")
-            axes.set_xlabel(f"us/{ALL_WORKLOADS[name].unit} of processor time; at the bar: x {BASELINES[0]}")
+            axes.set_xlabel(f"{ALL_WORKLOADS[name].costUnit}; at the bar: x {BASELINES[0]}")
             axes.margins(x=0.2)
             axes.spines[["top", "right"]].set_visible(False)
         for axes in list(figure.axes)[len(summaries) :]:
@@ -100,4 +100,4 @@ def _label(row: Summary, longest: float) -> str:
     Format the ratio to the first baseline, and whether the bar is cut.
     """
     ratio = row.ratios.get(BASELINES[0])
-    return ("" if ratio is None else f"{ratio:.2f}") + (" (cut)" if row.cpu > longest else "")
+    return ("" if ratio is None else f"{ratio:.2f}") + (" (cut)" if row.cost > longest else "")

@@ -95,16 +95,16 @@ def _number(value: float | None) -> str:
 
 def _comparison(summaries: Mapping[str, Mapping[str, Summary]], baseline: str) -> str:
     """
-    Format one table of all workloads: the processor time per unit of each server as a multiple of the baseline's.
+    Format one table of all workloads: the cost of each server as a multiple of the baseline's.
     """
     names = [name for name, rows in summaries.items() if baseline in rows]
     peers = {peer: None for name in names for peer in summaries[name]}
-    absolute = [f"{_number(summaries[name][baseline].cpu)} us/{ALL_WORKLOADS[name].unit}" for name in names]
+    absolute = [f"{_number(summaries[name][baseline].cost)} {ALL_WORKLOADS[name].costUnit}" for name in names]
     rows = [
         [peer, *(f"{row.ratios[baseline]:.2f}" if (row := summaries[name].get(peer)) else "-" for name in names)]
         for peer in peers
     ]
-    return _table([f"processor time, {baseline} = 1", *names], [[f"*{baseline}*", *absolute], *rows]) if names else ""
+    return _table([f"cost, {baseline} = 1", *names], [[f"*{baseline}*", *absolute], *rows]) if names else ""
 
 
 def _details(name: str, rows: Mapping[str, Summary]) -> str:

@@ -23,10 +23,11 @@ class Summary:
 
     @ivar lost: the sum over the rounds.
     @ivar rounds: the number of runs.
-    @ivar ratios: processor time per unit as a multiple of each baseline's.
+    @ivar ratios: the cost as a multiple of each baseline's.
     """
 
     units: float
+    cost: float
     cpu: float
     rate: float
     p50: float | None
@@ -40,13 +41,13 @@ class Summary:
 
 def medianRatio(runs: Iterable[Run], baseline: Iterable[Run]) -> float | None:
     """
-    Compute the ratio of processor times for each round, and take the median: the other load of the machine varies from
+    Compute the ratio of costs for each round, and take the median: the other load of the machine varies from
     round to round, and affects both servers of a round.
 
     @return: L{None} if the two share no round.
     """
-    costs = {run.round: run.cpu for run in baseline}
-    ratios = [run.cpu / costs[run.round] for run in runs if costs.get(run.round)]
+    costs = {run.round: run.cost for run in baseline}
+    ratios = [run.cost / costs[run.round] for run in runs if costs.get(run.round)]
     return median(ratios) if ratios else None
 
 
@@ -57,7 +58,7 @@ def _median(numbers: Iterable[float | None]) -> float | None:
 
 def summarize(runs: Iterable[Run]) -> dict[str, dict[str, Summary]]:
     """
-    Summarize runs by workload and server. Servers are sorted by processor time per unit, lowest first.
+    Summarize runs by workload and server. Servers are sorted by cost, lowest first.
     """
     grouped: dict[str, dict[str, list[Run]]] = {}
     for run in runs:
@@ -71,6 +72,7 @@ def _summarizeWorkload(peers: Mapping[str, Sequence[Run]]) -> dict[str, Summary]
         ratios = {name: medianRatio(runs, peers[name]) for name in BASELINES if name in peers}
         rows[peer] = Summary(
             units=median(run.units for run in runs),
+            cost=median(run.cost for run in runs),
             cpu=median(run.cpu for run in runs),
             rate=median(run.rate for run in runs),
             p50=_median(run.p50 for run in runs),
@@ -81,4 +83,4 @@ def _summarizeWorkload(peers: Mapping[str, Sequence[Run]]) -> dict[str, Summary]
             rounds=len(runs),
             ratios={name: ratio for name, ratio in ratios.items() if ratio is not None},
         )
-    return dict(sorted(rows.items(), key=lambda row: row[1].cpu))
+    return dict(sorted(rows.items(), key=lambda row: row[1].cost))

@@ -40,6 +40,13 @@ class Workload:
     seconds: float | None = None
     sources: int = 1
 
+    @property
+    def costUnit(self) -> str:
+        """
+        The unit of what servers are compared by.
+        """
+        return "KiB/connection" if self.kind == "idle" else f"us/{self.unit}"
+
     def arguments(self, port: int, seconds: float) -> list[str]:
         """
         Make the arguments of the load generator.

@@ -17,7 +17,7 @@ from benchmarks.measure import Run
 from benchmarks.peers import Peer, peers
 from benchmarks.report import Report
 from benchmarks.summary import medianRatio, summarize
-from benchmarks.workloads import WORKLOADS, capToDescriptorLimit
+from benchmarks.workloads import ALL_WORKLOADS, WORKLOADS, capToDescriptorLimit
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -116,17 +116,34 @@ def test_files(tmp_path: Path) -> None:
     assert (tmp_path / "results.md").read_text() == whole.markdown()
 
 
-def test_plot(tmp_path: Path) -> None:
+def test_idle() -> None:
     """
-    The chart names each server, its ratio, the machine and the date.
+    Idle connections are compared by their memory.
+    """
+    idle = [replace(run, idle=0.0, memory=run.cpu) for run in runs("c", 4, 8, workload="idle")]
+    more = [replace(run, idle=0.0, memory=2 * run.cpu, cpu=1, peer="b") for run in runs("b", 4, 8, workload="idle")]
+    assert summarize([*idle, *more])["idle"]["b"].ratios == {"c": 2}
+    assert "| *c* | 6.00 KiB/connection |" in report(*idle, *more).markdown()
+
+
+@pytest.mark.parametrize(
+    ("name", "workloads", "texts"),
+    [
+        ("plot", ("tcp10", "udp"), [">asyncio<", ">1.50<", "Abacus, 2 cores", "2026-11-21"]),
+        ("plotScales", ("tcp10", "tcp1000", "sources1", "sources100000"), [">asyncio<", ">connections<", ">sources<"]),
+    ],
+)
+def test_plots(tmp_path: Path, name: str, workloads: list[str], texts: list[str]) -> None:
+    """
+    The charts name each server; bar charts show its ratio, the machine and the date, line charts the number that grows.
     """
     pytest.importorskip("matplotlib")
-    from benchmarks.plot import plot
+    from benchmarks import plot
 
-    plot(report(*runs("c", 2), *runs("asyncio", 3), *runs("c", 9, workload="udp")), tmp_path / "plot.svg")
+    measured = [run for each in workloads for run in (*runs("c", 2, workload=each), *runs("asyncio", 3, workload=each))]
+    getattr(plot, name)(report(*measured), tmp_path / "plot.svg")
     drawn = (tmp_path / "plot.svg").read_text()
-    for text in (">asyncio<", ">1.50<", "Abacus, 2 cores", "2026-11-21"):
-        assert text in drawn
+    assert [text for text in texts if text not in drawn] == []
 
 
 def test_workloads() -> None:
@@ -186,17 +203,20 @@ def test_quick(tmp_path: Path) -> None:
     """
     output, temporary = tmp_path / "output", tmp_path / "temporary"
     temporary.mkdir()
-    options = ("--peer", "c", "--peer", "asyncio", "--workload", "tcp10", "--seconds", "0.3", "--rounds", "1")
+    workloads = ("tcp10", "udp1", "udp200", "sources10")
+    options = ["--peer", "c", "--peer", "asyncio", "--seconds", "0.1", "--rounds", "1"]
+    options += [option for workload in workloads for option in ("--workload", workload)]
     ended = command("--quick", *options, "--output", str(output), TMPDIR=str(temporary))
     assert ended.returncode == 0, ended.stderr
     assert list(temporary.iterdir()) == []
-    assert "[2/2] round 1 tcp10 asyncio: " in ended.stderr
+    assert "[2/8] round 1 tcp10 asyncio: " in ended.stderr
     assert "| asyncio |" in ended.stdout
-    rows = json.loads((output / "results.json").read_text())["summary"]["tcp10"]
-    assert rows.keys() == {"c", "asyncio"}
-    for row in rows.values():
-        assert min(row["cpu"], row["rate"], row["p50"], row["memory"]) > 0
-        assert row["lost"] == 0
+    summary = json.loads((output / "results.json").read_text())["summary"]
+    assert tuple(summary) == workloads
+    for workload in workloads:
+        assert summary[workload].keys() == {"c", "asyncio"}
+        for row in summary[workload].values():
+            assert min(row["cpu"], row["rate"], row["p50"], row["memory"]) > 0
 
 
 @pytest.mark.skipif(not ON_LINUX, reason="needs Linux")
@@ -214,7 +234,7 @@ def test_list() -> None:
     C{--list} lists the workloads and servers.
     """
     listed = command("--list").stdout
-    for name in (*WORKLOADS, *peers()):
+    for name in (*ALL_WORKLOADS, *peers()):
         assert re.search(rf"(?m)^  {re.escape(name)} +\S", listed)
 
 
