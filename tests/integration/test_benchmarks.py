@@ -217,6 +217,8 @@ def test_quick(tmp_path: Path) -> None:
         assert summary[workload].keys() == {"c", "asyncio"}
         for row in summary[workload].values():
             assert min(row["cpu"], row["rate"], row["p50"], row["memory"]) > 0
+            # A busy machine drops datagrams.
+            assert row["lost"] == 0 or workload != "tcp10"
 
 
 @pytest.mark.skipif(not ON_LINUX, reason="needs Linux")
