@@ -111,13 +111,14 @@ class StreamTests(ConnectionCase):
     def test_closeFromOutside(self) -> None:
         """
         C{loseConnection} from outside a callback, or from another connection's, does not call C{connectionLost}
-        re-entrantly.
+        re-entrantly. Its reason is ConnectionDone, as for the peer's close.
         """
         port = self.listen(self.binding())
-        _, protocol, transport = self.openConnection(port)
-        transport.loseConnection()
-        self.assertEqual(protocol.events, [])
-        self.waitForEvents(protocol)
+        for byPeer in (False, True):
+            client, protocol, transport = self.openConnection(port)
+            (client.close if byPeer else transport.loseConnection)()
+            self.assertEqual(protocol.events, [])
+            self.assertEqual(self.waitForEvents(protocol), [ConnectionDone])
 
         _, protocol, transport = self.openConnection(port)
         during: list[Any] = []
@@ -149,14 +150,6 @@ class StreamTests(ConnectionCase):
             with contextlib.suppress(ConnectionResetError):
                 output = self.receiveAll(client)
                 self.assertTrue(len(output) <= len(pending) // 2 and b"late" not in output, len(output))
-
-    def test_peerCloses(self) -> None:
-        """
-        The peer's close is reported as ConnectionDone.
-        """
-        client, protocol, _ = self.openConnection()
-        client.close()
-        self.assertEqual(self.waitForEvents(protocol), [ConnectionDone])
 
     def test_protocolRaises(self) -> None:
         """
@@ -197,28 +190,22 @@ class StreamTests(ConnectionCase):
 
     def test_replyWithinOneTurn(self) -> None:
         """
-        The peer has its reply after one turn of the reactor, without a wait for EPOLLOUT.
+        The peer has the reply, or the reply and the end of the stream, after one turn of the reactor, without a wait
+        for EPOLLOUT.
         """
-        port = self.listen(self.binding())
-        client, _, _ = self.openConnection(port)
+
+        def close(protocol: StreamRecorder, data: bytes) -> None:
+            protocol.transport.write(data)
+            protocol.transport.loseConnection()
+
+        port: Any = self.listen(self.binding())
+        client, protocol, _ = self.openConnection(port)
         for _ in range(3):
             client.sendall(b"hello")
             self.turn()
             self.assertEqual(client.recv(5), b"HELLO")
-            assert port.group is not None
             self.assertEqual((self.reactor.getWriters(), port.group._writers), ([], {}))
-
-    def test_closeWithinOneTurn(self) -> None:
-        """
-        The peer has the reply and the end of the stream after one turn.
-        """
-
-        def received(protocol: StreamRecorder, data: bytes) -> None:
-            protocol.transport.write(data)
-            protocol.transport.loseConnection()
-
-        self.received = received
-        client, protocol, _ = self.openConnection()
+        self.received = close
         client.sendall(b"hello")
         self.turn()
         self.assertEqual((client.recv(9), client.recv(9), protocol.events), (b"hello", b"", [ConnectionDone]))
@@ -242,7 +229,7 @@ class StreamTests(ConnectionCase):
 
     def test_readSizeAdapts(self) -> None:
         """
-        The size of reads grows when a read is filled, and shrinks when little arrives.
+        The size of reads grows when a read is filled, up to 128 KiB, and shrinks when little arrives.
         """
         self.received = lambda protocol, data: None
         client, protocol, _ = self.openConnection()
@@ -253,16 +240,8 @@ class StreamTests(ConnectionCase):
             for count in range(1, 9):
                 client.sendall(b"!")
                 self.segmentSizes(protocol, 30000 + count)
-
-    def test_readSizeIsLimited(self) -> None:
-        """
-        A read has at most 128 KiB.
-        """
-        self.received = lambda protocol, data: None
-        client, protocol, _ = self.openConnection()
         self.sendAll(client, bytes(LONG))
-        longest = max(self.segmentSizes(protocol, LONG))
-        self.assertTrue(MIN_READ < longest <= MAX_BUFFER, longest)
+        self.assertTrue(MIN_READ < max(self.segmentSizes(protocol, LONG)) <= MAX_BUFFER)
 
 
 class UnixStreamTests(UnixCase, StreamTests):
@@ -278,16 +257,6 @@ class TCPTests(ConnectionCase):
     What is specific to TCP connections: addresses, options, resets, and kernel buffers whose size the test controls.
     """
 
-    def test_addresses(self) -> None:
-        """
-        A connection knows both addresses.
-        """
-        port = self.listen()
-        client, _, transport = self.openConnection(port)
-        peer = transport.getPeer()
-        self.assertEqual((transport.getHost(), (peer.host, peer.port)), (port.getHost(), client.getsockname()))
-        self.assertEqual(transport.hostname, "127.0.0.1")
-
     def test_options(self) -> None:
         """
         C{TCP_NODELAY} and C{SO_KEEPALIVE} can be set and read.
@@ -298,11 +267,16 @@ class TCPTests(ConnectionCase):
             transport.setTcpKeepAlive(value)
             self.assertEqual((transport.getTcpNoDelay(), transport.getTcpKeepAlive()), (value, value))
 
-    def test_logPrefix(self) -> None:
+    def test_addresses(self) -> None:
         """
-        The repr and the log prefix name the connection by its serial number, also after it is lost.
+        A connection knows both addresses. Its repr and its log prefix have its serial number and the peer's address,
+        also after it is lost.
         """
-        client, protocol, transport = self.openConnection()
+        port = self.listen()
+        client, protocol, transport = self.openConnection(port)
+        peer = transport.getPeer()
+        self.assertEqual((transport.getHost(), (peer.host, peer.port)), (port.getHost(), client.getsockname()))
+        self.assertEqual(transport.hostname, "127.0.0.1")
         self.assertIn("StreamRecorder", repr(transport))
         self.assertEqual(transport.logPrefix(), f"StreamRecorder,{transport.sessionno},127.0.0.1")
         client.close()
