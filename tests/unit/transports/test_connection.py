@@ -257,26 +257,20 @@ class TCPTests(ConnectionCase):
     What is specific to TCP connections: addresses, options, resets, and kernel buffers whose size the test controls.
     """
 
-    def test_options(self) -> None:
+    def test_attributes(self) -> None:
         """
-        C{TCP_NODELAY} and C{SO_KEEPALIVE} can be set and read.
-        """
-        _, _, transport = self.openConnection()
-        for value in (True, False):
-            transport.setTcpNoDelay(value)
-            transport.setTcpKeepAlive(value)
-            self.assertEqual((transport.getTcpNoDelay(), transport.getTcpKeepAlive()), (value, value))
-
-    def test_addresses(self) -> None:
-        """
-        A connection knows both addresses. Its repr and its log prefix have its serial number and the peer's address,
-        also after it is lost.
+        A connection knows both addresses, and its options can be set and read. Its repr and its log prefix have its
+        serial number and the peer's address, also after it is lost.
         """
         port = self.listen()
         client, protocol, transport = self.openConnection(port)
         peer = transport.getPeer()
         self.assertEqual((transport.getHost(), (peer.host, peer.port)), (port.getHost(), client.getsockname()))
         self.assertEqual(transport.hostname, "127.0.0.1")
+        for value in (True, False):
+            transport.setTcpNoDelay(value)
+            transport.setTcpKeepAlive(value)
+            self.assertEqual((transport.getTcpNoDelay(), transport.getTcpKeepAlive()), (value, value))
         self.assertIn("StreamRecorder", repr(transport))
         self.assertEqual(transport.logPrefix(), f"StreamRecorder,{transport.sessionno},127.0.0.1")
         client.close()

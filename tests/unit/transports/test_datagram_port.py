@@ -7,19 +7,16 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import struct
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionLost
-from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from sockservices.conversation.transport import Transport
 from sockservices.transports.bindings import UnixBinding
-from sockservices.transports.datagram_port import UDPPort
 from sockservices.transports.sockets import BoundSocket
 from tests.support.datagram_ports import BatchCase, DatagramPortCase, udpSocket
 from tests.support.loop import descriptors
@@ -282,57 +279,10 @@ class BatchedPortTests(BatchCase, PortTests):
         self.assertTrue(all(not faults for _, faults in self.protocol.sent))
 
 
-class _LinkSocket:
-    """
-    A fake UDP socket that receives datagrams on link 7.
-
-    @ivar sent: each datagram with its destination, and the source address and link that it is sent from.
-    """
-
-    family = socket.AF_INET6
-
-    def __init__(self, local: bytes, peers: list[tuple[str, int, int, int]]) -> None:
-        self._local = local
-        self._peers = peers
-        self.sent: list[tuple[bytes, Any, bytes, int]] = []
-
-    def setsockopt(self, *option: int) -> None:
-        pass
-
-    def getsockopt(self, *option: int) -> int:
-        return 1  # IPV6_V6ONLY
-
-    def getsockname(self) -> Any:
-        return "::", 7, 0, 0
-
-    def recvmsg(self, size: int, ancillary: int) -> Any:
-        if not self._peers:
-            raise BlockingIOError
-        pktinfo = struct.pack("=16sI", self._local, 7)
-        return b"hello", [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, pktinfo)], 0, self._peers.pop(0)
-
-    def sendmsg(self, datagrams: list[bytes], ancillary: Any, flags: int, peer: Any) -> None:
-        ((_, _, pktinfo),) = ancillary
-        self.sent.append((datagrams[0], peer, *struct.unpack("=16sI", pktinfo)))
-
-
 class UDPPortTests(DatagramPortCase):
     """
     What is specific to the port that handles one datagram at a time.
     """
-
-    def test_linksOfReplies(self) -> None:
-        """
-        A link-local peer is answered on its link. For other peers the kernel chooses the link.
-        """
-        local = socket.inet_pton(socket.AF_INET6, "fe80::1")
-        link = _LinkSocket(local, [("fe80::2", 4000, 0, 7), ("2001:db8::2", 4000, 0, 0)])
-        port = UDPPort(BoundSocket(link), self.protocol, MemoryReactorClock())  # type: ignore[arg-type]
-        port.startListening()
-        port.doRead()
-        first, second = ("fe80::2%7", 4000), ("2001:db8::2", 4000)
-        self.assertEqual(self.protocol.received, [(b"hello", first, "fe80::1"), (b"hello", second, "fe80::1")])
-        self.assertEqual(link.sent, [(b"HELLO", first, local, 7), (b"HELLO", second, local, 0)])
 
     def test_sendErrors(self) -> None:
         """

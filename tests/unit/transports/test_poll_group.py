@@ -118,26 +118,6 @@ class DispatchTests(GroupCase):
         self.turn()
         self.assertEqual({member.events for member in members}, {1})
 
-    def test_busyPeersAreFair(self) -> None:
-        """
-        Members that are always ready delay neither other members nor timers.
-        """
-        busy = [self.addMember() for _ in range(3)]
-        idle = self.addMember(False)
-        idle.action = lambda: idle.socket.recv(1) and None
-        calls: list[int] = []
-        for turn in range(5):
-            idle.events = 0
-            idle.peer.send(b"!")
-            self.reactor.callLater(0, calls.append, turn)
-            self.turn()
-            self.assertEqual(idle.events, 1)
-        self.turn()
-        self.assertEqual(calls, list(range(5)))
-        counts = [member.events for member in busy]
-        self.assertLessEqual(max(counts) - min(counts), 6)
-        self.assertLess(sum(counts), 6 * 1200)
-
     def test_writer(self) -> None:
         """
         A writer is called while its socket has room, until it is removed, whether it reads or not.
@@ -190,16 +170,6 @@ class DispatchTests(GroupCase):
         self.assertEqual([member.reasons for member in members], [[error] for error in errors])
         self.assertTrue(all(member.events for member in others))
         self.assertEqual(len(self.flushLoggedErrors()), 4)
-
-    def test_removedByAnother(self) -> None:
-        """
-        A member that another one has removed in the same batch gets no event.
-        """
-        first, second = self.addMember(), self.addMember()
-        first.action = lambda: self.group.removeReader(second)
-        self.turn(3)
-        self.assertTrue(first.events)
-        self.assertEqual(second.events, 0)
 
     def test_writerHangsUp(self) -> None:
         """

@@ -246,16 +246,6 @@ class ExhaustedTests(StreamPortCase):
             port.doRead()
             self.assertEqual(len(self.factory.made), count)
 
-    def test_acceptPausesOnARealReactor(self) -> None:
-        """
-        A real reactor neither calls the paused port nor loses the queued connection.
-        """
-        port = self.listen(faults=[errno.EMFILE])
-        client = self.connect(port.getHost())
-        self.turn(100)
-        self.assertEqual((len(self.reactor.getDelayedCalls()), self.factory.made), (1, []))
-        self.assertServed(client)
-
     def test_oneLogLine(self) -> None:
         """
         One line in ten seconds is logged. It has the port and the cause.
