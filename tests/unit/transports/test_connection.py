@@ -33,7 +33,7 @@ MIN_READ = 4096
 
 class StreamTests(ConnectionCase):
     """
-    What TCP and Unix connections have in common.
+    Behaviour of TCP and Unix connections.
     """
 
     interface: Any = ITCPTransport
@@ -175,25 +175,15 @@ class StreamTests(ConnectionCase):
             self.assertEqual(len(self.flushLoggedErrors(error)), 1)
             self.assertServed(self.openConnection(port)[0])
 
-    def test_returnsDeferred(self) -> None:
-        """
-        The return value of C{dataReceived} is ignored.
-        """
-
-        def received(protocol: StreamRecorder, data: bytes) -> Deferred[None]:
-            UpperStream.dataReceived(protocol, data)
-            return Deferred()
-
-        self.received = received
-        client, _, _ = self.openConnection()
-        self.assertServed(client)
-        self.assertServed(client)
-
     def test_replyWithinOneTurn(self) -> None:
         """
         The peer has the reply, or the reply and the end of the stream, after one turn of the reactor, without a wait
-        for EPOLLOUT.
+        for EPOLLOUT. The return value of C{dataReceived} is ignored.
         """
+
+        def reply(protocol: StreamRecorder, data: bytes) -> Deferred[None]:
+            protocol.transport.write(data.upper())
+            return Deferred()
 
         def close(protocol: StreamRecorder, data: bytes) -> None:
             protocol.transport.write(data)
@@ -201,6 +191,7 @@ class StreamTests(ConnectionCase):
 
         port: Any = self.listen(self.binding())
         client, protocol, _ = self.openConnection(port)
+        self.received = reply
         for _ in range(3):
             client.sendall(b"hello")
             self.turn()
@@ -255,7 +246,7 @@ class UnixStreamTests(UnixCase, StreamTests):
 
 class TCPTests(ConnectionCase):
     """
-    What is specific to TCP connections: addresses, options, resets, and kernel buffers whose size the test controls.
+    Behaviour of TCP connections: addresses, options, resets, and buffers when the test sets the size of the kernel's.
     """
 
     def test_attributes(self) -> None:
@@ -298,7 +289,7 @@ class TCPTests(ConnectionCase):
 
     def fillBuffer(self, transport: Any, length: int) -> None:
         """
-        Fill the buffer of a connection whose peer does not read with so many bytes.
+        Write until the buffer of a connection, whose peer does not read, holds C{length} bytes.
         """
         transport.getHandle().setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MIN_READ)
         while not userspaceBytes(transport):

@@ -1,5 +1,5 @@
 """
-Ports over datagram sockets. L{PortTests} holds for both ports over UDP.
+Ports over datagram sockets. L{PortTests} runs for both kinds of port over UDP.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def linkLocalAddress() -> tuple[str, int] | None:
 
 class PortTests(DatagramPortCase):
     """
-    What is the same on both ports over UDP.
+    Behaviour of both kinds of port over UDP.
 
     @cvar receiveCall: the method of the socket that fails when the kernel reports an error.
     @cvar timestamps: whether the kernel adds a timestamp to each datagram.
@@ -185,32 +185,25 @@ class PortTests(DatagramPortCase):
             self.assertRegex(formatEvent(event), rf"^{name} raised ZeroDivisionError.*purpose.* at \S+:\d+$")
         self.assertEqual(len(events), 2)
 
-    def test_queuedDatagramsAreServed(self) -> None:
+    def test_stopListening(self) -> None:
         """
-        Datagrams in the socket's queue are answered before the port stops. Then the socket is closed.
+        Queued datagrams are answered, then the socket is closed. The protocol is stopped once, however often the port
+        is stopped, and can be used again.
         """
-        port = self.listen()
-        client = self.client(port)
         sent = [b"%d" % number for number in range(200)]
-        for datagram in sent:
-            client.send(datagram)
-        self.successResultOf(port.stopListening())
-        self.assertEqual(self.arrived(client), sent)
-        self.assertEqual((port.fileno(), port.connected), (-1, False))
-        client.send(b"hello")
-        self.assertRaises(ConnectionRefusedError, client.recv, 5)
-        self.assertQuiet()
-
-    def test_protocolStopsOnce(self) -> None:
-        """
-        The protocol is started once and stopped once, however often the port is stopped. It can be used again.
-        """
         for _ in range(2):
             port = self.listen()
             self.assertEqual((self.protocol.running, self.protocol.transport), (1, port))
+            client = self.client(port)
+            for datagram in sent:
+                client.send(datagram)
             for _ in range(3):
                 self.successResultOf(port.stopListening())
                 self.assertEqual((self.protocol.running, self.protocol.transport), (0, None))
+            self.assertEqual((self.arrived(client), port.fileno(), port.connected), (sent, -1, False))
+            client.send(b"hello")
+            self.assertRaises(ConnectionRefusedError, client.recv, 5)
+        self.assertQuiet()
 
     def test_protocolStopsThePort(self) -> None:
         """
@@ -264,7 +257,7 @@ class PortTests(DatagramPortCase):
 
 class BatchedPortTests(BatchCase, PortTests):
     """
-    The same on a port that receives and sends batches.
+    The same tests on a port that receives and sends batches.
     """
 
     receiveCall = "fileno"
@@ -272,7 +265,7 @@ class BatchedPortTests(BatchCase, PortTests):
 
     def test_protocolStopsThePort(self) -> None:
         """
-        So does a protocol that replies through routes. Each reply is reported once, as sent.
+        The same holds for a protocol that replies through routes. Each reply is reported once, as sent.
         """
         super().test_protocolStopsThePort()
         self.assertEqual(sum(count for count, _ in self.protocol.sent), 150)
@@ -281,7 +274,7 @@ class BatchedPortTests(BatchCase, PortTests):
 
 class UDPPortTests(DatagramPortCase):
     """
-    What is specific to the port that handles one datagram at a time.
+    Behaviour of the port that receives and sends one datagram at a time.
     """
 
     def test_sendErrors(self) -> None:
@@ -303,7 +296,7 @@ class UnixTests(DatagramPortCase):
 
     def setUp(self) -> None:
         """
-        Listen.
+        Listen on a path.
         """
         super().setUp()
         self.path = self.folder / "socket"
@@ -330,10 +323,10 @@ class UnixTests(DatagramPortCase):
 
     def test_undeliverableReply(self) -> None:
         """
-        A reply to a peer that is gone or whose queue is full is dropped at once. The next peer is served.
+        A reply to a peer that has closed its socket or whose queue is full is dropped at once. The next peer is served.
         """
         count = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text()) + 5
-        for name, sends, error in (("gone", 1, "ConnectionRefusedError"), ("full", count, "BlockingIOError")):
+        for name, sends, error in (("closed", 1, "ConnectionRefusedError"), ("full", count, "BlockingIOError")):
             # Not connected: the kernel does not limit the queue of a socket for the peer that it is connected to.
             client = self.closeLater(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
             client.bind(str(self.folder / name))
@@ -341,7 +334,7 @@ class UnixTests(DatagramPortCase):
             with capturedLogs() as events:
                 for _ in range(sends):
                     client.sendto(b"hello", str(self.path))
-                    if name == "gone":
+                    if name == "closed":
                         client.close()
                     self.turn()
             self.assertEqual(len(self.protocol.received), sends)

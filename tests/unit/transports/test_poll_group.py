@@ -223,8 +223,8 @@ class CallAfterDispatchTests(GroupCase):
 
     def test_order(self) -> None:
         """
-        Calls are made in order, also those that a call schedules, and also if one raises: during a dispatch in the same
-        turn of the reactor, otherwise in the next.
+        Calls are made in order, also those that a call schedules, and also if one raises. Calls that are scheduled
+        during a dispatch are made in the same turn of the reactor, others in the next.
         """
         member = self.addMember(False)
 
@@ -277,8 +277,8 @@ class RetireTests(GroupCase):
 
     def test_joinAgain(self) -> None:
         """
-        The last member of a retired group may leave and join again, also within its event, whatever descriptor the new
-        set has.
+        The last member of a retired group may leave and join again, also within its event. The new epoll set may have
+        another descriptor.
         """
         lowest = os.open(os.devnull, os.O_RDONLY)
         member = self.addMember()

@@ -1,5 +1,5 @@
 """
-Undocumented names of Twisted's that the transports use, and Twisted may change without notice.
+Undocumented names of Twisted that the transports use. Twisted may change them without notice.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class PrivateNamesTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """
-        The transports use these private names of Twisted's and no others. docs/speed.md names them.
+        The transports use these private names of Twisted and no others. docs/speed.md names them.
         """
         used = set()
         for file in Path(sockservices.transports.__path__[0]).glob("*.py"):

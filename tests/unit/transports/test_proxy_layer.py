@@ -33,7 +33,7 @@ class ProxyLayerTests(StreamCase):
 
     def setUp(self) -> None:
         """
-        No line has been logged.
+        Make a new limit for log lines.
         """
         super().setUp()
         self.interval = LogInterval()

@@ -96,7 +96,7 @@ class InetTests(OpenCase):
     def test_served(self) -> None:
         """
         A socket serves at once, over IPv4 and IPv6. It does not block, and no child process inherits it. TCP
-        connections have TCP_NODELAY. The port is in use.
+        connections have TCP_NODELAY. Another socket cannot be bound to the same port.
         """
         for transport, interface in product((TCP, UDP), (V4, V6)):
             bound, port = self.inet(transport, interface)
@@ -108,7 +108,7 @@ class InetTests(OpenCase):
 
     def test_wildcards(self) -> None:
         """
-        C{0.0.0.0} and C{::} share a port, and each serves its own family only, whatever the system's bindv6only.
+        C{0.0.0.0} and C{::} share a port, and each serves its own family only, for any setting of bindv6only.
         """
         for transport in (TCP, UDP):
             four, port = self.inet(transport, "0.0.0.0")
@@ -150,7 +150,7 @@ class UnixTests(OpenCase):
 
     def test_mode(self) -> None:
         """
-        The file has the requested mode whatever the umask is, and the umask is restored, also after a failure.
+        The file has the requested mode under any umask. The umask is restored, also after a failure.
         """
         file = self.folder / "file"
         file.touch()
@@ -182,7 +182,7 @@ class UnixTests(OpenCase):
 
     def test_staleFileIsReplaced(self) -> None:
         """
-        The file of a server that has exited is replaced, whatever the kind of its socket.
+        The file of a server that has exited is replaced, also if its socket was of the other kind.
         """
         for stale, transport in product((UNIX, UNIXGRAM), repeat=2):
             boundSocket(stale.value, self.path).close()

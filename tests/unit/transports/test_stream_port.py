@@ -115,8 +115,8 @@ class ServingTests(StreamPortCase):
 
     def test_urgentData(self) -> None:
         """
-        An urgent byte (RFC 6093, unix(7)) is received in its place in the stream, over TCP and Unix sockets, also on
-        adopted sockets, and also when it was sent before the connection was accepted.
+        An urgent byte (RFC 6093, unix(7)) is received in its place in the stream, over TCP and Unix sockets, opened and
+        adopted. This holds also when the peer has sent it before the connection was accepted.
         """
         for self.plain in (False, True):
             tcpSocket = socket.create_server(("127.0.0.1", 0))

@@ -1,5 +1,5 @@
 """
-What is specific to Unix stream connections: file descriptors that are passed with data (SCM_RIGHTS, unix(7)).
+Unix stream connections, which pass file descriptors with data (SCM_RIGHTS, unix(7)).
 """
 
 from __future__ import annotations
