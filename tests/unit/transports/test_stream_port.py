@@ -20,7 +20,6 @@ from sockservices.conversation.transport import Transport
 from sockservices.transports.bindings import Binding, InetBinding, UnixBinding
 from sockservices.transports.interfaces import IStreamTransport
 from sockservices.transports.sockets import BoundSocket, openSockets
-from sockservices.transports.stream_port import StreamPort
 from tests.support.failing_socket import FailingSocket
 from tests.support.loop import descriptors
 from tests.support.stream_ports import StreamPortCase, UpperStream
@@ -219,30 +218,18 @@ class ExhaustedTests(StreamPortCase):
     accept(2) fails for want of descriptors or memory.
     """
 
-    def setUp(self) -> None:
-        """
-        Make a reactor with a clock.
-        """
-        super().setUp()
-        self.clock = MemoryReactorClock()
-
-    def reading(self, port: StreamPort) -> bool:
-        """
-        Whether the port accepts.
-        """
-        return port in self.clock.getReaders()
-
     def test_acceptPauses(self) -> None:
         """
         The port pauses for 0.1 s, without a busy loop. Then queued connections are served.
         """
+        clock = MemoryReactorClock()
         for count, number in enumerate((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM), 1):
-            port = self.listen(faults=[number], reactor=self.clock)
+            port = self.listen(faults=[number], reactor=clock)
             self.connect(port.getHost())
             port.doRead()
             for seconds, reading in ((0, False), (0.09, False), (0.02, True)):
-                self.clock.advance(seconds)
-                self.assertEqual(self.reading(port), reading)
+                clock.advance(seconds)
+                self.assertEqual(port in clock.getReaders(), reading)
             port.doRead()
             self.assertEqual(len(self.factory.made), count)
 
@@ -250,13 +237,14 @@ class ExhaustedTests(StreamPortCase):
         """
         One line in ten seconds is logged. It has the port and the cause.
         """
-        port = self.listen(faults=[errno.EMFILE] * 300, reactor=self.clock)
+        clock = MemoryReactorClock()
+        port = self.listen(faults=[errno.EMFILE] * 300, reactor=clock)
         host: Any = port.getHost()
         with capturedLogs() as events:
             for attempts, lines in ((99, 1), (3, 2)):
                 for _ in range(attempts):
                     port.doRead()
-                    self.clock.advance(0.1)
+                    clock.advance(0.1)
                 self.assertEqual(len(events), lines)
         expected = f"cannot accept connections to 127.0.0.1:{host.port}: Too many open files"
         self.assertEqual([formatEvent(event) for event in events], [expected] * 2)
@@ -265,13 +253,14 @@ class ExhaustedTests(StreamPortCase):
         """
         A paused port can be stopped, also when the last accept(2) fails again. No timer remains.
         """
+        clock = MemoryReactorClock()
         for faults in ([errno.EMFILE], [errno.EMFILE] * 2):
-            port = self.listen(faults=faults, reactor=self.clock)
+            port = self.listen(faults=faults, reactor=clock)
             port.doRead()
             self.successResultOf(port.stopListening())
-            self.assertEqual(self.clock.getDelayedCalls(), [])
-            self.clock.advance(1)
-            self.assertFalse(self.reading(port))
+            self.assertEqual(clock.getDelayedCalls(), [])
+            clock.advance(1)
+            self.assertNotIn(port, clock.getReaders())
 
 
 class FaultTests(StreamPortCase):
