@@ -14,8 +14,6 @@ __all__ = ["FailingSocket"]
 class FailingSocket:
     """
     A socket on which the first calls of some methods raise L{OSError}.
-
-    @ivar calls: the names of these methods in the order of their calls.
     """
 
     def __init__(self, opened: socket.socket, **errors: list[int]) -> None:
@@ -24,13 +22,11 @@ class FailingSocket:
         """
         self._socket = opened
         self._errors = errors
-        self.calls: list[str] = []
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._socket, name)
 
         def call(*arguments: Any) -> Any:
-            self.calls.append(name)
             if self._errors[name]:
                 number = self._errors[name].pop(0)
                 raise OSError(number, os.strerror(number))
