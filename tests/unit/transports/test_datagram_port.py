@@ -1,5 +1,5 @@
 """
-Ports over datagram sockets. L{PortTests} holds for both ports over UDP.
+Ports over datagram sockets. L{PortTests} runs for both kinds of port over UDP.
 """
 
 from __future__ import annotations
@@ -7,19 +7,16 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import struct
 from pathlib import Path
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionLost
-from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 
 from sockservices.conversation.transport import Transport
 from sockservices.transports.bindings import UnixBinding
-from sockservices.transports.datagram_port import UDPPort
 from sockservices.transports.sockets import BoundSocket
 from tests.support.datagram_ports import BatchCase, DatagramPortCase, udpSocket
 from tests.support.loop import descriptors
@@ -41,7 +38,7 @@ def linkLocalAddress() -> tuple[str, int] | None:
 
 class PortTests(DatagramPortCase):
     """
-    What is the same on both ports over UDP.
+    Behaviour of both kinds of port over UDP.
 
     @cvar receiveCall: the method of the socket that fails when the kernel reports an error.
     @cvar timestamps: whether the kernel adds a timestamp to each datagram.
@@ -50,25 +47,18 @@ class PortTests(DatagramPortCase):
     receiveCall = "recvmsg"
     timestamps: tuple[bool, ...] = (False,)
 
-    def test_addresses(self) -> None:
-        """
-        Peers are served over IPv4 and IPv6. C{getHost} has the real port.
-        """
-        for interface, addressType in (("127.0.0.1", IPv4Address), ("::1", IPv6Address)):
-            port = self.listen(interface)
-            client = self.client(port)
-            self.assertServed(client)
-            self.assertEqual(port.getHost(), addressType("UDP", *port.socket.getsockname()[:2]))
-            self.assertEqual(self.protocol.received[-1], (b"hello", client.getsockname()[:2], interface))
-
     def test_sizes(self) -> None:
         """
-        Datagrams of every size are read and written whole, empty ones included.
+        Datagrams of every size are read and written whole over IPv4 and IPv6, empty ones included. C{getHost} has the
+        real port.
         """
-        for interface, longest in (("127.0.0.1", 65507), ("::1", 65527)):
-            client = self.client(self.listen(interface))
+        for interface, longest, addressType in (("127.0.0.1", 65507, IPv4Address), ("::1", 65527, IPv6Address)):
+            port = self.listen(interface)
+            self.assertEqual(port.getHost(), addressType("UDP", *port.socket.getsockname()[:2]))
+            client = self.client(port)
             for size in (0, 1, 512, 8192, 8193, longest):
                 self.assertServed(client, os.urandom(size))
+                self.assertEqual(self.protocol.received[-1][1:], (client.getsockname()[:2], interface))
             self.assertEqual(self.assertRaises(OSError, client.send, bytes(longest + 1)).errno, errno.EMSGSIZE)
 
     def test_maxPacketSize(self) -> None:
@@ -112,7 +102,8 @@ class PortTests(DatagramPortCase):
 
     def test_onePeerOfSeveralAddresses(self) -> None:
         """
-        A client that sends to several addresses of a wildcard socket gets a reply from each.
+        A client that sends to several addresses of a wildcard socket gets a reply from each. For a later datagram the
+        kernel chooses the source address.
         """
         port: Any = self.listen("0.0.0.0")
         client = self.closeLater(udpSocket("127.0.0.1"))
@@ -122,14 +113,6 @@ class PortTests(DatagramPortCase):
         self.turn()
         replies = [client.recvfrom(100) for _ in hosts]
         self.assertEqual([(reply.decode(), host) for reply, (host, _) in replies], [(host, host) for host in hosts])
-
-    def test_laterDatagramsHaveNoFixedSource(self) -> None:
-        """
-        The kernel chooses the source address of a datagram that is sent outside of the protocol's callback.
-        """
-        port = self.listen("0.0.0.0")
-        self.assertServed(self.client(port, "127.0.0.2"))
-        client = self.closeLater(udpSocket("127.0.0.1"))
         port.write(b"later", client.getsockname())
         datagram, (host, _) = client.recvfrom(10)
         self.assertEqual((datagram, host), (b"later", "127.0.0.1"))
@@ -159,15 +142,16 @@ class PortTests(DatagramPortCase):
         faults: list[int] = []
         port = self.listen("127.0.0.1", **{self.receiveCall: faults})
         client = self.client(port)
+        client.send(b"hello")
         faults += [errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ECONNREFUSED, errno.ENOMEM, errno.ENOBUFS]
         client.send(b"hello")
-        client.send(b"hello")
-        port.doRead()
-        self.assertEqual((port.errors, self.arrived(client), port.connected), (5, [b"HELLO"] * 2, True))
-        client.send(b"hello")
-        faults += [errno.ENOMEM] * 1000
-        port.doRead()
-        self.assertEqual((port.errors, len(faults), self.arrived(client)), (5 + 64, 936, []))
+        with capturedLogs() as events:
+            port.doRead()
+            self.assertEqual((port.errors, self.arrived(client), port.connected), (5, [b"HELLO"] * 2, True))
+            client.send(b"hello")
+            faults += [errno.ENOMEM] * 1000
+            port.doRead()
+        self.assertEqual((port.errors, len(faults), self.arrived(client), events), (5 + 64, 936, [], []))
         faults.clear()
         self.assertEqual(self.exchange(client), [b"HELLO"])
 
@@ -202,32 +186,25 @@ class PortTests(DatagramPortCase):
             self.assertRegex(formatEvent(event), rf"^{name} raised ZeroDivisionError.*purpose.* at \S+:\d+$")
         self.assertEqual(len(events), 2)
 
-    def test_queuedDatagramsAreServed(self) -> None:
+    def test_stopListening(self) -> None:
         """
-        Datagrams in the socket's queue are answered before the port stops. Then the socket is closed.
+        Queued datagrams are answered, then the socket is closed. The protocol is stopped once, however often the port
+        is stopped, and can be used again.
         """
-        port = self.listen()
-        client = self.client(port)
         sent = [b"%d" % number for number in range(200)]
-        for datagram in sent:
-            client.send(datagram)
-        self.successResultOf(port.stopListening())
-        self.assertEqual(self.arrived(client), sent)
-        self.assertEqual((port.fileno(), port.connected), (-1, False))
-        client.send(b"hello")
-        self.assertRaises(ConnectionRefusedError, client.recv, 5)
-        self.assertQuiet()
-
-    def test_protocolStopsOnce(self) -> None:
-        """
-        The protocol is started once and stopped once, however often the port is stopped. It can be used again.
-        """
         for _ in range(2):
             port = self.listen()
             self.assertEqual((self.protocol.running, self.protocol.transport), (1, port))
+            client = self.client(port)
+            for datagram in sent:
+                client.send(datagram)
             for _ in range(3):
                 self.successResultOf(port.stopListening())
                 self.assertEqual((self.protocol.running, self.protocol.transport), (0, None))
+            self.assertEqual((self.arrived(client), port.fileno(), port.connected), (sent, -1, False))
+            client.send(b"hello")
+            self.assertRaises(ConnectionRefusedError, client.recv, 5)
+        self.assertQuiet()
 
     def test_protocolStopsThePort(self) -> None:
         """
@@ -281,64 +258,25 @@ class PortTests(DatagramPortCase):
 
 class BatchedPortTests(BatchCase, PortTests):
     """
-    The same on a port that receives and sends batches.
+    The same tests on a port that receives and sends batches.
     """
 
     receiveCall = "fileno"
     timestamps = (False, True)
 
-
-class _LinkSocket:
-    """
-    A fake UDP socket that receives datagrams on link 7.
-
-    @ivar sent: each datagram with its destination, and the source address and link that it is sent from.
-    """
-
-    family = socket.AF_INET6
-
-    def __init__(self, local: bytes, peers: list[tuple[str, int, int, int]]) -> None:
-        self._local = local
-        self._peers = peers
-        self.sent: list[tuple[bytes, Any, bytes, int]] = []
-
-    def setsockopt(self, *option: int) -> None:
-        pass
-
-    def getsockopt(self, *option: int) -> int:
-        return 1  # IPV6_V6ONLY
-
-    def getsockname(self) -> Any:
-        return "::", 7, 0, 0
-
-    def recvmsg(self, size: int, ancillary: int) -> Any:
-        if not self._peers:
-            raise BlockingIOError
-        pktinfo = struct.pack("=16sI", self._local, 7)
-        return b"hello", [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, pktinfo)], 0, self._peers.pop(0)
-
-    def sendmsg(self, datagrams: list[bytes], ancillary: Any, flags: int, peer: Any) -> None:
-        ((_, _, pktinfo),) = ancillary
-        self.sent.append((datagrams[0], peer, *struct.unpack("=16sI", pktinfo)))
+    def test_protocolStopsThePort(self) -> None:
+        """
+        The same holds for a protocol that replies through routes. Each reply is reported once, as sent.
+        """
+        super().test_protocolStopsThePort()
+        self.assertEqual(sum(count for count, _ in self.protocol.sent), 150)
+        self.assertTrue(all(not faults for _, faults in self.protocol.sent))
 
 
 class UDPPortTests(DatagramPortCase):
     """
-    What is specific to the port that handles one datagram at a time.
+    Behaviour of the port that receives and sends one datagram at a time.
     """
-
-    def test_linksOfReplies(self) -> None:
-        """
-        A link-local peer is answered on its link. For other peers the kernel chooses the link.
-        """
-        local = socket.inet_pton(socket.AF_INET6, "fe80::1")
-        link = _LinkSocket(local, [("fe80::2", 4000, 0, 7), ("2001:db8::2", 4000, 0, 0)])
-        port = UDPPort(BoundSocket(link), self.protocol, MemoryReactorClock())  # type: ignore[arg-type]
-        port.startListening()
-        port.doRead()
-        first, second = ("fe80::2%7", 4000), ("2001:db8::2", 4000)
-        self.assertEqual(self.protocol.received, [(b"hello", first, "fe80::1"), (b"hello", second, "fe80::1")])
-        self.assertEqual(link.sent, [(b"HELLO", first, local, 7), (b"HELLO", second, local, 0)])
 
     def test_sendErrors(self) -> None:
         """
@@ -359,26 +297,22 @@ class UnixTests(DatagramPortCase):
 
     def setUp(self) -> None:
         """
-        Listen.
+        Listen on a path.
         """
         super().setUp()
         self.path = self.folder / "socket"
         self.port = self.listen(UnixBinding(Transport.UNIXGRAM, str(self.path)))
 
-    def test_boundPeers(self) -> None:
+    def test_peers(self) -> None:
         """
-        A client that is bound to a path or to an abstract name is identified by it and answered there.
+        A client that is bound to a path or to an abstract name is identified by it and answered there. The datagram of
+        a client without a name is received with the address L{None}.
         """
         for name in (str(self.folder / "client"), b"\0sockservices-client-%d" % os.getpid()):
             self.assertServed(self.unixClient(self.port, name))
             self.assertEqual(self.protocol.received[-1], (b"hello", name, None))
-
-    def test_unboundPeer(self) -> None:
-        """
-        The datagram of a client without a name is received with the address L{None}.
-        """
         self.assertEqual(self.exchange(self.unixClient(self.port), b"hello"), [])
-        self.assertEqual(self.protocol.received, [(b"hello", None, None)])
+        self.assertEqual(self.protocol.received[-1], (b"hello", None, None))
 
     def test_longDatagrams(self) -> None:
         """
@@ -390,10 +324,10 @@ class UnixTests(DatagramPortCase):
 
     def test_undeliverableReply(self) -> None:
         """
-        A reply to a peer that is gone or whose queue is full is dropped at once. The next peer is served.
+        A reply to a peer that has closed its socket or whose queue is full is dropped at once. The next peer is served.
         """
         count = int(Path("/proc/sys/net/unix/max_dgram_qlen").read_text()) + 5
-        for name, sends, error in (("gone", 1, "ConnectionRefusedError"), ("full", count, "BlockingIOError")):
+        for name, sends, error in (("closed", 1, "ConnectionRefusedError"), ("full", count, "BlockingIOError")):
             # Not connected: the kernel does not limit the queue of a socket for the peer that it is connected to.
             client = self.closeLater(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
             client.bind(str(self.folder / name))
@@ -401,7 +335,7 @@ class UnixTests(DatagramPortCase):
             with capturedLogs() as events:
                 for _ in range(sends):
                     client.sendto(b"hello", str(self.path))
-                    if name == "gone":
+                    if name == "closed":
                         client.close()
                     self.turn()
             self.assertEqual(len(self.protocol.received), sends)

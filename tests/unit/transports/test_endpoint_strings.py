@@ -24,7 +24,7 @@ from tests.support.stream_ports import StreamPortCase
 
 class EndpointStringTests(StreamPortCase):
     """
-    C{fasttcp:} and C{fastunix:}, which any server of Twisted can use.
+    C{fasttcp:} and C{fastunix:}, which any server of Twisted can use, and L{twistedEndpoint}.
     """
 
     def assertListens(self, string: str) -> Any:
@@ -84,8 +84,8 @@ class EndpointStringTests(StreamPortCase):
 
     def test_twistedEndpoint(self) -> None:
         """
-        L{twistedEndpoint} listens through the ports of this package, which make no lock file; only for the name of a
-        host through Twisted's.
+        L{twistedEndpoint} listens through the ports of this package, which make no lock file. For the name of a host it
+        listens through Twisted's port.
         """
         path = self.folder / "socket"
         files: set[Path] = set()

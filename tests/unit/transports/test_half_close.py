@@ -5,7 +5,7 @@ Half-close of connections.
 from __future__ import annotations
 
 import socket
-from typing import Any
+from itertools import product
 
 from twisted.internet.error import ConnectionDone
 
@@ -37,41 +37,33 @@ class HalfCloseTests(ConnectionCase):
     def test_loseWriteConnection(self) -> None:
         """
         Pending output is sent, then a FIN. Input still arrives. C{writeConnectionLost} is called once, and not
-        re-entrantly.
+        re-entrantly, also for a call from C{dataReceived}.
         """
-        for data in (b"hello", b"much " * (LONG // 5)):
+        for data, inCallback in product((b"hello", b"much " * (LONG // 5)), (False, True)):
+
+            def halfClose(protocol: HalfCloseRecorder, _: bytes, data: bytes = data) -> None:
+                protocol.transport.write(data)
+                protocol.transport.loseWriteConnection()
+                protocol.transport.loseWriteConnection()
+                self.assertEqual(protocol.events, [])
+                self.received = lambda protocol, _: protocol.transport.write(b"late")
+
+            self.received = halfClose
             client, protocol, transport = self.openConnection()
-            transport.write(data)
-            transport.loseWriteConnection()
-            transport.loseWriteConnection()
-            self.assertEqual(protocol.events, [])
+            if inCallback:
+                client.sendall(b"hello")
+            else:
+                halfClose(protocol, b"")
             self.assertTrue(self.receiveAll(client) == data)
             self.turn(5)
             self.assertEqual(protocol.events, ["write"])
-            transport.write(b"late")
             client.sendall(b"hello")
-            self.segmentSizes(protocol, 5)
+            self.segmentSizes(protocol, 5 + 5 * inCallback)
             client.close()
             self.assertEqual(self.waitForEvents(protocol, 2), ["write", "read"])
             transport.loseConnection()
             self.turn()
             self.assertEqual(protocol.events, ["write", "read", ConnectionDone])
-
-    def test_loseWriteConnectionInACallback(self) -> None:
-        """
-        The same holds for C{loseWriteConnection} from C{dataReceived}.
-        """
-        during: list[Any] = []
-
-        def received(protocol: HalfCloseRecorder, data: bytes) -> None:
-            protocol.transport.write(data)
-            protocol.transport.loseWriteConnection()
-            during.extend(protocol.events)
-
-        self.received = received
-        client, protocol, _ = self.openConnection()
-        client.sendall(b"hello")
-        self.assertEqual((self.receiveAll(client), during, protocol.events), (b"hello", [], ["write"]))
 
     def test_closeAfterAHalfClose(self) -> None:
         """

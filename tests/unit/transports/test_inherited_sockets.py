@@ -1,5 +1,5 @@
 """
-Sockets that a service manager has bound: sd_listen_fds(3). They are adopted in a process of its own.
+Sockets that a service manager has bound: sd_listen_fds(3). Another process adopts them.
 """
 
 from __future__ import annotations
@@ -95,7 +95,8 @@ class InheritedSocketTests(LoopCase):
     def test_unsuitable(self) -> None:
         """
         A descriptor that cannot be served is an error: a file, a connection (Accept=yes), a socket of another family,
-        and a socket that has been adopted already. When one socket of a name cannot be served, all of it are closed.
+        and a socket that has been adopted already. When one socket of a name cannot be served, all sockets of the
+        name are closed.
         """
         family = "a socket of the family {}: expected TCP, UDP or Unix"
         connections = socket.socketpair()

@@ -108,8 +108,8 @@ def test_dualStack() -> None:
 )
 def test_fixedDestination(host: str, fixed: str | None) -> None:
     """
-    A socket that is bound to one address has this fixed destination. A socket on a wildcard or broadcast address has
-    none.
+    A socket that is bound to one address has this address as its fixed destination. A socket that is bound to a
+    wildcard or broadcast address has none.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as bound:

@@ -11,15 +11,12 @@ from typing import Any
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted
-from twisted.internet.protocol import Factory, Protocol
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 
 from sockservices import Outcome, Visit, streamService
 from sockservices.responders import Echo, Welcome, Whoami
 from sockservices.text.log_interval import LogInterval
-from sockservices.transports.bindings import parse
-from sockservices.transports.endpoints import StreamEndpoint
 from sockservices.transports.proxy_layer import ProxyLayer
 from tests.support.loop import LoopCase
 from tests.support.peer import HOST, PEER, StreamCase
@@ -36,7 +33,7 @@ class ProxyLayerTests(StreamCase):
 
     def setUp(self) -> None:
         """
-        No line has been logged.
+        Make a new limit for log lines.
         """
         super().setUp()
         self.interval = LogInterval()
@@ -153,16 +150,3 @@ class HAProxyTests(LoopCase):
             client.shutdown(socket.SHUT_WR)
             self.until(visits.copy)
             self.assertEqual((visits[0].peer, visits[0].outcome), (CLIENT, Outcome.FINISHED))
-
-    def test_anyFactory(self) -> None:
-        """
-        The endpoint serves any factory of Twisted's.
-        """
-        binding = parse("haproxy:tcp:0")
-        assert binding is not None
-        listening = StreamEndpoint(self.reactor, binding).listen(Factory.forProtocol(Protocol))
-        port = self.successResultOf(listening)
-        self.addCleanup(port.stopListening)
-        client = self.connect(port.getHost())
-        client.sendall(b"nonsense")
-        self.assertRaises(ConnectionResetError, self.receive, client)

@@ -96,7 +96,7 @@ class InetTests(OpenCase):
     def test_served(self) -> None:
         """
         A socket serves at once, over IPv4 and IPv6. It does not block, and no child process inherits it. TCP
-        connections have TCP_NODELAY. The port is in use.
+        connections have TCP_NODELAY. Another socket cannot be bound to the same port.
         """
         for transport, interface in product((TCP, UDP), (V4, V6)):
             bound, port = self.inet(transport, interface)
@@ -108,7 +108,7 @@ class InetTests(OpenCase):
 
     def test_wildcards(self) -> None:
         """
-        C{0.0.0.0} and C{::} share a port, and each serves its own family only, whatever the system's bindv6only.
+        C{0.0.0.0} and C{::} share a port, and each serves its own family only, for any setting of bindv6only.
         """
         for transport in (TCP, UDP):
             four, port = self.inet(transport, "0.0.0.0")
@@ -117,10 +117,12 @@ class InetTests(OpenCase):
                 self.assertServed(bound, (interface, port))
         self.assertRaises(ConnectionRefusedError, self.connect, (V4, self.inet(TCP, "::")[1]))
 
-    def test_addressOfAnotherHost(self) -> None:
+    def test_missingAddress(self) -> None:
         """
-        An address of another host, or on a link that does not exist, is an error.
+        An address of another host, a link that does not exist, and a folder that does not exist are errors.
         """
+        missing = UnixBinding(UNIX, f"{self.folder}/missing/socket")
+        self.assertEqual(self.openError(missing), "No such file or directory")
         self.assertEqual(self.openError(InetBinding(TCP, 0, "192.0.2.1")), "Cannot assign requested address")
         self.assertTrue(self.openError(InetBinding(UDP, 0, "fe80::1%nolink")))
 
@@ -148,7 +150,7 @@ class UnixTests(OpenCase):
 
     def test_mode(self) -> None:
         """
-        The file has the requested mode whatever the umask is, and the umask is restored, also after a failure.
+        The file has the requested mode under any umask. The umask is restored, also after a failure.
         """
         file = self.folder / "file"
         file.touch()
@@ -180,7 +182,7 @@ class UnixTests(OpenCase):
 
     def test_staleFileIsReplaced(self) -> None:
         """
-        The file of a server that has exited is replaced, whatever the kind of its socket.
+        The file of a server that has exited is replaced, also if its socket was of the other kind.
         """
         for stale, transport in product((UNIX, UNIXGRAM), repeat=2):
             boundSocket(stale.value, self.path).close()
@@ -235,16 +237,10 @@ class UnixTests(OpenCase):
         self.assertEqual(self.openError(UnixBinding(UNIX, str(self.path))), ADDRESS_IN_USE)
         self.assertEqual(self.path.lstat().st_uid, 65534)
 
-    def test_missingFolder(self) -> None:
-        """
-        The error of a folder that does not exist names the path and the cause.
-        """
-        binding = UnixBinding(UNIX, f"{self.folder}/missing/socket")
-        self.assertEqual(self.openError(binding), "No such file or directory")
-
     def test_close(self) -> None:
         """
-        C{close} removes the file of a socket of either kind. It may be called twice, and after the file is removed.
+        C{close} removes the file of a socket of either kind. It may be called twice, and after the file is removed. It
+        does not remove the file of another server at the same path.
         """
         for transport, removed in product((UNIX, UNIXGRAM), (True, False)):
             bound = self.unix(transport)
@@ -253,6 +249,11 @@ class UnixTests(OpenCase):
             for _ in range(2):
                 bound.close()
                 self.assertEqual((list(self.folder.iterdir()), bound.socket.fileno()), ([], -1))
+        bound = self.unix()
+        self.path.unlink()
+        self.unix()
+        bound.close()
+        self.connect(str(self.path))
 
     def test_closeInAnotherFolder(self) -> None:
         """
@@ -265,16 +266,6 @@ class UnixTests(OpenCase):
         os.chdir("/")
         bound.close()
         self.assertFalse(self.path.exists())
-
-    def test_closeAfterReplacement(self) -> None:
-        """
-        C{close} does not remove the file of another server at the same path.
-        """
-        bound = self.unix()
-        self.path.unlink()
-        self.unix()
-        bound.close()
-        self.connect(str(self.path))
 
     def test_anyPath(self) -> None:
         """

@@ -1,5 +1,5 @@
 """
-Layers below protocols that do not know them.
+Layers below any protocol of Twisted.
 """
 
 from __future__ import annotations

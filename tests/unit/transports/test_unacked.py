@@ -17,7 +17,7 @@ from tests.support.loop import LoopCase
 
 class UnackedTests(LoopCase):
     """
-    L{unackedBytes} of transports of Twisted's: bytes in user space, and in the kernel (SIOCOUTQ).
+    L{unackedBytes} of Twisted's own transports: bytes in user space, and in the kernel (SIOCOUTQ).
     """
 
     def transport(self, server: socket.socket, reactor: Any) -> Any:

@@ -1,5 +1,5 @@
 """
-What is specific to Unix stream connections: file descriptors that are passed with data (SCM_RIGHTS, unix(7)).
+Unix stream connections, which pass file descriptors with data (SCM_RIGHTS, unix(7)).
 """
 
 from __future__ import annotations
@@ -48,22 +48,14 @@ class UnixConnectionTests(UnixCase):
         for count, file in enumerate(files, 1):
             transport.sendFileDescriptor(file.fileno())
             transport.write(b"%d" % count)
-        output = b""
-        inodes = []
-
-        def receive() -> bool:
-            nonlocal output
-            try:
-                data, received, _, _ = socket.recv_fds(client, 10, 10)
-            except BlockingIOError:
-                return False
+        self.turn(5)
+        output, inodes = b"", []
+        while len(output) < 4:
+            data, received, _, _ = socket.recv_fds(client, 10, 10)
             output += data
             for descriptor in received:
                 inodes.append(os.fstat(descriptor).st_ino)
                 os.close(descriptor)
-            return len(output) == 4
-
-        self.until(receive)
         self.assertEqual((output, inodes), (b"0123", [os.fstat(file.fileno()).st_ino for file in files]))
         self.assertServed(client)
 
