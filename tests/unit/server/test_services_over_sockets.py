@@ -254,10 +254,11 @@ class StateTests(ServiceCase):
     def test_port(self) -> None:
         """
         C{port} is set while the service listens, with the real port number. A service listens once, however often it is
-        started.
+        started. C{abortAll} before the start does nothing.
         """
         for service in (self.service(), self.service("udp:0")):
-            self.assertIsNone(service.port)
+            self.assertEqual((service.port, service.connections), (None, 0))
+            service.abortAll()
             service.open()
             service.privilegedStartService()
             port = service.port
@@ -287,19 +288,6 @@ class StateTests(ServiceCase):
             expected = "echo listening on " + listener.format(getattr(self.host(service), "port", None))
             self.assertEqual([formatEvent(event) for event in events], [expected])
 
-    def test_twistedsEndpointStrings(self) -> None:
-        """
-        A string of Twisted's endpoint plugins is served.
-        """
-        service = self.started("haproxy:tcp:0:interface=127.0.0.1")
-        client = self.connect(self.host(service))
-        client.send(b"PROXY TCP4 192.0.2.1 192.0.2.2 1000 2000\r\n")
-        self.assertEchoes(client)
-        client.close()
-        self.until(lambda: self.visits)
-        self.assertEqual(self.visits[0].sent, 5)
-        self.wait(service.stopService())
-
     def test_opened(self) -> None:
         """
         C{open} before the start binds the address. C{close} in place of a start leaves nothing.
@@ -320,28 +308,17 @@ class StateTests(ServiceCase):
 
     def test_twistedsEndpointOpened(self) -> None:
         """
-        An endpoint of Twisted's listens from C{open} to C{close}.
+        An endpoint of Twisted's, or its string, listens from C{open} to C{close}.
         """
-        service = self.service(TCP4ServerEndpoint(self.reactor, 0, interface="127.0.0.1"))
-        service.open()
-        host = self.host(service)
-        self.connect(host).close()
-        service.close()
-        self.turn(3)
-        self.assertRaises(ConnectionRefusedError, self.connect, host)
+        for endpoint in (TCP4ServerEndpoint(self.reactor, 0, interface="127.0.0.1"), r"tcp6:0:interface=\:\:1"):
+            service = self.service(endpoint)
+            service.open()
+            host = self.host(service)
+            self.connect(host).close()
+            service.close()
+            self.turn(3)
+            self.assertRaises(ConnectionRefusedError, self.connect, host)
         self.assertQuiet()
-
-    def test_abortAll(self) -> None:
-        """
-        C{abortAll} resets all connections. A service for datagrams has none.
-        """
-        service = self.started()
-        client = self.echoed(service)
-        service.abortAll()
-        self.assertRaises(ConnectionResetError, self.hear, client)
-        datagrams = self.service("udp:0")
-        datagrams.abortAll()
-        self.assertEqual(datagrams.connections, 0)
 
 
 class PauseTests(ServiceCase):

@@ -107,22 +107,6 @@ class MemoryTests(SynchronousTestCase):
         self.assertEqual((self.reactor.udpServers, self.reactor.unixServers), ([], []))
         self.assertIn("ready: 3 listeners", self.linesWhenRunning())
 
-    def test_everyKindOfListener(self) -> None:
-        """
-        Each kind of listener is created with its options.
-        """
-        self.start(
-            "--proto=all",
-            "--service=echo=7",
-            "--listen=time=unix:/a:mode=660",
-            "--listen=time=unixgram:/b:mode=620",
-            "--listen=time=haproxy:tcp:9:interface=127.0.0.1",
-        )
-        self.assertEqual([each[0] for each in self.reactor.tcpServers], [7, 9])
-        self.assertEqual([each[0] for each in self.reactor.udpServers], [7])
-        self.assertEqual([(each[0], each[3]) for each in self.reactor.unixServers], [("/a", 0o660)])
-        self.assertEqual([(each[0], each[3]) for each in self.reactor.unixDatagramServers], [("/b", 0o620)])
-
     def test_sharedPolicyAndCensus(self) -> None:
         """
         All listeners share one policy, one census and the reactor's clock.
@@ -334,18 +318,6 @@ class StartTests(LoopCase):
         self.makeServer("--proto=all", f"--service=echo={port}", "--interface=::", "--interface=0.0.0.0").startService()
         for host in ("127.0.0.1", "::1"):
             self.echoed((host, port))
-
-    def test_connectionsBeforeTheStart(self) -> None:
-        """
-        Sockets are bound before the start. A client that connects before it is served.
-        """
-        path = str(self.folder / "socket")
-        server = self.makeServer(f"--listen=echo=unix:{path}")
-        client = self.connect(path)
-        client.send(b"hello")
-        server.privilegedStartService()
-        server.startService()
-        self.assertEqual(self.hear(client, 5), b"hello")
 
     def test_everyServiceOnEveryTransport(self) -> None:
         """
