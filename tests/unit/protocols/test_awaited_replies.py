@@ -320,9 +320,8 @@ class AwaitedDatagramTests(AwaitingCase):
     def test_limitOfAwaitedReplies(self) -> None:
         """
         The number of awaited replies per listener is limited. The replies to further datagrams are cancelled, and the
-        datagrams are counted. A stop cancels all replies, also if their cancellers raise.
+        datagrams are counted. A stop cancels all replies.
         """
-        self.cancellerError = ValueError("not now")
         for _ in range(MAX_AWAITED + 2):
             self.peer.say(b"x")
         self.assertEqual([visit.outcome for visit in self.peer.visits], [Outcome.OVERLOADED] * 2)
@@ -351,3 +350,13 @@ class AwaitedDatagramTests(AwaitingCase):
         self.assertEqual(self.peer.visits, [])
         self.replies[0].errback(ValueError("no"))
         self.assertEqual((self.peer.heard, [visit.outcome for visit in self.peer.visits]), ([], [Outcome.ERROR]))
+
+    def test_cancellerThatRaises(self) -> None:
+        """
+        An exception of one reply's canceller leaves no other reply awaited.
+        """
+        self.cancellerError = ValueError("not now")
+        for _ in range(3):
+            self.peer.say(b"x")
+        self.peer.protocol.doStop()
+        self.assertEqual(len(self.cancelled), 3)
