@@ -82,12 +82,12 @@ class TLSServiceTests(LoopCase, LogCase):
             client = self.connect(secure)
             client.sendall(b"\x16\x03\x01")
             with self.assertRaises(ConnectionResetError):
-                self.hear(client)
+                self.receive(client)
         self.until(lambda: len(self.visits) == 5)
         self.assertEqual((self.census.connections, self.census.outcomes), (0, {Outcome.RESET: 5}))
         client = self.connect(plain)
         client.sendall(b"hello")
-        self.assertEqual(self.hear(client, 5), b"HELLO")
+        self.assertEqual(self.receive(client, 5), b"HELLO")
         failures = [line for line in self.lines() if "failed" in line]
         self.assertEqual(len(failures), 1)
         self.assertIn("ee key too small", failures[0])
