@@ -92,6 +92,19 @@ class AwaitedReplyTests(SynchronousTestCase):
         self.assertEqual(exchange.receive(b"e", 104.0), b"e")
         self.assertEqual((exchange.received, exchange.sent), (5, 10))
 
+    def test_finTakesEffectAfterTheReplies(self) -> None:
+        """
+        The peer's FIN takes effect when all input before it is answered. Without input, the responder has a deadline
+        and gets an empty message after its greeting.
+        """
+        for messages, replies in (([b"last"], b"hello last"), ([], b"hello ")):
+            exchange = stream(Later)
+            for message in messages:
+                exchange.receive(message, 101.0)
+            self.assertIsNone(exchange.end())
+            self.assertEqual((exchange.phase, exchange.resume(b"hello ", 102.0)), (Phase.OPEN, replies))
+            self.assertEqual((exchange.phase, exchange.outcome), (Phase.CLOSING, Outcome.DONE))
+
     def test_notIdleWhileAwaiting(self) -> None:
         """
         While a reply is awaited the peer is not idle. The idle time starts anew with the reply.

@@ -9,6 +9,7 @@ import socket
 from typing import Any
 
 from twisted.application.service import MultiService
+from twisted.internet.address import IPv4Address
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.defer import fail
 from twisted.internet.endpoints import TCP4ServerEndpoint
@@ -287,6 +288,18 @@ class StateTests(ServiceCase):
                 service.startService()
             expected = "echo listening on " + listener.format(getattr(self.host(service), "port", None))
             self.assertEqual([formatEvent(event) for event in events], [expected])
+
+    def test_proxyHeader(self) -> None:
+        """
+        The peer of a connection to a C{haproxy:} endpoint is the peer that its PROXY header names.
+        """
+        service = self.started("haproxy:tcp:0:interface=127.0.0.1")
+        client = self.connect(self.host(service))
+        client.send(b"PROXY TCP4 192.0.2.1 192.0.2.2 1000 2000\r\n")
+        self.assertEchoes(client)
+        client.close()
+        self.until(lambda: self.visits)
+        self.assertEqual((self.visits[0].sent, self.visits[0].peer), (5, IPv4Address("TCP", "192.0.2.1", 1000)))
 
     def test_opened(self) -> None:
         """
