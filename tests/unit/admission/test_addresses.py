@@ -1,5 +1,5 @@
 """
-Tests for L{sockservices.admission.addresses}.
+Sources: the classes of IP addresses, and the keys of their limits.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def test_everyAddress(address: IPv4Address | IPv6Address) -> None:
 )
 def test_loopback(loopback: bool, hosts: str) -> None:
     """
-    All of 127/8 is loopback, and C{::1} alone.
+    Loopback addresses are those of 127/8, also IPv4-mapped, and C{::1}.
     """
     for host in hosts.split():
         assert sourceOf(host).loopback is loopback, host

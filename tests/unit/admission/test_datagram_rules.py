@@ -1,5 +1,5 @@
 """
-Tests for L{sockservices.admission.datagram_rules}.
+The rules that decide whether a datagram is answered.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def test_ports() -> None:
 @pytest.mark.parametrize("host", [REMOTE, "127.0.0.1", "::1", "2001:db8::1"])
 def test_ownPorts(host: str) -> None:
     """
-    The server's own ports are not answered, whatever the source's address. The more general reason wins.
+    The server's own ports are not answered, whatever the source's address. For port 0 and privileged ports, that reason
+    is recorded instead.
     """
     own = {0, 7, 8007, 8019}
     reasons = [dropReason(host, port, None, own) for port in (8007, 8019, 8009, 0, 7)]
@@ -86,7 +87,8 @@ def test_addresses(host: str, destination: str | None, reason: Outcome | None) -
 @given(host=HOSTS, port=st.integers(0, 65535), destination=st.none() | HOSTS, own=st.sets(st.integers(0, 65535)))
 def test_anyDatagram(host: str, port: int, destination: str | None, own: set[int]) -> None:
     """
-    No datagram raises. One that may be answered has a port and an address that cannot answer back.
+    No datagram raises. A datagram that is answered has a source that is neither a privileged port, nor a port of the
+    server, nor a multicast address.
     """
     if dropReason(host, port, destination, own) is None:
         assert port not in own

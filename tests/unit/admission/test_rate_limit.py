@@ -17,7 +17,7 @@ from sockservices.admission.rate_limit import MAX_SOURCES, RateLimit
 
 def taken(limit: RateLimit, times: Iterable[float], source: str = "a") -> int:
     """
-    The number of tokens that a source takes when it asks at these times.
+    The number of tokens that a source takes at these times.
     """
     return sum([limit.take(source, now) for now in times])
 
@@ -61,9 +61,9 @@ def test_discardedBucket(later: float, others: int) -> None:
     rate=st.integers(1, 100),
     pauses=st.lists(st.floats(0, 10, allow_subnormal=False), min_size=1, max_size=200),
 )
-def test_neverMore(rate: int, pauses: list[float]) -> None:
+def test_neverOverTheRate(rate: int, pauses: list[float]) -> None:
     """
-    Whenever a source asks, it takes no more than its burst and the tokens that returned since.
+    A source takes no more than its burst and the tokens that have returned since, at whatever times.
     """
     times = [sum(pauses[:count]) for count in range(1, len(pauses) + 1)]
     assert taken(RateLimit(rate), times) <= 2 * rate + (times[-1] - times[0]) * rate + 1e-6
@@ -82,7 +82,7 @@ def test_recentlySeenSources() -> None:
 
 def test_quietSourcesAreFullAgain() -> None:
     """
-    A source that paused until its bucket was full takes a whole burst, whichever buckets were discarded meanwhile.
+    A source takes a whole burst after a pause that fills its bucket, whether its bucket was discarded or not.
     """
     limit = RateLimit(10)
     for number in range(3 * MAX_SOURCES):
@@ -92,7 +92,7 @@ def test_quietSourcesAreFullAgain() -> None:
 
 def test_newSourcesDuringChurn() -> None:
     """
-    While 40,000 sources per second ask once each, a new source still takes most of its burst.
+    A new source takes at least half of its burst while 40,000 other sources per second take one token each.
     """
     limit = RateLimit(20)
     for number in range(80_000):
@@ -100,9 +100,9 @@ def test_newSourcesDuringChurn() -> None:
     assert min(taken(limit, [2.0] * 100, f"new {number}") for number in range(100)) >= 20
 
 
-def test_bounded() -> None:
+def test_boundedMemoryAndCost() -> None:
     """
-    Memory and the cost of a token are the same after many sources as after 4096.
+    Memory, and the number of function calls for a token, are the same after many sources as after 4096.
     """
 
     def calls(source: str) -> int:

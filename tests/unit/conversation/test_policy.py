@@ -1,5 +1,5 @@
 """
-Tests for L{sockservices.Policy}.
+L{Policy}: the limits, and their values.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SECONDS = {"timeout", "idleTimeout", "stallTimeout", "closeGrace", "drain"}
 
 def limited(name: str, value: Any) -> Any:
     """
-    The value that a policy has for a limit.
+    Make a policy with a limit, and return the limit's value.
     """
     limits = {name: value}
     return getattr(Policy(**limits), name)
@@ -45,7 +45,7 @@ def limited(name: str, value: Any) -> Any:
 
 def test_value() -> None:
     """
-    A policy is a value: it has these defaults, equals another one of the same limits, and cannot be changed.
+    A policy is an immutable value with these defaults. Two policies with the same limits are equal.
     """
     assert asdict(Policy()) == DEFAULTS
     assert Policy(drain=1) == Policy(drain=1.0) != Policy()

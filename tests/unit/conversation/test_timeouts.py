@@ -130,10 +130,10 @@ class TimeoutsTests(SynchronousTestCase):
         self.check(timeouts, 230.6, acked=8, pending=True)
         self.assertStalled(timeouts, 260.6, acked=8)
 
-    def test_longGapsBefore(self) -> None:
+    def test_slowPeersGetMoreTime(self) -> None:
         """
-        A peer that has recovered from a long gap gets twice as long the next time, up to 300 s. A stall timeout over
-        300 s applies unchanged.
+        A peer that has acknowledged data after a long gap stalls after twice this gap, up to 300 s. A stall timeout
+        over 300 s applies unchanged.
         """
         for stall, gaps, timeout in (
             (30.0, [29.0], 58.0),

@@ -31,7 +31,7 @@ def record(user: bytes, kind: int = 7, layout: struct.Struct = TIME32) -> bytes:
 
 class ActiveUsersTests(SynchronousTestCase):
     """
-    Tests for L{activeUsers}.
+    L{activeUsers}.
     """
 
     def setUp(self) -> None:
