@@ -24,7 +24,8 @@ def taken(limit: RateLimit, times: Iterable[float], source: str = "a") -> int:
 
 def test_rate() -> None:
     """
-    After the burst a source takes as many tokens per second as the rate. It is never refused if it keeps to the rate.
+    After the burst a source takes as many tokens per second as the rate. A source that does not exceed the rate always
+    gets a token.
     """
     assert taken(RateLimit(50), [1000 + number / 200 for number in range(2000)]) == 100 + 10 * 50 - 1
     assert taken(RateLimit(8), [number / 8 for number in range(10_000)]) == 10_000

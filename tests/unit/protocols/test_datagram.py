@@ -48,7 +48,7 @@ LOCAL, REMOTE = ("127.0.0.1", 40000), ("192.0.2.7", 40000)
 MAX_IPV4, MAX_IPV6 = 65507, 65527
 
 
-class Transport:
+class Transport(FakeDatagramTransport):
     """
     A transport that records what is written.
 
@@ -61,22 +61,16 @@ class Transport:
     error: Exception | None = None
 
     def __init__(self, host: IAddress = HOST) -> None:
-        self.written: list[tuple[bytes, Any]] = []
-        self._host = host
+        super().__init__()
+        self.getHost = lambda: host
 
-    def getHost(self) -> IAddress:
-        """
-        The address that it is bound to.
-        """
-        return self._host
-
-    def write(self, datagram: bytes, addr: Any) -> None:
+    def write(self, packet: bytes, addr: Any = None) -> None:
         """
         Record the datagram, or raise.
         """
         if self.error is not None:
             raise self.error
-        self.written.append((datagram, addr))
+        self.written.append((packet, addr))
 
 
 class DatagramCase(LogCase):
