@@ -100,7 +100,8 @@ class EndpointTests(MemoryCase):
 
     def test_argumentsReachTheFactory(self) -> None:
         """
-        Policy, recorder, census and reactor are passed on. Any callable may make responders.
+        Policy, recorder, census and reactor are passed on. Any callable may make responders; its
+        own name is the name of the service.
         """
         arguments: dict[str, Any] = {"responder": lambda conversation: Echo(conversation), "census": Census()}
         arguments |= {"policy": Policy(maxConnections=1), "record": self.visits.append}
