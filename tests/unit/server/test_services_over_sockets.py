@@ -24,6 +24,7 @@ from sockservices.server.listener import ListenerService
 from sockservices.transports.bindings import InetBinding, parse
 from sockservices.transports.endpoints import StreamEndpoint
 from sockservices.transports.sockets import OpenError, openSockets
+from sockservices.transports.stream_port import ACCEPTS_PER_TURN
 from tests.support.loop import LoopCase, descriptors
 
 
@@ -135,10 +136,11 @@ class ReactorTests(ServiceCase):
 
     def test_waitingConnectionsAreServed(self) -> None:
         """
-        Connections in the accept queue are served during a stop.
+        Connections in the accept queue are served during a stop, also more than a port accepts in one turn.
         """
-        service = self.started()
-        clients = [self.connect(self.host(service)) for _ in range(10)]
+        count = ACCEPTS_PER_TURN + 1
+        service = self.started(maxPerSource=0)
+        clients = [self.connect(self.host(service)) for _ in range(count)]
         for client in clients:
             client.send(b"hello")
             client.shutdown(socket.SHUT_WR)
@@ -146,7 +148,7 @@ class ReactorTests(ServiceCase):
         for client in clients:
             self.assertEqual(self.receive(client, 10), b"hello")
         self.wait(stopped)
-        self.assertEqual([visit.sent for visit in self.visits], [5] * 10)
+        self.assertEqual([visit.sent for visit in self.visits], [5] * count)
 
     def test_nothingLeft(self) -> None:
         """
