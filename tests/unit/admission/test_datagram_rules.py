@@ -140,8 +140,9 @@ def test_unixSourceReplaced(peer: str, tmp_path: Path) -> None:
 
 def test_ownSockets(peer: str, tmp_path: Path) -> None:
     """
-    The server's own socket is not answered, by whatever path its folder is reached.
+    The server's own socket is not answered, by whatever path its folder is reached. Without a file there is no inode.
     """
+    assert [inode(path) for path in (None, "", b"", b"\0name", "/nowhere/at all", "/nul\0")] == [None] * 6
     (tmp_path / "folder").symlink_to(tmp_path)
     status = os.stat(peer)  # noqa: PTH116
     own = {(status.st_dev, status.st_ino)}
@@ -149,11 +150,3 @@ def test_ownSockets(peer: str, tmp_path: Path) -> None:
     assert {inode(peer), inode(peer.encode()), inode(f"{tmp_path}/folder/peer")} == own
     assert [unixDropReason(path, own) for path in (peer, f"{tmp_path}/folder/peer")] == [Outcome.OWN_PORT] * 2
     assert unixDropReason(other, own) is None
-
-
-@pytest.mark.parametrize("path", [None, "", b"", b"\0name", "/nowhere/at all", "/nul\0"])
-def test_noInode(path: str | bytes | None) -> None:
-    """
-    Without a file there is no inode.
-    """
-    assert inode(path) is None
