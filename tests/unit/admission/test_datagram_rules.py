@@ -1,5 +1,5 @@
 """
-Tests for L{sockservices.admission.datagram_rules}.
+The rules that decide whether a datagram is answered.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def test_ports() -> None:
 @pytest.mark.parametrize("host", [REMOTE, "127.0.0.1", "::1", "2001:db8::1"])
 def test_ownPorts(host: str) -> None:
     """
-    The server's own ports are not answered, whatever the source's address. The more general reason wins.
+    The server's own ports are not answered, whatever the source's address. For port 0 and privileged ports, that reason
+    is recorded instead.
     """
     own = {0, 7, 8007, 8019}
     reasons = [dropReason(host, port, None, own) for port in (8007, 8019, 8009, 0, 7)]
@@ -86,7 +87,8 @@ def test_addresses(host: str, destination: str | None, reason: Outcome | None) -
 @given(host=HOSTS, port=st.integers(0, 65535), destination=st.none() | HOSTS, own=st.sets(st.integers(0, 65535)))
 def test_anyDatagram(host: str, port: int, destination: str | None, own: set[int]) -> None:
     """
-    No datagram raises. One that may be answered has a port and an address that cannot answer back.
+    No datagram raises. A datagram that is answered has a source that is neither a privileged port, nor a port of the
+    server, nor a multicast address.
     """
     if dropReason(host, port, destination, own) is None:
         assert port not in own
@@ -138,8 +140,9 @@ def test_unixSourceReplaced(peer: str, tmp_path: Path) -> None:
 
 def test_ownSockets(peer: str, tmp_path: Path) -> None:
     """
-    The server's own socket is not answered, by whatever path its folder is reached.
+    The server's own socket is not answered, by whatever path its folder is reached. Without a file there is no inode.
     """
+    assert [inode(path) for path in (None, "", b"", b"\0name", "/nowhere/at all", "/nul\0")] == [None] * 6
     (tmp_path / "folder").symlink_to(tmp_path)
     status = os.stat(peer)  # noqa: PTH116
     own = {(status.st_dev, status.st_ino)}
@@ -147,11 +150,3 @@ def test_ownSockets(peer: str, tmp_path: Path) -> None:
     assert {inode(peer), inode(peer.encode()), inode(f"{tmp_path}/folder/peer")} == own
     assert [unixDropReason(path, own) for path in (peer, f"{tmp_path}/folder/peer")] == [Outcome.OWN_PORT] * 2
     assert unixDropReason(other, own) is None
-
-
-@pytest.mark.parametrize("path", [None, "", b"", b"\0name", "/nowhere/at all", "/nul\0"])
-def test_noInode(path: str | bytes | None) -> None:
-    """
-    Without a file there is no inode.
-    """
-    assert inode(path) is None

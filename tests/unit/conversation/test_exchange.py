@@ -1,5 +1,5 @@
 """
-L{Exchange} and L{StreamExchange}, which drive a responder, without a protocol.
+L{StreamExchange}, which drives a responder, without a protocol.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices import Conversation, Outcome, Policy, Responder
-from sockservices.conversation.exchange import Exchange
 from sockservices.conversation.phase import Phase
 from sockservices.conversation.stream_exchange import StreamExchange
 from sockservices.conversation.timeouts import Timeouts
-from sockservices.responders import Chargen, Echo, Greet, Welcome
+from sockservices.responders import Echo, Greet, Welcome
 
 
 class Promise:
@@ -45,9 +44,8 @@ class Later(Responder):
 
     def answer(self, message: bytes) -> Any:
         """
-        Return an awaitable or a reply. A full stop ends the conversation.
+        Return an awaitable or a reply.
         """
-        self.finished = message.endswith(b".")
         return Promise() if message[:1].isupper() else message
 
 
@@ -60,55 +58,20 @@ def stream(make: Any, **limits: Any) -> StreamExchange:
     return exchange
 
 
-class ReplyTests(SynchronousTestCase):
+class ExceptionTests(SynchronousTestCase):
     """
-    Replies at once.
+    Exceptions of responders.
     """
 
-    def test_reply(self) -> None:
+    def test_exceptionIsReleased(self) -> None:
         """
-        Each message has its reply. The bytes of both are counted.
+        The end of a conversation releases the exception of its responder, and with it the traceback.
         """
-        exchange = stream(Echo)
-        self.assertEqual([exchange.receive(message, 101.0) for message in (b"one", b"three")], [b"one", b"three"])
-        self.assertEqual((exchange.received, exchange.sent, exchange.phase), (8, 8, Phase.OPEN))
-
-    def test_exceptions(self) -> None:
-        """
-        Every exception of a responder's method, SystemExit and KeyboardInterrupt included, aborts the conversation. The
-        end of the conversation releases the exception with its traceback.
-        """
-        for kind in (ValueError, SystemExit, KeyboardInterrupt, GeneratorExit):
-
-            def fail(*_: object, kind: type[BaseException] = kind) -> Any:
-                raise kind
-
-            for method in ("__init__", "greeting", "generate", "answer"):
-                responder = type("Raising", (Echo,), {method: fail})
-                exchanges = [stream(responder)]
-                if method != "generate":
-                    exchanges.append(Exchange(responder))  # type: ignore[arg-type]
-                    exchanges[1].open(Conversation())
-                for exchange in exchanges:
-                    exchange.receive(b"x", 101.0)
-                    self.assertEqual((exchange.phase, exchange.outcome), (Phase.ABORTED, Outcome.ERROR), (kind, method))
-                    self.assertIsInstance(exchange.exception, kind)
-                exchanges[0].lost(False, int)
-                self.assertIsNone(exchanges[0].exception)
-
-    def test_wrongTypes(self) -> None:
-        """
-        A reply of a wrong type, also an awaited one, is an error that names the method.
-        """
-        for method in ("greeting", "answer"):
-            exchange = Exchange(type("Wrong", (Echo,), {method: lambda *_: "text"}))
-            exchange.open(Conversation())
-            exchange.receive(b"x")
-            self.assertEqual(str(exchange.exception), f"Wrong.{method}() returned str, expected bytes or None")
-        exchange = Exchange(Later)
-        exchange.open(Conversation())
-        exchange.resume(7)
-        self.assertEqual(str(exchange.exception), "Later.greeting() returned int, expected bytes or None")
+        exchange = stream(type("Raising", (Echo,), {"answer": lambda *_: 1 / 0}))
+        exchange.receive(b"one", 101.0)
+        self.assertIsInstance(exchange.exception, ZeroDivisionError)
+        exchange.lost(False, int)
+        self.assertIsNone(exchange.exception)
 
 
 class AwaitedReplyTests(SynchronousTestCase):
@@ -141,17 +104,6 @@ class AwaitedReplyTests(SynchronousTestCase):
             self.assertIsNone(exchange.end())
             self.assertEqual((exchange.phase, exchange.resume(b"hello ", 102.0)), (Phase.OPEN, replies))
             self.assertEqual((exchange.phase, exchange.outcome), (Phase.CLOSING, Outcome.DONE))
-
-    def test_finishedLater(self) -> None:
-        """
-        An awaited reply may finish the conversation. The input after its message is dropped.
-        """
-        exchange = stream(Later)
-        exchange.resume(None, 101.0)
-        for message in (b"Bye.", b"more"):
-            exchange.receive(message, 102.0)
-        self.assertEqual((exchange.resume(b"bye", 103.0), exchange.outcome), (b"bye", Outcome.FINISHED))
-        self.assertIsNone(exchange.receive(b"more", 104.0))
 
     def test_notIdleWhileAwaiting(self) -> None:
         """
@@ -201,14 +153,6 @@ class AwaitedReplyTests(SynchronousTestCase):
             end(exchange)
             self.assertIsNone(exchange.resume(b"hello", 101.0))
             self.assertEqual(exchange.sent, 0)
-
-    def test_failedReply(self) -> None:
-        """
-        The failure of an awaited reply aborts the conversation.
-        """
-        exchange = stream(Later)
-        exchange.fail(ValueError("no"))
-        self.assertEqual((exchange.phase, exchange.outcome, exchange.awaiting), (Phase.ABORTED, Outcome.ERROR, None))
 
 
 class PhaseTests(SynchronousTestCase):
@@ -272,14 +216,3 @@ class PhaseTests(SynchronousTestCase):
         exchange.changed = False
         exchange.receive(b"x", 102.0)
         self.assertFalse(exchange.changed)
-
-    def test_generatedOutput(self) -> None:
-        """
-        Endless output is generated in parts of some 64 KiB, whatever the peer sends. A drain ends it.
-        """
-        exchange = stream(Chargen)
-        self.assertIsNone(exchange.receive(b"be quiet", 101.0))
-        for now in (101.0, 102.0):
-            self.assertTrue(65536 <= len(exchange.generate(now)) < 2 * 65536)
-        exchange.drain()
-        self.assertEqual((exchange.outcome, exchange.generate(103.0)), (Outcome.DRAINED, b""))

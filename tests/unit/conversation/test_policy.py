@@ -1,5 +1,5 @@
 """
-Tests for L{sockservices.Policy}.
+L{Policy}: the limits, and their values.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ SECONDS = {"timeout", "idleTimeout", "stallTimeout", "closeGrace", "drain"}
 
 def limited(name: str, value: Any) -> Any:
     """
-    The value that a policy has for a limit.
+    Make a policy with a limit, and return the limit's value.
     """
     limits = {name: value}
     return getattr(Policy(**limits), name)
@@ -45,7 +45,8 @@ def limited(name: str, value: Any) -> Any:
 
 def test_value() -> None:
     """
-    A policy is a value: it has these defaults, equals another one of the same limits, and cannot be changed.
+    A policy is an immutable value with these defaults. Two policies with the same limits are equal. Limits are
+    passed by name.
     """
     assert asdict(Policy()) == DEFAULTS
     assert Policy(drain=1) == Policy(drain=1.0) != Policy()
@@ -53,35 +54,23 @@ def test_value() -> None:
     for name in DEFAULTS:
         with pytest.raises(FrozenInstanceError):
             setattr(Policy(), name, 1)
-
-
-def test_byNameOnly() -> None:
-    """
-    Limits are passed by name.
-    """
     untyped: Any = Policy
     with pytest.raises(TypeError):
         untyped(5)
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-def test_accepted(name: str) -> None:
+def test_limit(name: str) -> None:
     """
-    A limit is a number from 0 to 10**9. Seconds may have a fraction. Some limits may be L{None}.
+    A limit is a number from 0 to 10**9. Seconds may have a fraction. Some limits may be L{None}. The error for any
+    other value is one line with the name, the value, and what is expected.
     """
-    values = [0, 10**9, *([0.25] if name in SECONDS else []), *([None] if name in OPTIONAL else [])]
-    assert [limited(name, value) for value in values] == values
-
-
-@pytest.mark.parametrize("name", NUMBERS)
-def test_rejected(name: str) -> None:
-    """
-    The error for any other value is one line with the name, the value, and what was expected.
-    """
-    values: list[Any] = [-1, -0.5, 10**9 + 1, math.nan, math.inf, -math.inf, True, "5", b"5", [5], 5j]
-    values += [*([] if name in SECONDS else [2.5, 2.0]), *([] if name in OPTIONAL else [None])]
+    valid: list[Any] = [0, 10**9, *([0.25] if name in SECONDS else []), *([None] if name in OPTIONAL else [])]
+    assert [limited(name, value) for value in valid] == valid
+    invalid: list[Any] = [-1, -0.5, 10**9 + 1, math.nan, math.inf, -math.inf, True, "5", b"5", [5], 5j]
+    invalid += [*([] if name in SECONDS else [2.5, 2.0]), *([] if name in OPTIONAL else [None])]
     kind = "number" if name in SECONDS else "whole number"
-    for value in values:
+    for value in invalid:
         with pytest.raises(ValueError, match="expected") as raised:
             limited(name, value)
         assert str(raised.value) == f"{name}={value!r}: expected a {kind} from 0 to 1000000000"

@@ -31,7 +31,7 @@ def record(user: bytes, kind: int = 7, layout: struct.Struct = TIME32) -> bytes:
 
 class ActiveUsersTests(SynchronousTestCase):
     """
-    Tests for L{activeUsers}.
+    L{activeUsers}.
     """
 
     def setUp(self) -> None:
@@ -62,8 +62,9 @@ class ActiveUsersTests(SynchronousTestCase):
     def test_names(self) -> None:
         """
         A name ends at its first NUL or fills the field; a byte beyond ASCII is replaced. Records of another type, with
-        no name, or not complete are skipped.
+        no name, or not complete are skipped. A file that does not exist, or cannot be read, has no users.
         """
+        self.assertEqual((activeUsers(self.path), activeUsers(self.path.parent)), ([], []))
         for records, names in (
             ([], []),
             ([record(b"kind%d" % kind, kind) for kind in range(-1, 10)], ["kind7"]),
@@ -74,13 +75,6 @@ class ActiveUsersTests(SynchronousTestCase):
             ([record(b"ada"), record(b"grace")[:-1]], ["ada"]),
         ):
             self.assertEqual(self.users(*records), names)
-
-    def test_unreadable(self) -> None:
-        """
-        A file that does not exist, or cannot be read, has no users.
-        """
-        self.assertEqual(activeUsers(self.path), [])
-        self.assertEqual(activeUsers(self.path.parent), [])
 
     @settings(deadline=None)
     @given(st.binary(max_size=2000), st.sampled_from([TIME32.size, TIME64.size]))

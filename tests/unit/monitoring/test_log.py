@@ -14,7 +14,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.testing import MemoryReactorClock
-from twisted.logger import LogEvent, Logger, LogLevel, globalLogPublisher
+from twisted.logger import Logger, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -33,77 +33,52 @@ class JsonLineTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """
-        Make a logger whose lines are parsed.
+        Observe all events, and parse their lines.
         """
         self.lines: list[dict[str, Any]] = []
-        self.log = Logger("test", observer=self.keep)  # type: ignore[arg-type]
-
-    def keep(self, event: LogEvent) -> None:
-        """
-        Parse a line.
-        """
-        self.lines.append(json.loads(jsonLine(event)))
-
-    def test_aSentence(self) -> None:
-        """
-        A line has the time, level and text of the event.
-        """
-        self.log.warn("{count} of {what}", count=3, what="them")
-        (line,) = self.lines
-        self.assertRegex(line.pop("time"), r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
-        self.assertEqual({"level": "warn", "event": "3 of them"}, line)
-
-    def test_aConversation(self) -> None:
-        """
-        The line of a visit has its fields as well.
-        """
-        observer: Any = self.keep
+        observer: Any = lambda event: self.lines.append(json.loads(jsonLine(event)))  # noqa: E731
         globalLogPublisher.addObserver(observer)
         self.addCleanup(globalLogPublisher.removeObserver, observer)
-        VisitLog()(Visit("echo", "tcp", None, 1, 0.5, 3, 2, Outcome.RESET))
-        (line,) = self.lines
-        del line["time"]
-        self.assertEqual(
-            {
-                "level": "info",
-                "event": "echo tcp - reset: 0.500 s, 3 bytes received, 2 sent",
-                "service": "echo",
-                "transport": "tcp",
-                "peer": "-",
-                "seconds": 0.5,
-                "received": 3,
-                "sent": 2,
-                "outcome": "reset",
-            },
-            line,
-        )
 
-    def test_aFailure(self) -> None:
+    def test_fields(self) -> None:
+        """
+        A line has the time, level and text of an event, and the fields of a visit.
+        """
+        Logger("test").warn("{count} of {what}", count=3, what="them")
+        VisitLog()(Visit("echo", "tcp", None, 1, 0.5, 3, 2, Outcome.RESET))
+        for line in self.lines:
+            self.assertRegex(line.pop("time"), r"\A\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z\Z")
+        visit = {"service": "echo", "transport": "tcp", "peer": "-", "seconds": 0.5, "received": 3, "sent": 2}
+        visit |= {"outcome": "reset", "level": "info", "event": "echo tcp - reset: 0.500 s, 3 bytes received, 2 sent"}
+        self.assertEqual(self.lines, [{"level": "warn", "event": "3 of them"}, visit])
+
+    def test_failure(self) -> None:
         """
         The line of a failure has its traceback.
         """
-        self.log.failure("it went wrong", Failure(ValueError("for a reason")), LogLevel.critical)
+        Logger("test").failure("it went wrong", Failure(ValueError("for a reason")), LogLevel.critical)
         (line,) = self.lines
-        self.assertEqual(("critical", "it went wrong"), (line["level"], line["event"]))
+        self.assertEqual((line["level"], line["event"]), ("critical", "it went wrong"))
         self.assertIn("ValueError: for a reason", line["traceback"])
+        self.flushLoggedErrors(ValueError)
 
-    def test_anEventOfTheOldKind(self) -> None:
+    def test_legacyEvent(self) -> None:
         """
-        An event of twisted.python.log is a line as well.
+        An event of twisted.python.log is a line, too.
         """
-        line = json.loads(jsonLine({"log_format": "{log_text}", "log_text": "words", "message": ("words",)}))
-        self.assertEqual(("info", "words"), (line["level"], line["event"]))
+        line = json.loads(jsonLine({"log_format": "{log_text}", "log_text": "hello", "message": ("hello",)}))
+        self.assertEqual((line["level"], line["event"]), ("info", "hello"))
 
     @settings(deadline=None)
     @given(st.text(), st.one_of(st.none(), st.binary(), st.text(), st.floats()))
-    def test_anythingIsOneLine(self, text: str, value: object) -> None:
+    def test_anyEvent(self, text: str, value: object) -> None:
         """
         Any event is one line with one object.
         """
         line = jsonLine({"log_format": "{text}{value}", "text": text, "value": value, "peer": value, "log_time": 0.0})
-        self.assertEqual(1, line.count("\n"))
+        self.assertEqual(line.count("\n"), 1)
         self.assertTrue(line.isascii())
-        self.assertEqual("1970-01-01T00:00:00.000Z", json.loads(line)["time"])
+        self.assertEqual(json.loads(line)["time"], "1970-01-01T00:00:00.000Z")
 
 
 class LogObserverTests(LoopCase):
@@ -167,10 +142,9 @@ class LogObserverTests(LoopCase):
                     log.info("x" * 50000)
                 self.assertRegex(next(line for line in output if "dropped" in line), expected)
 
-    def test_refused(self) -> None:
+    def test_invalidDestinations(self) -> None:
         """
-        A daemon has no standard output. A folder that does not exist, and a folder in place of the file, cannot be
-        opened.
+        A daemon has no standard output. A file in a folder that does not exist, and a folder, cannot be opened.
         """
         for error, logfile, foreground in (
             (ValueError, "-", False),
@@ -184,7 +158,7 @@ class LogObserverTests(LoopCase):
 
     def test_rotation(self) -> None:
         """
-        SIGUSR1 begins a new file, in the reactor's thread, unless it has another action already.
+        SIGUSR1 opens a new file, in the reactor's thread, unless the signal has another action already.
         """
         for action in (signal.SIG_IGN, signal.default_int_handler):
             signal.signal(signal.SIGUSR1, action)

@@ -1,5 +1,5 @@
 """
-What peers say, in the log.
+Lines of the log that quote the messages of peers.
 """
 
 from __future__ import annotations
@@ -21,100 +21,85 @@ from tests.support.peer import HOST, PEER, StreamCase
 
 class QuotedTests(SynchronousTestCase):
     """
-    Tests for L{quoted}.
+    L{quoted}.
     """
 
-    def test_asBytes(self) -> None:
+    def test_quoted(self) -> None:
         """
-        A message is shown as Python would write it.
+        A message is quoted as by C{repr}, and cut at 80 characters.
         """
-        self.assertEqual(quoted(b"hi~"), "b'hi~'")
-        self.assertEqual(quoted(b"it's\r\n\x1b[31m\0\xff"), 'b"it\'s\\r\\n\\x1b[31m\\x00\\xff"')
-        self.assertEqual(quoted(b""), "b''")
-
-    def test_cut(self) -> None:
-        """
-        What has more than 80 characters in this form is cut there, and shown to be.
-        """
-        self.assertEqual(quoted(b"x" * 77), "b'" + "x" * 77 + "'")
-        self.assertEqual(quoted(b"x" * 78), "b'" + "x" * 75 + "...")
-        self.assertEqual(quoted(b"x" * 100_000), "b'" + "x" * 75 + "...")
-        self.assertEqual(quoted(b"\0" * 20), "b'" + "\\x00" * 18 + "\\x0...")
+        for message, text in (
+            (b"hi~", "b'hi~'"),
+            (b"it's\r\n\x1b[31m\0\xff", 'b"it\'s\\r\\n\\x1b[31m\\x00\\xff"'),
+            (b"", "b''"),
+            (b"x" * 77, "b'" + "x" * 77 + "'"),
+            (b"x" * 78, "b'" + "x" * 75 + "..."),
+            (b"x" * 100_000, "b'" + "x" * 75 + "..."),
+            (b"\0" * 20, "b'" + "\\x00" * 18 + "\\x0..."),
+        ):
+            self.assertEqual(quoted(message), text)
 
     @settings(deadline=None)
     @given(message=st.binary(max_size=200))
     def test_onePrintableLine(self, message: bytes) -> None:
         """
-        Whatever is in it, it is one printable line of at most 80 characters.
+        Any message is one printable line of at most 80 characters.
         """
         text = quoted(message)
         self.assertTrue(text.isascii() and text.isprintable() and len(text) <= 80, text)
 
 
-class TraceTests(StreamCase):
+class StreamTraceTests(StreamCase):
     """
-    Tests for L{StreamTrace} and L{DatagramTrace}.
+    L{StreamTrace}.
     """
 
-    def traced(self, responder: type[Responder], transport: StringTransport | None = None) -> tuple[Any, Any]:
+    def traced(self, responder: type[Responder], peer: Any = PEER) -> tuple[Any, Any]:
         """
         A traced connection.
 
         @return: the trace, connected, and its transport.
         """
-        transport = StringTransport(HOST, PEER) if transport is None else transport
-        protocol: Any = self.factory(responder).buildProtocol(transport.getPeer())
+        transport = StringTransport(HOST, peer)
+        protocol: Any = self.factory(responder).buildProtocol(peer)
         trace = StreamTrace(protocol, responder.name)
         trace.makeConnection(transport)
         return trace, transport
 
-    def datagrams(self, responder: type[Responder]) -> tuple[DatagramTrace, Any]:
+    def test_lines(self) -> None:
         """
-        A traced datagram protocol, and its transport.
+        The log has a line for the connection and one for each segment. Observers of Twisted's legacy log change the
+        events that they get; the line keeps its text.
         """
-        transport: Any = FakeDatagramTransport()
-        trace = DatagramTrace(DatagramResponder(responder, clock=self.clock), responder.name)
-        trace.makeConnection(transport)
-        return trace, transport
-
-    def test_stream(self) -> None:
-        """
-        The log has a line for the connection and one for each segment.
-        """
+        events: list[dict[str, Any]] = []
+        addObserver(events.append)
+        self.addCleanup(removeObserver, events.append)
         trace, transport = self.traced(Echo)
         self.assertEqual(self.lines(), ["echo: connected: 192.0.2.7:40000"])
         trace.dataReceived(b"hi~")
         trace.dataReceived(b"\r\n\x1b[31m")
         self.assertEqual(self.lines(), ["echo: 192.0.2.7:40000: b'hi~'", "echo: 192.0.2.7:40000: b'\\r\\n\\x1b[31m'"])
+        self.assertEqual(textFromEventDict(events[-2]), "echo: 192.0.2.7:40000: b'hi~'")
         self.assertEqual(transport.value(), b"hi~\r\n\x1b[31m")
 
-    def test_unix(self) -> None:
+    def test_peers(self) -> None:
         """
-        A peer without an address is a dash.
+        A peer without an address is a dash. The text that a transport reports as the peer's host cannot forge a line.
         """
-        self.traced(Discard, StringTransport(UNIXAddress("/run/discard.sock"), UNIXAddress(None)))
+        self.traced(Discard, UNIXAddress(None))
         self.assertEqual(self.lines(), ["discard: connected: -"])
+        self.traced(Echo, type("Address", (), {"host": "192.0.2.7\n2026-11-21 forged\x1b", "port": 1})())
+        (line,) = self.lines()
+        self.assertTrue(line.isprintable(), line)
 
-    def test_olderLog(self) -> None:
-        """
-        Observers of Twisted's older log change the events that they get. The line keeps its text.
-        """
-        older: list[dict[str, Any]] = []
-        addObserver(older.append)
-        self.addCleanup(removeObserver, older.append)
-        self.traced(Echo)[0].dataReceived(b"hi~")
-        self.assertEqual(self.lines()[1:], ["echo: 192.0.2.7:40000: b'hi~'"])
-        self.assertEqual(textFromEventDict(older[-1]), "echo: 192.0.2.7:40000: b'hi~'")
-
-    def test_theEndIsNoMessage(self) -> None:
+    def test_emptyMessage(self) -> None:
         """
         The reply to a peer that ends without a byte has no line for a message.
         """
         trace, transport = self.traced(Welcome)
         trace.readConnectionLost()
-        self.assertEqual(
-            (transport.value(), self.lines()), (b"please go out!", ["welcome: connected: 192.0.2.7:40000"])
-        )
+        self.assertEqual(transport.value(), b"please go out!")
+        self.assertEqual(self.lines(), ["welcome: connected: 192.0.2.7:40000"])
 
     def test_deadline(self) -> None:
         """
@@ -128,7 +113,7 @@ class TraceTests(StreamCase):
 
     def test_generatedOutput(self) -> None:
         """
-        Endless output is paced by the transport as without a trace.
+        The transport paces endless output as without a trace.
         """
         _, transport = self.traced(Chargen)
         for _ in range(3):
@@ -137,34 +122,27 @@ class TraceTests(StreamCase):
         transport.producer.pauseProducing()
         self.assertEqual(transport.producerState, "paused")
 
-    def test_datagrams(self) -> None:
+
+class DatagramTraceTests(StreamCase):
+    """
+    L{DatagramTrace}.
+    """
+
+    def test_lines(self) -> None:
         """
-        The log has a line for each datagram, empty ones included, whether the reply depends on it or not.
+        The log has a line for each datagram, empty ones included, whether the reply depends on it or not. The source of
+        a Unix datagram is its path as printable text, or a dash.
         """
-        for responder in (Echo, Greet, Quote):
-            trace, transport = self.datagrams(responder)
+        for responder, addr, source, replies in (
+            *((responder, ("127.0.0.1", 40000), "127.0.0.1:40000", 2) for responder in (Echo, Greet, Quote)),
+            (Discard, "/tmp/\r\nforged\x1b[31m", "/tmp/\\r\\nforged\\x1b[31m", 0),
+            (Discard, b"\0abstract", "@abstract", 0),
+            (Discard, None, "-", 0),
+        ):
+            transport: Any = FakeDatagramTransport()
+            trace = DatagramTrace(DatagramResponder(responder, clock=self.clock), responder.name)
+            trace.makeConnection(transport)
             for datagram in (b"hi~\n", b""):
-                trace.datagramReceived(datagram, ("127.0.0.1", 40000))
-            messages = [f"{responder.name}: 127.0.0.1:40000: {quoted(datagram)}" for datagram in (b"hi~\n", b"")]
-            self.assertEqual((self.lines(), len(transport.written)), (messages, 2))
-
-    def test_unixDatagrams(self) -> None:
-        """
-        The source of a Unix datagram is its path as printable text, or a dash.
-        """
-        trace, _ = self.datagrams(Discard)
-        for path in ("/tmp/\r\nforged\x1b[31m", b"\0abstract", None):
-            trace.datagramReceived(b"hi~", path)
-        self.assertEqual(
-            self.lines(),
-            ["discard: /tmp/\\r\\nforged\\x1b[31m: b'hi~'", "discard: @abstract: b'hi~'", "discard: -: b'hi~'"],
-        )
-
-    def test_proxiedPeer(self) -> None:
-        """
-        A transport may report any text as the peer's host: it cannot forge a line.
-        """
-        forged: Any = type("Address", (), {"host": "192.0.2.7\n2026-11-21 forged\x1b", "port": 1})()
-        self.traced(Echo, StringTransport(HOST, forged))
-        (line,) = self.lines()
-        self.assertTrue(line.isprintable(), line)
+                trace.datagramReceived(datagram, addr)
+            lines = [f"{responder.name}: {source}: {quoted(datagram)}" for datagram in (b"hi~\n", b"")]
+            self.assertEqual((self.lines(), len(transport.written)), (lines, replies))

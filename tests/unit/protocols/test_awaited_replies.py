@@ -13,7 +13,6 @@ from twisted.internet.task import Clock, deferLater
 from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices import Conversation, Outcome
-from sockservices.protocols.awaitable import deferredOf
 from sockservices.protocols.awaited_datagrams import MAX_AWAITED
 from sockservices.responders import Upper
 from sockservices.testing import ResponderContract, converse
@@ -40,18 +39,6 @@ class Delayed(Upper):
         return deferLater(self.clock, 0.1, super().answer, message)
 
 
-class Coroutine(Delayed):
-    """
-    The same by a coroutine.
-    """
-
-    async def answer(self, message: bytes) -> Any:  # type: ignore[override]
-        """
-        The message in upper case, later.
-        """
-        return await super().answer(message)
-
-
 class DelayedContractTests(ResponderContract, SynchronousTestCase):
     """
     A responder that replies later passes the contract tests, also with a deadline for the first message.
@@ -66,6 +53,25 @@ class DelayedContractTests(ResponderContract, SynchronousTestCase):
         Delayed.clock.advance(0.1)
 
 
+class Awaitable:
+    """
+    An awaitable that is neither a Deferred nor a coroutine.
+    """
+
+    def __init__(self, deferred: Deferred[bytes]) -> None:
+        self._deferred = deferred
+
+    def __await__(self) -> Generator[Any, None, bytes]:
+        return self._deferred.__await__()
+
+
+async def coroutine(deferred: Deferred[bytes]) -> bytes:
+    """
+    Await a Deferred.
+    """
+    return await deferred
+
+
 class EveryTransportTests(SynchronousTestCase):
     """
     Awaited replies on all transports in memory.
@@ -73,34 +79,22 @@ class EveryTransportTests(SynchronousTestCase):
 
     def test_reply(self) -> None:
         """
-        The reply is sent when its Deferred or coroutine has its result, and not earlier.
+        The reply is sent when its Deferred, coroutine or other awaitable has its result, and not earlier.
         """
-        for kind in (Delayed, Coroutine):
+        for awaitable in (lambda deferred: deferred, coroutine, Awaitable):
             for transport, expected in {"tcp": b"HI~", "unix": b"HI~", "udp": [b"HI~"], "unixgram": [b"HI~"]}.items():
                 clock = Clock()
-                peer: Any = converse(type("Timed", (kind,), {"clock": clock}), transport=transport, clock=clock)  # type: ignore[call-overload]
+
+                def answer(_: Any, message: bytes, clock: Clock = clock, awaitable: Any = awaitable) -> Any:
+                    return awaitable(deferLater(clock, 0.1, message.upper))
+
+                peer: Any = converse(type("Timed", (Upper,), {"answer": answer}), transport=transport, clock=clock)  # type: ignore[call-overload]
                 self.assertFalse(peer.say(b"hi~"))
                 peer.wait(0.0625)
                 self.assertFalse(peer.heard)
                 peer.wait(0.0625)
                 self.assertEqual(peer.heard, expected)
                 self.assertEqual(clock.getDelayedCalls()[1:], [])
-
-    def test_anyAwaitable(self) -> None:
-        """
-        L{deferredOf} accepts Deferreds, coroutines and other awaitables.
-        """
-
-        class Awaitable:
-            def __await__(self) -> Generator[Any, None, bytes]:
-                return b"reply"
-                yield
-
-        async def coroutine() -> bytes:
-            return b"reply"
-
-        for reply in (succeed(b"reply"), coroutine(), Awaitable()):
-            self.assertEqual(self.successResultOf(deferredOf(reply)), b"reply")
 
 
 class AwaitingCase(SynchronousTestCase):
@@ -320,7 +314,7 @@ class AwaitedDatagramTests(AwaitingCase):
     def test_limitOfAwaitedReplies(self) -> None:
         """
         The number of awaited replies per listener is limited. The replies to further datagrams are cancelled, and the
-        datagrams are counted.
+        datagrams are counted. A stop cancels all replies.
         """
         for _ in range(MAX_AWAITED + 2):
             self.peer.say(b"x")

@@ -32,13 +32,13 @@ FiniteOutput: Any = type(
 )
 
 
-def raising(method: str) -> Any:
+def raising(method: str, kind: type[BaseException] = RuntimeError) -> Any:
     """
     A responder class whose method raises; C{"output"} stands for the second step of its generated output.
     """
 
     def fail(*_: object) -> Any:
-        raise RuntimeError("on purpose\x1b[31m\n2026-11-21 forged")
+        raise kind("on purpose\x1b[31m\n2026-11-21 forged")
 
     def output(_: object) -> Iterator[bytes]:
         yield PATTERN * 9
@@ -196,19 +196,21 @@ class ExceptionTests(StreamCase):
 
     def test_responderThatRaises(self) -> None:
         """
-        A responder that raises has its conversation reset, and no other. One printable line names the exception, the
-        place and the peer.
+        A responder that raises any exception has its conversation reset, and no other. One printable line names the
+        exception, the place and the peer.
         """
         other = self.peer(Echo)
-        for method in ("__init__", "greeting", "generate", "output", "answer"):
-            peer = self.peer(raising(method))
-            peer.send(b"hi~")
-            peer.read()
-            self.assertTrue(peer.resetReceived, method)
-            (line,) = self.lines()
-            self.assertRegex(line, r"echo raised RuntimeError.*test_stream.py:.*with 192\.0\.2\.7:40000 is reset")
-            self.assertTrue(line.isprintable())
-        self.assertEqual((self.outcomes, self.census.outcomes), ([Outcome.ERROR] * 5, {Outcome.ERROR: 5}))
+        for kind in (RuntimeError, SystemExit, KeyboardInterrupt, GeneratorExit):
+            for method in ("__init__", "greeting", "generate", "output", "answer"):
+                peer = self.peer(raising(method, kind))
+                peer.send(b"hi~")
+                peer.read()
+                self.assertTrue(peer.resetReceived, method)
+                (line,) = self.lines()
+                place = rf"echo raised {kind.__name__}.*test_stream.py:.*with 192\.0\.2\.7:40000 is reset"
+                self.assertRegex(line, place)
+                self.assertTrue(line.isprintable())
+        self.assertEqual((self.outcomes, self.census.outcomes), ([Outcome.ERROR] * 20, {Outcome.ERROR: 20}))
         other.send(b"hi~")
         self.assertEqual(other.read(), b"hi~")
 
@@ -235,7 +237,7 @@ class ExceptionTests(StreamCase):
             peer.send(b"hi~")
             self.assertTrue(peer.resetReceived, method)
             (line,) = self.lines()
-            self.assertIn("echo raised ResponderTypeError('Wrong.", line)
+            self.assertIn(f"echo raised ResponderTypeError('Wrong.{method}() ", line)
         self.assertEqual(self.outcomes, [Outcome.ERROR] * 3)
 
     def test_recorderThatRaises(self) -> None:

@@ -155,20 +155,6 @@ class ResetTests(StreamCase):
         self.lose(protocol, ConnectionAborted)
         self.assertEqual(self.outcomes, [Outcome.GRACE])
 
-    def test_stalledWhileClosing(self) -> None:
-        """
-        While the connection closes, the stall timeout applies to the pending output.
-        """
-        for responder, segments in ((Greet, []), (Echo, [bytes(5000)])):
-            peer = self.peer(responder, window=4, closeGrace=5.0, stallTimeout=60.0)
-            peer.send(*segments)
-            peer.end()
-            self.wait(59.875)
-            self.assertFalse(peer.resetReceived)
-            self.wait(1.125)
-            self.assertTrue(peer.resetReceived)
-        self.assertEqual(self.outcomes, [Outcome.STALLED] * 2)
-
     def test_resetByThePeer(self) -> None:
         """
         The outcome of the peer's reset is FINISHED after the last output, and RESET before it is written or while

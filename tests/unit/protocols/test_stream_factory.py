@@ -257,27 +257,18 @@ class DrainTests(StreamCase):
         self.assertEqual((self.outcomes, other.resetReceived), ([Outcome.DRAINED] * 2, True))
         self.assertEqual(self.drained, [None])
 
-    def test_zeroSecondsReset(self) -> None:
+    def test_earliestDrainTimeout(self) -> None:
         """
-        With 0 seconds, connections that are not quiet are reset in the next turn.
+        The Deferreds of several drains all fire. The earliest timeout applies; 0 seconds end in the next turn.
         """
-        peer = self.peer(Echo)
-        peer.send(b"hi~")
-        self.drain(peer.protocol.factory, 0)
-        peer.turn()
-        peer.turn()
-        self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED], [None]))
-
-    def test_twoDrains(self) -> None:
-        """
-        The Deferreds of two drains both fire. The earlier timeout applies.
-        """
-        peer = self.peer(Echo, window=1000)
-        peer.send(bytes(5000))
-        for seconds in (10, 2):
-            self.drain(peer.protocol.factory, seconds)
-        self.wait(2.125)
-        self.assertEqual((self.outcomes, self.drained), ([Outcome.DRAINED], [None, None]))
+        for timeouts in ([10, 2], [0], [10, 0]):
+            self.drained.clear()
+            peer = self.peer(Echo, window=1000)
+            peer.send(bytes(5000))
+            for seconds in timeouts:
+                self.drain(peer.protocol.factory, seconds)
+            self.wait(min(timeouts) + 0.125)
+            self.assertEqual((self.outcomes[-1], self.drained), (Outcome.DRAINED, [None] * len(timeouts)))
 
     def test_reuseAfterADrain(self) -> None:
         """

@@ -46,27 +46,36 @@ class UnackedTransport(StringTransport):
         return len(self.value())
 
 
-class FirstMessageTests(StreamCase):
+class SilentPeerTests(StreamCase):
     """
-    The responder's own deadline for the first message.
+    The responder's own deadline for the first message, and the idle timeout.
     """
 
-    def test_silentPeerIsClosedAtTheDeadline(self) -> None:
+    def test_silentPeerIsClosed(self) -> None:
         """
-        At the deadline a silent peer receives a FIN and no reply. Later input is not answered.
+        A silent peer receives a FIN and no reply at the responder's deadline, or at the idle timeout. The policy's
+        timeout replaces the deadline of responders that have one, and only of these; 0 disables the deadline. Later
+        input is not answered.
         """
-        protocol, transport = self.connect(Welcome)
-        peer = self.peer(Welcome)
-        self.wait(4.875)
-        self.assertEqual((transport.disconnecting, peer.eofReceived), (False, False))
-        self.wait(0.125)
-        self.assertEqual((transport.disconnecting, transport.disconnected, transport.value()), (True, False, b""))
-        self.lose(protocol)
-        self.assertEqual(self.visits, [Visit("welcome", "tcp", PEER, 1, 5.0, 0, 0, Outcome.TIMED_OUT)])
-        self.assertTrue(peer.eofReceived)
-        peer.send(b"1")
-        peer.end()
-        self.assertEqual((peer.read(), peer.resetReceived, self.outcomes), (b"", False, [Outcome.TIMED_OUT] * 2))
+        limits: Any
+        for responder, limits, due, outcome in (
+            (Echo, {"timeout": 2.0}, 300.0, Outcome.IDLE),
+            (Welcome, {}, 5.0, Outcome.TIMED_OUT),
+            (Welcome, {"timeout": 2.0}, 2.0, Outcome.TIMED_OUT),
+            (Welcome, {"timeout": 0, "idleTimeout": 60.0}, 60.0, Outcome.IDLE),
+        ):
+            (protocol, transport), peer = self.connect(responder, **limits), self.peer(responder, **limits)
+            self.wait(due - 0.125)
+            self.assertEqual((transport.disconnecting, peer.eofReceived), (False, False))
+            self.wait(0.125)
+            self.assertEqual((transport.disconnecting, transport.disconnected, transport.value()), (True, False, b""))
+            self.assertTrue(peer.eofReceived)
+            self.lose(protocol)
+            visit = self.visits[-1]
+            self.assertEqual(visit, Visit(responder.name, "tcp", PEER, visit.serial, due, 0, 0, outcome))
+            peer.send(b"1")
+            peer.end()
+            self.assertEqual((peer.read(), peer.resetReceived), (b"", outcome is Outcome.IDLE))
 
     def test_firstByteEndsTheDeadline(self) -> None:
         """
@@ -77,24 +86,6 @@ class FirstMessageTests(StreamCase):
         protocol.dataReceived(b"x")
         self.wait(100)
         self.assertEqual((transport.disconnecting, transport.value()), (False, b"hello"))
-
-    def test_policyReplacesTheDeadline(self) -> None:
-        """
-        The policy's timeout replaces the deadline of responders that have one, and only of these. With 0, the idle
-        timeout still applies.
-        """
-        for responder, limits, due, outcome in (
-            (Echo, {"timeout": 2.0}, 300.0, Outcome.IDLE),
-            (Welcome, {"timeout": 2.0}, 2.0, Outcome.TIMED_OUT),
-            (Welcome, {"timeout": 0, "idleTimeout": 60.0}, 60.0, Outcome.IDLE),
-        ):
-            protocol, transport = self.connect(responder, **limits)  # type: ignore[arg-type]
-            self.wait(due - 0.125)
-            self.assertFalse(transport.disconnecting)
-            self.wait(0.125)
-            self.assertTrue(transport.disconnecting)
-            self.lose(protocol)
-            self.assertEqual(self.outcomes[-1], outcome)
 
     def test_endWithoutAMessage(self) -> None:
         """
@@ -115,24 +106,6 @@ class FirstMessageTests(StreamCase):
             peer.end()
             self.assertEqual((len(peer.read()), peer.eofReceived), (length, True))
         self.assertEqual(self.outcomes, [Outcome.DONE] * 7)
-
-
-class IdleTests(StreamCase):
-    """
-    The idle timeout.
-    """
-
-    def test_silentPeerIsClosedCleanly(self) -> None:
-        """
-        A peer that sends nothing until the idle timeout is closed cleanly.
-        """
-        peer = self.peer(Echo, idleTimeout=300.0)
-        self.wait(299.875)
-        self.assertFalse(peer.eofReceived)
-        self.wait(0.125)
-        self.assertTrue(peer.eofReceived)
-        peer.end()
-        self.assertEqual(self.visits, [Visit("echo", "tcp", PEER, 1, 300.0, 0, 0, Outcome.IDLE)])
 
     def test_inputPostponesTheTimeout(self) -> None:
         """
@@ -205,100 +178,62 @@ class BackPressureTests(StreamCase):
 
     def test_stalledPeerIsReset(self) -> None:
         """
-        A peer that acknowledges nothing until the stall timeout is reset.
+        A peer that acknowledges nothing until the stall timeout is reset at most a tenth later. Its pending output may
+        be generated, or too little to pause the transport; the peer may have read earlier replies, or have closed its
+        side; the idle timeout and the close grace do not apply.
         """
-        peer = self.peer(Echo, window=1000, stallTimeout=30.0)
-        self.wait(10)
-        peer.send(bytes(65536), bytes(65536), b"never read")
-        self.wait(29.875)
-        self.assertFalse(peer.resetReceived)
-        self.wait(1.125)
-        self.assertTrue(peer.resetReceived)
-        seconds = self.visits[0].seconds
-        self.assertTrue(40 <= seconds <= 41)
-        self.assertEqual(self.visits, [Visit("echo", "tcp", PEER, 1, seconds, 131072, 131072, Outcome.STALLED)])
+        blocks = [bytes(65536), bytes(65536), b"never read"]
+        for responder, earlier, segments, ends, limits, lateness in (
+            (Echo, [], blocks, False, {}, 1.0),
+            (Echo, [], [bytes(2000)], False, {"idleTimeout": 0}, 3.0),
+            (Echo, [b"read"], [bytes(2000)], False, {"idleTimeout": 5.0}, 3.0),
+            (Chargen, [], [], False, {}, 1.0),
+            (Echo, [], [bytes(5000)], True, {"closeGrace": 5.0}, 1.0),
+            (Greet, [], [], True, {"closeGrace": 5.0}, 1.0),
+        ):
+            peer = self.peer(responder, window=4, stallTimeout=30.0, **limits)
+            peer.send(*earlier)
+            peer.read(1_000_000 if earlier or responder is Chargen else 0)
+            self.wait(4)
+            peer.send(*segments)
+            if ends:
+                peer.end()
+            self.wait(29.875 if segments else 25.875)
+            self.assertFalse(peer.resetReceived, (responder, limits))
+            self.wait(0.125 + lateness)
+            self.assertTrue(peer.resetReceived, (responder, limits))
+            self.assertEqual(self.outcomes[-1], Outcome.STALLED)
 
-    def test_stalledWithLittlePendingOutput(self) -> None:
+    def test_stalledTransports(self) -> None:
         """
-        A peer stalls although its pending output is too little to pause the transport, whatever the idle timeout is,
-        also if it has read every earlier reply.
+        A peer stalls on a transport that only reports that it is paused. On a transport that cannot half-close, the
+        timeout counts from the close, although the kernel has all output.
         """
-        for idleTimeout in (0, 300.0):
-            for earlier in (b"", b"read"):
-                peer = self.peer(Echo, window=1000, stallTimeout=30.0, idleTimeout=idleTimeout)
-                peer.send(*[earlier] * bool(earlier))
-                peer.read()
-                self.wait(10)
-                peer.send(bytes(2000))
-                self.wait(34)
-                self.assertTrue(peer.resetReceived)
-        self.assertEqual(self.outcomes, [Outcome.STALLED] * 4)
-
-    def test_stalledWithoutHalfClose(self) -> None:
-        """
-        The stall timeout counts from the close, although the transport cannot half-close and the kernel has all output.
-        """
-        protocol, transport = self.connect(Greet, UnackedTransport(HOST, PEER), stallTimeout=1.0)
-        self.wait(0.875)
-        self.assertFalse(transport.disconnected)
-        self.wait(0.375)
-        self.assertTrue(transport.disconnected)
-        self.lose(protocol, ConnectionAborted)
-        self.assertEqual(self.outcomes, [Outcome.STALLED])
-
-    def test_stalledWhilePaused(self) -> None:
-        """
-        A peer stalls on a transport that only reports that it is paused.
-        """
-        protocol, transport = self.connect(Echo, stallTimeout=30.0)
-        protocol.pauseProducing()
-        self.wait(31)
-        self.assertTrue(transport.disconnected)
-        self.lose(protocol, ConnectionAborted)
-        self.assertEqual(self.outcomes, [Outcome.STALLED])
-
-    def test_stalledGeneratedOutput(self) -> None:
-        """
-        A peer that does not read generated output stalls.
-        """
-        peer = self.peer(Chargen, window=1000, stallTimeout=30.0)
-        peer.read(1_000_000)
-        self.wait(31)
-        self.assertTrue(peer.resetReceived)
-        self.assertEqual(self.outcomes, [Outcome.STALLED])
+        for responder, transport in ((Echo, StringTransport(HOST, PEER)), (Greet, UnackedTransport(HOST, PEER))):
+            protocol, _ = self.connect(responder, transport, stallTimeout=1.0)
+            if responder is Echo:
+                protocol.pauseProducing()
+            self.wait(0.875)
+            self.assertFalse(transport.disconnected)
+            self.wait(0.375)
+            self.assertTrue(transport.disconnected)
+            self.lose(protocol, ConnectionAborted)
+            self.assertEqual(self.outcomes[-1], Outcome.STALLED)
 
     def test_progressPostponesTheStall(self) -> None:
         """
-        A peer that reads something within each timeout does not stall, however slow it is.
+        A peer that reads something within each timeout does not stall, however slow it is. A peer that has read
+        everything has the whole timeout for the next output.
         """
-        peers = [self.peer(responder, window=1000, stallTimeout=30.0) for responder in (Echo, Chargen)]
+        peers = [self.peer(responder, window=1000, stallTimeout=30.0) for responder in (Echo, Chargen, Echo)]
         for peer in peers:
             peer.send(bytes(65536), bytes(65536))
         for _ in range(20):
             self.wait(28)
-            for peer in peers:
+            for peer in peers[:2]:
                 peer.read(100)
+            self.assertEqual(len(peers[2].read()), 131072)
+            peers[2].send(bytes(65536), bytes(65536))
         for peer in peers:
             self.assertFalse(peer.resetReceived)
             peer.reset()
-
-    def test_zeroDisablesTheStallTimeout(self) -> None:
-        """
-        A stall timeout of 0 disables it.
-        """
-        peer = self.peer(Echo, window=1000, stallTimeout=0)
-        peer.send(bytes(65536), bytes(65536))
-        self.clock.pump([60] * 60)
-        self.assertFalse(peer.resetReceived)
-        peer.reset()
-
-    def test_resumedPeerHasTheWholeTimeout(self) -> None:
-        """
-        A peer that has read everything has the whole timeout for the next output.
-        """
-        peer = self.peer(Echo, window=1000, stallTimeout=30.0)
-        for _ in range(5):
-            peer.send(bytes(65536), bytes(65536))
-            self.wait(28)
-            self.assertEqual(len(peer.read()), 131072)
-        self.assertFalse(peer.resetReceived)

@@ -17,20 +17,16 @@ class ConversationTests(SynchronousTestCase):
     L{Conversation} and the defaults of L{Responder}.
     """
 
-    def test_defaultEnvironment(self) -> None:
+    def test_environment(self) -> None:
         """
-        By default, a conversation has the system's clock, a random source, the host's name and the logged-in users.
+        By default, a conversation has the system's clock, a random source, the host's name and the logged-in users. An
+        environment replaces them.
         """
         plain = Conversation()
         self.assertGreater(plain.now(), NOW - 365 * 24 * 3600)
         self.assertTrue(plain.server)
         self.assertTrue(0 <= plain.random.random() < 1)
         self.assertTrue(all(isinstance(user, str) for user in plain.users()))
-
-    def test_environment(self) -> None:
-        """
-        An environment replaces the clock, the random source, the server's name and the users.
-        """
         environment = Environment(server="there", now=lambda: 1.5, random=Random(1), users=lambda: ["ada"])
         made = Conversation("unix", None, None, 3, 40, environment)
         self.assertEqual((made.server, made.now(), made.users()), ("there", 1.5, ["ada"]))

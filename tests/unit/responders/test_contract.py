@@ -1,5 +1,5 @@
 """
-The contract that every registered responder keeps, one test case per service.
+The contract of responders, with one test case for each service.
 """
 
 from __future__ import annotations

@@ -48,12 +48,12 @@ SERVICES: dict[str, tuple[type[Responder], int]] = {
 
 class ServiceTests(SynchronousTestCase):
     """
-    Tests for all services.
+    All services.
     """
 
     def test_namesAndPorts(self) -> None:
         """
-        The services keep their names and ports.
+        Each service has its documented name and port.
         """
         self.assertEqual({name: (find(name), find(name).port) for name in SERVICES}, SERVICES)
 
@@ -118,7 +118,7 @@ class UsersTests(SynchronousTestCase):
 
 class WhoamiTests(SynchronousTestCase):
     """
-    Tests for L{Whoami}.
+    L{Whoami}.
     """
 
     def fields(self, peer: IAddress | None, host: IAddress | None = None, transport: str = "tcp") -> dict[str, Any]:

@@ -24,12 +24,9 @@ class NotifyTests(SynchronousTestCase):
         """
         Bind the service manager's socket.
         """
-        folder = TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.addCleanup(self.manager.close)
+        self.manager = self.enterContext(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         self.manager.setblocking(False)
-        self.address = str(Path(folder.name) / "notify")
+        self.address = str(Path(self.enterContext(TemporaryDirectory())) / "notify")
         self.manager.bind(self.address)
         self.clock = Clock()
 
@@ -46,28 +43,35 @@ class NotifyTests(SynchronousTestCase):
 
     def test_changes(self) -> None:
         """
-        Ready and stopping are sent, and no keep-alives without WATCHDOG_USEC.
+        Ready and stopping are sent. No keep-alives are sent without WATCHDOG_USEC, or with one that is no positive
+        number of at most 64 bits. Without NOTIFY_SOCKET nothing is sent.
         """
-        notifier = SystemdNotifier(self.clock, {"NOTIFY_SOCKET": self.address})
+        for microseconds in (None, "soon", "0", "-1", "\u0661", "18446744073709551616", "9" * 5000):
+            environment = {} if microseconds is None else {"WATCHDOG_USEC": microseconds}
+            notifier = SystemdNotifier(self.clock, environment | {"NOTIFY_SOCKET": self.address})
+            notifier.ready()
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+            notifier.stopping()
+            notifier.stopped()
+            self.assertEqual(self.states(), [b"READY=1", b"STOPPING=1"])
+        notifier = SystemdNotifier(self.clock, {"WATCHDOG_USEC": "10000000"})
         notifier.ready()
-        notifier.stopping()
         notifier.stopped()
-        self.assertEqual([b"READY=1", b"STOPPING=1"], self.states())
-        self.assertEqual([], self.clock.getDelayedCalls())
+        self.assertEqual((self.states(), self.clock.getDelayedCalls()), ([], []))
 
     def test_keepAlives(self) -> None:
         """
         Keep-alives are sent at half of the interval, until the server has stopped.
         """
-        asked = {"NOTIFY_SOCKET": self.address, "WATCHDOG_USEC": "10000000", "WATCHDOG_PID": str(os.getpid())}
-        notifier = SystemdNotifier(self.clock, asked)
+        environment = {"NOTIFY_SOCKET": self.address, "WATCHDOG_USEC": "10000000", "WATCHDOG_PID": str(os.getpid())}
+        notifier = SystemdNotifier(self.clock, environment)
         notifier.ready()
         self.clock.pump([5, 5])
         notifier.stopping()
         self.clock.advance(5)
-        self.assertEqual([b"READY=1", *[b"WATCHDOG=1"] * 3, b"STOPPING=1", b"WATCHDOG=1"], self.states())
+        self.assertEqual(self.states(), [b"READY=1", *[b"WATCHDOG=1"] * 3, b"STOPPING=1", b"WATCHDOG=1"])
         notifier.stopped()
-        self.assertEqual([], self.clock.getDelayedCalls())
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_abstractAddress(self) -> None:
         """
@@ -78,29 +82,11 @@ class NotifyTests(SynchronousTestCase):
             manager.bind(f"\0{name}")
             manager.setblocking(False)
             SystemdNotifier(self.clock, {"NOTIFY_SOCKET": f"@{name}"}).ready()
-            self.assertEqual(b"READY=1", manager.recv(100))
+            self.assertEqual(manager.recv(100), b"READY=1")
 
-    def test_invalidInterval(self) -> None:
+    def test_closedSocket(self) -> None:
         """
-        An interval of 0, of more than 64 bits, or that is no number, sends no keep-alives.
-        """
-        for microseconds in ("soon", "0", "-1", "\u0661", "18446744073709551616", "9" * 5000):
-            notifier = SystemdNotifier(self.clock, {"NOTIFY_SOCKET": self.address, "WATCHDOG_USEC": microseconds})
-            notifier.ready()
-            self.assertEqual(([b"READY=1"], []), (self.states(), self.clock.getDelayedCalls()))
-
-    def test_noServiceManager(self) -> None:
-        """
-        Without NOTIFY_SOCKET nothing is sent, and no timer runs.
-        """
-        notifier = SystemdNotifier(self.clock, {"WATCHDOG_USEC": "10000000"})
-        notifier.ready()
-        notifier.stopped()
-        self.assertEqual([], self.clock.getDelayedCalls())
-
-    def test_managerIsGone(self) -> None:
-        """
-        A service manager that is gone raises nothing.
+        A notification to a closed socket raises nothing.
         """
         self.manager.close()
         SystemdNotifier(self.clock, {"NOTIFY_SOCKET": self.address}).ready()

@@ -7,7 +7,6 @@ from __future__ import annotations
 from typing import Any
 
 from twisted.application.service import IService
-from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.error import ConnectionDone
@@ -23,6 +22,7 @@ from sockservices.testing import DatagramMemoryReactor
 from sockservices.testing.memory import MemoryPort
 from sockservices.transports.bindings import InetBinding
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
+from tests.support.peer import PEER
 
 
 class MemoryCase(SynchronousTestCase):
@@ -120,38 +120,18 @@ class EndpointTests(MemoryCase):
         service.startService()
         factory: Any = service._served
         for _ in range(4):
-            factory.buildProtocol(IPv4Address("TCP", "192.0.2.7", 40000))
+            factory.buildProtocol(PEER)
         with capturedLogs() as events:
             self.successResultOf(service.stopService())
         self.assertIn("1 refused", "".join(str(formatEvent(event)) for event in events))
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
 
-class DeferredEndpoint:
+def endpoint(listening: Deferred[Any]) -> Any:
     """
-    An endpoint whose Deferred the test fires.
+    An endpoint whose C{listen} returns a Deferred of the test.
     """
-
-    def __init__(self, listening: Deferred[Any]) -> None:
-        self.listening = listening
-
-    def listen(self, factory: object) -> Deferred[Any]:
-        """
-        Return the Deferred.
-        """
-        return self.listening
-
-
-class FailingPort(MemoryPort):
-    """
-    A port that fails to close.
-    """
-
-    def stopListening(self) -> None:
-        """
-        Fail.
-        """
-        raise ZeroDivisionError("on purpose")
+    return type("Endpoint", (), {"listen": lambda *_: listening})()
 
 
 class DeferredEndpointTests(MemoryCase):
@@ -165,7 +145,7 @@ class DeferredEndpointTests(MemoryCase):
         """
         super().setUp()
         self.listening: Deferred[Any] = Deferred()
-        self.service, _ = self.start(DeferredEndpoint(self.listening))
+        self.service, _ = self.start(endpoint(self.listening))
 
     def test_portIsSetLater(self) -> None:
         """
@@ -197,8 +177,8 @@ class DeferredEndpointTests(MemoryCase):
         """
         A stop ends the conversations although the port fails to close. The failure is the result of the stop.
         """
-        port = FailingPort(IPv4Address("TCP", "127.0.0.1", 7))
-        service, factory = self.start(DeferredEndpoint(succeed(port)))
+        port: Any = type("FailingPort", (MemoryPort,), {"stopListening": lambda _: 1 / 0})(PEER)
+        service, factory = self.start(endpoint(succeed(port)))
         protocol = factory.buildProtocol(None)
         transport = StringTransport()
         protocol.makeConnection(transport)

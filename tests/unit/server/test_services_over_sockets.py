@@ -9,6 +9,7 @@ import socket
 from typing import Any
 
 from twisted.application.service import MultiService
+from twisted.internet.address import IPv4Address
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.defer import fail
 from twisted.internet.endpoints import TCP4ServerEndpoint
@@ -23,6 +24,7 @@ from sockservices.server.listener import ListenerService
 from sockservices.transports.bindings import InetBinding, parse
 from sockservices.transports.endpoints import StreamEndpoint
 from sockservices.transports.sockets import OpenError, openSockets
+from sockservices.transports.stream_port import ACCEPTS_PER_TURN
 from tests.support.loop import LoopCase, descriptors
 
 
@@ -77,7 +79,7 @@ class ServiceCase(LoopCase):
         Check that a client gets its echo.
         """
         client.send(b"hello")
-        self.assertEqual(self.hear(client, 5), b"hello")
+        self.assertEqual(self.receive(client, 5), b"hello")
 
 
 class ReactorTests(ServiceCase):
@@ -94,7 +96,7 @@ class ReactorTests(ServiceCase):
         self.echoed(self.started()).close()
         self.until(lambda: self.visits)
         host = self.host(self.started("udp:0"))
-        client = self.keep(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        client = self.closeLater(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         client.setblocking(False)
         client.connect((host.host, host.port))
         self.assertEchoes(client)
@@ -113,7 +115,7 @@ class ReactorTests(ServiceCase):
         stopped.addCallback(lambda _: recorded.append(len(self.visits)))
         self.assertEqual((recorded, self.visits), ([], []))
         for client in clients:
-            self.assertEqual(self.hear(client), b"")
+            self.assertEqual(self.receive(client), b"")
             client.close()
         self.until(lambda: recorded)
         self.assertEqual((recorded, {visit.outcome for visit in self.visits}), ([3], {Outcome.DRAINED}))
@@ -134,18 +136,19 @@ class ReactorTests(ServiceCase):
 
     def test_waitingConnectionsAreServed(self) -> None:
         """
-        Connections in the accept queue are served during a stop.
+        Connections in the accept queue are served during a stop, also more than a port accepts in one turn.
         """
-        service = self.started()
-        clients = [self.connect(self.host(service)) for _ in range(10)]
+        count = ACCEPTS_PER_TURN + 1
+        service = self.started(maxPerSource=0)
+        clients = [self.connect(self.host(service)) for _ in range(count)]
         for client in clients:
             client.send(b"hello")
             client.shutdown(socket.SHUT_WR)
         stopped = service.stopService()
         for client in clients:
-            self.assertEqual(self.hear(client, 10), b"hello")
+            self.assertEqual(self.receive(client, 10), b"hello")
         self.wait(stopped)
-        self.assertEqual([visit.sent for visit in self.visits], [5] * 10)
+        self.assertEqual([visit.sent for visit in self.visits], [5] * count)
 
     def test_nothingLeft(self) -> None:
         """
@@ -224,7 +227,7 @@ class FailingTests(ServiceCase):
         """
         for transport in (Transport.TCP, Transport.UDP):
             (taken,) = openSockets(InetBinding(transport, 0))
-            self.keep(taken)
+            self.closeLater(taken)
             before = descriptors()
             for start in ("privilegedStartService", "startService", "open"):
                 service: Any = self.service(f"{transport.value}:{taken.socket.getsockname()[1]}")
@@ -254,10 +257,11 @@ class StateTests(ServiceCase):
     def test_port(self) -> None:
         """
         C{port} is set while the service listens, with the real port number. A service listens once, however often it is
-        started.
+        started. C{abortAll} before the start does nothing.
         """
         for service in (self.service(), self.service("udp:0")):
-            self.assertIsNone(service.port)
+            self.assertEqual((service.port, service.connections), (None, 0))
+            service.abortAll()
             service.open()
             service.privilegedStartService()
             port = service.port
@@ -287,9 +291,9 @@ class StateTests(ServiceCase):
             expected = "echo listening on " + listener.format(getattr(self.host(service), "port", None))
             self.assertEqual([formatEvent(event) for event in events], [expected])
 
-    def test_twistedsEndpointStrings(self) -> None:
+    def test_proxyHeader(self) -> None:
         """
-        A string of Twisted's endpoint plugins is served.
+        The peer of a connection to a C{haproxy:} endpoint is the peer that its PROXY header names.
         """
         service = self.started("haproxy:tcp:0:interface=127.0.0.1")
         client = self.connect(self.host(service))
@@ -297,8 +301,7 @@ class StateTests(ServiceCase):
         self.assertEchoes(client)
         client.close()
         self.until(lambda: self.visits)
-        self.assertEqual(self.visits[0].sent, 5)
-        self.wait(service.stopService())
+        self.assertEqual((self.visits[0].sent, self.visits[0].peer), (5, IPv4Address("TCP", "192.0.2.1", 1000)))
 
     def test_opened(self) -> None:
         """
@@ -320,28 +323,17 @@ class StateTests(ServiceCase):
 
     def test_twistedsEndpointOpened(self) -> None:
         """
-        An endpoint of Twisted's listens from C{open} to C{close}.
+        An endpoint of Twisted's, or its string, listens from C{open} to C{close}.
         """
-        service = self.service(TCP4ServerEndpoint(self.reactor, 0, interface="127.0.0.1"))
-        service.open()
-        host = self.host(service)
-        self.connect(host).close()
-        service.close()
-        self.turn(3)
-        self.assertRaises(ConnectionRefusedError, self.connect, host)
+        for endpoint in (TCP4ServerEndpoint(self.reactor, 0, interface="127.0.0.1"), r"tcp6:0:interface=\:\:1"):
+            service = self.service(endpoint)
+            service.open()
+            host = self.host(service)
+            self.connect(host).close()
+            service.close()
+            self.turn(3)
+            self.assertRaises(ConnectionRefusedError, self.connect, host)
         self.assertQuiet()
-
-    def test_abortAll(self) -> None:
-        """
-        C{abortAll} resets all connections. A service for datagrams has none.
-        """
-        service = self.started()
-        client = self.echoed(service)
-        service.abortAll()
-        self.assertRaises(ConnectionResetError, self.hear, client)
-        datagrams = self.service("udp:0")
-        datagrams.abortAll()
-        self.assertEqual(datagrams.connections, 0)
 
 
 class PauseTests(ServiceCase):
@@ -365,7 +357,7 @@ class PauseTests(ServiceCase):
             now += 7
             self.turn(2)
             now += 1
-            self.assertEqual(self.hear(client, 18), reply)
+            self.assertEqual(self.receive(client, 18), reply)
             client.close()
             self.until(lambda: not service.connections)
         self.assertEqual([visit.outcome for visit in self.visits], [Outcome.FINISHED, Outcome.TIMED_OUT])

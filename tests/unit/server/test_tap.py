@@ -107,22 +107,6 @@ class MemoryTests(SynchronousTestCase):
         self.assertEqual((self.reactor.udpServers, self.reactor.unixServers), ([], []))
         self.assertIn("ready: 3 listeners", self.linesWhenRunning())
 
-    def test_everyKindOfListener(self) -> None:
-        """
-        Each kind of listener is created with its options.
-        """
-        self.start(
-            "--proto=all",
-            "--service=echo=7",
-            "--listen=time=unix:/a:mode=660",
-            "--listen=time=unixgram:/b:mode=620",
-            "--listen=time=haproxy:tcp:9:interface=127.0.0.1",
-        )
-        self.assertEqual([each[0] for each in self.reactor.tcpServers], [7, 9])
-        self.assertEqual([each[0] for each in self.reactor.udpServers], [7])
-        self.assertEqual([(each[0], each[3]) for each in self.reactor.unixServers], [("/a", 0o660)])
-        self.assertEqual([(each[0], each[3]) for each in self.reactor.unixDatagramServers], [("/b", 0o620)])
-
     def test_sharedPolicyAndCensus(self) -> None:
         """
         All listeners share one policy, one census and the reactor's clock.
@@ -245,7 +229,7 @@ class StartTests(LoopCase):
         """
         client = self.connect(address)
         client.send(b"HELLO")
-        self.assertEqual(self.hear(client, 5), b"HELLO")
+        self.assertEqual(self.receive(client, 5), b"HELLO")
         return client
 
     def errorOf(self, *arguments: str) -> str:
@@ -268,11 +252,12 @@ class StartTests(LoopCase):
         address and the cause. An endpoint of Twisted's that would listen on every interface fails.
         """
         bound = [
-            self.keep(openSockets(InetBinding(transport, 0))[0]).socket for transport in (Transport.TCP, Transport.UDP)
+            self.closeLater(openSockets(InetBinding(transport, 0))[0]).socket
+            for transport in (Transport.TCP, Transport.UDP)
         ]
         tcp, udp = (each.getsockname()[1] for each in bound)
         live, path = self.folder / "live", self.folder / "socket"
-        self.keep(openSockets(UnixBinding(Transport.UNIX, str(live)))[0])
+        self.closeLater(openSockets(UnixBinding(Transport.UNIX, str(live)))[0])
         # Twisted keeps a descriptor in reserve from its first port on.
         self.wait(self.makeServer("--listen=echo=tcp6:0:interface=\\:\\:1").stopService())
         first = ["tcp:0", "udp:0", f"unix:{path}", f"unixgram:{path}", "unix:@sockservices-tests"]
@@ -335,18 +320,6 @@ class StartTests(LoopCase):
         for host in ("127.0.0.1", "::1"):
             self.echoed((host, port))
 
-    def test_connectionsBeforeTheStart(self) -> None:
-        """
-        Sockets are bound before the start. A client that connects before it is served.
-        """
-        path = str(self.folder / "socket")
-        server = self.makeServer(f"--listen=echo=unix:{path}")
-        client = self.connect(path)
-        client.send(b"hello")
-        server.privilegedStartService()
-        server.startService()
-        self.assertEqual(self.hear(client, 5), b"hello")
-
     def test_everyServiceOnEveryTransport(self) -> None:
         """
         Every service starts on every transport, logs its address, and leaves nothing after the stop.
@@ -388,7 +361,7 @@ class StartTests(LoopCase):
             stopped = server.stopService()
         self.assertIn("stopping: 3 connections", [formatEvent(event) for event in events])
         for client in clients:
-            self.assertEqual(self.hear(client), b"")
+            self.assertEqual(self.receive(client), b"")
             client.close()
         self.wait(stopped)
         self.assertQuiet()
@@ -402,4 +375,4 @@ class StartTests(LoopCase):
         clients = [self.echoed(host) for host in self.hosts(server)]
         server.abortAll()
         for client in clients:
-            self.assertRaises(ConnectionResetError, self.hear, client)
+            self.assertRaises(ConnectionResetError, self.receive, client)

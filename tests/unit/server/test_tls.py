@@ -12,16 +12,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import twisted.test
-from twisted.internet.error import ConnectionAborted
-from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
-from twisted.python.failure import Failure
-from twisted.trial.unittest import SynchronousTestCase
 
-from sockservices import Census, Outcome, StreamFactory, Visit, streamService
+from sockservices import Census, Outcome, Visit, streamService
 from sockservices.responders import Echo, Upper, Welcome
-from tests.support.loop import PATIENCE, LoopCase
-from tests.support.peer import PEER, LogCase
+from tests.support.loop import LoopCase
+from tests.support.peer import LogCase
 
 try:
     from cryptography import x509
@@ -34,45 +29,9 @@ except ImportError:
 CERTIFICATE = str(Path(twisted.test.__file__).with_name("server.pem"))
 
 
-class WrappedFactoryTests(SynchronousTestCase):
-    """
-    Tests for L{StreamFactory.wrapped}.
-    """
-
-    def test_unconnectedIsReleased(self) -> None:
-        """
-        A connection that was admitted, and whose protocol was never connected, is released in the next turn.
-        """
-        clock, census, visits = Clock(), Census(), list[Visit]()
-        factory = StreamFactory(Echo, record=visits.append, clock=clock, census=census)
-        factory.wrapped = True
-        factory.buildProtocol(PEER)
-        self.assertEqual(census.connections, 1)
-        clock.advance(0)
-        self.assertEqual((census.connections, [visit.outcome for visit in visits]), (0, [Outcome.RESET]))
-
-    def test_connectedIsKept(self) -> None:
-        """
-        One that is connected stays, and is released once.
-        """
-        clock, census = Clock(), Census()
-        factory = StreamFactory(Echo, record=lambda _: None, clock=clock, census=census)
-        factory.wrapped = True
-        for lose in (False, True):
-            protocol: Any = factory.buildProtocol(PEER)
-            protocol.makeConnection(StringTransport(peerAddress=PEER))
-            if lose:
-                protocol.connectionLost(Failure(ConnectionAborted()))
-            clock.advance(0)
-        self.assertEqual(census.connections, 1)
-        factory.abortAll()
-        for protocol in list(factory.protocols):
-            protocol.connectionLost(Failure(ConnectionAborted()))
-
-
 class TLSServiceTests(LoopCase, LogCase):
     """
-    Tests of C{ssl:} over sockets.
+    C{ssl:} endpoints over sockets.
     """
 
     if x509 is None:
@@ -87,14 +46,18 @@ class TLSServiceTests(LoopCase, LogCase):
         """
         LoopCase.setUp(self)
         LogCase.setUp(self)
+        self.census = Census()
+        self.visits: list[Visit] = []
 
-    def serve(self, endpoint: str, responder: Any, census: Census, visits: list[Visit]) -> Any:
+    def serve(self, endpoint: str, responder: Any) -> Any:
         """
-        A service that is stopped after the test.
+        Start a service that is stopped after the test.
 
         @return: its address.
         """
-        service = streamService(endpoint, responder, reactor=self.reactor, census=census, record=visits.append)
+        service = streamService(
+            endpoint, responder, reactor=self.reactor, census=self.census, record=self.visits.append
+        )
         service.startService()
         self.addCleanup(lambda: self.wait(service.stopService()))
         assert service.port is not None
@@ -102,8 +65,8 @@ class TLSServiceTests(LoopCase, LogCase):
 
     def test_badCertificate(self) -> None:
         """
-        With a certificate that TLS refuses each connection is reset: none stays counted, and the log has one line and
-        no traceback.
+        With a certificate that TLS rejects, each connection is reset, and is not counted as open. The log has one line
+        and no traceback.
         """
         key = rsa.generate_private_key(65537, 1024)
         name, now = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")]), datetime.now(UTC)
@@ -113,36 +76,34 @@ class TLSServiceTests(LoopCase, LogCase):
             key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
             + builder.sign(key, SHA256()).public_bytes(Encoding.PEM)
         )
-        census, visits = Census(), list[Visit]()
-        secure = self.serve(f"ssl:0:interface=127.0.0.1:privateKey={path}", Echo, census, visits)
-        plain = self.serve("tcp:0", Upper, census, visits)
+        secure = self.serve(f"ssl:0:interface=127.0.0.1:privateKey={path}", Echo)
+        plain = self.serve("tcp:0", Upper)
         for _ in range(5):
             client = self.connect(secure)
             client.sendall(b"\x16\x03\x01")
             with self.assertRaises(ConnectionResetError):
-                self.hear(client)
-        self.until(lambda: len(visits) == 5)
-        self.assertEqual((census.connections, census.outcomes), (0, {Outcome.RESET: 5}))
+                self.receive(client)
+        self.until(lambda: len(self.visits) == 5)
+        self.assertEqual((self.census.connections, self.census.outcomes), (0, {Outcome.RESET: 5}))
         client = self.connect(plain)
-        client.sendall(b"words")
-        self.assertEqual(self.hear(client, 5), b"WORDS")
+        client.sendall(b"hello")
+        self.assertEqual(self.receive(client, 5), b"HELLO")
         failures = [line for line in self.lines() if "failed" in line]
         self.assertEqual(len(failures), 1)
         self.assertIn("ee key too small", failures[0])
 
     def test_goodCertificate(self) -> None:
         """
-        With a usable certificate the service is served over TLS.
+        With a certificate that TLS accepts, the service is served over TLS.
         """
-        visits = list[Visit]()
-        address = self.serve(f"ssl:0:interface=127.0.0.1:privateKey={CERTIFICATE}", Welcome, Census(), visits)
+        address = self.serve(f"ssl:0:interface=127.0.0.1:privateKey={CERTIFICATE}", Welcome)
         context = ssl.create_default_context(cafile=CERTIFICATE)
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         received = list[bytes]()
 
         def run() -> None:
             with (
-                socket.create_connection(("127.0.0.1", address.port), PATIENCE) as client,
+                socket.create_connection(("127.0.0.1", address.port), 10) as client,
                 context.wrap_socket(client) as secure,
             ):
                 secure.sendall(b"1")
@@ -150,6 +111,6 @@ class TLSServiceTests(LoopCase, LogCase):
 
         thread = threading.Thread(target=run)
         thread.start()
-        self.until(lambda: visits)
+        self.until(lambda: self.visits)
         thread.join()
-        self.assertEqual((received, visits[0].outcome), ([b"welcome to server!"], Outcome.FINISHED))
+        self.assertEqual((received, self.visits[0].outcome), ([b"welcome to server!"], Outcome.FINISHED))

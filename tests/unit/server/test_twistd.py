@@ -1,5 +1,5 @@
 """
-What the command owes to twistd.
+Errors in one line, and the groups of the process, under twistd.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from sockservices.server.twistd import exitWithError
 
 class TwistdTests(SynchronousTestCase):
     """
-    Tests for one-line errors and for the groups of the process.
+    L{exitWithError} and L{keptGroups}.
     """
 
-    def test_linesOfAnError(self) -> None:
+    def test_errorInOneLine(self) -> None:
         """
-        An error of several lines, as Twisted raises some, is one line. Blanks at line ends become one blank.
+        An error of several lines, as Twisted raises some, is printed in one line. White space becomes one blank.
         """
         code = self.assertRaises(SystemExit, exitWithError, "--listen nonsense: no such\n  endpoint").code
         self.assertEqual(code, "sockservices: --listen nonsense: no such endpoint")
