@@ -32,7 +32,7 @@ class TwistedTests(ConformanceCase):
 
     def test_daytime(self) -> None:
         """
-        C{Daytime} raises L{TypeError} before it sends anything.
+        C{Daytime} raises L{TypeError} before it sends data.
         """
         rows = self.check({"daytime": self.listen(Factory.forProtocol(wire.Daytime))})
         self.assertEqual({row.result for row in rows if row.transport == "tcp"}, {Result.FAIL})

@@ -32,7 +32,7 @@ class ConformingTests(ConformanceCase):
 
     def test_everyRowPasses(self) -> None:
         """
-        Each case of each service passes and is reported once, and L{countCases} tells their number.
+        Each case of each service passes and is reported once, and L{countCases} gives their number.
         """
         reported: list[Row] = []
         ports = {name: self.serve(find(name), Policy(timeout=QUICK.welcomeDeadline)) for name in names()}
