@@ -227,7 +227,7 @@ def echoOnce(connection: socket.socket) -> None:
 #: Servers, arguments, lines, and what follows: exit statuses, output, and the beginning of the error line.
 RESULTS: list[tuple[Any, Any, str, bytes, tuple[int, ...], bytes, str]] = [
     # If the peer has answered, its FIN after ours is no message.
-    (streamServer, echoOnce, WAIT, b"line", (0,), b"line", ""),
+    (streamServer, echoOnce, WAIT, b"line", (0,), b"line\n", ""),
     (streamServer, readToEnd, "--wait=0.01", b"line", (13,), b"", "eof: the peer closed without an answer\n"),
     (streamServer, resetAfterData, WAIT, b"1\n2\n", (11,), b"", "reset: the peer reset the connection\n"),
     # Without a line, whichever FIN comes first decides.
