@@ -43,7 +43,7 @@ def complete(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 def completions(complete: Callable[..., str]) -> Callable[[str, str], list[str]]:
     """
-    A function that returns the completions of the last word of a line.
+    A function that returns the completions of the last argument of a line.
     """
 
     def completionsOf(shell: str, line: str) -> list[str]:
@@ -54,7 +54,7 @@ def completions(complete: Callable[..., str]) -> Callable[[str, str], list[str]]
             variables = {"COMP_WORDS": line, "COMP_CWORD": str(len(before))}
         lines = complete(f"{shell}_complete", **variables).splitlines()
         if shell == "zsh":
-            # Three lines each: type, word, help.
+            # Three lines each: type, value, help.
             assert set(lines[::3]) == {"plain"}
             return lines[1::3]
         assert all(line.startswith("plain,") for line in lines)

@@ -28,53 +28,56 @@ T = TypeVar("T")
 @implementer(IHostnameResolver, IHostResolution)
 class EmptyResolver:
     """
-    A resolver that knows no name.
+    A resolver without names.
 
-    @ivar names: the names it was asked for.
+    @ivar names: the names that it was called with.
     """
 
     name = ""
 
     def __init__(self) -> None:
         self.names: list[str] = []
+        self._receiver: Any = None
 
     def resolveHostName(self, resolutionReceiver: Any, hostName: str, *_: Any, **__: Any) -> Any:
+        """
+        Begin a resolution, and L{start} it.
+        """
+        self.names.append(hostName)
+        self._receiver = IResolutionReceiver(resolutionReceiver)
+        self._receiver.resolutionBegan(self)
+        self.start()
+        return self
+
+    def start(self) -> None:
         """
         Complete without an address.
         """
-        self.names.append(hostName)
-        resolutionReceiver.resolutionBegan(self)
-        resolutionReceiver.resolutionComplete()
-        return self
-
-    def cancel(self) -> None:
-        """
-        Do nothing: the resolution is complete.
-        """
-
-
-class SlowResolver(EmptyResolver):
-    """
-    A resolver that completes when the test says so.
-    """
-
-    receiver: Any = None
-
-    def resolveHostName(self, resolutionReceiver: Any, hostName: str, *_: Any, **__: Any) -> Any:
-        """
-        Keep the receiver.
-        """
-        IResolutionReceiver(resolutionReceiver).resolutionBegan(self)
-        self.receiver = resolutionReceiver
-        return self
+        self.complete()
 
     def complete(self, *addresses: IPv4Address | IPv6Address) -> None:
         """
         Complete with these addresses.
         """
         for address in addresses:
-            self.receiver.addressResolved(address)
-        self.receiver.resolutionComplete()
+            self._receiver.addressResolved(address)
+        self._receiver.resolutionComplete()
+
+    def cancel(self) -> None:
+        """
+        Do nothing: L{complete} may follow, as from a thread.
+        """
+
+
+class SlowResolver(EmptyResolver):
+    """
+    A resolver that completes when the test calls L{complete}.
+    """
+
+    def start(self) -> None:
+        """
+        Do nothing.
+        """
 
 
 class ClientCase(LoopCase):

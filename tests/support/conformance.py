@@ -6,17 +6,20 @@ from __future__ import annotations
 
 import re
 import socket
+import time
 from collections.abc import Callable, Sequence
+from select import select
 from typing import Any
 
 from twisted.internet.defer import gatherResults
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
+from twisted.internet.task import Clock
 
 from sockservices import DatagramResponder, Policy, Responder, StreamFactory
 from sockservices.conformance import Result, Row, Timing, check
 from sockservices.conversation.responder import MakeResponder
 from tests.support.inetd import freePorts
-from tests.support.loop import LoopCase
+from tests.support.loop import TIMEOUT, LoopCase
 
 __all__ = [
     "LOOPBACK",
@@ -28,12 +31,18 @@ __all__ = [
     "responderOf",
 ]
 
-#: Timeouts that are short enough for tests and long enough for a busy machine.
+#: Short timeouts, and no intervals.
 QUICK = Timing(responseTimeout=0.3, welcomeDeadline=0.3, connectionInterval=0, datagramInterval=0)
 
 LOOPBACK = "127.0.0.1"
 
 DEFAULT_POLICY = Policy()
+
+#: Seconds without an event after which the reactor is idle. The kernel may deliver data over loopback with a delay.
+IDLE_TIME = 0.02
+
+#: Seconds of the clock for one turn of the reactor.
+ONE_TURN = 0.0002
 
 
 def responderOf(
@@ -111,8 +120,34 @@ class CallbackDatagrams(DatagramProtocol):
 
 class ConformanceCase(LoopCase):
     """
-    A test case with servers and checks in one reactor.
+    A test case with servers and checks in one reactor. Its clock does not depend on the speed of the machine, and
+    timeouts take little real time: the clock advances a little in each turn, and to the next call while no socket has
+    an event.
     """
+
+    def makeReactor(self) -> Any:
+        """
+        Make a reactor with a clock of its own.
+        """
+        reactor = super().makeReactor()
+        self.clock = clock = Clock()
+        reactor.seconds, reactor.getDelayedCalls = clock.seconds, clock.getDelayedCalls
+        # Without a delay, Clock would run a chain of calls at once. A reactor runs one of them in each turn.
+        reactor.callLater = lambda delay, *call, **options: clock.callLater(max(delay, ONE_TURN), *call, **options)
+        return reactor
+
+    def until(self, condition: Callable[[], object]) -> None:
+        """
+        Iterate the reactor until a condition is true, and advance the clock.
+        """
+        deadline = time.monotonic() + TIMEOUT
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, "the condition did not become true")
+            self.turn()
+            calls = [call.getTime() for call in self.clock.getDelayedCalls()]
+            delay = min(calls, default=0.0) - self.clock.seconds()
+            idle = delay > 2 * ONE_TURN and not select([self.reactor._poller], [], [], IDLE_TIME)[0]
+            self.clock.advance(delay if idle else ONE_TURN)
 
     def listen(self, streams: Factory | None = None, datagrams: DatagramProtocol | None = None) -> int:
         """

@@ -97,7 +97,7 @@ def _inThread(function: Callable[[], None]) -> Iterator[None]:
 @contextmanager
 def unusedPort() -> Iterator[str]:
     """
-    Give the URL of a TCP port at which nothing listens. A bound socket keeps the port unused.
+    Give the URL of a TCP port at which nothing listens. A bound socket reserves the port.
     """
     bound, url = _bound("tcp", None)
     with bound:

@@ -18,12 +18,12 @@ class ReasonNotOfferedTests(SynchronousTestCase):
 
     def test_order(self) -> None:
         """
-        Refused and unreachable say more about the host than the silence of some services.
+        A refusal is preferred to unreachable, and both to a timeout: other services of the host may ignore requests.
         """
         for seen, verdict in (
             ("timeout refused unreachable", Verdict.REFUSED),
             ("timeout unreachable", Verdict.UNREACHABLE),
             ("timeout eof", Verdict.TIMEOUT),
         ):
-            rows = [Row("echo", "tcp", 7, "RFC 862", "", Result.NOT_OFFERED, word) for word in seen.split()]
+            rows = [Row("echo", "tcp", 7, "RFC 862", "", Result.NOT_OFFERED, reason) for reason in seen.split()]
             self.assertIs(reasonNotOffered(rows), verdict)

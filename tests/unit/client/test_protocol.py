@@ -527,7 +527,7 @@ class SocketTests(ClientCase):
 
     def test_connectFailures(self) -> None:
         """
-        connect() fails with a verdict; a cancellation stays what it is. Neither leaves anything behind.
+        connect() fails with a verdict, or with the exception of a cancellation. Neither leaves a socket open.
         """
         refused, _ = self.bound("tcp")
         self.assertFails(connect(refused.endpoint(self.reactor), reactor=self.reactor), Verdict.REFUSED)
@@ -594,18 +594,14 @@ class TLSTests(ClientCase):
 
     def test_ask(self) -> None:
         """
-        A service that closes after its answer can be asked.
+        A request succeeds if the service closes after its answer. A service that waits for our FIN gets none, so the
+        request times out with the answer.
         """
         line = self.wait(ask(self.serveResponder(Daytime), reactor=self.reactor))
         self.assertEqual((len(line), line[-2:]), (26, b"\r\n"))
         for message, expect in ((b"1", b"welcome to server!"), (b"2", b"please go out!")):
             answer = ask(self.serveResponder(Welcome), message, reactor=self.reactor, expect=expect)
             self.assertEqual(self.wait(answer), expect)
-
-    def test_noHalfClose(self) -> None:
-        """
-        A service that waits for our FIN gets none, so the request times out with the answer.
-        """
         answer = ask(self.serveResponder(Upper), b"data", reactor=self.reactor, timeout=0.5)
         self.assertEqual(self.assertFails(answer, Verdict.TIMEOUT).answer, b"DATA")
 
@@ -640,7 +636,7 @@ class TLSTests(ClientCase):
 
     def test_endDropsData(self) -> None:
         """
-        end() reads and drops data up to the peer's close_notify. Data buffered before it is kept.
+        end() reads and drops data up to the peer's close_notify. Data buffered before it is received.
         """
         endpoint = self.serve(callbackFactory(lambda transport: transport.write(bytes(LARGE))))
         connection = self.wait(connect(endpoint, reactor=self.reactor))
@@ -662,20 +658,14 @@ class TLSTests(ClientCase):
         endpoint = self.serve(callbackFactory(received=truncate))
         self.assertFails(ask(endpoint, b"data", reactor=self.reactor), Verdict.RESET)
 
-    def test_untrusted(self) -> None:
+    def test_unreachable(self) -> None:
         """
-        A certificate that does not verify makes the server unreachable.
+        A server whose certificate does not verify, or that does not answer with TLS, is unreachable.
         """
         assert tls is not None
         endpoint = self.serveResponder(Daytime, ssl.optionsForClientTLS("localhost"))
         failure = self.assertFails(ask(endpoint, reactor=self.reactor), Verdict.UNREACHABLE)
         self.assertIn("certificate verify failed", str(failure))
-
-    def test_serverWithoutTLS(self) -> None:
-        """
-        A server that does not answer with TLS is unreachable.
-        """
-        assert tls is not None
         target, listener = self.listening()
         endpoint = TLSEndpoint(target.endpoint(self.reactor), ssl.CertificateOptions(), self.reactor)
         answer = ask(endpoint, reactor=self.reactor)

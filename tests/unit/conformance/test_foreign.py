@@ -12,6 +12,7 @@ from twisted.protocols import wire
 from sockservices.conformance import Result, Timing, countCases
 from tests.support.conformance import ConformanceCase
 from tests.support.inetd import Xinetd
+from tests.support.loop import LoopCase
 
 
 class TwistedTests(ConformanceCase):
@@ -32,7 +33,7 @@ class TwistedTests(ConformanceCase):
 
     def test_daytime(self) -> None:
         """
-        C{Daytime} raises L{TypeError} before it sends anything.
+        C{Daytime} raises L{TypeError} before it sends data.
         """
         rows = self.check({"daytime": self.listen(Factory.forProtocol(wire.Daytime))})
         self.assertEqual({row.result for row in rows if row.transport == "tcp"}, {Result.FAIL})
@@ -42,8 +43,11 @@ class TwistedTests(ConformanceCase):
 @skipUnless(Xinetd.program, "xinetd is not installed")
 class XinetdTests(ConformanceCase):
     """
-    xinetd's internal services.
+    xinetd's internal services, in real time.
     """
+
+    makeReactor = LoopCase.makeReactor
+    until = LoopCase.until
 
     def test_deviations(self) -> None:
         """

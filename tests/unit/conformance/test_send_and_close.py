@@ -150,7 +150,7 @@ class DataTests(ConformanceCase):
         """
         servers = []
         for data, rows in table:
-            # A datagram holds the reply only if it is as short as the RFCs say.
+            # The server sends no datagram of more than 512 bytes, the limit of the RFCs.
             transports = ("tcp", "udp") if len(data) <= 512 else ("tcp",)
             port = self.serve(responderOf(data, close=True), Policy(udpRfcSize=True), udp="udp" in transports)
             servers.append((port, [f"{transport} {row}" for transport in transports for row in rows]))

@@ -166,7 +166,7 @@ class ServersTests(SynchronousTestCase):
 
     def test_logWhileResponderBlocks(self) -> None:
         """
-        While a responder blocks the servers' thread, the log is available. Its last line says that it is incomplete.
+        While a responder blocks the servers' thread, the log is available. Its last line warns that it is incomplete.
         """
         release = threading.Event()
         self.addCleanup(release.set)

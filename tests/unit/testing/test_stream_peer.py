@@ -52,8 +52,7 @@ class StreamPeerTests(SynchronousTestCase):
 
     def test_end(self) -> None:
         """
-        C{end} ends the conversation, which has one visit, and returns the rest of the output. A second call does
-        nothing.
+        C{end} ends the conversation, which has one visit, and returns the rest of the output.
         """
         peer = converse(Upper)
         peer.say(b"hello")
@@ -66,20 +65,14 @@ class StreamPeerTests(SynchronousTestCase):
 
     def test_reset(self) -> None:
         """
-        C{reset} ends the conversation with its own outcome. A second call does nothing.
+        C{reset} ends the conversation with its own outcome. A second call does nothing. C{say} raises RuntimeError
+        after C{end} and C{reset}.
         """
-        peer = converse(Echo)
-        peer.reset()
-        peer.reset()
-        self.assertEqual([visit.outcome for visit in peer.visits], [Outcome.RESET])
-
-    def test_sayAfterEnd(self) -> None:
-        """
-        C{say} raises RuntimeError after C{end} and C{reset}.
-        """
-        for close in (StreamPeer.end, StreamPeer.reset):
+        for close, outcome in ((StreamPeer.end, Outcome.DONE), (StreamPeer.reset, Outcome.RESET)):
             peer = converse(Echo)
             close(peer)
+            close(peer)
+            self.assertEqual([visit.outcome for visit in peer.visits], [outcome])
             self.assertRaises(RuntimeError, peer.say, b"hello?")
 
     def test_wait(self) -> None:
