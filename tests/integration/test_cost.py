@@ -80,12 +80,12 @@ class CostTests(LoopCase):
         clients = [self.connect(address) for _ in range(20)]
         for client in clients:
             client.sendall(b"first")
-            self.hear(client, 5)
+            self.receive(client, 5)
         for client in clients:
             client.sendall(b"words")
         with Calls() as calls:
             self.turn()
-        self.assertEqual([self.hear(client, 5) for client in clients], [b"words"] * 20)
+        self.assertEqual([self.receive(client, 5) for client in clients], [b"words"] * 20)
         self.assertEqual((calls.kernel["recv"], calls.kernel["send"]), (20, 20))
         self.assertLessEqual(calls.kernel.total(), 40 + 3, calls.kernel)
         self.assertLessEqual(calls.python, 20 * 7 + 40)
