@@ -77,7 +77,7 @@ class ServiceCase(LoopCase):
         Check that a client gets its echo.
         """
         client.send(b"hello")
-        self.assertEqual(self.hear(client, 5), b"hello")
+        self.assertEqual(self.receive(client, 5), b"hello")
 
 
 class ReactorTests(ServiceCase):
@@ -94,7 +94,7 @@ class ReactorTests(ServiceCase):
         self.echoed(self.started()).close()
         self.until(lambda: self.visits)
         host = self.host(self.started("udp:0"))
-        client = self.keep(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        client = self.closeLater(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         client.setblocking(False)
         client.connect((host.host, host.port))
         self.assertEchoes(client)
@@ -113,7 +113,7 @@ class ReactorTests(ServiceCase):
         stopped.addCallback(lambda _: recorded.append(len(self.visits)))
         self.assertEqual((recorded, self.visits), ([], []))
         for client in clients:
-            self.assertEqual(self.hear(client), b"")
+            self.assertEqual(self.receive(client), b"")
             client.close()
         self.until(lambda: recorded)
         self.assertEqual((recorded, {visit.outcome for visit in self.visits}), ([3], {Outcome.DRAINED}))
@@ -143,7 +143,7 @@ class ReactorTests(ServiceCase):
             client.shutdown(socket.SHUT_WR)
         stopped = service.stopService()
         for client in clients:
-            self.assertEqual(self.hear(client, 10), b"hello")
+            self.assertEqual(self.receive(client, 10), b"hello")
         self.wait(stopped)
         self.assertEqual([visit.sent for visit in self.visits], [5] * 10)
 
@@ -224,7 +224,7 @@ class FailingTests(ServiceCase):
         """
         for transport in (Transport.TCP, Transport.UDP):
             (taken,) = openSockets(InetBinding(transport, 0))
-            self.keep(taken)
+            self.closeLater(taken)
             before = descriptors()
             for start in ("privilegedStartService", "startService", "open"):
                 service: Any = self.service(f"{transport.value}:{taken.socket.getsockname()[1]}")
@@ -365,7 +365,7 @@ class PauseTests(ServiceCase):
             now += 7
             self.turn(2)
             now += 1
-            self.assertEqual(self.hear(client, 18), reply)
+            self.assertEqual(self.receive(client, 18), reply)
             client.close()
             self.until(lambda: not service.connections)
         self.assertEqual([visit.outcome for visit in self.visits], [Outcome.FINISHED, Outcome.TIMED_OUT])

@@ -245,7 +245,7 @@ class StartTests(LoopCase):
         """
         client = self.connect(address)
         client.send(b"HELLO")
-        self.assertEqual(self.hear(client, 5), b"HELLO")
+        self.assertEqual(self.receive(client, 5), b"HELLO")
         return client
 
     def errorOf(self, *arguments: str) -> str:
@@ -268,11 +268,12 @@ class StartTests(LoopCase):
         address and the cause. An endpoint of Twisted's that would listen on every interface fails.
         """
         bound = [
-            self.keep(openSockets(InetBinding(transport, 0))[0]).socket for transport in (Transport.TCP, Transport.UDP)
+            self.closeLater(openSockets(InetBinding(transport, 0))[0]).socket
+            for transport in (Transport.TCP, Transport.UDP)
         ]
         tcp, udp = (each.getsockname()[1] for each in bound)
         live, path = self.folder / "live", self.folder / "socket"
-        self.keep(openSockets(UnixBinding(Transport.UNIX, str(live)))[0])
+        self.closeLater(openSockets(UnixBinding(Transport.UNIX, str(live)))[0])
         # Twisted keeps a descriptor in reserve from its first port on.
         self.wait(self.makeServer("--listen=echo=tcp6:0:interface=\\:\\:1").stopService())
         first = ["tcp:0", "udp:0", f"unix:{path}", f"unixgram:{path}", "unix:@sockservices-tests"]
@@ -345,7 +346,7 @@ class StartTests(LoopCase):
         client.send(b"hello")
         server.privilegedStartService()
         server.startService()
-        self.assertEqual(self.hear(client, 5), b"hello")
+        self.assertEqual(self.receive(client, 5), b"hello")
 
     def test_everyServiceOnEveryTransport(self) -> None:
         """
@@ -388,7 +389,7 @@ class StartTests(LoopCase):
             stopped = server.stopService()
         self.assertIn("stopping: 3 connections", [formatEvent(event) for event in events])
         for client in clients:
-            self.assertEqual(self.hear(client), b"")
+            self.assertEqual(self.receive(client), b"")
             client.close()
         self.wait(stopped)
         self.assertQuiet()

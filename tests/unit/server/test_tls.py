@@ -20,7 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices import Census, Outcome, StreamFactory, Visit, streamService
 from sockservices.responders import Echo, Upper, Welcome
-from tests.support.loop import PATIENCE, LoopCase
+from tests.support.loop import TIMEOUT, LoopCase
 from tests.support.peer import PEER, LogCase
 
 try:
@@ -120,12 +120,12 @@ class TLSServiceTests(LoopCase, LogCase):
             client = self.connect(secure)
             client.sendall(b"\x16\x03\x01")
             with self.assertRaises(ConnectionResetError):
-                self.hear(client)
+                self.receive(client)
         self.until(lambda: len(visits) == 5)
         self.assertEqual((census.connections, census.outcomes), (0, {Outcome.RESET: 5}))
         client = self.connect(plain)
         client.sendall(b"words")
-        self.assertEqual(self.hear(client, 5), b"WORDS")
+        self.assertEqual(self.receive(client, 5), b"WORDS")
         failures = [line for line in self.lines() if "failed" in line]
         self.assertEqual(len(failures), 1)
         self.assertIn("ee key too small", failures[0])
@@ -142,7 +142,7 @@ class TLSServiceTests(LoopCase, LogCase):
 
         def run() -> None:
             with (
-                socket.create_connection(("127.0.0.1", address.port), PATIENCE) as client,
+                socket.create_connection(("127.0.0.1", address.port), TIMEOUT) as client,
                 context.wrap_socket(client) as secure,
             ):
                 secure.sendall(b"1")
