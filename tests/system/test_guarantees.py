@@ -1,6 +1,6 @@
 """
-The guarantees of docs/guarantees.md, tested from outside: a server process, and hostile or slow peers on loopback. T01 to
-T30 are the names of the cases in the test matrix.
+The guarantees of docs/guarantees.md, tested with a server process and hostile or slow peers on loopback. T01 to T30 are
+the names of the cases in the test matrix.
 """
 
 from __future__ import annotations
