@@ -66,7 +66,7 @@ def test_daemon(tmp_path: Path) -> None:
     waitUntil(lambda: not Path(f"/proc/{pid}").exists())
     assert [each.name for each in tmp_path.iterdir()] == ["log"]
     events = [json.loads(line)["event"] for line in log.read_text().splitlines()]
-    assert "ready: 1 listeners" in events
+    assert "ready: 1 listener" in events
     assert events[-1] == "Server Shut Down."
 
 
@@ -113,12 +113,12 @@ def test_logFile(tmp_path: Path) -> None:
     log = tmp_path / "log"
     command = (*TWISTD, "-n", "--pidfile=", f"--logfile={log}", "sockservices")
     process = subprocess.Popen([*command, "--service", "echo=0"], env=environment())
-    waitUntil(lambda: log.exists() and "ready: 1 listeners" in log.read_text())
+    waitUntil(lambda: log.exists() and "ready: 1 listener" in log.read_text())
     process.send_signal(signal.SIGUSR1)
     waitUntil((tmp_path / "log.1").exists)
     process.terminate()
     process.wait(10)
-    assert "ready: 1 listeners" in (tmp_path / "log.1").read_text()
+    assert "ready: 1 listener" in (tmp_path / "log.1").read_text()
     assert "Server Shut Down." in log.read_text()
 
 

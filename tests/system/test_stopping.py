@@ -239,7 +239,7 @@ class TestSignalsDuringTheStart:
         """
         server = self.start(moment, number, tmp_path)
         assert server.wait() == -number
-        assert "ready: 1 listeners" in server.log
+        assert "ready: 1 listener" in server.log
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
@@ -326,7 +326,7 @@ class TestStalledLogReader:
         with ExitStack() as stack:
             stack.callback(server.wait)
             stack.callback(server.kill)
-            read(b"ready: 1 listeners")
+            read(b"ready: 1 listener")
             client = stack.enter_context(socket.socket(socket.AF_UNIX))
             client.settimeout(5)
             client.connect(path)
