@@ -1,5 +1,5 @@
 """
-Two servers on Unix datagrams that a third program makes answer each other.
+Two servers on Unix datagrams. A third program forges sources, so that the servers answer each other.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from pathlib import Path
 
 from sockservices import Census, Outcome, datagramService
 from sockservices.responders import Echo
-from tests.support.loop import PATIENCE, LoopCase
+from tests.support.loop import TIMEOUT, LoopCase
 
 
 def replaceBySymlink(forged: Path, target: Path) -> None:
     """
-    Have a path lead to a server's socket.
+    Make a path a symbolic link to a server's socket.
     """
     forged.unlink()
     forged.symlink_to(target)
@@ -24,7 +24,7 @@ def replaceBySymlink(forged: Path, target: Path) -> None:
 
 def replaceByHardLink(forged: Path, target: Path) -> None:
     """
-    Give a server's socket a second name.
+    Make a path a hard link to a server's socket.
     """
     forged.unlink()
     forged.hardlink_to(target)
@@ -32,7 +32,7 @@ def replaceByHardLink(forged: Path, target: Path) -> None:
 
 def replaceFolder(forged: Path, target: Path) -> None:
     """
-    Have the path of a folder lead to the folder of a server's socket.
+    Make the path of a folder a symbolic link to the folder of a server's socket.
     """
     forged.unlink()
     forged.parent.rmdir()
@@ -41,7 +41,7 @@ def replaceFolder(forged: Path, target: Path) -> None:
 
 class LoopTests(LoopCase):
     """
-    Tests that no exchange of two servers goes on for ever.
+    Tests that an exchange of two servers ends.
     """
 
     def serve(self, name: str) -> tuple[Census, Path]:
@@ -69,10 +69,10 @@ class LoopTests(LoopCase):
             for _ in range(10):
                 client.sendto(b"again and again", str(first))
         replace(forged, second)
-        self.began = time.monotonic()
+        self.startedAt = time.monotonic()
         seen, quiet = [0, 0], 0
         while quiet < 10:
-            self.assertLess(time.monotonic(), self.began + PATIENCE, "the exchange goes on")
+            self.assertLess(time.monotonic(), self.startedAt + TIMEOUT, "the exchange has not ended")
             self.turn()
             before, seen = seen, [census.outcomes.total() for census in censuses]
             quiet = quiet + 1 if seen == before else 0
@@ -80,7 +80,7 @@ class LoopTests(LoopCase):
 
     def test_replacedSource(self) -> None:
         """
-        A source that is no longer the socket that bind(2) has made is not answered.
+        The server does not answer a source whose path has been replaced since bind(2).
         """
         for replace in (replaceBySymlink, replaceByHardLink):
             with self.subTest(replace.__name__):
@@ -90,8 +90,8 @@ class LoopTests(LoopCase):
 
     def test_rate(self) -> None:
         """
-        Where the source's file tells nothing, each server sends the other a burst, and then the exchange has ended.
+        If the folder of the source has been replaced, each server sends a burst of replies, and the exchange ends.
         """
         for count in self.exchanged(replaceFolder):
             self.assertGreater(count, 5000)
-            self.assertLess(count, 10_000 + 20 * (time.monotonic() - self.began) + 10)
+            self.assertLess(count, 10_000 + 20 * (time.monotonic() - self.startedAt) + 10)

@@ -1,15 +1,15 @@
 """
-The protocols over real sockets of this host, on Twisted's own listeners and on ours.
+The protocols over real sockets of this host, on Twisted's own listeners and on those of this package.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 import select
 import socket
-import struct
 from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -31,6 +31,8 @@ from sockservices.responders.chargen import PATTERN
 from sockservices.transports.bindings import InetBinding, UnixBinding
 from sockservices.transports.endpoints import StreamEndpoint
 from sockservices.transports.unacked import userspaceBytes
+from tests.support.sockets import closeWithReset
+from tests.support.watched import readToEnd
 
 TCP, UDP, UNIX, UNIXGRAM = Transport
 
@@ -40,7 +42,7 @@ MIB = 2**20
 BOUND = 128 * 1024
 
 #: Seconds to wait for an expected event.
-PATIENCE = 10.0
+TIMEOUT = 10.0
 
 T = TypeVar("T")
 Test = TypeVar("Test", bound=Callable[..., Coroutine[Any, Any, None]])
@@ -48,7 +50,7 @@ Test = TypeVar("Test", bound=Callable[..., Coroutine[Any, Any, None]])
 
 def reactor() -> Any:
     """
-    The reactor of pytest-twisted.
+    Import the reactor that pytest-twisted has installed.
     """
     from twisted.internet import reactor
 
@@ -101,7 +103,7 @@ class Server:
 
         def run() -> T:
             with socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET) as connected:
-                connected.settimeout(PATIENCE)
+                connected.settimeout(TIMEOUT)
                 connected.connect(address)
                 return client(connected)
 
@@ -111,7 +113,7 @@ class Server:
         """
         Wait for the end of so many conversations. @return: all outcomes.
         """
-        for _ in range(int(PATIENCE * 100)):
+        for _ in range(int(TIMEOUT * 100)):
             if len(self.visits) >= count:
                 break
             await deferLater(reactor(), 0.01, lambda: None)
@@ -145,24 +147,17 @@ def listen(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Listen]:
         pytest_twisted.blockon(ensureDeferred(server.stop()))
 
 
-def readToEnd(client: socket.socket) -> bytes:
-    """
-    All that a client receives until the server's FIN.
-    """
-    return b"".join(iter(lambda: client.recv(65536), b""))
-
-
 def sendAll(client: socket.socket, data: bytes, read: int, eager: bool = True) -> bytes:
     """
-    Send everything, close the side, and read everything.
+    Send data, half-close, and read to the end.
 
-    @param read: how many bytes to read at a time.
-    @param eager: read whenever there is something; else only once the server takes no more.
+    @param read: the maximum number of bytes to read at a time.
+    @param eager: whether to read at once; otherwise the client reads only when it cannot send.
     """
     client.setblocking(False)
     unsent, output = memoryview(data), bytearray()
     while True:
-        timeout = PATIENCE if eager or not unsent else 0.02
+        timeout = TIMEOUT if eager or not unsent else 0.02
         readers = [client] if eager or not unsent else []
         readable, writable, _ = select.select(readers, [client] if unsent else [], [], timeout)
         if writable:
@@ -185,8 +180,7 @@ def sendAll(client: socket.socket, data: bytes, read: int, eager: bool = True) -
 @runningReactor
 async def test_noByteLost(listen: Listen, eager: bool) -> None:
     """
-    8 MiB are echoed byte for byte to a peer that half-closes, also to one that reads only when the server reads no
-    more.
+    8 MiB are echoed byte for byte to a peer that half-closes, even if it reads only when the server does not read.
     """
     server = listen(Echo)
     data = os.urandom(8 * MIB)
@@ -200,7 +194,7 @@ async def test_noByteLost(listen: Listen, eager: bool) -> None:
 @runningReactor
 async def test_smallReads(listen: Listen) -> None:
     """
-    So they are to a peer that reads 1000 bytes at a time.
+    1 MiB is echoed to a peer that reads 1000 bytes at a time.
     """
     data = os.urandom(MIB)
     assert await listen(Echo).converse(lambda client: sendAll(client, data, 1000)) == data
@@ -221,7 +215,7 @@ async def test_boundedMemory(listen: Listen, responder: MakeResponder) -> None:
             sent += connected.send(bytes(65536))
         poll = select.poll()
         poll.register(connected, 0)
-        assert poll.poll(PATIENCE * 1000), "it goes on"
+        assert poll.poll(TIMEOUT * 1000), "the connection is still open"
         return sent
 
     server = listen(responder, stallTimeout=0.5)
@@ -310,7 +304,7 @@ async def test_resetWhileWriting(listen: Listen, responder: MakeResponder, caplo
             if not select.select([], [connected], [], 0.01)[1]:
                 break
             connected.send(bytes(65536))
-        connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        closeWithReset(connected)
 
     server = listen(responder)
     for _ in range(10):
@@ -354,41 +348,34 @@ async def test_drain(listen: Listen) -> None:
 @runningReactor
 async def test_everyServiceByItsName() -> None:
     """
-    Every service is served over TCP and UDP by C{streamService} and C{datagramService}.
+    C{streamService} and C{datagramService} serve every service over TCP and UDP. The peer of C{discard} gets no
+    datagram.
     """
 
-    def stream(port: int) -> bytes:
-        with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
-            client.sendall(b"1")
+    def converse(kind: socket.SocketKind, port: int) -> bytes:
+        with socket.socket(type=kind) as client:
+            client.settimeout(TIMEOUT)
+            client.connect(("127.0.0.1", port))
+            client.sendall(b"1".ljust(600))
+            if kind == socket.SOCK_DGRAM:
+                return client.recv(65536)
             client.shutdown(socket.SHUT_WR)
             return readToEnd(client)
 
-    def datagram(port: int) -> bytes:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
-            client.settimeout(PATIENCE)
-            client.connect(("127.0.0.1", port))
-            client.send(b"1".ljust(600))
-            return client.recv(65536)
-
-    for name in names():
+    makers: Any = [(socket.SOCK_STREAM, "tcp:0", streamService), (socket.SOCK_DGRAM, "udp:0", datagramService)]
+    for name, (kind, endpoint, makeService) in itertools.product(names(), makers):
+        if (name, kind) == ("discard", socket.SOCK_DGRAM):
+            continue
         visits: list[Visit] = []
-        tcp = streamService("tcp:0", find(name), reactor=reactor(), record=visits.append)
-        udp = datagramService("udp:0", find(name), reactor=reactor(), record=visits.append)
-        for service, converse in ((tcp, stream), (udp, datagram)):
-            service.startService()
-            assert service.port is not None
-            host: Any = service.port.getHost()
-            assert host.host == "127.0.0.1"
-            if (name, converse) == ("discard", datagram):
-                continue
-            logged = await deferToThread(converse, host.port)
-            assert logged or name in ("discard", "users")
-            if name == "whoami":
-                assert json.loads(logged)["host"] == f"127.0.0.1:{host.port}"
-        for service in (tcp, udp):
-            await service.stopService()
-        assert {visit.outcome for visit in visits} <= {Outcome.DONE, Outcome.FINISHED}
-        assert len(visits) == 2 - (name == "discard")
+        service = makeService(endpoint, find(name), reactor=reactor(), record=visits.append)
+        service.startService()
+        host = service.port.getHost()
+        received = await deferToThread(converse, kind, host.port)
+        assert received or name in ("discard", "users")
+        if name == "whoami":
+            assert json.loads(received)["host"] == f"127.0.0.1:{host.port}"
+        await service.stopService()
+        assert [visit.outcome in (Outcome.DONE, Outcome.FINISHED) for visit in visits] == [True]
 
 
 @runningReactor
@@ -400,7 +387,7 @@ async def test_twistedsDatagramPort() -> None:
 
     def client(port: int) -> tuple[int, bytes]:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as connected:
-            connected.settimeout(PATIENCE)
+            connected.settimeout(TIMEOUT)
             connected.connect(("127.0.0.1", port))
             connected.send(bytes(65507))
             echoed = len(connected.recv(65536))

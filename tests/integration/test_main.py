@@ -6,15 +6,14 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
+import pytest
 from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices import __version__
@@ -36,21 +35,20 @@ WITHOUT_PACKAGES = (
 )
 
 
-def run(*arguments: str, command: Sequence[str] = COMMAND) -> tuple[int, str, str]:
+def run(*arguments: str) -> tuple[int, str, str]:
     """
-    Run a command that does not serve.
+    Run a command that does not serve, without some packages.
 
     @return: exit status, standard output and standard error.
     """
-    done = subprocess.run(
-        [*command, *arguments], env=environment(), capture_output=True, text=True, timeout=30, check=False
-    )
-    return done.returncode, done.stdout, done.stderr
+    command = [*WITHOUT_PACKAGES, *arguments]
+    ended = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=30, check=False)
+    return ended.returncode, ended.stdout, ended.stderr
 
 
 class HelpTests(SynchronousTestCase):
     """
-    Tests for the help and for wrong commands, in this process.
+    Tests for the help and for invalid commands, in this process.
     """
 
     def main(self, *arguments: str) -> tuple[object, str, str]:
@@ -76,7 +74,7 @@ class HelpTests(SynchronousTestCase):
             for name in ("ask", "chat", "check", "ping", "serve"):
                 self.assertRegex(out, rf"\n  {name} +[A-Z].*\.\n")
 
-    def test_wrong(self) -> None:
+    def test_invalid(self) -> None:
         """
         A missing or unknown subcommand, or an unknown option, is one line and status 64.
         """
@@ -111,29 +109,25 @@ class HelpTests(SynchronousTestCase):
         for verdict in set(Verdict) - {Verdict.FAILED}:
             self.assertRegex(text, rf"\b{verdict.value}( \([a-z ]+\))? {exitStatus(verdict)}[,.]")
 
+    def test_serveOptions(self) -> None:
+        """
+        C{serve} has the options of twistd's plugin and none of twistd's own. An invalid value is one line and status 1.
+        """
+        status, out, err = self.main("serve", "--help")
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("--service", out)
+        self.assertNotIn("--nodaemon", out)
+        for arguments in (["serve"], ["--", "serve"]):
+            message = self.main(*arguments, "--proto", "sctp")[0]
+            self.assertRegex(str(message), "^sockservices: --proto sctp: .+$")
+
 
 def test_version() -> None:
     """
-    The version is that of the project, for the command and for C{serve}, which needs Twisted alone.
+    The version is that of the project, for the command and for C{serve}. It needs Twisted alone.
     """
     for arguments in (["--version"], ["serve", "--version"]):
-        expected = (0, f"sockservices {__version__}\n", "")
-        assert run(*arguments) == expected
-        assert run("click,rich", *arguments, command=WITHOUT_PACKAGES) == expected
-
-
-def test_serveOptions() -> None:
-    """
-    C{serve} has the options of twistd's plugin and none of twistd's own; a wrong value is one line and status 1.
-    """
-    status, out, err = run("serve", "--help")
-    assert (status, err) == (0, "")
-    assert "--service" in out
-    assert "--nodaemon" not in out
-    for arguments in (["serve"], ["--", "serve"]):
-        status, out, err = run(*arguments, "--proto", "sctp")
-        assert (status, out) == (1, "")
-        assert re.fullmatch(r"sockservices: --proto sctp: .+\n", err)
+        assert run("click,rich", *arguments) == (0, f"sockservices {__version__}\n", "")
 
 
 def test_serve(tmp_path: Path) -> None:
@@ -143,28 +137,27 @@ def test_serve(tmp_path: Path) -> None:
     for command in ((*COMMAND, "serve"), (*WITHOUT_PACKAGES, "click,rich", "serve")):
         with Twistd("--service=echo=0", command=command, cwd=tmp_path) as server:
             with socket.create_connection(server.address("echo"), 10) as client:
-                client.sendall(b"words")
-                assert client.recv(10) == b"words"
+                client.sendall(b"hello")
+                assert client.recv(10) == b"hello"
                 assert list(tmp_path.iterdir()) == []
             assert server.stop() == -signal.SIGTERM
         assert list(tmp_path.iterdir()) == []
 
 
-def test_missingPackages() -> None:
+@pytest.mark.parametrize("missing", ["click", "rich"])
+def test_missingPackages(missing: str) -> None:
     """
     Without click or rich, every subcommand but C{serve} prints one line that says how to install it.
     """
-    for missing in ("click", "rich"):
-        err = f"sockservices: every command but serve needs {missing}: pip install 'sockservices[cli]'\n"
-        for arguments in ([], ["--help"], ["ask", "tcp://127.0.0.1:7"], ["begin"]):
-            assert run(missing, *arguments, command=WITHOUT_PACKAGES) == (64, "", err)
+    expected = f"sockservices: every command but serve needs {missing}: pip install 'sockservices[cli]'\n"
+    assert run(missing, "ask", "tcp://127.0.0.1:7") == (64, "", expected)
 
 
 def test_missingModule() -> None:
     """
     A missing module of the project itself is a bug, and raises.
     """
-    status, _, err = run("sockservices.cli.ask", "--help", command=WITHOUT_PACKAGES)
+    status, _, err = run("sockservices.cli.ask", "--help")
     assert status == 1
     assert err.startswith("Traceback")
     assert "sockservices.cli.ask" in err

@@ -89,19 +89,20 @@ def test_document(pytester: pytest.Pytester, run: Run) -> None:
 def test_teardownFreesEverything(pytester: pytest.Pytester, run: Run) -> None:
     """
     The teardown of a test closes its servers and removes their files, also while a client is connected: the number of
-    descriptors is the same at the start of each test.
+    descriptors is the same at the start of each test. The plugin refers to nothing of an earlier test.
     """
     pytester.makepyfile(
         """
-        import gc, os, socket
+        import gc, os, socket, weakref
         from pathlib import Path
         import pytest
 
-        counts, clients, paths = set(), [], []
+        counts, clients, paths, references = set(), [], [], []
 
         @pytest.mark.parametrize("number", range(20))
         def test_opens(sockservice, number):
             counts.add(len(os.listdir("/proc/self/fd")))
+            references.append(weakref.ref(sockservice))
             while clients:
                 clients.pop().close()
             paths.append(sockservice("echo", "unix").address)
@@ -116,37 +117,18 @@ def test_teardownFreesEverything(pytester: pytest.Pytester, run: Run) -> None:
             # The first test starts without a reactor, and without the client of an earlier test.
             assert len(counts) == 2, counts
             assert not [path for path in paths if Path(path).parent.exists()]
+            gc.collect()
+            assert not [reference for reference in references if reference()]
         """
     )
     run().assert_outcomes(passed=21)
     assert (pytester.path / "state").read_text() == "(1, True, False)"
 
 
-def test_keepsNoServers(pytester: pytest.Pytester, run: Run) -> None:
-    """
-    The plugin keeps nothing of a test that is over.
-    """
-    pytester.makepyfile(
-        """
-        import gc, weakref
-
-        references = []
-
-        def test_server(sockservice):
-            references.append(weakref.ref(sockservice))
-
-        def test_forgotten():
-            gc.collect()
-            assert references[0]() is None
-        """
-    )
-    run().assert_outcomes(passed=2)
-
-
 def test_reportOfFailedTest(pytester: pytest.Pytester, run: Run) -> None:
     """
     The report of a failed test, set-up or teardown has the log of the test's servers, and no lines of other code.
-    Reports of other tests have no log.
+    Reports of other tests have no log. An unknown service name is reported in one line, which lists the names.
     """
     pytester.makepyfile(
         """
@@ -171,6 +153,9 @@ def test_reportOfFailedTest(pytester: pytest.Pytester, run: Run) -> None:
         def test_failsWithoutServers():
             assert False
 
+        def test_typingError(sockservice):
+            sockservice("ehco", "tcp")
+
         @pytest.fixture
         def badStart(sockservice):
             sockservice("users", "udp")
@@ -189,9 +174,10 @@ def test_reportOfFailedTest(pytester: pytest.Pytester, run: Run) -> None:
         """
     )
     result = run("-rP")
-    result.assert_outcomes(passed=2, failed=2, errors=2)
+    result.assert_outcomes(passed=2, failed=3, errors=2)
     log = result.stdout.str()
     assert log.count("- sockservices log -") == 3
+    result.stdout.fnmatch_lines(["E *ValueError: no service 'ehco'; there are chargen, daytime, *, welcome, whoami"])
     result.stdout.fnmatch_lines(
         [
             "*- sockservices log -*",
@@ -207,34 +193,17 @@ def test_reportOfFailedTest(pytester: pytest.Pytester, run: Run) -> None:
     assert "\nby other code" not in log
 
 
-def test_errorOfMistake(pytester: pytest.Pytester, run: Run) -> None:
-    """
-    A wrong service name fails the test with one line, which lists the names of the services.
-    """
-    pytester.makepyfile("def test_typo(sockservice):\n    sockservice('ehco', 'tcp')")
-    result = run("--tb=line")
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*ValueError: no service 'ehco'; there are chargen, daytime, *, welcome, whoami"])
-
-
 def test_unusedFixtureImportsNothing(pytester: pytest.Pytester, run: Run) -> None:
     """
-    A run without tests that use the fixture does not import Twisted, and starts no thread.
+    A run without tests that use the fixture does not import Twisted, and starts no thread. C{--fixtures}
+    describes the fixture.
     """
     pytester.makepyfile("def test_something():\n    pass")
     run().assert_outcomes(passed=1)
     assert (pytester.path / "state").read_text() == "(1, False, False)"
-
-
-def test_fixtureDescription(pytester: pytest.Pytester, run: Run) -> None:
-    """
-    C{pytest --fixtures} describes the fixture.
-    """
-    result = run("--fixtures")
-    result.stdout.fnmatch_lines(
-        ["sockservice -- *", "    Starts real servers, which listen until the end of the test."]
-    )
-    assert "_sockservices" not in result.stdout.str()
+    fixtures = run("--fixtures").stdout
+    fixtures.fnmatch_lines(["sockservice -- *", "    Starts real servers, which listen until the end of the test."])
+    fixtures.no_fnmatch_line("*_sockservices*")
 
 
 def test_pluginIsLoadedAutomatically(pytester: pytest.Pytester, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ from sockservices.conversation.transport import Transport
 from sockservices.responders import Chargen, Echo, Upper
 from sockservices.testing import converse
 from tests.support.layers import delay, trace
-from tests.support.loop import PATIENCE, LoopCase
+from tests.support.loop import TIMEOUT, LoopCase
 from tests.support.sockets import closeWithReset
 
 #: By a transport that only the test knows.
@@ -95,7 +95,7 @@ class StreamLayerTests(LoopCase):
             return not piece
 
         # A reactor that waits 10 ms for an event in each turn would need a minute for small reads.
-        end = self.reactor.seconds() + PATIENCE
+        end = self.reactor.seconds() + TIMEOUT
         while not turned():
             self.assertLess(self.reactor.seconds(), end)
             self.turn()
@@ -158,7 +158,7 @@ class StreamLayerTests(LoopCase):
         self.turn(3)
         stopped = [service.stopService() for service, _ in served]
         for _, client in served:
-            self.assertEqual(self.hear(client, 100), b"before the stop")
+            self.assertEqual(self.receive(client, 100), b"before the stop")
             client.close()
         for each in stopped:
             self.wait(each)
@@ -169,11 +169,11 @@ class StreamLayerTests(LoopCase):
         A layer sees every segment in both directions, and the peer's FIN.
         """
         _, client = self.serve("tcp:0", [trace.StreamTrace], Upper)
-        client.sendall(b"words")
-        self.hear(client, 5)
+        client.sendall(b"hello")
+        self.receive(client, 5)
         client.shutdown(socket.SHUT_WR)
-        self.assertEqual(self.hear(client), b"")
-        self.assertEqual(trace.passed, [("in", b"words"), ("out", b"WORDS"), ("peer's end", b"")])
+        self.assertEqual(self.receive(client), b"")
+        self.assertEqual(trace.passed, [("in", b"hello"), ("out", b"HELLO"), ("peer's end", b"")])
 
     def test_delay(self) -> None:
         """
@@ -181,8 +181,8 @@ class StreamLayerTests(LoopCase):
         """
         _, client = self.serve("tcp:0", [partial(delay.StreamDelay, clock=self.reactor)])
         start = self.reactor.seconds()
-        client.sendall(b"words")
-        self.hear(client, 5)
+        client.sendall(b"hello")
+        self.receive(client, 5)
         self.assertGreaterEqual(self.reactor.seconds() - start, 0.2)
 
     def test_generatedOutput(self) -> None:
@@ -190,9 +190,9 @@ class StreamLayerTests(LoopCase):
         Generated output passes through layers and ends with the peer's FIN.
         """
         _, client = self.serve("tcp:0", [trace.StreamTrace], Chargen)
-        self.assertEqual(len(self.hear(client, 300_000)), 300_000)
+        self.assertEqual(len(self.receive(client, 300_000)), 300_000)
         client.shutdown(socket.SHUT_WR)
-        while self.hear(client, 1 << 20):
+        while self.receive(client, 1 << 20):
             pass
         self.until(lambda: self.visits)
         self.assertEqual(self.visits[0].outcome, Outcome.DONE)
@@ -208,7 +208,7 @@ class StreamLayerTests(LoopCase):
         self.addCleanup(lambda: self.wait(service.stopService()))
         assert service.port is not None
         client = self.connect(service.port.getHost())
-        self.assertEqual(self.hear(client), b"")
+        self.assertEqual(self.receive(client), b"")
         self.assertEqual((census.connections, census.outcomes), (0, {Outcome.RESET: 1}))
 
 
@@ -226,7 +226,9 @@ class DatagramLayerTests(LoopCase):
         self.addCleanup(lambda: self.wait(service.stopService()))
         host: Any = service.port.getHost()  # type: ignore[union-attr]
         unix = endpoint.startswith("unixgram")
-        client: socket.socket = self.keep(socket.socket(socket.AF_UNIX if unix else socket.AF_INET, socket.SOCK_DGRAM))
+        client: socket.socket = self.closeLater(
+            socket.socket(socket.AF_UNIX if unix else socket.AF_INET, socket.SOCK_DGRAM)
+        )
         client.bind(f"{endpoint[9:]}.client" if unix else ("127.0.0.1", 0))
         client.connect(endpoint[9:] if unix else (host.host, host.port))
         client.setblocking(False)
@@ -244,7 +246,7 @@ class DatagramLayerTests(LoopCase):
                 client, start = self.client(endpoint, layers), self.reactor.seconds()
                 for word in (b"one", b"two"):
                     client.send(word)
-                self.assertEqual(self.hear(client, 3) + self.hear(client, 3), b"ONETWO")
+                self.assertEqual(self.receive(client, 3) + self.receive(client, 3), b"ONETWO")
                 self.assertGreaterEqual(self.reactor.seconds() - start, 0.2 if slow in layers else 0)
                 if trace.DatagramTrace in layers:
                     self.assertEqual(
@@ -266,7 +268,7 @@ class ConverseTests(SynchronousTestCase):
             clock = Clock()
             layers = [trace.StreamTrace, partial(delay.StreamDelay, clock=clock)]
             peer: Any = anyConversation(Upper, transport=transport, clock=clock, layers=layers)
-            self.assertEqual((peer.say(b"words"), peer.wait(0.1), peer.wait(0.1)), (b"", b"", b"WORDS"))
+            self.assertEqual((peer.say(b"hello"), peer.wait(0.1), peer.wait(0.1)), (b"", b"", b"HELLO"))
             self.assertEqual(peer.end(), b"")
             peer.wait(0.2)
             self.assertEqual((peer.outcome, len(trace.passed)), (Outcome.DONE, 3))
@@ -280,9 +282,9 @@ class ConverseTests(SynchronousTestCase):
             clock = Clock()
             layers = [trace.DatagramTrace, partial(delay.DatagramDelay, clock=clock)]
             peer: Any = anyConversation(Upper, transport=transport, clock=clock, layers=layers)
-            self.assertIsNone(peer.say(b"words"))
+            self.assertIsNone(peer.say(b"hello"))
             peer.wait(0.2)
-            self.assertEqual((peer.heard, peer.outcome, len(trace.passed)), ([b"WORDS"], Outcome.DONE, 2))
+            self.assertEqual((peer.heard, peer.outcome, len(trace.passed)), ([b"HELLO"], Outcome.DONE, 2))
 
     def test_replyAfterTheStop(self) -> None:
         """
@@ -290,6 +292,6 @@ class ConverseTests(SynchronousTestCase):
         """
         clock = Clock()
         peer = converse(type("Later", (Upper,), {"answer": lambda *_: Deferred()}), transport="udp", clock=clock)
-        peer.say(b"words")
+        peer.say(b"hello")
         peer.protocol.doStop()
         self.assertEqual(peer.outcome, Outcome.UNSENT)

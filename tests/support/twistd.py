@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 COMMAND = (sys.executable, "-c", "from twisted.scripts.twistd import run; run()", "-n", "--pidfile=", "sockservices")
 
 #: Seconds for a server to start, to log an expected message, and to stop.
-PATIENCE = 20.0
+TIMEOUT = 20.0
 
 LISTENING = re.compile(r"(\S+) listening on (\w+):(.+)")
 READY = re.compile(r"ready: (\d+) listeners?")
@@ -114,7 +114,7 @@ class Twistd:
         """
         return self._process.pid
 
-    def waitFor(self, pattern: str | re.Pattern[str], seconds: float = PATIENCE) -> str:
+    def waitFor(self, pattern: str | re.Pattern[str], seconds: float = TIMEOUT) -> str:
         """
         Wait for a log message that matches, and return the first one.
         """
@@ -160,10 +160,10 @@ class Twistd:
         """
         if self.status is None:
             try:
-                self._process.wait(PATIENCE)
+                self._process.wait(TIMEOUT)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-                raise AssertionError(f"still there:\n{self.log}") from None
+                raise AssertionError(f"the process has not ended:\n{self.log}") from None
             finally:
                 self.status = self._process.wait()
                 self._reader.join()

@@ -184,56 +184,22 @@ STAGES = (
         ("pytest",),
         ("-p", "no:cacheprovider"),
         """
-import asyncio
 import socket
-import threading
-
-
-def converse(address):
-    with socket.create_connection(address) as client:
-        client.sendall(b"hello")
-        assert client.recv(100) == b"hello"
-
 
 def test_blocking(sockservice):
     server = sockservice("echo", "tcp")
-    converse(server.address)
+    with socket.create_connection(server.address) as client:
+        client.sendall(b"hello")
+        assert client.recv(100) == b"hello"
     server.wait(1)
     assert server.visits[0].received == 5
-
-
-def test_threads(sockservice):
-    server = sockservice("echo", "tcp")
-    threads = [threading.Thread(target=converse, args=[server.address]) for _ in range(10)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    server.wait(10)
-
-
-def test_streams(sockservice):
-    server = sockservice("upper", "unix")
-
-    async def converse():
-        reader, writer = await asyncio.open_unix_connection(server.address)
-        writer.write(b"hello")
-        assert await reader.read(100) == b"HELLO"
-        writer.close()
-        await writer.wait_closed()
-
-    asyncio.run(converse())
-    server.wait(1)
 """,
     ),
     (
         ("pytest-xdist",),
         ("-n", "2"),
         """
-import socket
-
-import pytest
-
+import pytest, socket
 
 @pytest.mark.parametrize("number", range(20))
 def test_many(sockservice, number):
@@ -247,41 +213,28 @@ def test_many(sockservice, number):
         ("pytest-asyncio",),
         ("-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function"),
         """
-import asyncio
-
-import pytest
-
+import asyncio, pytest
 
 @pytest.fixture
 async def connection(sockservice):
-    reader, writer = await asyncio.open_connection(*sockservice("welcome", "tcp").address)
+    server = sockservice("welcome", "tcp")
+    reader, writer = await asyncio.open_connection(*server.address)
     yield reader, writer
     writer.close()
     await writer.wait_closed()
-
+    await asyncio.to_thread(server.wait, 1)
 
 async def test_asyncio(connection):
     reader, writer = connection
     writer.write(b"1")
     assert await reader.read() == b"welcome to server!"
-
-
-async def test_wait(sockservice):
-    server = sockservice("greet")
-    reader, writer = await asyncio.open_connection(*server.address)
-    assert await reader.read() == b"connected"
-    writer.close()
-    await asyncio.to_thread(server.wait, 1)
 """,
     ),
     (
         ("anyio", "trio"),
         ("-p", "no:asyncio"),
         """
-import anyio
-import pytest
-import trio
-
+import anyio, pytest, trio
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio", "trio"])
@@ -289,7 +242,6 @@ async def test_anyio(sockservice):
     async with await anyio.connect_tcp(*sockservice("echo").address) as stream:
         await stream.send(b"hello")
         assert await stream.receive() == b"hello"
-
 
 def test_trio(sockservice):
     server = sockservice("echo")
@@ -310,25 +262,17 @@ def test_trio(sockservice):
 import pytest_twisted
 from twisted.internet import reactor
 from twisted.internet.defer import Deferred
-from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
+from twisted.internet.endpoints import clientFromString, connectProtocol
 from twisted.internet.protocol import Protocol
 from twisted.internet.threads import deferToThread
 
-
-class Client(Protocol):
-    def __init__(self):
-        self.received = Deferred()
-
-    def dataReceived(self, data):
-        self.received.callback(data)
-
-
 @pytest_twisted.ensureDeferred
 async def test_twisted(sockservice):
-    server = sockservice("echo")
-    client = await connectProtocol(TCP4ClientEndpoint(reactor, *server.address), Client())
+    server, client, received = sockservice("echo"), Protocol(), Deferred()
+    client.dataReceived = received.callback
+    await connectProtocol(clientFromString(reactor, "tcp:{}:{}".format(*server.address)), client)
     client.transport.write(b"hello")
-    assert await client.received == b"hello"
+    assert await received == b"hello"
     client.transport.loseConnection()
     await deferToThread(server.wait, 1)
     assert server.visits[0].received == 5

@@ -1,5 +1,5 @@
 """
-Stopping a server process: it serves what it has accepted, and ends within --drain.
+The stop of a server process: it serves the connections that it has accepted, and ends within --drain.
 """
 
 from __future__ import annotations
@@ -28,9 +28,17 @@ from tests.support.watched import readToEnd
 MIB = 1 << 20
 
 
-def stuff(peer: socket.socket) -> None:
+def exchange(client: socket.socket) -> None:
     """
-    Send until the peer's buffers are full, and read nothing.
+    Send one byte, and receive its echo.
+    """
+    client.sendall(b"a")
+    assert client.recv(1) == b"a"
+
+
+def fillBuffers(peer: socket.socket) -> None:
+    """
+    Send until all buffers of a connection are full.
     """
     peer.setblocking(False)
     with suppress(BlockingIOError):
@@ -69,7 +77,7 @@ def test_whatWasAcceptedIsServedInFull() -> None:
         quiet = [stack.enter_context(socket.create_connection(address, 5)) for _ in range(5)]
         stalled = [stack.enter_context(socket.create_connection(address, 5)) for _ in range(5)]
         for peer in stalled:
-            stuff(peer)
+            fillBuffers(peer)
         halfway.wait()
 
         # A stopped process accepts nothing: more connections are in the listen queue when the signal comes than the
@@ -122,9 +130,8 @@ def test_theSecondSignalEndsAtOnce(number: signal.Signals) -> None:
     """
     with Twistd("--service", "echo=0", "--drain", "20") as server:
         with socket.create_connection(server.address("echo"), 5) as client:
-            client.sendall(b"a")
-            assert client.recv(1) == b"a"
-            stuff(client)
+            exchange(client)
+            fillBuffers(client)
             os.kill(server.pid, number)
             server.waitFor("stopping: 1 connections")
             startedAt = time.monotonic()
@@ -142,8 +149,7 @@ def test_aDrainOfNothingEndsAtOnce() -> None:
         Twistd("--service", "echo=0", "--drain", "0") as server,
         socket.create_connection(server.address("echo"), 5) as client,
     ):
-        client.sendall(b"a")
-        assert client.recv(1) == b"a"
+        exchange(client)
         startedAt = time.monotonic()
         server.stop()
         assert time.monotonic() - startedAt < 0.5
@@ -165,31 +171,21 @@ def test_anIgnoredInterruptStaysIgnored() -> None:
     with Twistd("--service", "echo=0", command=command) as server:
         os.kill(server.pid, signal.SIGINT)
         with socket.create_connection(server.address("echo"), 5) as client:
-            client.sendall(b"a")
-            assert client.recv(1) == b"a"
+            exchange(client)
         assert server.stop() == -signal.SIGTERM
 
 
-def test_rotatingNothingDoesNotEndIt() -> None:
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
+def test_otherSignalsAreLogged(number: signal.Signals) -> None:
     """
-    SIGUSR1 without a log file logs a line.
-    """
-    with Twistd("--service", "echo=0") as server:
-        os.kill(server.pid, signal.SIGUSR1)
-        server.waitFor("SIGUSR1")
-
-
-def test_hangUpDoesNotEndIt() -> None:
-    """
-    SIGHUP logs a line, and conversations go on (T22).
+    SIGHUP, and SIGUSR1 without a log file, log a line. Conversations continue (T22).
     """
     with Twistd("--service", "echo=0") as server:
         with socket.create_connection(server.address("echo"), 5) as client:
             for _ in range(100):
-                os.kill(server.pid, signal.SIGHUP)
-                client.sendall(b"a")
-                assert client.recv(1) == b"a"
-        server.waitFor("SIGHUP")
+                os.kill(server.pid, number)
+                exchange(client)
+        server.waitFor(number.name)
 
 
 def test_datagramsThatWaitAreAnswered() -> None:
