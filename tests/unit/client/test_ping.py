@@ -285,35 +285,24 @@ class StreamTests(PingCase):
 
     def test_echo(self) -> None:
         """
-        One probe leaves in each interval, and returns however the network divides it: one segment may hold several
-        replies. The ping closes cleanly.
+        One probe leaves in each interval, which includes the time to connect, and returns however the network divides
+        it: one segment may hold several replies. The ping closes cleanly.
         """
         for transport in ("tcp", "unix"):
             listener = self.serve(transport)
             pinging = self.ping(4)
+            self.clock.advance(0.75)
             connection = self.accepted(listener)
-            for number in (1, 2):
-                self.echo(connection, number)
-                self.clock.advance(1)
+            self.echo(connection, 1)
+            self.clock.advance(0.25)
+            self.echo(connection, 2)
+            self.clock.advance(1)
             self.untilSent(3)
             self.clock.advance(1)
             connection.sendall(self.receive(connection, 2 * PROBE_SIZE))
             self.assertDone(pinging, Verdict.OK, sent=4, returned=4)
             self.assertEqual(self.receive(connection), b"")
             self.assertEqual(list(self.statistics.roundTripTimes), [0.0, 0.0, 1.0, 0.0])
-
-    def test_interval(self) -> None:
-        """
-        The interval includes the time to connect.
-        """
-        listener = self.serve("tcp")
-        pinging = self.ping(2)
-        self.clock.advance(0.75)
-        connection = self.accepted(listener)
-        self.echo(connection, 1)
-        self.clock.advance(0.25)
-        self.echo(connection, 2)
-        self.assertDone(pinging, Verdict.OK, sent=2, returned=2)
 
     def test_reconnect(self) -> None:
         """
