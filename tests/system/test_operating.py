@@ -224,7 +224,8 @@ def test_adoptedSocket(tmp_path: Path) -> None:
     for _ in range(2):
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(10)
-            client.connect(str(path))
+            # The path exists before the socket listens.
+            waitUntil(lambda client=client: client.connect_ex(str(path)) == 0)  # type: ignore[misc]
             client.sendall(b"hello")
             assert client.recv(10) == b"hello"
     process.terminate()
