@@ -11,14 +11,15 @@ import socket
 import struct
 
 from sockservices.transports.mmsghdr import HEADER, IOVEC, MAX_BATCH, NAME_SIZES, controlMessages, systemCall
+from sockservices.transports.pktinfo import ANCILLARY_SIZE
 
 __all__ = ["MAX_BATCH", "NAME_SIZES", "BatchReceiver", "controlMessages", "recvmmsg"]
 
 #: Offsets in a struct mmsghdr.
 _CONTROL_LENGTH_OFFSET, _LENGTH_OFFSET = struct.calcsize("@PIPNP0L"), struct.calcsize("@PIPNPNi0P")
 
-#: Bytes reserved for the source address, and for the control messages, of each datagram.
-_NAME_SPACE, _CONTROL_SPACE = 32, 256
+#: Bytes reserved for the source address of each datagram.
+_NAME_SPACE = 32
 
 #: The size in bytes of an unsigned long, which is that of a size_t on Linux.
 _LONG = struct.calcsize("L")
@@ -38,21 +39,21 @@ class BatchReceiver:
         """
         iovecs = MAX_BATCH * HEADER.size
         names = iovecs + MAX_BATCH * IOVEC.size
-        datagrams = names + MAX_BATCH * (_NAME_SPACE + _CONTROL_SPACE)
+        datagrams = names + MAX_BATCH * (_NAME_SPACE + ANCILLARY_SIZE)
         self._memory = mmap.mmap(-1, datagrams + MAX_BATCH * size)
         self._anchor = ctypes.c_char.from_buffer(self._memory)
         self._address = address = ctypes.addressof(self._anchor)
         #: For each datagram the offsets of its bytes, of its name, and of its control messages, which follow the name.
         self._offsets: list[tuple[int, int, int]] = []
         for index in range(MAX_BATCH):
-            control = names + index * (_NAME_SPACE + _CONTROL_SPACE) + _NAME_SPACE
+            control = names + index * (_NAME_SPACE + ANCILLARY_SIZE) + _NAME_SPACE
             name, datagram = control - NAME_SIZES[family], datagrams + index * size
             self._offsets.append((datagram, name, control))
             iovec = iovecs + index * IOVEC.size
             IOVEC.pack_into(self._memory, iovec, address + datagram, size)
             HEADER.pack_into(
                 *(self._memory, index * HEADER.size, address + name, NAME_SIZES[family], address + iovec, 1),
-                *(address + control, _CONTROL_SPACE, 0, 0),
+                *(address + control, ANCILLARY_SIZE, 0, 0),
             )
         self._headers = memoryview(self._memory[:iovecs])
         self._used = 0  # how many headers the last call has overwritten

@@ -41,11 +41,9 @@ class PortTests(DatagramPortCase):
     Behaviour of both kinds of port over UDP.
 
     @cvar receiveCall: the method of the socket that fails when the kernel reports an error.
-    @cvar timestamps: whether the kernel adds a timestamp to each datagram.
     """
 
     receiveCall = "recvmsg"
-    timestamps: tuple[bool, ...] = (False,)
 
     def test_sizes(self) -> None:
         """
@@ -93,7 +91,7 @@ class PortTests(DatagramPortCase):
         ):
             port = self.adopt(BoundSocket(bound))
             clients = [self.client(port, host) for host in hosts]
-            for timestamps in self.timestamps:
+            for timestamps in (False, True):
                 bound.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, timestamps)
                 self.protocol.received.clear()
                 self.assertAnswered(*((client, [b"x", b"y", b"zz", b""]) for client in clients))
@@ -262,7 +260,6 @@ class BatchedPortTests(BatchCase, PortTests):
     """
 
     receiveCall = "fileno"
-    timestamps = (False, True)
 
     def test_protocolStopsThePort(self) -> None:
         """
