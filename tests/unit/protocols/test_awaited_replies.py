@@ -336,6 +336,17 @@ class AwaitedDatagramTests(AwaitingCase):
             reply.callback(b"%d" % serial)
         self.assertEqual(self.peer.heard, [b"3", b"2", b"1"])
 
+    def test_awaitedGreeting(self) -> None:
+        """
+        An awaited greeting and the answer are sent in one datagram.
+        """
+        greeting: Deferred[bytes] = Deferred()
+        peer = converse(type("Late", (Upper,), {"greeting": lambda _: greeting}), transport="udp")
+        peer.say(b"x")
+        self.assertEqual(peer.heard, [])
+        greeting.callback(b"hello ")
+        self.assertEqual(peer.heard, [b"hello X"])
+
     def test_failedReplyIsAnError(self) -> None:
         """
         A reply that fails is not sent and counts as an error.

@@ -150,6 +150,7 @@ class ReplyTests(DatagramCase):
             (type("Both", (Echo,), {"greeting": lambda _: b"received: "}), {b"hi~": b"received: hi~"}),
             (type("Alone", (Discard,), {"greeting": lambda _: b"received: "}), {b"hi~": b"received: "}),
             (type("Empty", (Echo,), {"answer": lambda *_: b""}), {b"hi~": b""}),
+            (type("Finished", (Echo,), {"finished": True}), {b"hi~": None}),
         ):
             for datagram, reply in replies.items():
                 self.assertEqual(self.replies(responder, datagram), [] if reply is None else [reply], responder)

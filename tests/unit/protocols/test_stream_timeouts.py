@@ -186,6 +186,7 @@ class BackPressureTests(StreamCase):
         for responder, earlier, segments, ends, limits, lateness in (
             (Echo, [], blocks, False, {}, 1.0),
             (Echo, [], [bytes(2000)], False, {"idleTimeout": 0}, 3.0),
+            (Echo, [b"read"], [bytes(2000)], False, {"idleTimeout": 0}, 3.0),
             (Echo, [b"read"], [bytes(2000)], False, {"idleTimeout": 5.0}, 3.0),
             (Chargen, [], [], False, {}, 1.0),
             (Echo, [], [bytes(5000)], True, {"closeGrace": 5.0}, 1.0),

@@ -87,7 +87,7 @@ class ReactorTests(ServiceCase):
     Services on an epoll reactor.
     """
 
-    cycles = 100
+    cycles, waiting = 100, ACCEPTS_PER_TURN + 1
 
     def test_conversations(self) -> None:
         """
@@ -138,9 +138,8 @@ class ReactorTests(ServiceCase):
         """
         Connections in the accept queue are served during a stop, also more than a port accepts in one turn.
         """
-        count = ACCEPTS_PER_TURN + 1
         service = self.started(maxPerSource=0)
-        clients = [self.connect(self.host(service)) for _ in range(count)]
+        clients = [self.connect(self.host(service)) for _ in range(self.waiting)]
         for client in clients:
             client.send(b"hello")
             client.shutdown(socket.SHUT_WR)
@@ -148,7 +147,7 @@ class ReactorTests(ServiceCase):
         for client in clients:
             self.assertEqual(self.receive(client, 10), b"hello")
         self.wait(stopped)
-        self.assertEqual([visit.sent for visit in self.visits], [5] * count)
+        self.assertEqual([visit.sent for visit in self.visits], [5] * self.waiting)
 
     def test_nothingLeft(self) -> None:
         """
@@ -172,7 +171,7 @@ class TwistedTransportTests(ReactorTests):
     Services whose connections have Twisted's own transports.
     """
 
-    cycles = 10
+    cycles, waiting = 10, 10
 
     def service(self, endpoint: Any = "tcp:0", responder: Any = Echo, **policy: Any) -> ListenerService:
         """
@@ -190,7 +189,7 @@ class SelectReactorTests(ReactorTests):
     Services on a reactor that uses select(2).
     """
 
-    cycles = 10
+    cycles, waiting = 10, 10
 
     def makeReactor(self) -> Any:
         """
@@ -204,7 +203,7 @@ class AsyncioReactorTests(ReactorTests):
     Services on a reactor that runs in an asyncio event loop, whose iterations take longer.
     """
 
-    cycles = 5
+    cycles, waiting = 5, 10
 
     def makeReactor(self) -> Any:
         """
