@@ -98,20 +98,6 @@ def test_halfClosedPeersGetEveryByte() -> None:
                 converse(number)
 
 
-def test_everyServiceEndsCleanlyAfterAHalfClose() -> None:
-    """
-    Every service ends cleanly after the peer's FIN, whatever the peer has sent (T03).
-    """
-    with Watched("--service", "all=0") as server:
-        for number, service in enumerate(names() * 3):
-            with connect(server.address(service)) as client:
-                with suppress(ConnectionError):
-                    client.sendall(bytes((0, 1, 65536)[number // len(names())]))
-                with suppress(OSError):
-                    client.shutdown(socket.SHUT_WR)
-                readToEnd(client)
-
-
 def test_lastOutputIsNotDestroyedByAReset() -> None:
     """
     The last output of a service that closes arrives although the peer continues to send (unread input resets a
@@ -193,18 +179,6 @@ def test_aPeerWithLittlePendingOutputStallsAsSoon() -> None:
         peer.sendall(bytes(60_000))
         logged = server.waitFor("stalled", 10)
         assert 1 <= float(re.findall(r"([\d.]+) s,", logged)[0]) < 1.6
-
-
-def test_anUrgentByteStaysInItsPlace() -> None:
-    """
-    TCP's urgent byte stays in its place in the stream.
-    """
-    with Watched("--service", "echo=0") as server, connect(server.address("echo")) as client:
-        client.send(b"ab")
-        client.send(b"c", socket.MSG_OOB)
-        client.send(b"d")
-        client.shutdown(socket.SHUT_WR)
-        assert readToEnd(client) == b"abcd"
 
 
 def test_limitsHoldBehindAWrapper() -> None:
