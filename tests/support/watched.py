@@ -13,7 +13,7 @@ from typing import Self
 
 from tests.support.twistd import Twistd
 
-__all__ = ["Probe", "Watched", "readToEnd", "sender"]
+__all__ = ["Probe", "Watched", "exchange", "readToEnd", "sender"]
 
 #: Seconds between two round trips of a L{Probe}.
 PROBE_INTERVAL = 0.005
@@ -129,6 +129,14 @@ class Probe:
         self._ended.set()
         self._thread.join()
         self._client.close()
+
+
+def exchange(client: socket.socket) -> None:
+    """
+    Send one byte, and receive its echo.
+    """
+    client.sendall(b"a")
+    assert client.recv(100) == b"a"
 
 
 def readToEnd(client: socket.socket) -> bytes:

@@ -26,7 +26,7 @@ from sockservices.registry import names
 from tests.support.soak import soak
 from tests.support.sockets import closeWithReset
 from tests.support.twistd import Twistd, environment
-from tests.support.watched import Probe, Watched, readToEnd, sender
+from tests.support.watched import Probe, Watched, exchange, readToEnd, sender
 
 MIB = 1 << 20
 
@@ -252,8 +252,7 @@ def test_theLimitInAllHoldsAcrossServices() -> None:
             client.close()
             time.sleep(0.05)
             with connect(server.address("echo")) as again:
-                again.sendall(b"a")
-                assert again.recv(1) == b"a"
+                exchange(again)
         server.stop()
         totals = server.waitFor(r"\btotals: ")
         assert sum(map(int, re.findall(r"(\d+) refused", totals))) == 2
@@ -465,8 +464,7 @@ def test_aClockThatIsSetEndsNothing(tmp_path: Path) -> None:
             with connect(server.address("time")) as client:
                 wallTime = int.from_bytes(readToEnd(client), "big") - 2208988800
             assert abs(wallTime - time.time() - seconds) < 2
-            idle.sendall(b"a")
-            assert idle.recv(100) == b"a"
+            exchange(idle)
         assert timed.recv(1) == b""
         assert abs(time.monotonic() - startedAt - 1) < 0.2
 
@@ -508,8 +506,7 @@ def test_tenThousandIdleConnections() -> None:
             for number in range(10_000):
                 client = stack.enter_context(connect(server.address("echo"), SOURCES[number % 8]))
                 if number % 100 == 0:
-                    client.sendall(b"a")
-                    assert client.recv(1) == b"a"
+                    exchange(client)
         each = (server.resident() - server.memory) / 10_000
         cpu, startedAt = server.cpu(), time.monotonic()
         time.sleep(3)
