@@ -1,5 +1,5 @@
 """
-What holds for all tests under pytest.
+Fixtures for all tests under pytest.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 def _inUse() -> set[Any]:
     """
-    What the reactor still waits for: timers and sockets, its own waker apart.
+    List the timers and sockets of the reactor, without those that wake it.
     """
     # Imported here, since pytest-twisted chooses the reactor after this file is read.
     from twisted.internet import reactor
@@ -43,7 +43,7 @@ def cleanReactor() -> Iterator[None]:
 
     before = _inUse()
     yield
-    # The far ends of what a test has closed learn of it in one of the reactor's next turns.
+    # The reactor reports a closed connection to its other end in one of the next turns.
     for _ in range(50):
         if _inUse() <= before:
             return

@@ -117,10 +117,12 @@ def test_twistd(taken: Taken, tmp_path: Path) -> None:
 @pytest.mark.parametrize("start", ["twistd", "twistd -n"])
 def test_twistdsOwnOptions(start: str, tmp_path: Path) -> None:
     """
-    The line also reports options of twistd itself, in the foreground and as a daemon. No Unix socket remains.
+    The line also reports options of twistd itself, in the foreground and as a daemon. No Unix socket and no log file
+    remains.
     """
-    listen = "sockservices --listen echo=unix:new"
-    checkStarts([(f"{start} {line} {listen}", message) for line, message in INVALID_TWISTD], tmp_path)
+    starts = [(f"{start} {line} sockservices --listen echo=unix:new", message) for line, message in INVALID_TWISTD]
+    starts.append((f"{start} --logfile log sockservices --listen echo=unix:nowhere/new", "No such file or directory"))
+    checkStarts(starts, tmp_path)
 
 
 @pytest.mark.parametrize(

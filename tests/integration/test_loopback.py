@@ -176,28 +176,22 @@ def sendAll(client: socket.socket, data: bytes, read: int, eager: bool = True) -
             raise TimeoutError("the server neither reads nor writes")
 
 
-@pytest.mark.parametrize("eager", [True, False])
+@pytest.mark.parametrize(
+    ("size", "read", "eager"), [(8 * MIB, 262_144, True), (8 * MIB, 262_144, False), (MIB, 1000, True)]
+)
 @runningReactor
-async def test_noByteLost(listen: Listen, eager: bool) -> None:
+async def test_noByteLost(listen: Listen, size: int, read: int, eager: bool) -> None:
     """
-    8 MiB are echoed byte for byte to a peer that half-closes, even if it reads only when the server does not read.
+    All data is echoed byte for byte to a peer that half-closes, even if it reads only when the server does not read, or
+    little at a time.
     """
     server = listen(Echo)
-    data = os.urandom(8 * MIB)
-    output = await server.converse(lambda client: sendAll(client, data, 262_144, eager))
+    data = os.urandom(size)
+    output = await server.converse(lambda client: sendAll(client, data, read, eager))
     assert hashlib.sha256(output).digest() == hashlib.sha256(data).digest()
     assert await server.ended() == [Outcome.DONE]
-    assert (server.visits[0].received, server.visits[0].sent) == (8 * MIB, 8 * MIB)
+    assert (server.visits[0].received, server.visits[0].sent) == (size, size)
     assert server.maxBuffered <= BOUND
-
-
-@runningReactor
-async def test_smallReads(listen: Listen) -> None:
-    """
-    1 MiB is echoed to a peer that reads 1000 bytes at a time.
-    """
-    data = os.urandom(MIB)
-    assert await listen(Echo).converse(lambda client: sendAll(client, data, 1000)) == data
 
 
 @pytest.mark.parametrize("responder", [Echo, Chargen])

@@ -1,5 +1,5 @@
 """
-Fenced blocks of Markdown documents: runs them, and compares what they print with what the document says.
+Execute the fenced blocks of Markdown documents, and compare their output with the document.
 """
 
 from __future__ import annotations

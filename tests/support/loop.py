@@ -27,9 +27,6 @@ __all__ = ["LoopCase", "descriptors"]
 #: Seconds to wait for an expected event.
 TIMEOUT = 10.0
 
-#: The name that other tests use.
-PATIENCE = TIMEOUT
-
 
 @cache
 def _freezeModules() -> None:
@@ -167,6 +164,3 @@ class LoopCase(SynchronousTestCase):
         """
         readers = set(self.reactor.getReaders()) - self.reactor._internalReaders
         self.assertEqual((readers, self.reactor.getWriters(), self.reactor.getDelayedCalls()), (set(), [], []))
-
-    #: The names that other tests use.
-    keep, hear = closeLater, receive

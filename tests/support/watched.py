@@ -13,7 +13,7 @@ from typing import Self
 
 from tests.support.twistd import Twistd
 
-__all__ = ["Probe", "Watched", "readToEnd", "sender"]
+__all__ = ["Probe", "Watched", "exchange", "readToEnd", "sender"]
 
 #: Seconds between two round trips of a L{Probe}.
 PROBE_INTERVAL = 0.005
@@ -60,23 +60,23 @@ class Watched(Twistd):
         """
         The processor time that the server has used, in seconds.
         """
-        words = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(words[11]) + int(words[12])) / 100
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / 100
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """
         Compare the measurements.
         """
-        held = grown = 0
+        opened = grown = 0
         if error is None and self.status is None:
             # The server may not have closed these connections yet.
             until = time.monotonic() + 5
             while self._descriptors() > self.descriptors + 2 and time.monotonic() < until:
                 time.sleep(0.05)
-            held, grown = self._descriptors(), self.resident() - self.memory
+            opened, grown = self._descriptors(), self.resident() - self.memory
         super().__exit__(kind, error, at)
         if error is None:
-            assert held <= self.descriptors + 2, f"{held} descriptors, {self.descriptors} at first"
+            assert opened <= self.descriptors + 2, f"{opened} descriptors, {self.descriptors} at first"
             assert grown < self.growth, f"{grown >> 10} KiB more memory"
 
 
@@ -129,6 +129,14 @@ class Probe:
         self._ended.set()
         self._thread.join()
         self._client.close()
+
+
+def exchange(client: socket.socket) -> None:
+    """
+    Send one byte, and receive its echo.
+    """
+    client.sendall(b"a")
+    assert client.recv(100) == b"a"
 
 
 def readToEnd(client: socket.socket) -> bytes:

@@ -38,7 +38,7 @@ DOCUMENTS = [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 #: The blocks that other tests execute, by document and language.
-EXECUTED_ELSEWHERE = {("testing.md", "python"): ("integration/test_pytest_plugin.py", "unit/testing/test_document.py")}
+EXECUTED_ELSEWHERE = {("testing.md", "python"): ("system/test_pytest_plugin.py", "unit/testing/test_document.py")}
 
 #: The server for a document that names the port of a service, but has no command that starts a server.
 DEFAULT_SERVER = "sockservices serve --proto all --service all"
@@ -79,14 +79,14 @@ def running(line: str, folder: Path) -> Iterator[dict[int, int]]:
     options = Options()
     options.parseOptions(shlex.split(arguments))
     services = list(dict.fromkeys(listener.name for listener in options.config.listeners))
-    program, *words = start.split() + shlex.split(re.sub(r" --service[ =]\S+", "", arguments))
+    program, *rest = start.split() + shlex.split(re.sub(r" --service[ =]\S+", "", arguments))
     command = [str(folder / "commands" / program)]
     with contextlib.ExitStack() as stack:
         for lastAttempt in (False, False, True):
             ports = freePorts(services)
             chosen = [f"--service={name}={ports[find(name).port]}" for name in services]
             try:
-                server = stack.enter_context(Twistd(*words, *chosen, command=command, cwd=folder))
+                server = stack.enter_context(Twistd(*rest, *chosen, command=command, cwd=folder))
                 break
             except AssertionError as error:
                 # Another process can bind a port between the check and the start.
@@ -138,11 +138,11 @@ def slowTestsExist() -> None:
     assert "::test_" in collected.stdout
 
 
-def python(*words: str) -> subprocess.CompletedProcess[str]:
+def python(*arguments: str) -> subprocess.CompletedProcess[str]:
     """
     Run the interpreter in the root of the project.
     """
-    command = [sys.executable, *words]
+    command = [sys.executable, *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60, check=False)
 
 
@@ -189,11 +189,11 @@ def checkDockerfile(block: Block, folder: Path) -> None:
         assert shell.run(warmUp) == ""
         assert shell.run("echo $?") == "0\n"
     assert 0 not in map(int, user.split(":"))
-    program, *words = json.loads(entrypoint)
+    program, *rest = json.loads(entrypoint)
     assert (folder / "commands" / program).exists()
-    assert words[:3] == ["-n", "--pidfile=", "sockservices"]
+    assert rest[:3] == ["-n", "--pidfile=", "sockservices"]
     options = Options()
-    options.parseOptions(words[3:])
+    options.parseOptions(rest[3:])
     assert all(":0.0.0.0:" in str(listener.binding) for listener in options.config.listeners)
 
 

@@ -122,44 +122,6 @@ def test_logFile(tmp_path: Path) -> None:
     assert "Server Shut Down." in log.read_text()
 
 
-@pytest.mark.parametrize(
-    ("option", "message"),
-    [
-        ("--logfile={}/none/log", "--logfile {}/none/log: "),
-        ("--pidfile={}/none/pid", "--pidfile {}/none/pid: there is no such folder"),
-        ("--uid=3999999999", "--uid 3999999999: there is no such user"),
-    ],
-)
-def test_invalidTwistdOption(option: str, message: str, tmp_path: Path) -> None:
-    """
-    An invalid option of twistd itself ends the start with one line and exit status 1, and leaves no socket.
-    """
-    command = [*TWISTD, "-n", "--pidfile=", option.format(tmp_path), "sockservices"]
-    ended = subprocess.run(
-        [*command, "--listen", f"echo=unix:{tmp_path}/socket"],
-        env=environment(WATCHDOG_USEC="soon"),
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
-    assert message.format(tmp_path) in ended.stderr
-    assert not list(tmp_path.iterdir())
-
-
-def test_failedStartLeavesNoLogFile(tmp_path: Path) -> None:
-    """
-    A server that cannot listen leaves no log file.
-    """
-    command = [*TWISTD, "-n", "--pidfile=", f"--logfile={tmp_path}/log", "sockservices", "--listen"]
-    ended = subprocess.run(
-        [*command, "echo=unix:none/socket"], cwd=tmp_path, env=environment(), timeout=20, check=False
-    )
-    assert ended.returncode == 1
-    assert not list(tmp_path.iterdir())
-
-
 class TestServiceManager:
     """
     Tests for what the server sends to the notification socket of a service manager.

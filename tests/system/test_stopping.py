@@ -23,17 +23,9 @@ import pytest
 
 from sockservices.transports.stream_port import ACCEPTS_PER_TURN
 from tests.support.twistd import COMMAND, Twistd, environment
-from tests.support.watched import readToEnd
+from tests.support.watched import exchange, readToEnd
 
 MIB = 1 << 20
-
-
-def exchange(client: socket.socket) -> None:
-    """
-    Send one byte, and receive its echo.
-    """
-    client.sendall(b"a")
-    assert client.recv(1) == b"a"
 
 
 def fillBuffers(peer: socket.socket) -> None:

@@ -73,7 +73,7 @@ class ImportOrderTests(SynchronousTestCase):
 
 class ImportTests(SynchronousTestCase):
     """
-    Tests for what importing the package brings.
+    Tests for the effects of importing the package.
     """
 
     def test_noReactor(self) -> None:
