@@ -22,8 +22,8 @@ _PKTINFO4 = struct.Struct("=I4s4s")
 #: struct in6_pktinfo (ipv6(7)): destination address in the header, interface.
 _PKTINFO6 = struct.Struct("=16sI")
 
-#: Buffer size in bytes for the control messages of a datagram. A dual-stack socket may receive both kinds. Options of an
-#: inherited socket may add others, such as timestamps.
+#: Buffer size in bytes for the control messages of a datagram. A dual-stack socket may receive both kinds, and options
+#: of an inherited socket may add others, such as timestamps.
 ANCILLARY_SIZE = 256
 
 #: The socket module has no IP_PKTINFO before Python 3.14. 0 on systems other than Linux, where the system chooses the
