@@ -23,6 +23,7 @@ from sockservices.transports.listening_port import ListeningPort
 from sockservices.transports.proxy_layer import ProxyLayer
 from sockservices.transports.reactor import Reactor
 from sockservices.transports.recvmmsg import recvmmsg
+from sockservices.transports.sendmmsg import sendmmsg
 from sockservices.transports.sockets import BoundSocket, OpenError, openSockets
 from sockservices.transports.stream_port import StreamPort
 
@@ -144,6 +145,6 @@ class DatagramEndpoint(_Endpoint):
         kind: type[DatagramPort] = UDPPort
         if bound.socket.family == socket.AF_UNIX:
             kind = DatagramPort
-        elif recvmmsg is not None and IRequestProtocol.providedBy(protocol):
+        elif recvmmsg and sendmmsg and IRequestProtocol.providedBy(protocol):
             kind = BatchedUDPPort
         return self._startPort(kind(bound, protocol, self._reactor), bound)
