@@ -247,32 +247,41 @@ class DatagramPortCase(LoopCase):
 
 class RefusingSender(BatchSender):
     """
-    Sends batches of datagrams, and refuses some.
+    Sends batches of datagrams of any number, and refuses some.
 
     @ivar refusals: for each of the next calls, the error numbers of the messages that it refuses, by index.
     @ivar calls: for each call, the number of messages.
     """
+
+    minMessages = 1
 
     def __init__(self, family: int) -> None:
         super().__init__(family)
         self.refusals: list[dict[int, int]] = []
         self.calls: list[int] = []
 
-    def send(self, descriptor: int, *columns: Sequence[bytes]) -> dict[int, OSError]:
-        """
-        Send those messages that are not to be refused.
-        """
-        rows = list(zip(*columns, strict=True))
-        self.calls.append(len(rows))
-        refused = self.refusals.pop(0) if self.refusals else {}
-        kept = [index for index in range(len(rows)) if index not in refused]
-        errors: dict[int, OSError] = {}
-        if kept:
-            names, controls, datagrams = zip(*(rows[index] for index in kept), strict=True)
-            errors = {
-                kept[index]: error for index, error in super().send(descriptor, names, controls, datagrams).items()
-            }
-        return errors | {index: OSError(number, os.strerror(number)) for index, number in refused.items()}
+    def send(  # noqa: D102
+        self,
+        descriptor: int,
+        names: Sequence[bytes],
+        controls: Sequence[bytes],
+        datagrams: Sequence[bytes],
+        refused: Callable[[int, OSError], object],
+    ) -> None:
+        self.calls.append(len(names))
+        errors = self.refusals.pop(0) if self.refusals else {}
+        begin = 0
+        for end in (*sorted(errors), len(names)):
+            part = slice(begin, end)
+
+            def refusePart(index: int, error: OSError, begin: int = begin) -> None:
+                refused(begin + index, error)
+
+            if begin < end:
+                super().send(descriptor, names[part], controls[part], datagrams[part], refusePart)
+            if end in errors:
+                refused(end, OSError(errors[end], os.strerror(errors[end])))
+            begin = end + 1
 
 
 class BatchCase(DatagramPortCase):

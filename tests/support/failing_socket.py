@@ -18,7 +18,8 @@ class FailingSocket:
 
     def __init__(self, opened: socket.socket, **errors: list[int]) -> None:
         """
-        @param errors: the error numbers of the calls, by the method's name. The test may extend or read these lists.
+        @param errors: the error numbers of the calls, by the method's name; 0 is a call that does not fail. The test
+            may extend or read these lists.
         """
         self._socket = opened
         self._errors = errors
@@ -27,8 +28,8 @@ class FailingSocket:
         method = getattr(self._socket, name)
 
         def call(*arguments: Any) -> Any:
-            if self._errors[name]:
-                number = self._errors[name].pop(0)
+            number = self._errors[name].pop(0) if self._errors[name] else 0
+            if number:
                 raise OSError(number, os.strerror(number))
             return method(*arguments)
 

@@ -15,8 +15,8 @@ from sockservices.transports.mmsghdr import MAX_BATCH, NAME_SIZES, controlMessag
 from sockservices.transports.pktinfo import destinationOf, peerName
 from sockservices.transports.reactor import Reactor
 from sockservices.transports.recvmmsg import BatchReceiver
-from sockservices.transports.reply_route import SEND_ERRORS
-from sockservices.transports.segment_run import Reply, SegmentRun, joinRuns
+from sockservices.transports.reply_sender import ReplySender
+from sockservices.transports.segment_run import Reply
 from sockservices.transports.sendmmsg import BatchSender
 from sockservices.transports.sockets import BoundSocket
 
@@ -115,8 +115,7 @@ class BatchedUDPPort(UDPPort):
         self.replies: list[Reply] = []
         self._routes = _RouteCache(self._newRoute)
         self._nameSize = NAME_SIZES[self.family]
-        self._sender = BatchSender(self.family) if sender is None else sender
-        self._canSegment = True
+        self._replySender = ReplySender(self.socket, self._send, BatchSender(self.family) if sender is None else sender)
 
     def _newRoute(self, key: bytes) -> _BatchedRoute:
         name = key[: self._nameSize]
@@ -173,55 +172,8 @@ class BatchedUDPPort(UDPPort):
         Send the pending replies, and report the results to the protocol.
         """
         replies, self.replies = self.replies, []
-        sent: list[object] = []
-        failures: list[tuple[object, Exception]] = []
-        for start in range(0, len(replies), MAX_BATCH):
-            batch = replies[start : start + MAX_BATCH]
-            try:
-                send = self._sendSingly if len(batch) == 1 else self._sendTogether
-                send(batch, sent, failures)
-            except SEND_ERRORS:
-                # A reply is not bytes: only that one fails.
-                self._sendSingly(batch, sent, failures)
+        sent, failures = self._replySender.send(replies)
         try:
             self.protocol.repliesSent(sent, failures)
         except BaseException as exception:
             self._logException(exception)
-
-    def _sendTogether(self, batch: list[Reply], sent: list[object], failures: list[tuple[object, Exception]]) -> None:
-        routes, datagrams, tokens = zip(*batch, strict=True)
-        if self._canSegment and len(set(routes)) < len(routes):
-            self._sendRuns(joinRuns(batch), sent, failures)
-            return
-        names, controls = [route.name for route in routes], [route.control for route in routes]
-        errors = self._sender.send(self.socket.fileno(), names, controls, datagrams)
-        if errors:
-            failures += [(tokens[index], error) for index, error in errors.items()]
-            sent += [token for index, token in enumerate(tokens) if index not in errors]
-        else:
-            sent += tokens
-
-    def _sendRuns(self, runs: list[SegmentRun], sent: list[object], failures: list[tuple[object, Exception]]) -> None:
-        names, controls = [run.route.name for run in runs], [run.control for run in runs]
-        errors = self._sender.send(self.socket.fileno(), names, controls, [run.content for run in runs])
-        for index, run in enumerate(runs):
-            error = errors.get(index)
-            if error is None:
-                sent += [token for _, _, token in run.replies]
-            elif len(run.replies) == 1:
-                failures.append((run.replies[0][2], error))
-            else:
-                # The send buffer may have space for some of the replies.
-                before = len(sent)
-                self._sendSingly(run.replies, sent, failures)
-                if len(sent) - before > 1 and not isinstance(error, BlockingIOError):
-                    # The kernel accepts the replies singly: it, or the interface, does not support UDP_SEGMENT.
-                    self._canSegment = False
-
-    def _sendSingly(self, batch: list[Reply], sent: list[object], failures: list[tuple[object, Exception]]) -> None:
-        for route, datagram, token in batch:
-            try:
-                self._send(datagram, route.peer, route.pktinfo)
-                sent.append(token)
-            except SEND_ERRORS as error:
-                failures.append((token, error))

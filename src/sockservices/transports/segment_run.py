@@ -27,7 +27,7 @@ MAX_RUN_BYTES = 65000
 _SIZE = struct.Struct("@H")
 
 
-#: A reply to be sent: its route, which has a C{name} and C{control}, the datagram, and the token.
+#: A reply to be sent: its route, the datagram, and the token.
 Reply: TypeAlias = tuple[Any, bytes, object]
 
 
@@ -39,29 +39,30 @@ class SegmentRun:
     @ivar remaining: how many more replies the run can take.
     """
 
-    __slots__ = ("remaining", "replies", "route", "size")
+    __slots__ = ("datagrams", "remaining", "route", "size", "tokens")
 
     def __init__(self, route: Any, size: int) -> None:
         self.route, self.size = route, size
         self.remaining = min(MAX_BATCH, MAX_RUN_BYTES // size) if 0 < size <= MAX_SEGMENT else 1
-        self.replies: list[Reply] = []
+        self.datagrams: list[bytes] = []
+        self.tokens: list[object] = []
+
+    @property
+    def ancillary(self) -> list[tuple[int, int, bytes]]:
+        """
+        The control messages of the run, for C{socket.sendmsg}.
+        """
+        messages = [] if self.route.pktinfo is None else [self.route.pktinfo]
+        if len(self.datagrams) > 1:
+            messages.append((SOL_UDP, UDP_SEGMENT, _SIZE.pack(self.size)))
+        return messages
 
     @property
     def control(self) -> bytes:
         """
-        The control messages of the run.
+        The control messages of the run, packed.
         """
-        control: bytes = self.route.control
-        if len(self.replies) > 1:
-            control += packControl(SOL_UDP, UDP_SEGMENT, _SIZE.pack(self.size))
-        return control
-
-    @property
-    def content(self) -> bytes:
-        """
-        All replies as one message.
-        """
-        return b"".join([datagram for _, datagram, _ in self.replies])
+        return b"".join([packControl(*message) for message in self.ancillary])
 
 
 def joinRuns(replies: Iterable[Reply]) -> list[SegmentRun]:
@@ -70,12 +71,12 @@ def joinRuns(replies: Iterable[Reply]) -> list[SegmentRun]:
     """
     runs: list[SegmentRun] = []
     latest: dict[bytes, SegmentRun] = {}
-    for reply in replies:
-        route, datagram, _ = reply
+    for route, datagram, token in replies:
         run, size = latest.get(route.name), len(datagram)
         if run is None or run.size != size or not run.remaining or run.route is not route:
             run = latest[route.name] = SegmentRun(route, size)
             runs.append(run)
         run.remaining -= 1
-        run.replies.append(reply)
+        run.datagrams.append(datagram)
+        run.tokens.append(token)
     return runs

@@ -134,6 +134,7 @@ class ReplyTests(BatchCase):
         batches again within a few turns, and each datagram is answered in order.
         """
         port = self.listen()
+        self.sender.minMessages = 2
         client = self.client(port)
         for _ in range(100):
             self.assertServed(client)
@@ -244,6 +245,33 @@ class FaultTests(BatchCase):
         self.assertEqual((self.exchange(second, b"b"), self.arrived(first)), ([], [b"A"]))
         self.assertServed(first)
         self.assertEqual(self.protocol.sent[1:], [(2, {1: errno.EPERM}), (1, {})])
+
+    def test_fewMessages(self) -> None:
+        """
+        A few messages are sent with a system call each. Where the kernel refuses one, its replies are sent one by one.
+        If it then accepts them, and its send buffer was not full, each reply is a message from then on.
+        """
+        together, single = list[int](), list[int]()
+        client = self.client(self.listen(sendmsg=together, sendto=single))
+        self.sender.minMessages = 8
+        full, refused, unsupported = errno.EAGAIN, errno.EPERM, errno.EIO
+        for errors, singleErrors, faults in (
+            ([], [], {}),
+            ([full], [], {}),
+            ([full], [refused], {0: refused}),
+            ([refused], [refused] * 3, {0: refused, 1: refused, 2: refused}),
+            ([0, refused], [], {3: refused}),
+            ([unsupported], [], {}),
+        ):
+            together += errors
+            single += singleErrors
+            sent = [b"A", b"B", b"C", b"LONG"]
+            expected = [datagram for token, datagram in enumerate(sent) if token not in faults]
+            self.assertEqual(self.exchange(client, *sent), expected)
+            self.assertEqual((self.protocol.sent.pop(), together, single), ((4, faults), [], []))
+        together.append(refused)
+        self.assertAnswered((client, [b"x", b"y"]))
+        self.assertEqual((together, self.sender.calls), ([refused], []))
 
     def test_repliesSentRaises(self) -> None:
         """

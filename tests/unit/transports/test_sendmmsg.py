@@ -8,6 +8,7 @@ import errno
 import os
 import socket
 import struct
+from typing import Any
 
 import pytest
 from twisted.trial.unittest import SynchronousTestCase
@@ -44,6 +45,25 @@ class SenderTests(SynchronousTestCase):
         self.addCleanup(opened.close)
         return opened
 
+    def refusals(
+        self,
+        sender: BatchSender,
+        descriptor: int,
+        names: list[bytes],
+        datagrams: list[bytes],
+        controls: list[bytes] | None = None,
+    ) -> dict[int, int | None]:
+        """
+        Send datagrams. @return: by index, the error numbers of those that were refused.
+        """
+        refused: dict[int, int | None] = {}
+
+        def record(index: int, error: OSError) -> None:
+            refused[index] = error.errno
+
+        sender.send(descriptor, names, controls or [b""] * len(names), datagrams, record)
+        return refused
+
     def test_longest(self) -> None:
         """
         Datagrams of every size are sent whole, in order, over IPv4 and IPv6.
@@ -51,9 +71,8 @@ class SenderTests(SynchronousTestCase):
         for host, longest in (("127.0.0.1", 65507), ("::1", 65527)):
             server, client = self.open(host), self.open(host)
             sent = [os.urandom(size) for size in (0, 1, 1500, longest, 0, 64)]
-            count = len(sent)
-            names = [name(client.getsockname())] * count
-            self.assertEqual(BatchSender(server.family).send(server.fileno(), names, [b""] * count, sent), {})
+            names = [name(client.getsockname())] * len(sent)
+            self.assertEqual(self.refusals(BatchSender(server.family), server.fileno(), names, sent), {})
             self.assertTrue([client.recv(70_000) for _ in sent] == sent)
 
     def test_destinations(self) -> None:
@@ -66,7 +85,7 @@ class SenderTests(SynchronousTestCase):
             chosen = clients[first:]
             names = [name(client.getsockname()) for client in chosen]
             sent = [b"%d" % number for number in range(len(chosen))]
-            self.assertEqual(sender.send(server.fileno(), names, [b""] * len(sent), sent), {})
+            self.assertEqual(self.refusals(sender, server.fileno(), names, sent), {})
             self.assertEqual([client.recv(10) for client in chosen], sent)
 
     def test_controlMessages(self) -> None:
@@ -82,16 +101,17 @@ class SenderTests(SynchronousTestCase):
         ]
         for controls, sources in (
             ([pktinfo[0], b"", pktinfo[1]], ["127.0.0.2", "127.0.0.1", "127.0.0.3"]),
-            ([b"", b""], ["127.0.0.1"] * 2),
+            ([b""], ["127.0.0.1"]),
+            ([b"", b"", b""], ["127.0.0.1"] * 3),
         ):
             count = len(controls)
             names = [name(client.getsockname())] * count
-            self.assertEqual(sender.send(server.fileno(), names, controls, [b"x"] * count), {})
+            self.assertEqual(self.refusals(sender, server.fileno(), names, [b"x"] * count, controls), {})
             self.assertEqual([client.recvfrom(10)[1][0] for _ in range(count)], sources)
 
     def test_refusals(self) -> None:
         """
-        The errors of refused datagrams are returned by index. All others are sent.
+        The errors of refused datagrams are reported by index. All others are sent.
         """
         server, client = self.open(), self.open()
         sender = BatchSender(server.family)
@@ -102,19 +122,30 @@ class SenderTests(SynchronousTestCase):
             ([nowhere, there, nowhere], [b"0", b"1", b"2"], {0: errno.EINVAL, 2: errno.EINVAL}),
             ([nowhere], [b"0"], {0: errno.EINVAL}),
         ):
-            errors = sender.send(server.fileno(), names, [b""] * len(names), datagrams)
-            self.assertEqual({index: error.errno for index, error in errors.items()}, expected)
+            self.assertEqual(self.refusals(sender, server.fileno(), names, datagrams), expected)
             sent = [datagram for index, datagram in enumerate(datagrams) if index not in expected]
             self.assertEqual([client.recv(10) for _ in sent], sent)
-        errors = sender.send(-1, [there] * 2, [b""] * 2, [b"x"] * 2)
-        self.assertEqual([error.errno for error in errors.values()], [errno.EBADF] * 2)
+        self.assertEqual(self.refusals(sender, -1, [there] * 2, [b"x"] * 2), dict.fromkeys((0, 1), errno.EBADF))
 
-    def test_wrongType(self) -> None:
+    def test_reportedInOrder(self) -> None:
         """
-        A datagram that is not bytes raises L{TypeError}, and none is sent.
+        A refusal is reported before the next datagram is sent: what is sent then precedes that one.
         """
         server, client = self.open(), self.open()
-        wrong: list[bytes] = [b"0", "1"]  # type: ignore[list-item]
+        address = client.getsockname()
+        sender = BatchSender(server.family)
+        names, sent = [name(address)] * 3, [b"first", bytes(65508), b"last"]
+        sender.send(server.fileno(), names, [b""] * 3, sent, lambda index, error: server.sendto(b"instead", address))
+        self.assertEqual([client.recv(10) for _ in range(3)], [b"first", b"instead", b"last"])
+
+    def test_invalidDatagrams(self) -> None:
+        """
+        A datagram that is not bytes raises L{TypeError}, and one that is much too long L{IndexError}. None is sent.
+        """
+        server, client = self.open(), self.open()
         names = [name(client.getsockname())] * 2
-        self.assertRaises(TypeError, BatchSender(server.family).send, server.fileno(), names, [b""] * 2, wrong)
+        invalid: list[tuple[type[Exception], Any]] = [(TypeError, "1"), (IndexError, bytes(MAX_BATCH * 65536))]
+        for error, datagram in invalid:
+            with self.assertRaises(error):
+                self.refusals(BatchSender(server.family), server.fileno(), names, [b"0", datagram])
         self.assertRaises(BlockingIOError, client.recv, 10)

@@ -1,0 +1,115 @@
+"""
+Sends the replies of a batch of datagrams with few system calls.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Callable
+
+from sockservices.transports.mmsghdr import MAX_BATCH
+from sockservices.transports.pktinfo import Pktinfo
+from sockservices.transports.reply_route import SEND_ERRORS
+from sockservices.transports.segment_run import Reply, SegmentRun, joinRuns
+from sockservices.transports.sendmmsg import BatchSender
+
+__all__ = ["ReplySender"]
+
+
+class ReplySender:
+    """
+    Sends replies. The replies to one peer stay in order, also when the kernel refuses some of them.
+    """
+
+    def __init__(
+        self,
+        udpSocket: socket.socket,
+        sendOne: Callable[[bytes, tuple[str, int], Pktinfo], object],
+        batchSender: BatchSender,
+    ) -> None:
+        """
+        @param sendOne: sends one datagram, to a peer and with a control message.
+        @param batchSender: sends several.
+        """
+        self._socket = udpSocket
+        self._sendOne = sendOne
+        self._batchSender = batchSender
+        self._canSegment = True
+        self._sent: list[object] = []
+        self._failures: list[tuple[object, Exception]] = []
+
+    def send(self, replies: list[Reply]) -> tuple[list[object], list[tuple[object, Exception]]]:
+        """
+        Send replies.
+
+        @return: the tokens of those that the kernel has accepted; and the tokens of the others, each with its error.
+        """
+        self._sent, self._failures = [], []
+        for start in range(0, len(replies), MAX_BATCH):
+            batch = replies[start : start + MAX_BATCH]
+            try:
+                if self._canSegment and len({route for route, _, _ in batch}) < len(batch):
+                    self._sendRuns(joinRuns(batch))
+                elif len(batch) < self._batchSender.minMessages:
+                    self._sendSingly(batch)
+                else:
+                    self._sendTogether(batch)
+            except SEND_ERRORS:
+                # A reply is not bytes: only that one fails.
+                self._sendSingly(batch)
+        return self._sent, self._failures
+
+    def _sendSingly(self, batch: list[Reply]) -> None:
+        for route, datagram, token in batch:
+            try:
+                self._sendOne(datagram, route.peer, route.pktinfo)
+                self._sent.append(token)
+            except SEND_ERRORS as error:
+                self._failures.append((token, error))
+
+    def _sendTogether(self, batch: list[Reply]) -> None:
+        routes, datagrams, tokens = zip(*batch, strict=True)
+        names, controls = [route.name for route in routes], [route.control for route in routes]
+        refused: dict[int, Exception] = {}
+        self._batchSender.send(self._socket.fileno(), names, controls, datagrams, refused.__setitem__)
+        if refused:
+            self._failures += [(tokens[index], error) for index, error in refused.items()]
+            self._sent += [token for index, token in enumerate(tokens) if index not in refused]
+        else:
+            self._sent += tokens
+
+    def _sendRuns(self, runs: list[SegmentRun]) -> None:
+        refused = set()
+
+        def refuse(index: int, error: Exception) -> None:
+            refused.add(index)
+            self._sendRefused(runs[index], error)
+
+        if len(runs) < self._batchSender.minMessages:
+            for index, run in enumerate(runs):
+                try:
+                    self._socket.sendmsg(run.datagrams, run.ancillary, 0, run.route.peer)
+                except SEND_ERRORS as error:
+                    refuse(index, error)
+        else:
+            names, controls = [run.route.name for run in runs], [run.control for run in runs]
+            contents = [b"".join(run.datagrams) for run in runs]
+            self._batchSender.send(self._socket.fileno(), names, controls, contents, refuse)
+        for index, run in enumerate(runs):
+            if index not in refused:
+                self._sent += run.tokens
+
+    def _sendRefused(self, run: SegmentRun, error: Exception) -> None:
+        """
+        Send the replies of a run singly, before any later reply to the same peer: the send buffer may have space for
+        some of them, and the system may not support UDP_SEGMENT.
+        """
+        if len(run.tokens) == 1:
+            self._failures.append((run.tokens[0], error))
+            return
+        before = len(self._sent)
+        self._sendSingly([(run.route, *reply) for reply in zip(run.datagrams, run.tokens, strict=True)])
+        if len(self._sent) - before > 1 and isinstance(error, OSError) and error.errno != errno.EAGAIN:
+            # The kernel accepts the replies singly: it, or the interface, does not support UDP_SEGMENT.
+            self._canSegment = False
