@@ -30,7 +30,10 @@ class Options(usage.Options):
     The options of C{twistd sockservices}.
 
     @ivar config: the server that they ask for.
+    @cvar ownLinesOnly: whether the log has no lines of twistd.
     """
+
+    ownLinesOnly = False
 
     synopsis = "[options]"
     longdesc = (
