@@ -23,6 +23,7 @@ from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
 from sockservices.monitoring.exception_log import ignoreException
 from sockservices.monitoring.recorders import Record, logVisit, recordVisit
+from sockservices.protocols.responder_end import overridesEnded
 from sockservices.protocols.stream import StreamProtocol
 from sockservices.protocols.timer import UnstartedTimers, globalClock
 
@@ -49,6 +50,7 @@ class StreamFactory(Factory):
     @ivar protocols: the conversations in progress.
     @ivar unstartedTimers: the timers of new conversations.
     @ivar onException: called with each exception that resets a conversation, after it is logged.
+    @ivar callsEnded: whether the responders may have an C{ended} of their own.
     @ivar wrapped: whether another factory may wrap this one, as for TLS. Then a refused connection gets a protocol that
         resets it: Twisted's wrappers leave one without a protocol open for ever (Twisted #6640). And a connection whose
         wrapper fails before it connects the protocol is released.
@@ -75,6 +77,7 @@ class StreamFactory(Factory):
         """
         checkMaker(responder)
         self.responder = responder
+        self.callsEnded = overridesEnded(responder)
         self.policy = policy
         self.record = record
         self.census = Census() if census is None else census
