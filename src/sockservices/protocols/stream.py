@@ -73,7 +73,7 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
         clock = factory.clock
         self._seconds = seconds = clock.seconds
         self._startedAt = now = seconds()
-        self._exchange = StreamExchange(factory.responder, Timeouts(factory.policy, now), now)
+        self._exchange = StreamExchange(factory.makeResponder, Timeouts(factory.policy, now), now)
         self._timer = Timer(clock, self._check, factory.unstartedTimers)
 
     # Receiving and sending.

@@ -15,6 +15,7 @@ from twisted.internet.protocol import Factory, Protocol
 from twisted.python.failure import Failure
 
 from sockservices.admission.census import Census
+from sockservices.conversation.framed_stream import framedMaker
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import MakeResponder, serviceName
@@ -50,6 +51,7 @@ class StreamFactory(Factory):
     @ivar protocols: the conversations in progress.
     @ivar unstartedTimers: the timers of new conversations.
     @ivar onException: called with each exception that resets a conversation, after it is logged.
+    @ivar makeResponder: makes the responder of a stream.
     @ivar callsEnded: whether the responders may have an C{ended} of their own.
     @ivar wrapped: whether another factory may wrap this one, as for TLS. Then a refused connection gets a protocol that
         resets it: Twisted's wrappers leave one without a protocol open for ever (Twisted #6640). And a connection whose
@@ -77,6 +79,7 @@ class StreamFactory(Factory):
         """
         checkMaker(responder)
         self.responder = responder
+        self.makeResponder = framedMaker(responder)
         self.callsEnded = overridesEnded(responder)
         self.policy = policy
         self.record = record
