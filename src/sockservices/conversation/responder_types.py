@@ -25,12 +25,6 @@ class ResponderTypeError(TypeError):
     A responder returned an object of a wrong type, or an object that is to make responders cannot.
     """
 
-    def __repr__(self) -> str:
-        """
-        As that of a plain TypeError: the log is for readers who do not know this class.
-        """
-        return f"TypeError({str(self)!r})"
-
 
 def checkMaker(make: Any) -> None:
     """

@@ -237,7 +237,7 @@ class ExceptionTests(StreamCase):
             peer.send(b"hi~")
             self.assertTrue(peer.resetReceived, method)
             (line,) = self.lines()
-            self.assertIn(f"echo raised TypeError('Wrong.{method}() ", line)
+            self.assertIn(f"echo raised ResponderTypeError('Wrong.{method}() ", line)
         self.assertEqual(self.outcomes, [Outcome.ERROR] * 3)
 
     def test_recorderThatRaises(self) -> None:
