@@ -90,8 +90,8 @@ class LimitedProtocolTests(LoopCase):
         """
         The limits in all and per source refuse the next connection.
         """
-        limits: dict[str, Any]
-        for limits in ({"maxConnections": 1}, {"maxPerSource": 1}):
+        cases: list[dict[str, Any]] = [{"maxConnections": 1}, {"maxPerSource": 1}]
+        for limits in cases:
             service = self.serve(**limits)
             client = self.client(service)
             refused = self.connect(service.port.getHost())
