@@ -11,6 +11,11 @@ __all__ = [
     "Conversation",
     "DatagramResponder",
     "Environment",
+    "Int8Responder",
+    "Int16Responder",
+    "Int32Responder",
+    "LineResponder",
+    "NetstringResponder",
     "Outcome",
     "Policy",
     "Responder",
@@ -27,6 +32,13 @@ if TYPE_CHECKING:
     from sockservices.admission.census import Census
     from sockservices.conversation.context import Conversation
     from sockservices.conversation.environment import Environment
+    from sockservices.conversation.message_responder import (
+        Int8Responder,
+        Int16Responder,
+        Int32Responder,
+        LineResponder,
+        NetstringResponder,
+    )
     from sockservices.conversation.outcome import Outcome
     from sockservices.conversation.policy import Policy
     from sockservices.conversation.responder import Responder
@@ -44,6 +56,10 @@ else:
         "Census": "admission.census",
         "Conversation": "conversation.context",
         "DatagramResponder": "protocols.datagram",
+        **dict.fromkeys(
+            ("Int8Responder", "Int16Responder", "Int32Responder", "LineResponder", "NetstringResponder"),
+            "conversation.message_responder",
+        ),
         "Outcome": "conversation.outcome",
         "Policy": "conversation.policy",
         "Responder": "conversation.responder",

@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
-from importlib.metadata import entry_points
+import warnings
+from collections.abc import Iterator, Mapping
+from importlib.metadata import EntryPoint, entry_points
+from typing import NamedTuple
 
 import sockservices.responders
 from sockservices.conversation.responder import Responder
+from sockservices.text.printable import printable
 
-__all__ = ["GROUP", "find", "names", "services"]
+__all__ = ["GROUP", "Registered", "find", "names", "registered", "services"]
 
 #: The entry-point group of other packages' responders. Each entry point refers to a L{Responder} class.
 GROUP = "sockservices.responders"
@@ -37,34 +40,63 @@ def _isService(responder: type[Responder]) -> bool:
     return hasattr(responder, "name") and hasattr(responder, "port")
 
 
-def _entryPoints() -> Iterator[tuple[str, object]]:
+class Registered(NamedTuple):
     """
-    Load the entry points of other packages.
+    The services of this package and of others.
 
-    @return: for each, its reference (C{module:name}) and the object that it refers to.
-    @raise ValueError: if one cannot be loaded.
+    @ivar services: the responder classes by service name.
+    @ivar rejected: for each entry point that cannot be used, by its name: its distribution, its group and the reason,
+        as one line.
     """
+
+    services: dict[str, type[Responder]]
+    rejected: dict[str, str]
+
+
+def registered() -> Registered:
+    """
+    Find all responders. An entry point of another package that cannot be used does not affect the others.
+    """
+    found = {responder.name: responder for responder in _ownResponders()}
+    rejected: dict[str, str] = {}
     for point in entry_points(group=GROUP):
         try:
-            yield point.value, point.load()
-        except Exception as error:
-            raise ValueError(f"{point.value}: {error!r}") from error
+            responder = point.load()
+            _check(responder, found)
+        except (Exception, SystemExit) as error:
+            rejected[point.name] = _rejection(point, str(error) if isinstance(error, _UnusableError) else repr(error))
+        else:
+            found[responder.name] = responder
+    return Registered(found, rejected)
+
+
+class _UnusableError(Exception):
+    """
+    An entry point refers to no service. The text is the reason.
+    """
+
+
+def _check(responder: object, found: Mapping[str, type[Responder]]) -> None:
+    if not (isinstance(responder, type) and issubclass(responder, Responder)) or not _isService(responder):
+        raise _UnusableError("not a Responder class with a name and a port")
+    if found.get(responder.name, responder) is not responder:
+        raise _UnusableError(f"another service has the name {responder.name!r}")
+
+
+def _rejection(point: EntryPoint, reason: str) -> str:
+    distribution = "unknown distribution" if point.dist is None else f"{point.dist.name} {point.dist.version}"
+    return printable(f"{distribution}, entry point '{point.name} = {point.value}' of {GROUP}: {reason}")
 
 
 def services() -> dict[str, type[Responder]]:
     """
-    Find all responders.
+    Find all responders. Warn of each entry point that cannot be used.
 
     @return: the responder classes by service name.
-    @raise ValueError: if two services have the same name, or an entry point cannot be loaded or does not refer to a
-        responder class. The text names the module or entry point.
     """
-    found: dict[str, type[Responder]] = {}
-    for origin, responder in [*((own.__module__, own) for own in _ownResponders()), *_entryPoints()]:
-        if not (isinstance(responder, type) and issubclass(responder, Responder)) or not _isService(responder):
-            raise ValueError(f"{origin}: not a Responder class with a name and a port")
-        if found.setdefault(responder.name, responder) is not responder:
-            raise ValueError(f"{origin}: another service has the name {responder.name!r}")
+    found, rejected = registered()
+    for text in rejected.values():
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
     return found
 
 
@@ -79,10 +111,10 @@ def find(name: str) -> type[Responder]:
     """
     Find the responder class of a service.
 
-    @raise LookupError: if there is no service of that name. The text lists all names.
+    @raise LookupError: if there is no service of that name, and the text lists all names; or if the entry point of that
+        name cannot be used, and the text gives the reason.
     """
-    found = services()
-    try:
+    found, rejected = registered()
+    if name in found:
         return found[name]
-    except KeyError:
-        raise LookupError(f"no service {name!r}; there are {', '.join(sorted(found))}") from None
+    raise LookupError(rejected.get(name) or f"no service {name!r}; there are {', '.join(sorted(found))}")

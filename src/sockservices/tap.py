@@ -14,6 +14,7 @@ from typing import Any
 from twisted.internet.selectreactor import SelectReactor
 
 from sockservices.conversation.policy import Policy
+from sockservices.monitoring.own_lines import ownLines
 from sockservices.server.build import ListenError, buildServer
 from sockservices.server.config import ServerConfig
 from sockservices.server.options import Options
@@ -42,7 +43,7 @@ def makeService(options: Options, reactor: Any = None) -> Supervisor:
     limit = min(descriptors, FD_SETSIZE) if isinstance(reactor, SelectReactor) else descriptors
     config = options.config.capToDescriptorLimit(limit)
     with blockedSignals() if command else nullcontext():
-        server = _openServer(config, options.twistd, reactor)
+        server = _openServer(config, options.twistd, reactor, options.ownLinesOnly)
         if command:
             # A process that ends before it has begun to serve leaves no file of a Unix socket.
             atexit.register(server.close)
@@ -55,7 +56,7 @@ def makeService(options: Options, reactor: Any = None) -> Supervisor:
     return server
 
 
-def _openServer(config: ServerConfig, twistd: Mapping[str, Any], reactor: Any) -> Supervisor:
+def _openServer(config: ServerConfig, twistd: Mapping[str, Any], reactor: Any, ownLinesOnly: bool) -> Supervisor:
     """
     Open the sockets, and then the log.
     """
@@ -64,7 +65,8 @@ def _openServer(config: ServerConfig, twistd: Mapping[str, Any], reactor: Any) -
     except ListenError as error:
         exitWithError(str(error))
     try:
-        server.observer = twistdObserver(config.logFormat, twistd, reactor)
+        observer = twistdObserver(config.logFormat, twistd, reactor)
+        server.observer = ownLines(observer) if ownLinesOnly else observer
     except SystemExit:
         server.close()
         raise

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sockservices.cli.commands import commands, run
-from sockservices.server.options import Options
+from sockservices.server.serve_options import ServeOptions
 from tests.support.commands import TIMEOUT
 from tests.support.shell import installCommands
 from tests.support.twistd import environment
@@ -79,7 +79,7 @@ def test_completes(shell: str, completions: Callable[[str, str], list[str]]) -> 
         assert completions(shell, line) == expected
     assert {"--count", "--interval", "--timeout", "--help"} == set(completions(shell, "sockservices ping --"))
     options = completions(shell, "sockservices serve --proto tcp -")
-    assert sorted(options) == sorted(f"--{name.removesuffix('=')}" for name in Options().longOpt)
+    assert sorted(options) == sorted(f"--{name.removesuffix('=')}" for name in ServeOptions().longOpt)
     assert {"--service", "--listen", "--max-rate", "--udp-rfc-size", "--help"} < set(options)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from sockservices.registry import find, names
 from tests.support.twistd import ROOT, Twistd, environment
 from tests.support.watched import readToEnd
 
@@ -198,14 +199,54 @@ def test_adoptedSocket(tmp_path: Path) -> None:
 @needsAnalyze
 def test_units(tmp_path: Path) -> None:
     """
-    The unit files are valid, and systemd knows all their keys.
+    There is a unit file for each service. The files are valid, and systemd knows all their keys.
     """
     units = []
     for unit in sorted((ROOT / "docs" / "systemd").iterdir()):
-        text = unit.read_text().replace("/opt/sockservices/bin/twistd", sys.executable)
+        text = unit.read_text().replace("/opt/sockservices/bin/sockservices", sys.executable)
         (tmp_path / unit.name).write_text(text)
         units.append(str(tmp_path / unit.name))
-    assert len(units) == 2
+    expected = [f"sockservices@{name}.socket" for name in names()]
+    assert sorted(Path(unit).name for unit in units) == sorted([*expected, "sockservices@.service"])
+    (tmp_path / "sockservices@echo.service").write_text((tmp_path / "sockservices@.service").read_text())
+    units.append(str(tmp_path / "sockservices@echo.service"))
     verify = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", *units]
     ended = subprocess.run(verify, capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", names())
+def test_unitsListenForTheirService(name: str) -> None:
+    """
+    A socket unit has the name of its service, and the RFC's port or the service's own, for TCP and UDP.
+    """
+    lines = (ROOT / "docs" / "systemd" / f"sockservices@{name}.socket").read_text().splitlines()
+    port = find(name).port
+    port -= 8000 if port in (8007, 8009, 8011, 8013, 8017, 8019, 8037) else 0
+    expected = {f"FileDescriptorName={name}", f"ListenStream=127.0.0.1:{port}", f"ListenDatagram=127.0.0.1:{port}"}
+    assert expected <= set(lines)
+
+
+def test_tls(tmp_path: Path) -> None:
+    """
+    The commands of the document make a certificate, and serve it.
+    """
+    pytest.importorskip("OpenSSL")
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed")
+    text = (ROOT / "docs" / "operating.md").read_text().partition("\n## TLS\n")[2].partition("\n## ")[0]
+    make, serve, ask = (line.strip() for line in text.splitlines() if line.startswith("    ") and "pip" not in line)
+    subprocess.run(make, shell=True, cwd=tmp_path, capture_output=True, check=True, timeout=60)
+    listen = serve.partition("--listen ")[2].replace(":8443:", ":0:")
+    command = (sys.executable, "-m", "sockservices", "serve")
+    with Twistd("--listen", listen, command=command, cwd=tmp_path) as server:
+        _, port = server.address("echo")
+        ask = ask.replace(":8443", f":{port}")
+        pipe = subprocess.PIPE
+        with subprocess.Popen(
+            ask, shell=True, stdout=pipe, stderr=subprocess.DEVNULL, start_new_session=True
+        ) as client:
+            assert client.stdout is not None
+            assert client.stdout.readline() == b"hello\n"
+            # As the Ctrl-C of a terminal, to the shell and openssl.
+            os.killpg(client.pid, signal.SIGINT)

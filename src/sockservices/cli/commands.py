@@ -21,7 +21,7 @@ from sockservices.cli.exit_status import INTERRUPTED, OUTPUT_CLOSED, OUTPUT_FAIL
 from sockservices.cli.ping import ping
 from sockservices.cli.serve import serve
 from sockservices.client import RequestFailed
-from sockservices.server.options import Options
+from sockservices.server.serve_options import ServeOptions
 
 __all__ = ["commands", "run"]
 
@@ -35,7 +35,7 @@ class _Serve(click.Command):
         """
         Complete the plugin's options.
         """
-        options = [name for name in Options().longOpt if name.startswith(incomplete.lstrip("-"))]
+        options = [name for name in ServeOptions().longOpt if name.startswith(incomplete.lstrip("-"))]
         return [CompletionItem(f"--{name.rstrip('=')}") for name in options]
 
 

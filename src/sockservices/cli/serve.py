@@ -1,5 +1,5 @@
 """
-C{sockservices serve}: the same server as C{twistd sockservices}, without twistd's options. It needs Twisted alone.
+C{sockservices serve}: the same server as C{twistd sockservices}, in the foreground. It needs Twisted alone.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ __all__ = ["serve"]
 
 def serve(arguments: list[str]) -> None:
     """
-    Serve in the foreground, without a pid file, until a signal stops the process.
+    Serve until a signal stops the process.
     """
-    from twisted.scripts.twistd import run
+    from twisted.application.app import run
+    from twisted.scripts.twistd import runApp
+
+    from sockservices.server.serve_options import ForegroundOptions
 
     sys.argv = ["sockservices serve", "--nodaemon", "--pidfile=", "sockservices", *arguments]
-    run()
+    run(runApp, ForegroundOptions)

@@ -27,8 +27,8 @@ class DatagramExchange(Exchange):
         @return: the greeting and the answer; L{None} if there is neither.
         """
         try:
-            self._responder = None
-            self._responder = responder = self._make(conversation)
+            self.responder = None
+            self.responder = responder = self._make(conversation)
             greeting = responder.greeting()
             if greeting is None:
                 if responder.finished:
@@ -50,5 +50,5 @@ class DatagramExchange(Exchange):
             self._await(reply, "answer")
             return greeting
         except BaseException as exception:
-            self.fail(responderError(self._make, self._responder, exception))
+            self.fail(responderError(self._make, self.responder, exception))
             return None

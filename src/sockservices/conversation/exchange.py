@@ -34,13 +34,13 @@ class Exchange:
     @ivar generator: the responder's endless output on a stream, or L{None}.
     @ivar changed: set when the phase, C{awaiting} or the time of the next check changes; the caller clears it.
     @ivar received: how many bytes came from the peer.
+    @ivar responder: the responder; L{None} before L{open}, and where none was made.
     @ivar sent: how many bytes were returned as replies.
     """
 
     __slots__ = (
         *("_answer", "_awaitedMethod", "_checkScheduled", "_lastReceivedAt", "_make", "_queue", "_rejectLateData"),
         *(
-            "_responder",
             "_whenFinished",
             "awaiting",
             "changed",
@@ -49,6 +49,7 @@ class Exchange:
             "outcome",
             "phase",
             "received",
+            "responder",
         ),
         "sent",
     )
@@ -58,7 +59,7 @@ class Exchange:
         @param responder: a L{Responder<sockservices.Responder>} class, or anything else that makes one.
         """
         self._make = responder
-        self._responder: Responder | None = None
+        self.responder: Responder | None = None
         self._answer: Callable[[bytes], Any] | None = None  # None: messages are dropped, or queued
         self._queue: deque[bytes] | None = None  # messages that came while a reply is awaited
         self._whenFinished = FINISHED  # the outcome when the responder has finished
@@ -78,7 +79,7 @@ class Exchange:
         """
         The name of the service.
         """
-        return serviceName(self._make if self._responder is None else self._responder)
+        return serviceName(self._make if self.responder is None else self.responder)
 
     def open(self, conversation: Conversation) -> bytes | None:
         """
@@ -86,8 +87,9 @@ class Exchange:
 
         @return: its greeting.
         """
+        responder = None
         try:
-            self._responder = responder = self._make(conversation)
+            self.responder = responder = self._make(conversation)
             greeting = responder.greeting()
             if isinstance(greeting, bytes):
                 self.sent += len(greeting)
@@ -101,9 +103,9 @@ class Exchange:
                 if greeting and not self._checkScheduled:
                     self._scheduleCheck()
         except BaseException as exception:
-            error = responderError(self._make, self._responder, exception)
-            if error is not exception:
-                self._responder = None
+            error = responderError(self._make, responder, exception)
+            # An exchange of datagrams may have the responder of the previous one.
+            self.responder = responder if error is exception else None
             self.fail(error)
             return None
         return greeting
@@ -132,7 +134,7 @@ class Exchange:
             elif reply is not None:
                 self._await(reply, "answer")
                 return None
-            if self._responder.finished:  # type: ignore[union-attr]
+            if self.responder.finished:  # type: ignore[union-attr]
                 self.close(self._whenFinished)
             elif reply and not self._checkScheduled:
                 self._scheduleCheck()
@@ -142,7 +144,7 @@ class Exchange:
         return reply  # type: ignore[no-any-return]
 
     def _replied(self, reply: bytes | None) -> None:
-        responder = self._responder
+        responder = self.responder
         assert responder is not None
         self.sent += len(reply or b"")
         if responder.finished:
@@ -160,7 +162,7 @@ class Exchange:
     def _await(self, reply: Any, method: str) -> None:
         if not hasattr(reply, "__await__"):
             # Not raised: the place where that happened would not be the responder's.
-            self.fail(replyError(self._responder, method, reply))
+            self.fail(replyError(self.responder, method, reply))
             return
         self._awaitedMethod = method
         self.awaiting, self._answer = reply, None
@@ -181,7 +183,7 @@ class Exchange:
         self.awaiting = None
         replies: list[bytes | None] = [reply]
         if reply is not None and not isinstance(reply, bytes):
-            self.fail(replyError(self._responder, self._awaitedMethod, reply))
+            self.fail(replyError(self.responder, self._awaitedMethod, reply))
             return None
         try:
             self._replied(reply)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import ClassVar, TypeAlias
 
 from sockservices.conversation.context import Conversation
+from sockservices.conversation.outcome import Outcome
 
 __all__ = ["MakeResponder", "Responder", "serviceName"]
 
@@ -60,6 +61,14 @@ class Responder:
         @return: an iterator of bytes; L{None} if the service answers messages.
         """
         return None
+
+    def ended(self, outcome: Outcome) -> None:
+        """
+        Called once when the conversation is over: release what the responder has opened. On datagrams it follows the
+        reply, or the decision to send none.
+
+        @param outcome: as in the log.
+        """
 
 
 #: A L{Responder} class, or anything else that makes one.

@@ -11,7 +11,7 @@ from typing import Any
 
 from sockservices.conversation.responder import Responder, serviceName
 
-__all__ = ["ResponderTypeError", "checkMaker", "outputError", "replyError", "responderError"]
+__all__ = ["ResponderTypeError", "checkMade", "checkMaker", "outputError", "replyError", "responderError"]
 
 #: What a server uses of a responder.
 MEMBERS = ("answer", "deadline", "finished", "generate", "greeting")
@@ -61,9 +61,22 @@ def responderError(make: Any, made: object, exception: BaseException) -> BaseExc
     @param made: what C{make} returned.
     @param exception: what was raised then.
     """
-    if made is None or _isResponder(made):
-        return exception
-    return ResponderTypeError(f"{serviceName(make)}() returned {type(made).__name__}, expected a Responder")
+    try:
+        if made is not None:
+            checkMade(make, made)
+    except ResponderTypeError as error:
+        return error.with_traceback(None)
+    return exception
+
+
+def checkMade(make: Any, made: object) -> None:
+    """
+    Reject what a callable has made, if it is no responder.
+
+    @raise ResponderTypeError: if it lacks a method of a L{Responder}.
+    """
+    if isinstance(made, type) or not _isResponder(made):
+        raise ResponderTypeError(f"{serviceName(make)}() returned {type(made).__name__}, expected a Responder")
 
 
 def replyError(responder: object, method: str, reply: object) -> ResponderTypeError:

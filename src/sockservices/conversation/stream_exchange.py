@@ -77,7 +77,7 @@ class StreamExchange(Exchange):
         """
         The greeting has been returned: begin to count the timeouts.
         """
-        self._greeting, responder = False, self._responder
+        self._greeting, responder = False, self.responder
         if self.phase is OPEN and responder is not None:
             try:
                 self.generator = responder.generate()
@@ -109,7 +109,7 @@ class StreamExchange(Exchange):
             return None
         reply = None
         silent = not (self.received or self._endAnswered)
-        if silent and self._answer is not None and self._responder.deadline is not None:  # type: ignore[union-attr]
+        if silent and self._answer is not None and self.responder.deadline is not None:  # type: ignore[union-attr]
             self._endAnswered = True  # The reply may be awaited; then this method is called again.
             reply = self.receive(b"", self._lastReceivedAt)
         if self.awaiting is None:
@@ -131,7 +131,7 @@ class StreamExchange(Exchange):
                     break
             output = b"".join(pieces)
         except BaseException as exception:
-            self.fail(outputError(self._responder, self.generator, pieces, exception))
+            self.fail(outputError(self.responder, self.generator, pieces, exception))
             return b""
         self.sent += length
         if not self._checkScheduled:
@@ -176,7 +176,7 @@ class StreamExchange(Exchange):
         if self.phase is OPEN:
             self._stop()
         self.phase = CLOSED
-        self._responder = self.exception = None  # Break the cycles of these and the protocol.
+        self.responder = self.exception = None  # Break the cycles of these and the protocol.
         return self.outcome
 
     def _checkBy(self, at: float) -> None:

@@ -15,12 +15,18 @@ __all__ = ["ignoreException", "logException"]
 log = Logger("sockservices")
 
 
-def logException(service: str, exception: BaseException, serial: int, peer: IAddress | None) -> None:
+def logException(
+    service: str, exception: BaseException, serial: int, peer: IAddress | None, ended: bool = False
+) -> None:
     """
     One line for a conversation that is reset because its responder raised.
+
+    @param ended: whether the conversation was over already.
     """
     log.error(
-        "{service} raised {fault}; conversation {serial} with {peer} is reset",
+        "{service} raised {fault} after conversation {serial} with {peer}"
+        if ended
+        else "{service} raised {fault}; conversation {serial} with {peer} is reset",
         service=service,
         fault=exceptionText(exception),
         serial=serial,

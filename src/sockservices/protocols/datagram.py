@@ -28,6 +28,7 @@ from sockservices.monitoring.recorders import Record, recordVisit
 from sockservices.protocols.awaitable import cancelReply
 from sockservices.protocols.awaited_datagrams import AwaitedDatagrams
 from sockservices.protocols.datagram_conversation import DatagramConversation, Request, transportOf
+from sockservices.protocols.responder_end import callEnded, overridesEnded
 from sockservices.protocols.timer import globalClock
 from sockservices.transports.reply_route import RequestProtocol, peerAddress
 
@@ -76,6 +77,8 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         checkMaker(responder)
         self.onException: Callable[[BaseException], object] = ignoreException
         self.responder = responder
+        self._callsEnded = overridesEnded(responder)
+        self._ending: dict[int, Any] = {}  # the responders whose datagrams have no outcome yet, by serial number
         self.policy = policy
         self.record = record
         self.census = Census() if census is None else census
@@ -151,6 +154,8 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         conversation, exchange = self._conversation, self._exchange
         conversation.source, conversation.serial, conversation.limit = peer, serial, limit
         reply = exchange.respond(conversation, datagram)
+        if self._callsEnded:
+            self._ending[serial] = exchange.responder
         if exchange.changed:
             # It is awaiting a reply, or was aborted: the next datagram has another.
             self._exchange = DatagramExchange(self.responder)
@@ -194,7 +199,7 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         """
         The kernel has taken the replies of these tokens, and has refused the others.
         """
-        if self.record is None:
+        if self.record is None and not self._callsEnded:
             totals = self._totals
             self.census.outcomes[DONE] += len(tokens)
             totals.outcomes[DONE] += len(tokens)
@@ -212,6 +217,8 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         totals.outcomes[outcome] += 1
         totals.received += request.received
         totals.sent += request.sent
+        if self._ending:
+            callEnded(self._ending.pop(request.serial, None), outcome, request.serial, peerAddress(request.peer))
         if self.record is not None:
             service, peer = serviceName(self.responder), peerAddress(request.peer)
             transport = transportOf(request.peer)

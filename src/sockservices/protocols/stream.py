@@ -23,6 +23,7 @@ from sockservices.conversation.visit import Visit
 from sockservices.monitoring.exception_log import logException
 from sockservices.protocols.awaited_replies import AwaitedReplies
 from sockservices.protocols.back_pressure import BackPressure
+from sockservices.protocols.responder_end import callEnded
 from sockservices.protocols.stream_conversation import StreamConversation
 from sockservices.protocols.timer import Timer
 from sockservices.transports.interfaces import IStreamTransport
@@ -72,7 +73,7 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
         clock = factory.clock
         self._seconds = seconds = clock.seconds
         self._startedAt = now = seconds()
-        self._exchange = StreamExchange(factory.responder, Timeouts(factory.policy, now), now)
+        self._exchange = StreamExchange(factory.makeResponder, Timeouts(factory.policy, now), now)
         self._timer = Timer(clock, self._check, factory.unstartedTimers)
 
     # Receiving and sending.
@@ -202,10 +203,13 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
         self.lost = True
         self._timer.cancel()
         exchange, service = self._exchange, self._exchange.service
+        responder = exchange.responder
         unsent = int if self._transport is None else self._transport.unackedBytes
         # Not by Failure.check(), which compares names.
         outcome = exchange.lost(isinstance(reason.value, ConnectionDone), unsent)
         self._cancelReply()
+        if self.factory.callsEnded:
+            callEnded(responder, outcome, self.serial, self.peer)
         seconds = self._seconds() - self._startedAt
         transport, peer, received, sent = self.transportName, self.peer, exchange.received, exchange.sent
         self.factory.ended(self, Visit(service, transport, peer, self.serial, seconds, received, sent, outcome))

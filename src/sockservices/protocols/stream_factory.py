@@ -5,57 +5,36 @@ Conversations over streams, as many as the policy allows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
-from twisted.internet.address import UNIXAddress
-from twisted.internet.defer import Deferred, succeed
-from twisted.internet.error import ConnectionAborted
-from twisted.internet.interfaces import IAddress, IReactorTime
-from twisted.internet.protocol import Factory, Protocol
-from twisted.python.failure import Failure
+from twisted.internet.interfaces import IReactorTime
 
 from sockservices.admission.census import Census
-from sockservices.conversation.outcome import Outcome
+from sockservices.conversation.framed_stream import framedMaker
 from sockservices.conversation.policy import Policy
-from sockservices.conversation.responder import MakeResponder, serviceName
+from sockservices.conversation.responder import MakeResponder
 from sockservices.conversation.responder_types import checkMaker
-from sockservices.conversation.transport import Transport
-from sockservices.conversation.visit import Visit
 from sockservices.monitoring.exception_log import ignoreException
-from sockservices.monitoring.recorders import Record, logVisit, recordVisit
+from sockservices.monitoring.recorders import Record, logVisit
+from sockservices.protocols.limited_factory import LimitedFactory, Refusal
+from sockservices.protocols.responder_end import overridesEnded
 from sockservices.protocols.stream import StreamProtocol
-from sockservices.protocols.timer import UnstartedTimers, globalClock
+from sockservices.protocols.timer import UnstartedTimers
 
 __all__ = ["Refusal", "StreamFactory"]
 
 
-class Refusal(Protocol):
-    """
-    Resets its connection.
-    """
-
-    def connectionMade(self) -> None:
-        """
-        Abort the connection.
-        """
-        transport: Any = self.transport
-        transport.abortConnection()
-
-
-class StreamFactory(Factory):
+class StreamFactory(LimitedFactory):
     """
     Serves one responder over TCP or Unix-stream connections, on any stream transport.
 
-    @ivar protocols: the conversations in progress.
     @ivar unstartedTimers: the timers of new conversations.
+    @ivar makeResponder: makes the responder of a stream.
+    @ivar callsEnded: whether the responders may have an C{ended} of their own.
     @ivar onException: called with each exception that resets a conversation, after it is logged.
-    @ivar wrapped: whether another factory may wrap this one, as for TLS. Then a refused connection gets a protocol that
-        resets it: Twisted's wrappers leave one without a protocol open for ever (Twisted #6640). And a connection whose
-        wrapper fails before it connects the protocol is released.
     """
 
-    noisy = False
-    wrapped = False
+    responder: MakeResponder
 
     def __init__(
         self,
@@ -74,94 +53,11 @@ class StreamFactory(Factory):
         @raise TypeError: for what cannot make a responder.
         """
         checkMaker(responder)
-        self.responder = responder
-        self.policy = policy
-        self.record = record
-        self.census = Census() if census is None else census
-        self.protocols: set[StreamProtocol] = set()
+        super().__init__(policy, record, clock, census)
         self.unstartedTimers = UnstartedTimers()
-        self._clock = clock
-        self._emptied: Deferred[None] | None = None
+        self.responder = responder
+        self.makeResponder = framedMaker(responder)
+        self.callsEnded = overridesEnded(responder)
         self.onException: Callable[[BaseException], object] = ignoreException
-
-    @property
-    def clock(self) -> IReactorTime:
-        """
-        The clock of all deadlines.
-        """
-        if self._clock is None:
-            self._clock = globalClock()
-        return self._clock
-
-    def buildProtocol(self, addr: IAddress) -> StreamProtocol | Refusal | None:  # type: ignore[override]
-        """
-        Admit a connection.
-
-        @param addr: the transport's address of the peer.
-        @return: L{None} over a limit: then the transport closes the connection.
-        """
-        if self.census.admit(getattr(addr, "host", None), self.policy, self.clock.seconds()):
-            protocol = StreamProtocol(self, addr)
-            if self.wrapped:
-                self.clock.callLater(0, self._releaseUnconnected, protocol)
-            return protocol
-        transport = Transport.UNIX if isinstance(addr, UNIXAddress) else Transport.TCP
-        self._count(Visit(serviceName(self.responder), transport, addr, 0, 0.0, 0, 0, Outcome.REFUSED))
-        return Refusal() if self.wrapped else None
-
-    def _releaseUnconnected(self, protocol: StreamProtocol) -> None:
-        """
-        Twisted's wrappers connect a protocol at once, or raise and forget it.
-        """
-        if not (protocol.connected or protocol.lost):
-            protocol.connectionLost(Failure(ConnectionAborted()))
-
-    def ended(self, protocol: StreamProtocol, visit: Visit) -> None:
-        """
-        A conversation has ended.
-        """
-        self.protocols.discard(protocol)
-        self.census.release(getattr(protocol.admitted, "host", None))
-        self._count(visit)
-        if self._emptied is not None and not self.protocols:
-            emptied, self._emptied = self._emptied, None
-            emptied.callback(None)
-
-    def _count(self, visit: Visit) -> None:
-        self.census.outcomes[visit.outcome] += 1
-        totals = self.census.totals.conversations[visit.service]
-        totals.outcomes[visit.outcome] += 1
-        totals.received += visit.received
-        totals.sent += visit.sent
-        recordVisit(self.record, visit)
-
-    def drain(self, seconds: float) -> Deferred[None]:
-        """
-        End every conversation when no data is pending and its peer has been silent for half a second.
-
-        @param seconds: after this time the rest is reset.
-        @return: fires after the last C{connectionLost}.
-        """
-        if not self.protocols:
-            return succeed(None)
-        if self._emptied is None:
-            self._emptied = Deferred()
-        deadline = self.clock.callLater(seconds, self.abortAll)
-
-        def emptied(_: None) -> None:
-            if deadline.active():
-                deadline.cancel()
-
-        drained: Deferred[None] = Deferred()
-        self._emptied.addCallback(emptied).chainDeferred(drained)
-        # Last, because the last conversation may end at once.
-        for protocol in list(self.protocols):
-            protocol.drain()
-        return drained
-
-    def abortAll(self) -> None:
-        """
-        Reset all connections now.
-        """
-        for protocol in list(self.protocols):
-            protocol.abort(Outcome.DRAINED)
+        # Not a method: that would be one more call for each connection.
+        self._makeProtocol = partial(StreamProtocol, self)

@@ -56,12 +56,12 @@ def buildServer(config: ServerConfig, reactor: Reactor, census: Census | None = 
     limitLog = census.onExceeded = LimitLog(IReactorTime(reactor))
     visitLog = VisitLog(IReactorTime(reactor), reactor.seconds)
     services: list[ListenerService] = []
-    sockets: dict[ListenerConfig, BoundSocket] = {}
-    for listener in config.listeners:
+    sockets: dict[int, BoundSocket] = {}
+    for number, listener in enumerate(config.listeners):
         try:
-            if listener not in sockets and isinstance(reactor, PosixReactorBase):
+            if number not in sockets and isinstance(reactor, PosixReactorBase):
                 sockets.update(_socketsOfGroup(listener, config.listeners))
-            for service in _services(listener, reactor, census, visitLog, sockets.pop(listener, None)):
+            for service in _services(listener, reactor, census, visitLog, sockets.pop(number, None)):
                 services.append(service)
                 service.open()
                 _rejectWildcard(listener, service)
@@ -76,13 +76,15 @@ def buildServer(config: ServerConfig, reactor: Reactor, census: Census | None = 
     return Supervisor(reactor, services, visitLog, census, portsFile, limitLog)
 
 
-def _socketsOfGroup(first: ListenerConfig, listeners: Sequence[ListenerConfig]) -> dict[ListenerConfig, BoundSocket]:
+def _socketsOfGroup(first: ListenerConfig, listeners: Sequence[ListenerConfig]) -> dict[int, BoundSocket]:
     """
     Open the sockets of all listeners that get the same free port as the first one of their group.
+
+    @return: the sockets, by the number of the listener.
     """
     group = {
-        each: each.binding
-        for each in listeners
+        number: each.binding
+        for number, each in enumerate(listeners)
         if each.portGroup == first.portGroup is not None and isinstance(each.binding, InetBinding)
     }
     if len(group) < 2 or any(binding.port for binding in group.values()):

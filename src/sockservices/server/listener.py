@@ -17,7 +17,7 @@ from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import serviceName
 from sockservices.conversation.transport import Transport
 from sockservices.monitoring.recorders import VisitLog
-from sockservices.protocols.stream_factory import StreamFactory
+from sockservices.protocols.limited_factory import LimitedFactory
 from sockservices.text.addresses import addressText
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 
@@ -177,7 +177,7 @@ class StreamService(ListenerService):
     transports = (Transport.TCP, Transport.UNIX)
 
     def __init__(
-        self, endpoint: IStreamServerEndpoint, factory: StreamFactory, layered: Any, visitLog: VisitLog | None = None
+        self, endpoint: IStreamServerEndpoint, factory: LimitedFactory, layered: Any, visitLog: VisitLog | None = None
     ) -> None:
         """
         @param visitLog: logs its last summary when the service has stopped.
@@ -199,7 +199,7 @@ class StreamService(ListenerService):
         self._served.abortAll()
 
     def _drain(self) -> Deferred[None]:
-        factory: StreamFactory = self._served
+        factory: LimitedFactory = self._served
         return factory.drain(factory.policy.drain).addCallback(self._drained)
 
     def _drained(self, _: None) -> None:

@@ -4,8 +4,10 @@ The options for listeners: C{--service} with C{--proto} and C{--interface}, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import count
+from types import MappingProxyType
 from typing import Any
 
 from twisted.python.usage import UsageError
@@ -25,16 +27,21 @@ PROTOS = {"tcp": (Transport.TCP,), "udp": (Transport.UDP,), "all": (Transport.TC
 
 
 def listenersOf(
-    options: Mapping[str, Any], services: Mapping[str, type[Responder]], **common: Any
+    options: Mapping[str, Any],
+    services: Mapping[str, type[Responder]],
+    rejected: Mapping[str, str] = MappingProxyType({}),
+    **common: Any,
 ) -> tuple[ListenerConfig, ...]:
     """
     The listeners that options ask for.
 
     @param services: the services by name.
+    @param rejected: by name, why the entry point of another package is not one of them.
     @param common: what all listeners have in common.
     @raise UsageError: naming option and value, and what is expected.
     """
-    asked = [*_byService(options, services), *_byEndpoint(options, services)]
+    find = partial(_find, services=services, rejected=rejected)
+    asked = [*_byService(options, find), *_byEndpoint(options, find)]
     listeners = tuple(
         ListenerConfig(service=service, binding=binding, origin=origin, portGroup=group, **common)
         for service, binding, origin, group in asked
@@ -44,13 +51,13 @@ def listenersOf(
 
 
 def _byService(
-    options: Mapping[str, Any], services: Mapping[str, type[Responder]]
+    options: Mapping[str, Any], find: Callable[[str, str], list[type[Responder]]]
 ) -> Iterator[tuple[type[Responder], Binding, str, int]]:
     groups = count()
     for text in options["service"] or ([] if options["listen"] else DEFAULT_SERVICES):
         name, equals, port = text.partition("=")
         origin = f"--service {text}"
-        for responder in _find(name, services, origin):
+        for responder in find(name, origin):
             try:
                 number = portNumber(port) if equals else responder.port
             except ValueError as error:
@@ -69,7 +76,7 @@ def _inetBinding(transport: Transport, port: int, interface: str) -> Binding:
 
 
 def _byEndpoint(
-    options: Mapping[str, Any], services: Mapping[str, type[Responder]]
+    options: Mapping[str, Any], find: Callable[[str, str], list[type[Responder]]]
 ) -> Iterator[tuple[type[Responder], Binding | str, str, None]]:
     for text in options["listen"]:
         origin = f"--listen {text}"
@@ -80,16 +87,20 @@ def _byEndpoint(
             binding = parse(endpoint)
         except ValueError as error:
             raise UsageError(f"{origin}: {error}") from None
-        for responder in _find(name, services, origin):
+        for responder in find(name, origin):
             yield responder, binding or endpoint, origin, None
 
 
-def _find(name: str, services: Mapping[str, type[Responder]], origin: str) -> list[type[Responder]]:
+def _find(
+    name: str, origin: str, services: Mapping[str, type[Responder]], rejected: Mapping[str, str]
+) -> list[type[Responder]]:
     """
     The services of a name.
     """
     if name == "all":
         return list(services.values())
+    if name in rejected and name not in services:
+        raise UsageError(f"{origin}: {rejected[name]}")
     if name not in services:
         raise UsageError(f"{origin}: no service {name!r}; expected {', '.join(sorted(services))} or all")
     return [services[name]]

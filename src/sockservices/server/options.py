@@ -15,7 +15,7 @@ from twisted.python import usage
 from sockservices import __version__
 from sockservices.admission.trusted import network
 from sockservices.monitoring.log import FORMATS
-from sockservices.registry import services
+from sockservices.registry import registered
 from sockservices.server.config import ServerConfig
 from sockservices.server.listener_options import PROTOS, listenersOf
 from sockservices.server.policy_options import policyOf, policyParameters
@@ -30,7 +30,10 @@ class Options(usage.Options):
     The options of C{twistd sockservices}.
 
     @ivar config: the server that they ask for.
+    @cvar ownLinesOnly: whether the log has no lines of twistd.
     """
+
+    ownLinesOnly = False
 
     synopsis = "[options]"
     longdesc = (
@@ -62,10 +65,7 @@ class Options(usage.Options):
 
     def __init__(self) -> None:
         super().__init__()
-        try:
-            self._services = services()
-        except ValueError as error:
-            exitWithError(str(error))
+        self._services, self._rejected = registered()
         known = ", ".join(f"{name} ({responder.port})" for name, responder in sorted(self._services.items()))
         self.longdesc = f"{self.longdesc} Services, and their ports: {known}."
         self["service"] = []
@@ -126,6 +126,8 @@ class Options(usage.Options):
         """
         Parse. Under C{twistd} an error is one line, also one in its own options; C{twist} formats errors itself.
         """
+        for text in self._rejected.values():
+            print(f"sockservices: warning: {text}", file=sys.stderr)
         try:
             _rejectPort(sys.argv[1:] if options is None else options)
             super().parseOptions(options)
@@ -162,7 +164,7 @@ class Options(usage.Options):
         common = {"policy": policy, "trace": bool(self["show"]), "plain": bool(self["plain"])}
         self["ports-file"] = self["ports-file"] and str(Path(self["ports-file"]).absolute())
         self.config = ServerConfig(
-            listeners=listenersOf(self, self._services, **common),
+            listeners=listenersOf(self, self._services, self._rejected, **common),
             logFormat=self["log-format"],
             portsFile=self["ports-file"],
             trusted=tuple(self["trusted"]),

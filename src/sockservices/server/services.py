@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twisted.internet.interfaces import IReactorTime, IStreamServerEndpoint
+from twisted.internet.interfaces import IProtocolFactory, IReactorTime, IStreamServerEndpoint
 
 from sockservices.admission.census import Census
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import MakeResponder
 from sockservices.monitoring.recorders import Record, VisitLog
 from sockservices.protocols.datagram import DatagramResponder
+from sockservices.protocols.limited_factory import LimitedFactory
+from sockservices.protocols.limited_protocols import LimitedProtocols
 from sockservices.protocols.stream_factory import StreamFactory
 from sockservices.server.listener import DatagramService, StreamService
 from sockservices.transports.bindings import parse
@@ -27,7 +29,7 @@ __all__ = ["datagramService", "streamService"]
 
 def streamService(
     endpoint: str | IStreamServerEndpoint,
-    responder: MakeResponder,
+    responder: MakeResponder | IProtocolFactory,
     *,
     reactor: Reactor,
     policy: Policy = Policy(),  # noqa: B008 (it is frozen)
@@ -36,11 +38,12 @@ def streamService(
     layers: Sequence[MakeStreamLayer] = (),
 ) -> StreamService:
     """
-    Serve a responder to connections.
+    Serve a responder, or the protocols of a factory, to connections.
 
     @param endpoint: C{"tcp:8007"}, C{"tcp:8007:interface=0.0.0.0"}, C{"unix:/run/echo.sock:mode=660"},
         C{"systemd:NAME"}, C{"haproxy:"} before one of these, any endpoint string of Twisted's, or an endpoint.
-    @param responder: a L{Responder<sockservices.conversation.responder.Responder>} class, or anything that makes one.
+    @param responder: a L{Responder<sockservices.conversation.responder.Responder>} class, or anything that makes one;
+        or an L{IProtocolFactory}, whose protocols get the limits on connections, the idle timeout and the drain.
     @param reactor: it listens, and is the clock.
     @param policy: the limits.
     @param record: called with the visit of each finished conversation; by default visits are logged.
@@ -49,6 +52,7 @@ def streamService(
         around a protocol; the first is next to the transport.
     @return: a service; starting it raises an exception if it cannot listen.
     @raise ValueError: when the string is no endpoint for connections.
+    @raise TypeError: for what cannot make a responder.
     """
     if isinstance(endpoint, str):
         binding = parse(endpoint)
@@ -61,7 +65,11 @@ def streamService(
     visitLog = None
     if record is None:
         record = visitLog = VisitLog(IReactorTime(reactor))
-    factory = StreamFactory(responder, policy, record, IReactorTime(reactor), census)
+    factory: LimitedFactory
+    if IProtocolFactory.providedBy(responder):
+        factory = LimitedProtocols(responder, policy, record, IReactorTime(reactor), census)
+    else:
+        factory = StreamFactory(responder, policy, record, IReactorTime(reactor), census)
     if not isinstance(endpoint, StreamEndpoint):
         factory.wrapped = True
     return StreamService(endpoint, factory, layered(factory, layers), visitLog)

@@ -94,7 +94,7 @@ class Supervisor(MultiService):
 
     def _ready(self) -> None:
         if os.geteuid() == 0:
-            log.warn("running as root: use twistd --uid and --gid, or a service manager, to drop privileges")
+            log.warn("running as root: drop privileges with --uid and --gid, or use a service manager")
         if self.startupWarning:
             log.warn("{limits}", limits=self.startupWarning)
         notice = limitsNotice(self._listeners, self._census.trusted)

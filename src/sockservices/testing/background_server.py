@@ -7,9 +7,12 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.error import CannotListenError
 
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import MakeResponder, serviceName
@@ -19,6 +22,7 @@ from sockservices.monitoring.recorders import VisitLog
 from sockservices.server.listener import ListenerService
 from sockservices.server.services import datagramService, streamService
 from sockservices.testing.background_reactor import BackgroundReactor
+from sockservices.testing.received import Received, ReceivedDatagrams, ReceivedStream
 from sockservices.testing.socket_folder import socketFolder
 from sockservices.text.addresses import addressText
 from sockservices.transports.bindings import InetBinding, UnixBinding
@@ -44,44 +48,95 @@ class BackgroundServer:
         transport: Transport,
         interface: str,
         policy: Policy,
+        port: int = 0,
     ) -> None:
         """
-        Listen on a free port, or on a Unix socket in a temporary directory.
+        Listen on a port, or on a Unix socket in a temporary directory.
 
         @param interface: an IP address of this machine. Unix sockets ignore it.
+        @param port: 0 is any free port.
         """
         self.visits: list[Visit] = []
         self._background = background
+        self._responder, self._transport, self._policy = responder, transport, policy
+        self._received = Received()
         self._visitAdded = threading.Condition()
+        self._service: ListenerService | None = None
         with ExitStack() as cleanups:
-            binding: InetBinding | UnixBinding
+            self._binding: InetBinding | UnixBinding
             if not transport.isInet:
-                binding = UnixBinding(transport, str(cleanups.enter_context(socketFolder()) / "socket"))
+                self._binding = UnixBinding(transport, str(cleanups.enter_context(socketFolder()) / "socket"))
             else:
-                binding = InetBinding(transport, 0, interface)
-            background.call(self._start, transport, binding, responder, policy)
-            cleanups.callback(background.call, self._stop)
+                self._binding = InetBinding(transport, port, interface)
+            self.start()
+            cleanups.callback(self.stop)
             self._cleanups = cleanups.pop_all()
 
     def __repr__(self) -> str:
         return f"<{self._description}>"
 
-    def _start(self, transport: Transport, binding: Any, responder: MakeResponder, policy: Policy) -> None:
+    def start(self) -> None:
+        """
+        Listen again at the same address, after L{stop}. Does nothing while the server listens.
+
+        @raise OSError: if another program listens there now.
+        """
+        if self._service is None:
+            try:
+                self._background.call(self._start)
+            except CannotListenError as error:
+                raise OSError(str(error)) from error
+
+    def stop(self) -> None:
+        """
+        Stop listening, reset the open connections and record them. Does nothing while the server is stopped.
+        """
+        if self._service is not None:
+            self._background.call(self._stop)
+
+    def _start(self) -> None:
         """
         Listen. Runs in the reactor's thread.
         """
-        reactor = self._background.reactor
+        reactor, transport, binding = self._background.reactor, self._transport, self._binding
         makeService: Any = streamService if transport.isStream else datagramService
         endpoint = StreamEndpoint if transport.isStream else DatagramEndpoint
+        layer = partial(ReceivedStream if transport.isStream else ReceivedDatagrams, received=self._received)
         self._log = VisitLog(reactor)
-        self._service: ListenerService = makeService(
-            endpoint(reactor, binding), responder, reactor=reactor, policy=policy, record=self._record
+        service: ListenerService = makeService(
+            endpoint(reactor, binding),
+            self._responder,
+            reactor=reactor,
+            policy=self._policy,
+            record=self._record,
+            layers=[layer],
         )
-        self._service.startService()
-        assert self._service.port is not None
-        host: Any = self._service.port.getHost()
-        self.address = binding.path if isinstance(binding, UnixBinding) else (host.host, host.port)
-        self._description = f"{serviceName(responder)} on {transport}:{addressText(host)}"
+        service.startService()
+        self._service = service
+        assert service.port is not None
+        host: Any = service.port.getHost()
+        if isinstance(binding, UnixBinding):
+            self.address = binding.path
+        else:
+            self.address = (host.host, host.port)
+            self._binding = replace(binding, port=host.port)
+        self._description = f"{serviceName(self._responder)} on {transport}:{addressText(host)}"
+
+    @property
+    def connections(self) -> int:
+        """
+        The number of open connections.
+        """
+        service = self._service
+        return 0 if service is None else service.connections
+
+    @property
+    def received(self) -> list[bytes]:
+        """
+        The bytes that each peer has sent so far: an item for each connection or datagram, in the order in which they
+        began. Of a connection it has the first 65536 bytes; the list has the last 1000 of them.
+        """
+        return self._received.all()
 
     def _record(self, visit: Visit) -> None:
         with self._visitAdded:
@@ -103,7 +158,7 @@ class BackgroundServer:
         outcomes = ", ".join(f"{number} {outcome}" for outcome, number in ended.most_common())
         raise TimeoutError(
             f"{self._description}: {ended.total()} of {count} conversations ended in {timeout:g} s"
-            f"{outcomes and f' ({outcomes})'}; still open: {self._service.connections}"
+            f"{outcomes and f' ({outcomes})'}; still open: {self.connections}"
         )
 
     def logSummary(self, timeout: float) -> None:
@@ -117,13 +172,20 @@ class BackgroundServer:
 
     def close(self) -> None:
         """
-        Stop listening, abort the open conversations and record them. Further calls do nothing.
+        Stop for ever, and remove the socket of a Unix server. Further calls do nothing.
         """
         self._cleanups.close()
 
     def _stop(self) -> Deferred[None]:
+        """
+        Stop. Runs in the reactor's thread.
+        """
+        service, self._service = self._service, None
+        if service is None:
+            return succeed(None)
+
         def flush(result: Any) -> Any:
             self._log.flush()
             return result
 
-        return self._service.stopService().addBoth(flush)
+        return service.stopService().addBoth(flush)

@@ -102,8 +102,11 @@ class ContractAssertions:
     def assertSameOnDatagrams(self, message: bytes) -> None:
         """
         The reply to a datagram is the reply to the same bytes on a stream, except for the transport's name. It may be
-        the beginning of endless output.
+        the beginning of endless output. A responder with a framing gets the message in its frame on the stream.
         """
+        if getattr(self.responder, "framing", None) is not None:
+            self._assertSameInFrames(message)
+            return
         reply = self._datagramReply(message).replace(b"udp", b"tcp")
         output = self.streamOutput([message]).replace(b"udp", b"tcp")
         exchange = self.exchange(conversation())
@@ -113,6 +116,19 @@ class ContractAssertions:
         if reply != output:
             self.failRule(
                 "the reply to a datagram is the output on a stream, or the beginning of endless output, "
+                f"but the reply to {abbreviated(message)} has {_firstDifference(reply, output)}"
+            )
+
+    def _assertSameInFrames(self, message: bytes) -> None:
+        responder: Any = self.responder
+        if len(message) > responder.MAX_LENGTH or _messages(responder, _frame(responder, message)) != [message]:
+            # No frame can hold this message.
+            return
+        reply = self._datagramReply(message)
+        output = b"".join(_messages(responder, self.streamOutput([_frame(responder, message)])))
+        if reply != output:
+            self.failRule(
+                "the reply to a datagram is the reply to the same message on a stream, without its frame, "
                 f"but the reply to {abbreviated(message)} has {_firstDifference(reply, output)}"
             )
 
@@ -142,6 +158,20 @@ class ContractAssertions:
                     f"beside another conversation the replies to {abbreviated(segments)} are {abbreviated(replies)}, "
                     f"expected {abbreviated(expected)}"
                 )
+
+
+def _frame(responder: Any, message: bytes) -> bytes:
+    framed: bytes = responder.framing(responder.MAX_LENGTH).encode(message)
+    return framed
+
+
+def _messages(responder: Any, stream: bytes) -> list[bytes]:
+    """
+    The messages of a whole stream.
+    """
+    framing = responder.framing(max(responder.MAX_LENGTH, len(stream)))
+    framing.feed(stream)
+    return list(iter(framing.next, None))
 
 
 def _firstDifference(output: bytes, expected: bytes) -> str:

@@ -13,8 +13,11 @@ from typing import Any
 from twisted.logger import ILogObserver, LogEvent, eventAsText, globalLogPublisher
 from zope.interface import implementer
 
+from sockservices.conversation.context import Conversation
 from sockservices.conversation.policy import Policy
-from sockservices.conversation.responder import MakeResponder
+from sockservices.conversation.responder import MakeResponder, serviceName
+from sockservices.conversation.responder_types import ResponderTypeError, checkMade, checkMaker
+from sockservices.conversation.transport import Transport
 from sockservices.registry import find
 from sockservices.testing.background_reactor import BackgroundReactor
 from sockservices.testing.background_server import BackgroundServer
@@ -28,6 +31,8 @@ LIMIT_NAMES = [field.name for field in fields(Policy) if field.name != "drain"]
 
 #: The last lines of the log are kept, for the report of a failed test.
 MAX_LOG_LINES = 200
+
+MAX_PORT = 65535
 
 #: Cached, because finding the entry points takes longer than starting a server.
 _find = cache(find)
@@ -67,19 +72,28 @@ class Servers:
         self._cleanups.callback(globalLogPublisher.removeObserver, self._log)
 
     def __call__(
-        self, service: str | MakeResponder, transport: str = "tcp", *, interface: str | None = None, **limits: Any
+        self,
+        service: str | MakeResponder,
+        transport: str = "tcp",
+        *,
+        interface: str | None = None,
+        port: int | None = None,
+        **limits: Any,
     ) -> BackgroundServer:
         """
         Start a server on a free port, or on a Unix socket in a temporary directory.
 
         @param service: the name of a service; a L{Responder<sockservices.Responder>} class; or a callable that takes a
-            L{Conversation<sockservices.Conversation>} and returns a responder.
+            L{Conversation<sockservices.Conversation>} and returns a responder. It is called once to check what it
+            returns.
         @param transport: C{"tcp"}, C{"udp"}, C{"unix"} or C{"unixgram"}.
         @param interface: an IP address of this machine, such as C{"::1"}; by default C{127.0.0.1}.
+        @param port: a fixed port; by default a free one.
         @param limits: fields of L{Policy<sockservices.Policy>}, such as C{timeout}, the service's own deadline.
         @return: the listening server.
-        @raise ValueError: for an unknown service, transport or limit, and for a value out of range. The message lists
-            the valid values.
+        @raise ValueError: for an unknown service, transport or limit, for a value out of range, and for an object that
+            makes no responder. The message lists the valid values.
+        @raise OSError: if the port is in use.
         """
         responder = _responder(service)
         kind = transportNamed(transport)
@@ -88,8 +102,10 @@ class Servers:
                 raise ValueError(f"no limit {name!r}: expected one of {', '.join(LIMIT_NAMES)}")
         if interface is not None and not kind.isInet:
             raise ValueError(f"interface {interface!r}: expected none with {transport}, which has no interfaces")
+        if port is not None:
+            _checkPort(port, kind)
         policy = Policy(drain=0, **limits)
-        server = BackgroundServer(self._background, responder, kind, interface or LOOPBACK, policy)
+        server = BackgroundServer(self._background, responder, kind, interface or LOOPBACK, policy, port or 0)
         self._cleanups.callback(server.close)
         self._servers.append(server)
         return server
@@ -126,4 +142,27 @@ def _responder(service: str | MakeResponder) -> MakeResponder:
         raise ValueError(
             f"{service!r}: expected the name of a service, a Responder class, or a callable that returns a Responder"
         )
+    try:
+        checkMaker(service)
+        if not isinstance(service, type):
+            checkMade(service, _sample(service))
+    except ResponderTypeError as error:
+        raise ValueError(str(error)) from None
     return service
+
+
+def _sample(make: MakeResponder) -> object:
+    """
+    Make a responder for a conversation that has no peer.
+    """
+    try:
+        return make(Conversation())
+    except Exception as error:
+        raise ResponderTypeError(f"{serviceName(make)}() raised {error!r}, expected a Responder") from error
+
+
+def _checkPort(port: object, transport: Transport) -> None:
+    if not transport.isInet:
+        raise ValueError(f"port {port!r}: expected none with {transport}, which has no ports")
+    if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= MAX_PORT:
+        raise ValueError(f"port {port!r}: expected 0 to {MAX_PORT}")

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from sockservices.conversation.context import Conversation
 from sockservices.conversation.environment import Environment
 from sockservices.conversation.exchange import Exchange
+from sockservices.conversation.framed_stream import framedMaker
 from sockservices.conversation.phase import Phase
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import MakeResponder
@@ -75,7 +76,9 @@ class MemoryExchange:
         @param onException: called with an exception that the responder raises, and with the step that raises it.
         """
         stream = Transport(conversation.transport).isStream
-        self._exchange: Any = StreamExchange(make, Timeouts(Policy(), 0.0), 0.0) if stream else Exchange(make)
+        self._exchange: Any = (
+            StreamExchange(framedMaker(make), Timeouts(Policy(), 0.0), 0.0) if stream else Exchange(make)
+        )
         self._conversation = conversation
         self._settle = settle
         self._onException = onException

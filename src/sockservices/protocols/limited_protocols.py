@@ -1,0 +1,162 @@
+"""
+Ordinary Twisted protocols under the limits of a server.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.address import UNIXAddress
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IAddress, IProtocolFactory, IReactorTime
+from twisted.internet.protocol import connectionDone
+from twisted.python.failure import Failure
+
+from sockservices.admission.census import Census
+from sockservices.conversation.outcome import Outcome
+from sockservices.conversation.policy import Policy
+from sockservices.conversation.responder import serviceName
+from sockservices.conversation.timeouts import QUIET
+from sockservices.conversation.transport import Transport
+from sockservices.conversation.visit import Visit
+from sockservices.monitoring.recorders import Record
+from sockservices.protocols.limited_factory import LimitedFactory
+from sockservices.protocols.timer import Timer
+from sockservices.transports.stream_layer import StreamLayer
+
+__all__ = ["LimitedProtocols"]
+
+
+class LimitedProtocols(LimitedFactory):
+    """
+    Wraps the protocols of a factory: they have the limits on connections, the idle timeout and the drain of a policy.
+    """
+
+    def __init__(
+        self,
+        factory: Any,
+        policy: Policy,
+        record: Record,
+        clock: IReactorTime | None = None,
+        census: Census | None = None,
+    ) -> None:
+        """
+        @param factory: an L{IProtocolFactory}.
+        """
+        super().__init__(policy, record, clock, census)
+        self._factory = IProtocolFactory(factory)
+        self.responder = getattr(factory, "protocol", None) or type(factory)
+        self.doStart, self.doStop = factory.doStart, factory.doStop  # type: ignore[method-assign]
+        self._makeProtocol = self._limited
+
+    def _limited(self, addr: IAddress) -> Any:
+        try:
+            protocol = self._factory.buildProtocol(addr)
+        except BaseException:
+            self.census.release(getattr(addr, "host", None))
+            raise
+        if protocol is None:
+            self.census.release(getattr(addr, "host", None))
+            return self._refuse(addr)
+        return _LimitedProtocol(protocol, self, addr)
+
+
+class _LimitedProtocol(StreamLayer):
+    """
+    Counts the bytes of a connection, closes it when it is silent, and records it.
+
+    @ivar admitted: the address that the connection was admitted by.
+    """
+
+    connected = lost = False
+    serial = 0
+
+    def __init__(self, protocol: Any, factory: LimitedProtocols, peer: IAddress) -> None:
+        super().__init__(protocol)
+        self._limits = factory
+        self.admitted = peer
+        self._received = self._sent = 0
+        self._outcome: Outcome | None = None
+        self._draining = False
+        self._startedAt = self._activeAt = factory.clock.seconds()
+        self._timer = Timer(factory.clock, self._check)
+
+    def makeConnection(self, transport: Any) -> None:
+        """
+        Count the connection, and connect the protocol.
+        """
+        self.connected = True
+        self._limits.protocols.add(self)
+        self.serial = self._limits.census.nextSerial()
+        if self._limits.policy.idleTimeout:
+            self._timer.by(self._activeAt + self._limits.policy.idleTimeout)
+        super().makeConnection(transport)
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Count a segment.
+        """
+        self._received += len(data)
+        self._activeAt = self._limits.clock.seconds()
+        super().dataReceived(data)
+
+    def write(self, data: bytes) -> None:
+        """
+        Count what the protocol sends.
+        """
+        self._sent += len(data)
+        self._activeAt = self._limits.clock.seconds()
+        super().write(data)
+
+    def _check(self, now: float) -> None:
+        idleTimeout = self._limits.policy.idleTimeout
+        if self._outcome is not None:
+            # The peer has not ended within the close grace.
+            self.abort(self._outcome)
+        elif self._draining and now >= self._activeAt + QUIET and not self.unackedBytes():
+            self._close(Outcome.DRAINED, now)
+        elif self._draining:
+            self._timer.by(now + QUIET)
+        elif now >= self._activeAt + idleTimeout and not self.unackedBytes():
+            self._close(Outcome.IDLE, now)
+        else:
+            self._timer.by(max(self._activeAt + idleTimeout, now + QUIET))
+
+    def _close(self, outcome: Outcome, now: float) -> None:
+        self._outcome = outcome
+        if self._limits.policy.closeGrace:
+            self._timer.by(now + self._limits.policy.closeGrace)
+        self.transport.loseConnection()
+
+    def drain(self) -> None:
+        """
+        The server stops: close when no data is pending and the peer has been silent for half a second.
+        """
+        self._draining = True
+        self._check(self._limits.clock.seconds())
+
+    def abort(self, outcome: Outcome) -> None:
+        """
+        Reset the connection.
+        """
+        self._outcome = outcome
+        self.transport.abortConnection()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """
+        Record the connection.
+        """
+        self.lost = True
+        self._timer.cancel()
+        try:
+            if self.connected:
+                super().connectionLost(reason)
+        finally:
+            clean = isinstance(reason.value, ConnectionDone)
+            outcome = self._outcome or (Outcome.DONE if clean else Outcome.RESET)
+            service = serviceName(self._limits.responder)
+            transport = Transport.UNIX if isinstance(self.admitted, UNIXAddress) else Transport.TCP
+            peer = self.getPeer() if self.connected else self.admitted
+            seconds = self._limits.clock.seconds() - self._startedAt
+            visit = Visit(service, transport, peer, self.serial, seconds, self._received, self._sent, outcome)
+            self._limits.ended(self, visit)

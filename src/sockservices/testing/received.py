@@ -1,0 +1,86 @@
+"""
+What the peers of a server have sent, for tests.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from sockservices.transports.datagram_layer import DatagramLayer
+from sockservices.transports.stream_layer import StreamLayer
+
+__all__ = ["Received", "ReceivedDatagrams", "ReceivedStream"]
+
+#: The conversations whose bytes are kept, the last ones.
+MAX_CONVERSATIONS = 1000
+
+#: The bytes of a conversation that are kept, the first ones.
+MAX_BYTES = 65536
+
+
+class Received:
+    """
+    The bytes of the last 1000 conversations, of each at most the first 65536.
+    """
+
+    def __init__(self) -> None:
+        self._conversations: deque[bytearray] = deque(maxlen=MAX_CONVERSATIONS)
+
+    def begin(self, data: bytes = b"") -> bytearray:
+        """
+        A conversation begins.
+
+        @param data: its first bytes.
+        @return: the bytes that are kept, to be passed to L{add}.
+        """
+        kept = bytearray(data[:MAX_BYTES])
+        self._conversations.append(kept)
+        return kept
+
+    def add(self, kept: bytearray, data: bytes) -> None:
+        """
+        A segment of a conversation.
+        """
+        kept += data[: MAX_BYTES - len(kept)]
+
+    def all(self) -> list[bytes]:
+        """
+        The bytes of each conversation, in the order in which they began.
+        """
+        return [bytes(kept) for kept in tuple(self._conversations)]
+
+
+class ReceivedStream(StreamLayer):
+    """
+    Keeps the segments of a connection.
+    """
+
+    def __init__(self, protocol: Any, received: Received) -> None:
+        super().__init__(protocol)
+        self._received = received
+        self._kept = received.begin()
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Keep a segment.
+        """
+        self._received.add(self._kept, data)
+        super().dataReceived(data)
+
+
+class ReceivedDatagrams(DatagramLayer):
+    """
+    Keeps the datagrams of a port.
+    """
+
+    def __init__(self, protocol: Any, received: Received) -> None:
+        super().__init__(protocol)
+        self._received = received
+
+    def requestReceived(self, datagram: bytes, route: Any) -> None:
+        """
+        Keep a datagram.
+        """
+        self._received.begin(datagram)
+        super().requestReceived(datagram, route)
