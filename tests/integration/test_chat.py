@@ -269,14 +269,14 @@ def test_results(
 
 
 @pytest.mark.parametrize(
-    ("stdin", "message"),
+    ("stdin", "status", "message"),
     [
-        (b"", "sockservices chat: timeout: the peer did not close within 0.5 s\n"),
-        (b"x" * 2**24 + b"\nmore\n", "sockservices: {url}: timeout: the peer did not read within 0.5 s\n"),
+        (b"", 20, "sockservices chat: no-answer: connected, but no byte, and no FIN within 0.5 s\n"),
+        (b"x" * 2**24 + b"\nmore\n", 12, "sockservices: {url}: timeout: the peer did not read within 0.5 s\n"),
     ],
     ids=["close", "read"],
 )
-def test_timeout(stdin: bytes, message: str, run: Run) -> None:
+def test_timeout(stdin: bytes, status: int, message: str, run: Run) -> None:
     """
     The chat waits until the timeout for a peer that does not read, and after the last line for the peer's FIN.
     """
@@ -286,7 +286,7 @@ def test_timeout(stdin: bytes, message: str, run: Run) -> None:
             done = run("chat", url, "--timeout=0.5", "--wait=0.01", stdin=stdin)
         finally:
             release.set()
-    assert done == (12, b"", message.format(url=url))
+    assert done == (status, b"", message.format(url=url))
 
 
 def test_peerClosesPipe(serve: Callable[[str, str], str]) -> None:

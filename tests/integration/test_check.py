@@ -151,7 +151,7 @@ def test_noneOffered(run: Run) -> None:
 
 def test_timeout(run: Run) -> None:
     """
-    If no service answers, the verdict is timeout: the silence of C{discard} alone does not count as an answer.
+    If no service answers, the verdict is no-connection: the silence of C{discard} alone does not count as an answer.
     """
     (port,) = freePorts(1)
     with ExitStack() as sockets:
@@ -163,8 +163,8 @@ def test_timeout(run: Run) -> None:
         listener.listen(0)
         sockets.enter_context(socket.create_connection((LOOPBACK, port)))
         status, _, err = run("check", LOOPBACK, f"--ports=echo={port},discard={port}", "--timeout=0.2")
-    assert status == 12
-    assert err == f"sockservices: {LOOPBACK}: timeout: the host offers none of these services\n"
+    assert status == 19
+    assert err == f"sockservices: {LOOPBACK}: no-connection: the host offers none of these services\n"
 
 
 def test_invalidName(run: Run) -> None:

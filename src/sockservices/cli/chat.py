@@ -176,8 +176,9 @@ class _Chat:
             self._finSent = True
             self._background.call(client.finish)
             if not self._ended.wait(self._timeout):
-                self._verdict = Verdict.TIMEOUT
-                self._prompt.printMessage(f"timeout: the peer did not close within {self._timeout:g} s")
+                self._verdict = Verdict.INCOMPLETE if self._answered else Verdict.NO_ANSWER
+                silence = "the peer sent no FIN" if self._answered else "connected, but no byte, and no FIN"
+                self._prompt.printMessage(f"{self._verdict.value}: {silence} within {self._timeout:g} s")
         elif self._lineSent and not self._answered and self._verdict is Verdict.OK:
             source = getattr(client, "lastWrongSource", "")
             self._verdict = Verdict.WRONG_SOURCE if source else Verdict.TIMEOUT

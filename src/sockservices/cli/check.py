@@ -105,8 +105,8 @@ def check(host: str, ports: Mapping[str, int], asJson: bool, timeout: float) -> 
     The result of a row is pass, fail (with the observed and the expected behaviour), limited (no reply because of a
     limit on reply sizes), or not offered. The check sends at most 10 datagrams in a second.
 
-    The exit status is 0 if no row fails, else 2; if the host offers none of the services, refused 10, timeout 12 or
-    unreachable 17; dns 18, usage 64.
+    The exit status is 0 if no row fails, else 2; if the host offers none of the services, refused 10, timeout 12,
+    unreachable 17 or no-connection 19; dns 18, usage 64.
     """
     rows = _check(host.strip("[]"), ports, Timing(timeout))
     if asJson:
@@ -167,8 +167,9 @@ def _table(rows: Sequence[Row]) -> Table:
 
 def reasonNotOffered(rows: Sequence[Row]) -> Verdict:
     """
-    Choose one of the rows' reasons: refused and unreachable say more about the host than a timeout.
+    Choose one of the rows' reasons: refused and unreachable say more about the host than silence, and the silence of
+    TCP more than that of UDP.
     """
     seen = {row.seen for row in rows}
-    reasons: list[Verdict] = [Verdict.REFUSED, Verdict.UNREACHABLE, *Verdict]
+    reasons: list[Verdict] = [Verdict.REFUSED, Verdict.UNREACHABLE, Verdict.NO_CONNECTION, *Verdict]
     return next(reason for reason in reasons if reason.value in seen)

@@ -32,6 +32,7 @@ class PingStatistics:
     @ivar wrongSourceCount: the number of replies from other addresses than the target.
     @ivar roundTripTimes: the round-trip time of each returned probe, in seconds.
     @ivar lastFailure: the last failure to send or receive.
+    @ivar silenceVerdict: the verdict on probes that are lost without a failure.
     """
 
     def __init__(self, random: Random) -> None:
@@ -41,6 +42,7 @@ class PingStatistics:
         self.sent = self.returned = self.corrupt = self.duplicated = self.reordered = self.wrongSourceCount = 0
         self.roundTripTimes = array("d")
         self.lastFailure: RequestFailed | None = None
+        self.silenceVerdict = Verdict.TIMEOUT
         self._nonce = b"%016X" % random.getrandbits(64)
         self._sentAt: dict[bytes, float] = {}
         self._corruptedIds: set[bytes] = set()
@@ -124,7 +126,7 @@ class PingStatistics:
             return Verdict.CORRUPT
         if self.wrongSourceCount:
             return Verdict.WRONG_SOURCE
-        return Verdict.TIMEOUT if self.lost else Verdict.OK
+        return self.silenceVerdict if self.lost else Verdict.OK
 
 
 def _padded(probeId: bytes) -> bytes:

@@ -150,12 +150,14 @@ class StreamProber(_Prober):
             endpoint = self._target.endpoint(self._reactor)
             connection = await connect(endpoint, reactor=self._reactor, timeout=self._timeout)
             self._connection = connection
+            self._statistics.silenceVerdict = Verdict.NO_ANSWER
             self._startReceiving(self._receiveReplies(connection))
 
     async def _receiveReplies(self, connection: ClientProtocol) -> None:
         unparsed = b""
         try:
             async for segment in connection:
+                self._statistics.silenceVerdict = Verdict.INCOMPLETE
                 unparsed += segment
                 while len(unparsed) >= PROBE_SIZE:
                     corruptBefore = self._statistics.corrupt
