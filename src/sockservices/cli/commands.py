@@ -19,6 +19,7 @@ from sockservices.cli.check import check
 from sockservices.cli.errors import usageMessage
 from sockservices.cli.exit_status import INTERRUPTED, OUTPUT_CLOSED, OUTPUT_FAILED, USAGE, exitStatus
 from sockservices.cli.ping import ping
+from sockservices.cli.probe import probe
 from sockservices.cli.serve import serve
 from sockservices.client import RequestFailed
 from sockservices.server.options import Options
@@ -59,7 +60,7 @@ def _serve(options: tuple[str, ...]) -> None:
     serve(list(options))
 
 
-for command in (ask, chat, check, ping):
+for command in (ask, chat, check, ping, probe):
     commands.add_command(command)
 
 

@@ -45,6 +45,13 @@ class Target(NamedTuple):
         """
         return Transport(self.transport).isStream
 
+    @property
+    def inet(self) -> bool:
+        """
+        Whether the address is a host and a port, and not the path of a Unix socket.
+        """
+        return Transport(self.transport).isInet
+
     def endpoint(self, reactor: IReactorTime) -> IStreamClientEndpoint:
         """
         Make the client endpoint of a stream target.
