@@ -87,6 +87,21 @@ class PingStatistics:
         else:
             self.duplicated += 1
 
+    def canBegin(self, data: bytes) -> bool:
+        """
+        Return whether a reply that equals its probe can begin with this data.
+
+        @param data: 1 to L{PROBE_SIZE} bytes of a stream, from the start of a reply.
+        """
+        prefix = self._nonce + b"-"
+        digits = data[len(prefix) : _ID_SIZE]
+        if data[: len(prefix)] != prefix[: len(data)] or digits.strip(b"0123456789"):
+            return False
+        # The lowest number with these digits: numbers have leading zeros.
+        if int(digits.ljust(_ID_SIZE - len(prefix), b"0")) >= self.sent:
+            return False
+        return len(data) < _ID_SIZE or _padded(data[:_ID_SIZE]).startswith(data)
+
     def discardSentAfter(self, time: float) -> None:
         """
         Uncount the outstanding probes sent after this time: their timeout has not passed. If no probe has ever
