@@ -21,6 +21,7 @@ from sockservices.cli.exit_status import INTERRUPTED, OUTPUT_CLOSED, OUTPUT_FAIL
 from sockservices.cli.ping import ping
 from sockservices.cli.probe import probe
 from sockservices.cli.serve import serve
+from sockservices.cli.usage_status import usageStatus
 from sockservices.client import RequestFailed
 from sockservices.server.options import Options
 
@@ -57,7 +58,8 @@ def commands() -> None:
 )
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def _serve(options: tuple[str, ...]) -> None:
-    serve(list(options))
+    with usageStatus():
+        serve(list(options))
 
 
 for command in (ask, chat, check, ping, probe):
@@ -66,7 +68,7 @@ for command in (ask, chat, check, ping, probe):
 
 def run(arguments: Sequence[str]) -> int:
     """
-    Run a command line. Print each error as one line on standard error.
+    Run a command line; an empty one prints the help. Print each error as one line on standard error.
 
     @return: the exit status.
     """
@@ -78,7 +80,7 @@ def run(arguments: Sequence[str]) -> int:
         # A peer may send characters that the terminal's encoding lacks.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        status = commands.main(list(arguments), "sockservices", standalone_mode=False)
+        status = commands.main(list(arguments) or ["--help"], "sockservices", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
         context = getattr(error, "ctx", None)

@@ -77,12 +77,16 @@ def target(url: str) -> Target:
     @raise ValueError: with one line that gives the URL and what was expected.
     """
     scheme, separator, address = url.partition("://")
-    if not separator or scheme not in [*Transport]:
+    # A scheme is not case-sensitive (RFC 3986 section 3.1).
+    if not separator or scheme.lower() not in [*Transport]:
         raise ValueError(f"{quoted(url)}: {EXPECTED_URL}")
-    transport = Transport(scheme)
+    transport = Transport(scheme.lower())
     try:
         if transport.isInet:
             return Target(transport, _parseHostPort(address))
+        if address and not address.startswith(("/", "@")):
+            # Otherwise the first part of a path would stand where a URL has its host.
+            raise ValueError(f"expected {transport}:///PATH with an absolute path, or {transport}://@NAME")
         return Target(transport, UnixBinding(transport, address).path)
     except ValueError as error:
         raise ValueError(f"{quoted(url)}: {error}") from None
