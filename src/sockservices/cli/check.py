@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from sockservices import conformance
+from sockservices.cli.completion import completePorts
 from sockservices.cli.errors import addTarget
 from sockservices.cli.exit_status import exitStatus
 from sockservices.cli.parameters import timeoutOption
@@ -76,6 +78,12 @@ class _PortsType(click.ParamType):  # type: ignore[type-arg]
             return _parsePorts(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """
+        Complete services with their ports.
+        """
+        return completePorts(incomplete)
 
 
 def _parsePorts(text: str) -> Mapping[str, int]:

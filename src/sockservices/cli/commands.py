@@ -16,6 +16,7 @@ from sockservices import __version__
 from sockservices.cli.ask import ask
 from sockservices.cli.chat import chat
 from sockservices.cli.check import check
+from sockservices.cli.completion import completeServeValue
 from sockservices.cli.errors import usageMessage
 from sockservices.cli.exit_status import INTERRUPTED, OUTPUT_CLOSED, OUTPUT_FAILED, USAGE, exitStatus
 from sockservices.cli.ping import ping
@@ -41,6 +42,11 @@ class _Serve(click.Command):
         return [CompletionItem(f"--{name.rstrip('=')}") for name in options]
 
 
+def _completeServeValue(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    options = ctx.params["options"] or [""]
+    return completeServeValue(options[-1], incomplete)
+
+
 @click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="sockservices %(version)s")
 def commands() -> None:
@@ -56,7 +62,7 @@ def commands() -> None:
     context_settings={"ignore_unknown_options": True},
     short_help="Serve echo, upper, welcome and their family.",
 )
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED, shell_complete=_completeServeValue)
 def _serve(options: tuple[str, ...]) -> None:
     with usageStatus():
         serve(list(options))

@@ -9,7 +9,9 @@ from math import ulp
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
+from sockservices.cli.completion import completeUrl
 from sockservices.client import Target, target, targets
 from sockservices.conversation.policy import MAX_LIMIT
 from sockservices.text.values import quoted
@@ -39,6 +41,12 @@ class _TargetType(click.ParamType):  # type: ignore[type-arg]
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """
+        Complete schemes, and ports of services.
+        """
+        return completeUrl(incomplete)
+
 
 TARGET = _TargetType()
 
@@ -60,6 +68,12 @@ class _TargetsType(click.ParamType):  # type: ignore[type-arg]
             return targets(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """
+        Complete schemes, and ports of services.
+        """
+        return completeUrl(incomplete)
 
 
 TARGETS = _TargetsType()

@@ -10,12 +10,14 @@ from itertools import chain
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 from twisted.internet.defer import Deferred
 
+from sockservices.cli.completion import completeWords
 from sockservices.cli.exit_status import exitStatus
 from sockservices.cli.parameters import PARALLEL, TARGETS, timeoutOption
 from sockservices.cli.reactor import backgroundReactor
@@ -43,6 +45,12 @@ class _StateType(click.ParamType):  # type: ignore[type-arg]
         if value not in STATES:
             self.fail(f"{quoted(str(value))}: expected {', '.join(STATES[:-1])} or {STATES[-1]}", param, ctx)
         return str(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """
+        Complete the word.
+        """
+        return completeWords(STATES, incomplete)
 
 
 @click.command(short_help="Find out which ports accept connections.")
