@@ -8,6 +8,5 @@ from __future__ import annotations
 
 __all__ = ["INSTALL_CLI"]
 
-#: The command that works now: no version of the project is on PyPI. A release replaces it, and the section "Install" of
-#: README.md, by C{pip install 'sockservices[cli]'}. A test compares the two.
+#: The command of docs/installing.md: no version is on PyPI yet. A release changes both; a test compares them.
 INSTALL_CLI = "pip install '.[cli]' in a checkout of sockservices"
