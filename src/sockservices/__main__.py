@@ -7,7 +7,10 @@ from __future__ import annotations
 import sys
 
 from sockservices.cli.exit_status import INTERRUPTED, USAGE
+from sockservices.cli.installation import INSTALL_CLI
+from sockservices.cli.plain_help import CLIENT_COMMANDS, CLIENT_NAMES, PLAIN_HELP
 from sockservices.cli.serve import serve
+from sockservices.cli.usage_status import usageStatus
 
 __all__ = ["main"]
 
@@ -18,7 +21,8 @@ def main() -> None:
     """
     arguments = sys.argv[1:]
     if arguments[:1] == ["serve"]:
-        return serve(arguments[1:])
+        with usageStatus():
+            return serve(arguments[1:])
     if arguments == ["--version"]:
         return serve(arguments)
     try:
@@ -29,10 +33,25 @@ def main() -> None:
         missing, _, _ = (error.name or "").partition(".")
         if missing not in ("click", "rich"):
             raise
-        message = f"every command but serve needs {missing}: pip install 'sockservices[cli]'"
-        print(f"sockservices: {message}", file=sys.stderr)
-        raise SystemExit(USAGE) from None
+        raise SystemExit(_runWithout(missing, arguments)) from None
     raise SystemExit(run(arguments))
+
+
+def _runWithout(missing: str, arguments: list[str]) -> int:
+    """
+    Print the help, or the package that a command needs.
+
+    @return: the exit status.
+    """
+    if arguments in ([], ["-h"], ["--help"]):
+        print(PLAIN_HELP)
+        return 0
+    if arguments[0] in CLIENT_COMMANDS:
+        message = f"{arguments[0]} needs {missing}: {INSTALL_CLI}"
+    else:
+        message = f"{arguments[0]!r}: expected serve, or one of {CLIENT_NAMES}, which need {missing}"
+    print(f"sockservices: {message}", file=sys.stderr)
+    return USAGE
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ def test_timeout(run: Run) -> None:
 
     with streamServer(serve) as url:
         try:
-            assert run("ask", url, "question", "--timeout", "0.5")[:2] == (12, b"ans")
+            assert run("ask", url, "question", "--timeout", "0.5")[:2] == (21, b"ans")
         finally:
             release.set()
 

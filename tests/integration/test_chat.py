@@ -89,7 +89,7 @@ def test_terminal(serve: Callable[[str, str], str]) -> None:
             child.send(keys + "\r")
             child.expect_exact(f"\r\n{answer}\r\n{PROMPT}")
         child.sendeof()
-        child.expect_exact("\r\n")
+        child.expect_exact("\r\nthe peer closed the connection (FIN)\r\n")
         assert exitStatus(child) == 0
 
 
@@ -130,9 +130,9 @@ def test_escapes() -> None:
 @pytest.mark.parametrize(
     ("data", "resets", "status", "message"),
     [
-        (b"", False, 13, "the peer closed the connection"),
-        (b"hello\n", False, 0, "the peer closed the connection"),
-        (b"hello\n", True, 11, "reset: the peer reset the connection"),
+        (b"", False, 13, "the peer closed the connection (FIN)"),
+        (b"hello\n", False, 0, "the peer closed the connection (FIN)"),
+        (b"hello\n", True, 11, "reset: the peer reset the connection (RST)"),
     ],
     ids=["eof", "close", "reset"],
 )
@@ -228,8 +228,8 @@ def echoOnce(connection: socket.socket) -> None:
 RESULTS: list[tuple[Any, Any, str, bytes, tuple[int, ...], bytes, str]] = [
     # If the peer has answered, its FIN after ours is no message.
     (streamServer, echoOnce, WAIT, b"line", (0,), b"line\n", ""),
-    (streamServer, readToEnd, "--wait=0.01", b"line", (13,), b"", "eof: the peer closed without an answer\n"),
-    (streamServer, resetAfterData, WAIT, b"1\n2\n", (11,), b"", "reset: the peer reset the connection\n"),
+    (streamServer, readToEnd, "--wait=0.01", b"line", (13,), b"", "eof: the peer closed without an answer (FIN)\n"),
+    (streamServer, resetAfterData, WAIT, b"1\n2\n", (11,), b"", "reset: the peer reset the connection (RST)\n"),
     # Without a line, whichever FIN comes first decides.
     (streamServer, lambda _: None, WAIT, b"", (0, 13), b"", ""),
     (datagramServer, lambda *_: None, "--wait=0.01", b"line", (12,), b"", "timeout: no reply\n"),
@@ -269,14 +269,14 @@ def test_results(
 
 
 @pytest.mark.parametrize(
-    ("stdin", "message"),
+    ("stdin", "status", "message"),
     [
-        (b"", "sockservices chat: timeout: the peer did not close within 0.5 s\n"),
-        (b"x" * 2**24 + b"\nmore\n", "sockservices: {url}: timeout: the peer did not read within 0.5 s\n"),
+        (b"", 20, "sockservices chat: no-answer: connected, but no byte, and no FIN within 0.5 s (timeout)\n"),
+        (b"x" * 2**24 + b"\nmore\n", 12, "sockservices: {url}: timeout: the peer did not read within 0.5 s\n"),
     ],
     ids=["close", "read"],
 )
-def test_timeout(stdin: bytes, message: str, run: Run) -> None:
+def test_timeout(stdin: bytes, status: int, message: str, run: Run) -> None:
     """
     The chat waits until the timeout for a peer that does not read, and after the last line for the peer's FIN.
     """
@@ -286,7 +286,7 @@ def test_timeout(stdin: bytes, message: str, run: Run) -> None:
             done = run("chat", url, "--timeout=0.5", "--wait=0.01", stdin=stdin)
         finally:
             release.set()
-    assert done == (12, b"", message.format(url=url))
+    assert done == (status, b"", message.format(url=url))
 
 
 def test_peerClosesPipe(serve: Callable[[str, str], str]) -> None:
@@ -295,7 +295,7 @@ def test_peerClosesPipe(serve: Callable[[str, str], str]) -> None:
     """
     with Piped("chat", serve("welcome", "tcp")) as chatting:
         chatting.stdin.write(b"1\n")
-        assert chatting.exited() == (0, "sockservices chat: the peer closed the connection\n")
+        assert chatting.exited() == (0, "sockservices chat: the peer closed the connection (FIN)\n")
         assert chatting.stdout.read() == b"welcome to server!\n"
 
 

@@ -77,7 +77,7 @@ def test_completes(shell: str, completions: Callable[[str, str], list[str]]) -> 
         ("sockservices serve --pro", ["--proto"]),
     ):
         assert completions(shell, line) == expected
-    assert {"--count", "--interval", "--timeout", "--help"} == set(completions(shell, "sockservices ping --"))
+    assert {"--count", "--interval", "--json", "--timeout", "--help"} == set(completions(shell, "sockservices ping --"))
     options = completions(shell, "sockservices serve --proto tcp -")
     assert sorted(options) == sorted(f"--{name.removesuffix('=')}" for name in ServeOptions().longOpt)
     assert {"--service", "--listen", "--max-rate", "--udp-rfc-size", "--help"} < set(options)

@@ -55,11 +55,11 @@ class Block:
     def withPorts(self, ports: Mapping[int, int]) -> Block:
         """
         Replace the port numbers that follow this host's address or name, a service's name and C{=}, or a transport in a
-        table.
+        row.
 
         @param ports: the new port for each documented port.
         """
-        place = rf"((?:127\.0\.0\.1|localhost)(?::|[\"'], ?| )|(?:tcp|udp)   |\b(?:{'|'.join(names())})=)(\d+)\b"
+        place = rf"((?:127\.0\.0\.1|localhost)(?::|[\"'], ?| )|(?:tcp|udp)\t|\b(?:{'|'.join(names())})=)(\d+)\b"
 
         def substitute(text: str) -> str:
             return re.sub(place, lambda found: f"{found[1]}{ports.get(int(found[2]), found[2])}", text)

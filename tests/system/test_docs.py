@@ -162,7 +162,8 @@ def nothing() -> None:
 
 COMMAND_CHECKS: dict[str, Callable[[], None]] = {
     "pip install -e '.[bench]'": extraExists("bench"),
-    "pip install 'sockservices[cli]'": extraExists("cli"),
+    "pip install .": nothing,
+    "pip install '.[cli]'": extraExists("cli"),
     'eval "$(_SOCKSERVICES_COMPLETE=bash_source sockservices)"': completes("bash"),
     "_SOCKSERVICES_COMPLETE=fish_source sockservices | source": completes("fish"),
     "python -m benchmarks --quick": benchmarksExist,
@@ -179,12 +180,12 @@ def checkDockerfile(block: Block, folder: Path) -> None:
     Check each instruction by itself, because the test cannot run a container.
     """
     instructions = [line.partition(" ")[::2] for line in block.text.splitlines()]
-    assert [word for word, _ in instructions] == ["FROM", "RUN", "USER", "ENTRYPOINT"]
-    image, run, user, entrypoint = (arguments for _, arguments in instructions)
+    assert [word for word, _ in instructions] == ["FROM", "COPY", "RUN", "USER", "ENTRYPOINT"]
+    image, copy, run, user, entrypoint = (arguments for _, arguments in instructions)
     (version,) = re.findall(r"^python:(\d+\.\d+)-slim$", image)
     assert SpecifierSet(PROJECT["requires-python"]).contains(version)
     install, warmUp = run.split(" && ")
-    assert install.split()[-1] == PROJECT["name"]
+    assert copy.split() == [".", install.split()[-1]]
     with Shell(folder, folder / "commands") as shell:
         assert shell.run(warmUp) == ""
         assert shell.run("echo $?") == "0\n"

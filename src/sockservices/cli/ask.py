@@ -10,15 +10,15 @@ from contextlib import aclosing
 from typing import Any
 
 import click
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from sockservices import client
 from sockservices.cli.errors import addTarget
+from sockservices.cli.json_output import describeAnswer, describeVerdict, printObject
 from sockservices.cli.output import Output
 from sockservices.cli.parameters import TARGET, timeoutOption
 from sockservices.cli.reactor import runInReactor
-from sockservices.client import RequestFailed, Target, askDatagram, exchange
-from sockservices.client.timeout import withTimeout
+from sockservices.client import RequestFailed, Target, Verdict, askDatagram, exchange
 from sockservices.text.values import quoted
 
 __all__ = ["ask"]
@@ -53,8 +53,11 @@ class _HexType(click.ParamType):  # type: ignore[type-arg]
     help="The message in hexadecimal, such as 31 or '31 0d 0a'.",
 )
 @click.option("--expect", metavar="TEXT", help="The expected answer; any other is short or corrupt.")
+@click.option("--json", "asJson", is_flag=True, help="Print one JSON object: verdict, time, and answer.")
 @timeoutOption(10.0, "Time limit for the whole request, after standard input has been read.")
-def ask(url: Target, message: str | None, octets: bytes | None, expect: str | None, timeout: float) -> None:
+def ask(
+    url: Target, message: str | None, octets: bytes | None, expect: str | None, asJson: bool, timeout: float
+) -> None:
     """
     Send a message, and print the answer as it arrives.
 
@@ -65,9 +68,18 @@ def ask(url: Target, message: str | None, octets: bytes | None, expect: str | No
     The exit status is the verdict: ok 0, refused 10, reset 11, timeout 12, eof (closed before the first byte of the
     answer) 13, short (closed after part of the answer) 14, corrupt 15, wrong-source 16, unreachable 17, dns 18,
     usage 64.
+
+    A silent stream: no-connection 19, no-answer (connected) 20, incomplete (no end) 21.
     """
     request = _message(message, octets)
     expected = None if expect is None else os.fsencode(expect)
+    if asJson:
+        _printAnswerAsJson(url, request, expected, timeout)
+    else:
+        _printAnswer(url, request, expected, timeout)
+
+
+def _printAnswer(url: Target, request: bytes, expected: bytes | None, timeout: float) -> None:
     output = Output()
 
     async def printAnswer(reactor: IReactorTime) -> None:
@@ -79,19 +91,40 @@ def ask(url: Target, message: str | None, octets: bytes | None, expect: str | No
                 raise
             output.writeData(reply)
             return
-        async with aclosing(exchange(url.endpoint(reactor), request, reactor=reactor, expect=expected)) as segments:
+        endpoint = url.endpoint(reactor)
+        exchanged = exchange(endpoint, request, reactor=reactor, expect=expected, timeout=timeout)
+        async with aclosing(exchanged) as segments:
             async for segment in segments:
                 output.writeData(segment)
 
-    def printInTime(reactor: IReactorTime) -> Deferred[None]:
-        return withTimeout(Deferred.fromCoroutine(printAnswer(reactor)), timeout, reactor, "the answer did not end")
-
     try:
         with addTarget(url):
-            runInReactor(printInTime, timeout)
+            runInReactor(printAnswer, timeout)
     finally:
         if sys.stdout.isatty():
             output.endLine()
+
+
+def _printAnswerAsJson(url: Target, request: bytes, expected: bytes | None, timeout: float) -> None:
+    async def collect(reactor: IReactorTime) -> tuple[bytes, float, RequestFailed | None]:
+        startedAt = reactor.seconds()
+        failure = None
+        try:
+            if url.stream:
+                endpoint = url.endpoint(reactor)
+                answer = await client.ask(endpoint, request, reactor=reactor, expect=expected, timeout=timeout)
+            else:
+                answer = await askDatagram(url.address, request, reactor=reactor, expect=expected, timeout=timeout)
+        except RequestFailed as error:
+            answer, failure = error.answer, error
+        return answer, reactor.seconds() - startedAt, failure
+
+    answer, seconds, failure = runInReactor(collect, timeout)
+    result = describeVerdict(url, failure.verdict if failure else Verdict.OK, failure)
+    printObject({**result, "seconds": round(seconds, 6), **describeAnswer(answer)})
+    if failure is not None:
+        with addTarget(url):
+            raise failure
 
 
 def _message(message: str | None, octets: bytes | None) -> bytes:

@@ -14,8 +14,10 @@ from twisted.python.failure import Failure
 from sockservices.cli.errors import addTarget
 from sockservices.cli.exit_status import exitStatus
 from sockservices.cli.parameters import SECONDS, TARGET, timeoutOption
-from sockservices.cli.prompt import Prompt
+from sockservices.cli.prompt import PROMPT, Prompt
 from sockservices.cli.reactor import CLOSE_TIMEOUT, backgroundReactor
+from sockservices.cli.segment_log import SegmentLog
+from sockservices.cli.terminal_mode import keepEndOfFile
 from sockservices.client import ClientProtocol, DatagramClient, RequestFailed, Target, Verdict, connect
 from sockservices.client.timeout import withTimeout
 from sockservices.testing.background_reactor import BackgroundReactor
@@ -33,18 +35,25 @@ __all__ = ["chat"]
     show_default=True,
     help="Time to wait for the answer to a line before reading the next. Later answers are printed too.",
 )
+@click.option("--prompt", metavar="TEXT", default=PROMPT, show_default=True, help="The prompt at a terminal.")
+@click.option(
+    "--show-bytes",
+    "showBytes",
+    is_flag=True,
+    help="Print a row for each segment instead of its data: seconds, direction, length, and bytes.",
+)
 @timeoutOption(10.0, "Time to wait for a connection, for the peer to read, and after the last line for its FIN.")
-def chat(url: Target, wait: float, timeout: float) -> int:
+def chat(url: Target, wait: float, prompt: str, showBytes: bool, timeout: float) -> int:
     """
     Read lines, send each without its line end and surrounding blanks, and print the answers. Skip empty lines.
 
     URL is tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH. Ctrl-D sends a FIN and waits for the
-    peer's; Ctrl-C closes at once. Lines may come from a pipe.
+    peer's; Ctrl-C closes at once. Lines may come from a pipe. The last message tells the end: FIN, RST, or timeout.
 
     The exit status is the verdict, as that of ask. It is ok 0 if the peer has answered, or if no line was sent.
     """
-    with backgroundReactor() as background:
-        return exitStatus(_Chat(background, url, wait, timeout).run())
+    with keepEndOfFile() as typedLines, backgroundReactor() as background:
+        return exitStatus(_Chat(background, url, wait, timeout, Prompt(prompt, typedLines), showBytes).run())
 
 
 class _Chat:
@@ -56,13 +65,17 @@ class _Chat:
     _lineSent = _answered = _finSent = False
     _error: BaseException | None = None
     _client: ClientProtocol | DatagramClient | None = None
+    _segments: SegmentLog | None = None
 
-    def __init__(self, background: BackgroundReactor, url: Target, wait: float, timeout: float) -> None:
+    def __init__(
+        self, background: BackgroundReactor, url: Target, wait: float, timeout: float, prompt: Prompt, showBytes: bool
+    ) -> None:
         self._background = background
         self._url = url
         self._wait = wait
         self._timeout = timeout
-        self._prompt = Prompt()
+        self._prompt = prompt
+        self._showBytes = showBytes
         self._printed = Event()
         self._ended = Event()
 
@@ -108,6 +121,8 @@ class _Chat:
                 except BaseException:
                     client.close()
                     raise
+        if self._showBytes:
+            self._segments = SegmentLog(reactor.seconds, self._prompt.printRow)
         if isinstance(client, ClientProtocol):
             receiving = self._receiveStream(client)
         else:
@@ -126,18 +141,24 @@ class _Chat:
         """
         Print the peer's data until its FIN.
         """
-        message = ""
+        end = "FIN"
         try:
             async for segment in connection:
                 self._print(segment)
+            message = "the peer closed the connection"
             if not self._finSent:
-                message = "the peer closed the connection"
                 self._verdict = Verdict.OK if self._answered else Verdict.EOF
             elif self._lineSent and not self._answered:
                 self._verdict, message = Verdict.EOF, "eof: the peer closed without an answer"
+            elif not self._prompt.terminal:
+                # The end that was asked for: no message for scripts.
+                message = ""
         except RequestFailed as failure:
             self._verdict, message = failure.verdict, str(failure)
-        self._end(message)
+            end = "RST" if failure.verdict is Verdict.RESET else failure.verdict.value
+        if self._segments is not None:
+            self._segments.ended("<-", end)
+        self._end(f"{message} ({end})" if message else "")
 
     async def _receiveDatagrams(self, client: DatagramClient) -> None:
         """
@@ -159,6 +180,10 @@ class _Chat:
 
     def _print(self, data: bytes) -> None:
         self._answered = True
+        if self._segments is not None:
+            self._segments.received(data)
+            self._printed.set()
+            return
         self._prompt.printData(data, complete=not self._url.stream)
         self._printed.set()
 
@@ -174,10 +199,11 @@ class _Chat:
                 self._printed.wait(self._wait)
         if isinstance(client, ClientProtocol) and not self._ended.is_set():
             self._finSent = True
-            self._background.call(client.finish)
+            self._background.call(self._finish, client)
             if not self._ended.wait(self._timeout):
-                self._verdict = Verdict.TIMEOUT
-                self._prompt.printMessage(f"timeout: the peer did not close within {self._timeout:g} s")
+                self._verdict = Verdict.INCOMPLETE if self._answered else Verdict.NO_ANSWER
+                silence = "the peer sent no FIN" if self._answered else "connected, but no byte, and no FIN"
+                self._prompt.printMessage(f"{self._verdict.value}: {silence} within {self._timeout:g} s (timeout)")
         elif self._lineSent and not self._answered and self._verdict is Verdict.OK:
             source = getattr(client, "lastWrongSource", "")
             self._verdict = Verdict.WRONG_SOURCE if source else Verdict.TIMEOUT
@@ -197,7 +223,14 @@ class _Chat:
                 with addTarget(self._url):
                     raise
 
+    def _finish(self, client: ClientProtocol) -> None:
+        if self._segments is not None:
+            self._segments.ended("->", "FIN")
+        client.finish()
+
     async def _sendInReactor(self, client: ClientProtocol | DatagramClient, line: bytes) -> None:
+        if self._segments is not None:
+            self._segments.sent(line)
         if isinstance(client, ClientProtocol):
             reactor = self._background.reactor
             await withTimeout(client.send(line), self._timeout, reactor, "the peer did not read")

@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
 from sockservices import conformance
+from sockservices.cli.completion import completePorts
 from sockservices.cli.errors import addTarget
 from sockservices.cli.exit_status import exitStatus
 from sockservices.cli.parameters import timeoutOption
@@ -28,6 +30,14 @@ from sockservices.text.values import quoted
 __all__ = ["check", "reasonNotOffered"]
 
 STYLES = {Result.PASS: "green", Result.FAIL: "bold red", Result.LIMITED: "yellow", Result.NOT_OFFERED: "dim"}
+
+#: Why a service is not offered, by the verdict.
+REASONS = {
+    Verdict.REFUSED.value: "nothing listens on this port",
+    Verdict.TIMEOUT.value: "no reply to any datagram: a firewall drops them, or the service does not reply",
+    Verdict.NO_CONNECTION.value: "no answer to the connection attempt: filtered, or the listener's queue is full",
+    Verdict.UNREACHABLE.value: "no route to the host",
+}
 
 
 # ParamType is generic only from click 8.4 on.
@@ -69,6 +79,12 @@ class _PortsType(click.ParamType):  # type: ignore[type-arg]
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """
+        Complete services with their ports.
+        """
+        return completePorts(incomplete)
+
 
 def _parsePorts(text: str) -> Mapping[str, int]:
     ports = {}
@@ -96,30 +112,35 @@ def _parsePorts(text: str) -> Mapping[str, int]:
     help="Ports of the services, the same for TCP and UDP: those of the RFCs, or the given services alone. By default, "
     "the default ports of this project's server.",
 )
+@click.option("--failures", is_flag=True, help="Print only the rows that fail. The counts are those of all rows.")
 @click.option("--json", "asJson", is_flag=True, help="Print the rows as a JSON array of objects.")
 @timeoutOption(2.0, "Time to wait for a connection, for a reply, and for the next part of an answer.")
-def check(host: str, ports: Mapping[str, int], asJson: bool, timeout: float) -> int:
+def check(host: str, ports: Mapping[str, int], failures: bool, asJson: bool, timeout: float) -> int:
     """
-    Check a host's services against every statement of their RFCs, or of the tutorials: one row for each statement.
+    Check a host's services against every statement of their RFCs, or of the tutorials: one row for each statement. In a
+    pipe a row is one line, with tabs between its columns.
 
     The result of a row is pass, fail (with the observed and the expected behaviour), limited (no reply because of a
     limit on reply sizes), or not offered. The check sends at most 10 datagrams in a second.
 
-    The exit status is 0 if no row fails, else 2; if the host offers none of the services, refused 10, timeout 12 or
-    unreachable 17; dns 18, usage 64.
+    The exit status is 0 if no row fails, else 2; if the host offers none of the services, refused 10, timeout 12,
+    unreachable 17 or no-connection 19; dns 18, usage 64.
     """
     rows = _check(host.strip("[]"), ports, Timing(timeout))
+    printed = [row for row in rows if row.result is Result.FAIL] if failures else rows
+    counts = Counter(row.result for row in rows)
+    summary = f"{host}: {', '.join(f'{counts[result]} {result.value}' for result in Result)}"
+    console = Console(highlight=False)
     if asJson:
-        click.echo(json.dumps([row._asdict() | {"result": row.result.value} for row in rows], indent=2))
+        click.echo(json.dumps([row._asdict() | {"result": row.result.value} for row in printed], indent=2))
+    elif console.is_terminal:
+        console.print(_table(printed))
+        console.print(summary, markup=False)
     else:
-        console = Console(highlight=False)
-        with console.capture() as table:
-            console.print(_table(rows))
-        for line in table.get().splitlines():
-            # rich pads each line with blanks to the right margin.
-            click.echo(line.rstrip())
-        counts = Counter(row.result for row in rows)
-        console.print(f"{host}: {', '.join(f'{counts[result]} {result.value}' for result in Result)}", markup=False)
+        for row in printed:
+            click.echo("\t".join(_columns(row)))
+        # Each line of standard output is a row.
+        click.echo(summary, err=True)
     if all(row.result is Result.NOT_OFFERED for row in rows):
         with addTarget(host):
             raise RequestFailed(reasonNotOffered(rows), "the host offers none of these services")
@@ -149,6 +170,21 @@ def _check(host: str, ports: Mapping[str, int], timing: Timing) -> list[Row]:
     return rows
 
 
+def _columns(row: Row) -> list[str]:
+    columns = [row.service, row.transport, str(row.port), row.result.value]
+    if row.result is Result.NOT_OFFERED:
+        return [*columns, row.sentence, _reason(row)]
+    columns.append(f"{row.sentence} ({row.source})")
+    return [*columns, f"seen: {row.seen}", f"expected: {row.expected}"] if row.expected else columns
+
+
+def _reason(row: Row) -> str:
+    """
+    Give the reason why a service is not offered, as a word and as a sentence.
+    """
+    return ": ".join(filter(None, (row.seen, REASONS.get(row.seen))))
+
+
 def _table(rows: Sequence[Row]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("service", "over", "port"):
@@ -157,8 +193,10 @@ def _table(rows: Sequence[Row]) -> Table:
     table.add_column("result", no_wrap=True)
     for row in rows:
         notOffered = row.result is Result.NOT_OFFERED
-        statement = Text.assemble(row.sentence, (f" ({row.seen if notOffered else row.source})", "dim"))
-        if row.expected:
+        statement = Text.assemble(row.sentence, (f" ({row.source})", "dim"))
+        if notOffered:
+            statement = Text(_reason(row))
+        elif row.expected:
             statement.append(f"\n  seen: {row.seen}\n  expected: {row.expected}", STYLES[row.result])
         result = Text(row.result.value, STYLES[row.result])
         table.add_row(row.service, row.transport, str(row.port), statement, result, style="dim" if notOffered else None)
@@ -167,8 +205,9 @@ def _table(rows: Sequence[Row]) -> Table:
 
 def reasonNotOffered(rows: Sequence[Row]) -> Verdict:
     """
-    Choose one of the rows' reasons: refused and unreachable say more about the host than a timeout.
+    Choose one of the rows' reasons: refused and unreachable say more about the host than silence, and the silence of
+    TCP more than that of UDP.
     """
     seen = {row.seen for row in rows}
-    reasons: list[Verdict] = [Verdict.REFUSED, Verdict.UNREACHABLE, *Verdict]
+    reasons: list[Verdict] = [Verdict.REFUSED, Verdict.UNREACHABLE, Verdict.NO_CONNECTION, *Verdict]
     return next(reason for reason in reasons if reason.value in seen)

@@ -16,10 +16,13 @@ from sockservices import __version__
 from sockservices.cli.ask import ask
 from sockservices.cli.chat import chat
 from sockservices.cli.check import check
+from sockservices.cli.completion import completeServeValue
 from sockservices.cli.errors import usageMessage
 from sockservices.cli.exit_status import INTERRUPTED, OUTPUT_CLOSED, OUTPUT_FAILED, USAGE, exitStatus
 from sockservices.cli.ping import ping
+from sockservices.cli.probe import probe
 from sockservices.cli.serve import serve
+from sockservices.cli.usage_status import usageStatus
 from sockservices.client import RequestFailed
 from sockservices.server.serve_options import ServeOptions
 
@@ -39,6 +42,11 @@ class _Serve(click.Command):
         return [CompletionItem(f"--{name.rstrip('=')}") for name in options]
 
 
+def _completeServeValue(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    options = ctx.params["options"] or [""]
+    return completeServeValue(options[-1], incomplete)
+
+
 @click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="sockservices %(version)s")
 def commands() -> None:
@@ -54,18 +62,19 @@ def commands() -> None:
     context_settings={"ignore_unknown_options": True},
     short_help="Serve echo, upper, welcome and their family.",
 )
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED, shell_complete=_completeServeValue)
 def _serve(options: tuple[str, ...]) -> None:
-    serve(list(options))
+    with usageStatus():
+        serve(list(options))
 
 
-for command in (ask, chat, check, ping):
+for command in (ask, chat, check, ping, probe):
     commands.add_command(command)
 
 
 def run(arguments: Sequence[str]) -> int:
     """
-    Run a command line. Print each error as one line on standard error.
+    Run a command line; an empty one prints the help. Print each error as one line on standard error.
 
     @return: the exit status.
     """
@@ -77,7 +86,7 @@ def run(arguments: Sequence[str]) -> int:
         # A peer may send characters that the terminal's encoding lacks.
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        status = commands.main(list(arguments), "sockservices", standalone_mode=False)
+        status = commands.main(list(arguments) or ["--help"], "sockservices", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
         context = getattr(error, "ctx", None)

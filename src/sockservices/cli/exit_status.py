@@ -32,6 +32,9 @@ _BY_VERDICT = {
     "wrong-source": 16,
     "unreachable": 17,
     "dns": 18,
+    "no-connection": 19,
+    "no-answer": 20,
+    "incomplete": 21,
     "usage": USAGE,
 }
 

@@ -9,12 +9,17 @@ from math import ulp
 from typing import Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
-from sockservices.client import Target, target
+from sockservices.cli.completion import completeUrl
+from sockservices.client import Target, target, targets
 from sockservices.conversation.policy import MAX_LIMIT
 from sockservices.text.values import quoted
 
-__all__ = ["COUNT", "INTERVAL", "SECONDS", "TARGET", "timeoutOption"]
+__all__ = ["COUNT", "INTERVAL", "PARALLEL", "SECONDS", "TARGET", "TARGETS", "timeoutOption"]
+
+#: The maximum of --parallel: each probe has one or two descriptors, and the usual limit is 1024.
+MAX_PARALLEL = 400
 
 
 # ParamType is generic only from click 8.4 on.
@@ -36,8 +41,42 @@ class _TargetType(click.ParamType):  # type: ignore[type-arg]
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """
+        Complete schemes, and ports of services.
+        """
+        return completeUrl(incomplete)
+
 
 TARGET = _TargetType()
+
+
+class _TargetsType(click.ParamType):  # type: ignore[type-arg]
+    """
+    The URL of a service, or of one service on each port of a range.
+    """
+
+    name = "url"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[Target]:
+        """
+        Parse the URL.
+        """
+        if isinstance(value, list):
+            return value
+        try:
+            return targets(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        """
+        Complete schemes, and ports of services.
+        """
+        return completeUrl(incomplete)
+
+
+TARGETS = _TargetsType()
 
 
 class _NumberType(click.ParamType):  # type: ignore[type-arg]
@@ -47,13 +86,16 @@ class _NumberType(click.ParamType):  # type: ignore[type-arg]
 
     name = "number"
 
-    def __init__(self, kind: type[int] | type[float], expected: str, minimum: float = 0.0) -> None:
+    def __init__(
+        self, kind: type[int] | type[float], expected: str, minimum: float = 0.0, maximum: float = MAX_LIMIT
+    ) -> None:
         """
         @param expected: the description of the range, without its maximum.
         """
         self._kind = kind
-        self._expected = f"expected {expected} {MAX_LIMIT}"
+        self._expected = f"expected {expected} {maximum}"
         self._minimum = minimum
+        self._maximum = maximum
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """
@@ -63,12 +105,14 @@ class _NumberType(click.ParamType):  # type: ignore[type-arg]
             number = self._kind(value)
         except ValueError:
             number = self._kind(-1)
-        if not self._minimum <= number <= MAX_LIMIT:
+        if not self._minimum <= number <= self._maximum:
             self.fail(f"{quoted(str(value))}: {self._expected}", param, ctx)
         return number
 
 
 COUNT = _NumberType(int, "a whole number from 1 to", 1)
+
+PARALLEL = _NumberType(int, "a whole number from 1 to", 1, MAX_PARALLEL)
 
 INTERVAL = _NumberType(float, "a number of seconds from 0 to")
 

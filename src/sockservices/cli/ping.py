@@ -15,9 +15,10 @@ from rich.live import Live
 from rich.text import Text
 
 from sockservices.cli.exit_status import exitStatus
+from sockservices.cli.json_output import describeVerdict, printObject
 from sockservices.cli.parameters import COUNT, INTERVAL, TARGET, timeoutOption
 from sockservices.cli.reactor import backgroundReactor
-from sockservices.client import Target, Verdict
+from sockservices.client import RequestFailed, Target, Verdict
 from sockservices.client.ping import ping as probe
 from sockservices.client.ping_statistics import PingStatistics
 
@@ -44,13 +45,20 @@ def roundTripTimes(statistics: PingStatistics) -> str:
     """
     Give the minimum, median and 99th percentile of the round-trip times as one line, in milliseconds.
     """
+    percentiles = _percentiles(statistics)
+    if percentiles is None:
+        return "no round-trip times: no probe returned"
+    minimum, median, p99 = (f"{seconds * 1000:.3f} ms" for seconds in percentiles)
+    return f"{minimum} min, {median} median, {p99} p99"
+
+
+def _percentiles(statistics: PingStatistics) -> tuple[float, float, float] | None:
     times = statistics.roundTripTimes
     if not times:
-        return "no round-trip times: no probe returned"
+        return None
     # quantiles() needs two values.
     cuts = quantiles([*times] * (1 + (len(times) == 1)), n=100, method="inclusive")
-    minimum, median, p99 = (f"{seconds * 1000:.3f} ms" for seconds in (min(times), cuts[49], cuts[98]))
-    return f"{minimum} min, {median} median, {p99} p99"
+    return min(times), cuts[49], cuts[98]
 
 
 def sparkline(statistics: PingStatistics) -> str:
@@ -73,8 +81,9 @@ def sparkline(statistics: PingStatistics) -> str:
     show_default=True,
     help="Time from one probe to the next.",
 )
+@click.option("--json", "asJson", is_flag=True, help="Print one JSON object: verdict, counts, and times.")
 @timeoutOption(2.0, "Time to wait for a connection, and after the last probe for outstanding replies.")
-def ping(url: Target, count: int | None, interval: float, timeout: float) -> int:
+def ping(url: Target, count: int | None, interval: float, asJson: bool, timeout: float) -> int:
     """
     Send distinct probes of 64 bytes to a service that returns them (echo or upper), and compare each reply with its
     probe.
@@ -84,7 +93,8 @@ def ping(url: Target, count: int | None, interval: float, timeout: float) -> int
 
     The exit status is the verdict: ok 0 if every probe returned unchanged, and every other reply was a copy; if a
     probe was lost, that of the last failure (refused 10, reset 11, timeout 12, eof 13, short 14, unreachable 17,
-    dns 18); else corrupt 15, wrong-source 16, or timeout 12.
+    dns 18, no-connection 19); else corrupt 15, wrong-source 16, or for the silence of a stream no-answer 20 or
+    incomplete 21, and timeout 12 for that of datagrams.
     """
     statistics = PingStatistics(SystemRandom())
     console = Console(highlight=False, markup=False, emoji=False)
@@ -100,13 +110,46 @@ def ping(url: Target, count: int | None, interval: float, timeout: float) -> int
             )
         except KeyboardInterrupt:
             background.call(lambda: statistics.discardSentAfter(reactor.seconds() - timeout))
-    console.print(f"{url}: {counts(statistics)}", soft_wrap=True)
-    console.print(roundTripTimes(statistics), soft_wrap=True)
-    verdict, failure = statistics.verdict, statistics.lastFailure
+    verdict = statistics.verdict
+    failure = _failure(statistics, timeout)
+    if asJson:
+        printObject({**describeVerdict(url, verdict, failure), **_countsAsJson(statistics)})
+    else:
+        console.print(f"{url}: {counts(statistics)}", soft_wrap=True)
+        console.print(roundTripTimes(statistics), soft_wrap=True)
     if verdict is not Verdict.OK:
-        described = failure is not None and failure.verdict is verdict
-        click.echo(f"sockservices ping: {url}: {failure if described else verdict.value}", err=True)
+        click.echo(f"sockservices ping: {url}: {failure or verdict.value}", err=True)
     return exitStatus(verdict)
+
+
+def _failure(statistics: PingStatistics, timeout: float) -> RequestFailed | None:
+    """
+    Give the failure that the verdict is about, if more than its word is known.
+    """
+    verdict, last = statistics.verdict, statistics.lastFailure
+    if last is not None and last.verdict is verdict:
+        return last
+    if verdict is Verdict.NO_ANSWER:
+        return RequestFailed(verdict, f"connected, but no byte of a reply within {timeout:g} s")
+    if verdict is Verdict.INCOMPLETE:
+        return RequestFailed(verdict, f"the replies stopped; no more within {timeout:g} s")
+    return None
+
+
+def _countsAsJson(statistics: PingStatistics) -> dict[str, Any]:
+    minimum, median, p99 = _percentiles(statistics) or (None, None, None)
+    return {
+        "sent": statistics.sent,
+        "returned": statistics.returned,
+        "lost": statistics.lost,
+        "corrupt": statistics.corrupt,
+        "duplicated": statistics.duplicated,
+        "reordered": statistics.reordered,
+        "wrong_source": statistics.wrongSourceCount,
+        "min_seconds": minimum,
+        "median_seconds": median,
+        "p99_seconds": p99,
+    }
 
 
 def _progressLine(statistics: PingStatistics) -> Text:

@@ -8,15 +8,16 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import RLock, main_thread
 from types import FrameType
 
 from sockservices.cli.output import Output
 
-__all__ = ["Prompt"]
+__all__ = ["PROMPT", "Prompt"]
 
+#: The default prompt, that of the tutorials.
 PROMPT = ">>: "
 
 #: ECMA-48: carriage return, then EL (erase in line) to the end of the line.
@@ -30,17 +31,25 @@ class Prompt:
     """
     Reads lines in the main thread, with a prompt if standard input and output are a terminal. Another thread may print
     at the same time: on a terminal, its output appears above the line being edited.
+
+    @ivar terminal: whether standard input and output are a terminal.
     """
 
-    def __init__(self) -> None:
-        self._terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    def __init__(self, prompt: str = PROMPT, typedLines: Sequence[bytes] = ()) -> None:
+        """
+        @param prompt: the text before each line.
+        @param typedLines: lines that have been read from the terminal; an empty one ends the input.
+        """
+        self._prompt = prompt
+        self._typedLines = list(typedLines)
+        self.terminal = sys.stdin.isatty() and sys.stdout.isatty()
         self._lock = RLock()
         self._pending: list[str] = []
-        self._output = Output(self._pending.append) if self._terminal else Output()
+        self._output = Output(self._pending.append) if self.terminal else Output()
         self._reading = False
         self._closed = False
         self._lineBuffer: Callable[[], str] = str
-        if self._terminal:
+        if self.terminal:
             with suppress(ImportError):
                 # The import alone gives input() line editing and a history.
                 from readline import get_line_buffer
@@ -60,10 +69,13 @@ class Prompt:
                 return None
             self._output.endLine()
             self._flush()
+            if self._typedLines:
+                typed = self._typedLines.pop(0)
+                return typed.strip() if typed else None
             self._reading = True
         try:
-            if self._terminal:
-                return os.fsencode(input(PROMPT)).strip()
+            if self.terminal:
+                return os.fsencode(input(self._prompt)).strip()
             line = sys.stdin.buffer.readline()
             return line.strip() if line else None
         except EOFError:
@@ -78,7 +90,7 @@ class Prompt:
         """
         with self._lock:
             self._closed = True
-            if not (self._reading and self._terminal):
+            if not (self._reading and self.terminal):
                 self._output.endLine()
                 self._flush()
             if message:
@@ -104,11 +116,19 @@ class Prompt:
             if complete:
                 self._output.endLine()
 
+    def printRow(self, row: str) -> None:
+        """
+        Print a line on standard output.
+        """
+        with self._lock, self._abovePrompt():
+            self._output.endLine()
+            self._pending.append(row + "\n")
+
     def printMessage(self, message: str) -> None:
         """
         Print a message of the command: on the terminal, or else on standard error.
         """
-        if not self._terminal:
+        if not self.terminal:
             if message:
                 print(f"sockservices chat: {message}", file=sys.stderr)
             return
@@ -121,18 +141,20 @@ class Prompt:
         """
         Erase the line being edited, and print it again below the output.
         """
-        editing = self._reading and self._terminal
+        editing = self._reading and self.terminal
         if editing:
             self._pending.append(ERASE_LINE)
         yield
         if editing:
             self._output.endLine()
-            self._pending.append("" if self._closed else PROMPT + self._lineBuffer())
+            self._pending.append("" if self._closed else self._prompt + self._lineBuffer())
         self._flush()
 
     def _flush(self) -> None:
         # One write: the main thread may print its prompt between two.
         if self._pending:
-            sys.stdout.write("".join(self._pending))
-            sys.stdout.flush()
+            text = "".join(self._pending)
+            # Before the write, which may fail: close() must not try again.
             self._pending.clear()
+            sys.stdout.write(text)
+            sys.stdout.flush()

@@ -8,6 +8,7 @@ from sockservices.client.datagram import DatagramClient
 from sockservices.client.protocol import ClientProtocol
 from sockservices.client.request_failed import RequestFailed
 from sockservices.client.target import Target, target
+from sockservices.client.target_range import targets
 from sockservices.client.verdict import Verdict
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "connect",
     "exchange",
     "target",
+    "targets",
 ]
 
 #: The name of L{RequestFailed} in version 0.1.0.

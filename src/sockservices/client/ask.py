@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from math import inf
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -15,7 +16,7 @@ from twisted.python.failure import Failure
 from sockservices.client.connect import connect
 from sockservices.client.datagram import DatagramClient
 from sockservices.client.request_failed import RequestFailed
-from sockservices.client.timeout import withTimeout
+from sockservices.client.timeout import failAfter, withTimeout
 from sockservices.client.verdict import Verdict
 
 __all__ = ["ask", "askDatagram", "exchange"]
@@ -38,7 +39,8 @@ def ask(
 
     @param endpoint: any stream client endpoint, such as C{clientFromString(reactor, "tcp:127.0.0.1:8007")}.
     @param reactor: the clock of the timeout.
-    @param timeout: seconds for the whole request; L{None} for no timeout.
+    @param timeout: seconds for the whole request; L{None} for no timeout. The verdict tells where it ended:
+        L{Verdict.NO_CONNECTION}, L{Verdict.NO_ANSWER} or L{Verdict.INCOMPLETE}.
     @param expect: the expected answer; by default, any answer of at least one byte is good.
     @param most: the maximum length of the answer in bytes.
     @return: fires with the answer; fails with L{RequestFailed}.
@@ -46,7 +48,8 @@ def ask(
     answer = bytearray()
 
     async def collect() -> bytes:
-        async with aclosing(exchange(endpoint, message, reactor=reactor, expect=expect)) as segments:
+        exchanged = exchange(endpoint, message, reactor=reactor, expect=expect, timeout=timeout)
+        async with aclosing(exchanged) as segments:
             async for segment in segments:
                 answer.extend(segment)
                 if len(answer) > most:
@@ -58,27 +61,45 @@ def ask(
             failure.value.answer = bytes(answer)
         return failure
 
-    request = Deferred.fromCoroutine(collect())
-    return withTimeout(request, timeout, reactor, "the answer did not end").addErrback(addAnswer)
+    return Deferred.fromCoroutine(collect()).addErrback(addAnswer)
 
 
 async def exchange(
-    endpoint: IStreamClientEndpoint, message: bytes = b"", *, reactor: IReactorTime, expect: bytes | None = None
+    endpoint: IStreamClientEndpoint,
+    message: bytes = b"",
+    *,
+    reactor: IReactorTime,
+    expect: bytes | None = None,
+    timeout: float | None = None,
 ) -> AsyncGenerator[bytes, None]:
     """
     Send a request, and yield the segments of its answer as they arrive. C{aclose()} aborts the connection.
 
-    The parameters are those of L{ask}.
+    The parameters are those of L{ask}; by default there is no timeout.
 
     @raise RequestFailed: at the end of the answer, unless the answer is good.
     """
-    connection = await connect(endpoint, reactor=reactor)
+    deadline = inf if timeout is None else reactor.seconds() + timeout
+    received = 0
+
+    def silenceFailure() -> RequestFailed:
+        return _silenceFailure(received, expect, f"within {timeout:g} s")
+
+    connection = await connect(endpoint, reactor=reactor, timeout=timeout)
     try:
         # receive() reports the same failure.
         connection.send(message).addErrback(lambda _: None)
         connection.finish()
-        received = 0
-        async for segment in connection:
+        while True:
+            remaining = deadline - reactor.seconds()
+            if remaining <= 0:
+                # Buffered data would keep the timeout of receive() from passing.
+                raise silenceFailure()
+            segment = await failAfter(
+                connection.receive(), None if remaining == inf else remaining, reactor, silenceFailure
+            )
+            if not segment:
+                break
             yield segment
             if expect is not None:
                 _compare(segment, expect[received : received + len(segment)], received)
@@ -143,6 +164,18 @@ def _compare(received: bytes, expected: bytes, offset: int, answer: bytes = b"")
         difference = next((at for at, (ours, theirs) in pairs if ours != theirs), len(expected))
         description = f"the answer differs from the expected one at byte {offset + difference}"
         raise RequestFailed(Verdict.CORRUPT, description, answer)
+
+
+def _silenceFailure(received: int, expect: bytes | None, within: str) -> RequestFailed:
+    """
+    Make the failure of a connection that is open and silent.
+    """
+    if not received:
+        return RequestFailed(Verdict.NO_ANSWER, f"connected, but no byte of the answer {within}")
+    if expect is None:
+        return RequestFailed(Verdict.INCOMPLETE, f"received {received} bytes, but no end of the answer {within}")
+    end = "" if received < len(expect) else ", but no end"
+    return RequestFailed(Verdict.INCOMPLETE, f"received {received} of {len(expect)} bytes{end} {within}")
 
 
 def _incompleteAnswer(received: int, expect: bytes | None, answer: bytes = b"") -> RequestFailed:

@@ -32,6 +32,7 @@ class PingStatistics:
     @ivar wrongSourceCount: the number of replies from other addresses than the target.
     @ivar roundTripTimes: the round-trip time of each returned probe, in seconds.
     @ivar lastFailure: the last failure to send or receive.
+    @ivar silenceVerdict: the verdict on probes that are lost without a failure.
     """
 
     def __init__(self, random: Random) -> None:
@@ -41,6 +42,7 @@ class PingStatistics:
         self.sent = self.returned = self.corrupt = self.duplicated = self.reordered = self.wrongSourceCount = 0
         self.roundTripTimes = array("d")
         self.lastFailure: RequestFailed | None = None
+        self.silenceVerdict = Verdict.TIMEOUT
         self._nonce = b"%016X" % random.getrandbits(64)
         self._sentAt: dict[bytes, float] = {}
         self._corruptedIds: set[bytes] = set()
@@ -85,6 +87,21 @@ class PingStatistics:
         else:
             self.duplicated += 1
 
+    def canBegin(self, data: bytes) -> bool:
+        """
+        Return whether a reply that equals its probe can begin with this data.
+
+        @param data: 1 to L{PROBE_SIZE} bytes of a stream, from the start of a reply.
+        """
+        prefix = self._nonce + b"-"
+        digits = data[len(prefix) : _ID_SIZE]
+        if data[: len(prefix)] != prefix[: len(data)] or digits.strip(b"0123456789"):
+            return False
+        # The lowest number with these digits: numbers have leading zeros.
+        if int(digits.ljust(_ID_SIZE - len(prefix), b"0")) >= self.sent:
+            return False
+        return len(data) < _ID_SIZE or _padded(data[:_ID_SIZE]).startswith(data)
+
     def discardSentAfter(self, time: float) -> None:
         """
         Uncount the outstanding probes sent after this time: their timeout has not passed. If no probe has ever
@@ -124,7 +141,7 @@ class PingStatistics:
             return Verdict.CORRUPT
         if self.wrongSourceCount:
             return Verdict.WRONG_SOURCE
-        return Verdict.TIMEOUT if self.lost else Verdict.OK
+        return self.silenceVerdict if self.lost else Verdict.OK
 
 
 def _padded(probeId: bytes) -> bytes:

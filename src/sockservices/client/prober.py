@@ -150,17 +150,22 @@ class StreamProber(_Prober):
             endpoint = self._target.endpoint(self._reactor)
             connection = await connect(endpoint, reactor=self._reactor, timeout=self._timeout)
             self._connection = connection
+            self._statistics.silenceVerdict = Verdict.NO_ANSWER
             self._startReceiving(self._receiveReplies(connection))
 
     async def _receiveReplies(self, connection: ClientProtocol) -> None:
         unparsed = b""
         try:
             async for segment in connection:
+                self._statistics.silenceVerdict = Verdict.INCOMPLETE
                 unparsed += segment
-                while len(unparsed) >= PROBE_SIZE:
-                    corruptBefore = self._statistics.corrupt
-                    self._statistics.countReply(unparsed[:PROBE_SIZE], self._reactor.seconds())
-                    if self._statistics.corrupt > corruptBefore:
+                while unparsed:
+                    reply = unparsed[:PROBE_SIZE]
+                    correct = self._statistics.canBegin(reply)
+                    if correct and len(reply) < PROBE_SIZE:
+                        break
+                    self._statistics.countReply(reply, self._reactor.seconds())
+                    if not correct:
                         # If bytes are missing, the boundaries between the later replies are unknown.
                         raise RequestFailed(Verdict.CORRUPT, "a reply differs from its probe")
                     unparsed = unparsed[PROBE_SIZE:]

@@ -52,8 +52,8 @@ def fromException(exception: BaseException | None) -> RequestFailed:
     if isinstance(exception, ValueError):
         # The IDNA codec rejects empty labels, and labels of more than 63 bytes (RFC 1035 section 2.3.4).
         return RequestFailed(Verdict.DNS, "the host name is not valid")
-    if isinstance(exception, (error.TimeoutError, TimeoutError)):
-        return RequestFailed(Verdict.TIMEOUT, "the connection attempt timed out")
+    if isinstance(exception, (error.TimeoutError, error.TCPTimedOutError)):
+        return RequestFailed(Verdict.NO_CONNECTION, "the connection attempt timed out")
     if isinstance(exception, error.ConnectionAborted):
         return RequestFailed(Verdict.RESET, "this side aborted the connection")
     if isinstance(exception, error.ConnectionClosed):
@@ -63,7 +63,7 @@ def fromException(exception: BaseException | None) -> RequestFailed:
         return RequestFailed(*_BY_ERRNO.get(number, (Verdict.UNREACHABLE, os.strerror(number).lower())))
     if isinstance(exception, error.ConnectError) and isinstance(exception.args[0], Failure):
         # Twisted raises this, without an error number, for a Unix socket whose accept queue is full.
-        return RequestFailed(Verdict.UNREACHABLE, "the peer accepts no connection")
+        return RequestFailed(Verdict.NO_CONNECTION, "the queue of the listener is full")
     return RequestFailed(Verdict.UNREACHABLE, str(exception) or type(exception).__name__)
 
 

@@ -45,6 +45,13 @@ class Target(NamedTuple):
         """
         return Transport(self.transport).isStream
 
+    @property
+    def inet(self) -> bool:
+        """
+        Whether the address is a host and a port, and not the path of a Unix socket.
+        """
+        return Transport(self.transport).isInet
+
     def endpoint(self, reactor: IReactorTime) -> IStreamClientEndpoint:
         """
         Make the client endpoint of a stream target.
@@ -70,12 +77,16 @@ def target(url: str) -> Target:
     @raise ValueError: with one line that gives the URL and what was expected.
     """
     scheme, separator, address = url.partition("://")
-    if not separator or scheme not in [*Transport]:
+    # A scheme is not case-sensitive (RFC 3986 section 3.1).
+    if not separator or scheme.lower() not in [*Transport]:
         raise ValueError(f"{quoted(url)}: {EXPECTED_URL}")
-    transport = Transport(scheme)
+    transport = Transport(scheme.lower())
     try:
         if transport.isInet:
             return Target(transport, _parseHostPort(address))
+        if address and not address.startswith(("/", "@")):
+            # Otherwise the first part of a path would stand where a URL has its host.
+            raise ValueError(f"expected {transport}:///PATH with an absolute path, or {transport}://@NAME")
         return Target(transport, UnixBinding(transport, address).path)
     except ValueError as error:
         raise ValueError(f"{quoted(url)}: {error}") from None

@@ -4,6 +4,7 @@ Timeouts that fail with a verdict.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred
@@ -13,7 +14,7 @@ from twisted.python.failure import Failure
 from sockservices.client.request_failed import RequestFailed
 from sockservices.client.verdict import Verdict
 
-__all__ = ["withTimeout"]
+__all__ = ["failAfter", "withTimeout"]
 
 T = TypeVar("T")
 
@@ -26,7 +27,21 @@ def withTimeout(deferred: Deferred[T], seconds: float | None, clock: IReactorTim
     @param clock: an L{IReactorTime<twisted.internet.interfaces.IReactorTime>}.
     @param description: what did not happen, such as C{"no reply"}.
     """
+    return failAfter(
+        deferred, seconds, clock, lambda: RequestFailed(Verdict.TIMEOUT, f"{description} within {seconds:g} s")
+    )
+
+
+def failAfter(
+    deferred: Deferred[T], seconds: float | None, clock: IReactorTime, makeFailure: Callable[[], RequestFailed]
+) -> Deferred[T]:
+    """
+    Cancel a Deferred that does not fire in time. It then fails with an exception that is made at that time.
+
+    @param seconds: the timeout; L{None} for no timeout.
+    @param clock: an L{IReactorTime<twisted.internet.interfaces.IReactorTime>}.
+    @param makeFailure: makes the exception.
+    """
     if seconds is not None:
-        timedOut = RequestFailed(Verdict.TIMEOUT, f"{description} within {seconds:g} s")
-        deferred.addTimeout(max(0.0, seconds), clock, lambda *_: Failure(timedOut))
+        deferred.addTimeout(max(0.0, seconds), clock, lambda *_: Failure(makeFailure()))
     return deferred

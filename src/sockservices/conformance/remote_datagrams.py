@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from twisted.internet.defer import Deferred, FirstError, gatherResults
+from twisted.internet.defer import Deferred
 
 from sockservices.client import DatagramClient, Unanswered, Verdict
+from sockservices.client.gather import gather
 from sockservices.conformance.exceptions import Deviation, NotOffered
 from sockservices.conformance.remote import Remote
 from sockservices.conformance.response import Response
@@ -94,12 +95,7 @@ class RemoteDatagrams(Remote):
         """
         if self._emptyAndLong is None:
             attempts = [Deferred.fromCoroutine(self.attempt(datagram)) for datagram in (b"", LONG_REQUEST)]
-            try:
-                empty, long = await gatherResults(attempts, consumeErrors=True)
-            except FirstError as error:
-                for attempt in attempts:
-                    attempt.cancel()
-                raise error.subFailure.value from None  # type: ignore[misc]
+            empty, long = await gather(attempts)
             self._emptyAndLong = empty, long
         if self._emptyAndLong == (None, None):
             raise NotOffered(Verdict.TIMEOUT)

@@ -13,6 +13,9 @@ from sockservices.conformance.excerpt import excerpt, excerptsOfDifference
 __all__ = ["End", "Response"]
 
 
+EMPTY_DATAGRAM = "an empty datagram"
+
+
 class End(Enum):
     """
     What followed the data of a stream.
@@ -39,11 +42,17 @@ class Response(NamedTuple):
     time: float = 0.0
 
     def __str__(self) -> str:
-        return excerpt(self.data) + self._endText
+        return self._withEnd(excerpt(self.data))
 
-    @property
-    def _endText(self) -> str:
-        return f", then {self.end.value}" if self.end else ""
+    def _withEnd(self, text: str) -> str:
+        """
+        Add what followed the data to a description of the data.
+        """
+        if self.end is None:
+            return text if self.data else EMPTY_DATAGRAM
+        if self.end is End.TIMEOUT:
+            return f"{text}, then nothing (incomplete)" if self.data else "nothing (no-answer)"
+        return f"{text}, then {self.end.value}"
 
     def expectOnly(self, expected: bytes) -> None:
         """
@@ -64,7 +73,9 @@ class Response(NamedTuple):
             seen, should = excerptsOfDifference(self.data, expected)
             truncated = self.end is End.EOF and expected.startswith(self.data)
             endMatters = truncated or self.end in (End.RESET, End.TIMEOUT)
-            raise Deviation(seen + self._endText if endMatters else seen, should)
+            if self.end is None:
+                seen, should = self._withEnd(seen), should if expected else EMPTY_DATAGRAM
+            raise Deviation(self._withEnd(seen) if endMatters else seen, should)
 
     def expectEof(self) -> None:
         """

@@ -8,9 +8,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from twisted.internet.defer import Deferred, DeferredSemaphore, FirstError, gatherResults
+from twisted.internet.defer import Deferred, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 
+from sockservices.client.gather import gather
 from sockservices.client.resolver import resolve
 from sockservices.conformance.cases import SUITES
 from sockservices.conformance.ports import PORTS
@@ -97,12 +98,7 @@ async def _check(
     # In reverse order: the suite of welcome takes longest (five seconds of silence), so it starts first.
     running = [limited.run(lambda each: Deferred.fromCoroutine(each.run()), each) for each in reversed(streamRuns)]
     running += [Deferred.fromCoroutine(each.run()) for each in datagramRuns]
-    try:
-        await gatherResults(running, consumeErrors=True)
-    except FirstError as error:
-        for each in running:
-            each.cancel()
-        raise error.subFailure.value from None  # type: ignore[misc]
+    await gather(running)
     runs = [run for pair in zip(streamRuns, datagramRuns, strict=True) for run in pair]
     hostIsUp = any(run.hostIsUp for run in runs)
     for run in runs:

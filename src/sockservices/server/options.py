@@ -19,7 +19,7 @@ from sockservices.registry import registered
 from sockservices.server.config import ServerConfig
 from sockservices.server.listener_options import PROTOS, listenersOf
 from sockservices.server.policy_options import policyOf, policyParameters
-from sockservices.server.twistd import checkTwistdOptions, exitWithError
+from sockservices.server.twistd import InvalidCommandLine, checkTwistdOptions, exitWithError
 from sockservices.text.printable import printable
 
 __all__ = ["Options"]
@@ -134,7 +134,7 @@ class Options(usage.Options):
         except usage.UsageError as error:
             if not self.twistd:
                 raise usage.UsageError(printable(str(error))) from None
-            exitWithError(str(error))
+            exitWithError(str(error), InvalidCommandLine)
         # Now, because twistd reads its pid file before it calls makeService().
         checkTwistdOptions(self.twistd, self["ports-file"])
 

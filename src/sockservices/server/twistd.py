@@ -11,17 +11,25 @@ from sockservices.monitoring.log import logObserver
 from sockservices.server.start_trial import tryStart
 from sockservices.text.printable import printable
 
-__all__ = ["checkTwistdOptions", "exitWithError", "twistdObserver"]
+__all__ = ["InvalidCommandLine", "checkTwistdOptions", "exitWithError", "twistdObserver"]
 
 #: The highest user or group: setuid(2) takes one more, 2^32 - 1, for "leave it as it is".
 MAX_ID = 2**32 - 2
 
 
-def exitWithError(text: str) -> NoReturn:
+class InvalidCommandLine(SystemExit):
+    """
+    An error in the command line. C{sockservices serve} gives it an exit status of its own.
+    """
+
+
+def exitWithError(text: str, error: type[SystemExit] = SystemExit) -> NoReturn:
     """
     Exit with one line on standard error, and status 1.
+
+    @param error: the exception that ends the process.
     """
-    raise SystemExit("sockservices: " + printable(" ".join(text.split())))
+    raise error("sockservices: " + printable(" ".join(text.split())))
 
 
 def checkTwistdOptions(twistd: Mapping[str, Any], portsFile: str = "") -> None:
@@ -34,10 +42,10 @@ def checkTwistdOptions(twistd: Mapping[str, Any], portsFile: str = "") -> None:
     for option in ("uid", "gid"):
         number = twistd.get(option)
         if number is not None and not 0 <= number <= MAX_ID:
-            exitWithError(f"--{option} {number}: expected 0 to {MAX_ID}")
+            exitWithError(f"--{option} {number}: expected 0 to {MAX_ID}", InvalidCommandLine)
     umask = twistd.get("umask")
     if umask is not None and not 0 <= umask <= 0o777:
-        exitWithError(f"--umask {umask:o}: expected 0 to 777")
+        exitWithError(f"--umask {umask:o}: expected 0 to 777", InvalidCommandLine)
     error = tryStart(twistd, portsFile)
     if error:
         exitWithError(error)

@@ -23,6 +23,7 @@ class ReasonNotOfferedTests(SynchronousTestCase):
         for seen, verdict in (
             ("timeout refused unreachable", Verdict.REFUSED),
             ("timeout unreachable", Verdict.UNREACHABLE),
+            ("timeout no-connection", Verdict.NO_CONNECTION),
             ("timeout eof", Verdict.TIMEOUT),
         ):
             rows = [Row("echo", "tcp", 7, "RFC 862", "", Result.NOT_OFFERED, reason) for reason in seen.split()]

@@ -33,6 +33,9 @@ class ExitStatusTests(SynchronousTestCase):
                 "wrong-source": 16,
                 "unreachable": 17,
                 "dns": 18,
+                "no-connection": 19,
+                "no-answer": 20,
+                "incomplete": 21,
                 "usage": 64,
             },
         )

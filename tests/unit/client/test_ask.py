@@ -189,7 +189,7 @@ class AskTests(ClientCase):
         """
         for options, verdict in (
             ({"expect": b"DATA"}, Verdict.CORRUPT),
-            ({"timeout": SHORT_TIMEOUT}, Verdict.TIMEOUT),
+            ({"timeout": SHORT_TIMEOUT}, Verdict.INCOMPLETE),
             ({}, None),
         ):
             answer, remote = self.request(LARGE, **options)

@@ -363,7 +363,7 @@ class StreamTests(PingCase):
         self.receive(connection, PROBE_SIZE)
         self.turn(3)
         self.clock.advance(2)
-        self.assertDone(pinging, Verdict.TIMEOUT, sent=1, lost=1)
+        self.assertDone(pinging, Verdict.NO_ANSWER, sent=1, lost=1)
         self.assertRaises(ConnectionResetError, self.receive, connection)
 
     def test_restartedServer(self) -> None:

@@ -533,8 +533,8 @@ class SocketTests(ClientCase):
         self.assertFails(connect(refused.endpoint(self.reactor), reactor=self.reactor), Verdict.REFUSED)
         pending, _ = self.withFullQueue("tcp")
         connecting = connect(pending.endpoint(self.reactor), reactor=self.reactor, timeout=0.05)
-        failure = self.assertFails(connecting, Verdict.TIMEOUT)
-        self.assertEqual(str(failure), "timeout: no connection within 0.05 s")
+        failure = self.assertFails(connecting, Verdict.NO_CONNECTION)
+        self.assertEqual(str(failure), "no-connection: no connection within 0.05 s")
         connecting = connect(pending.endpoint(self.reactor), reactor=self.reactor, timeout=10)
         self.turn(5)
         self.assertNoResult(connecting)
@@ -603,7 +603,7 @@ class TLSTests(ClientCase):
             answer = ask(self.serveResponder(Welcome), message, reactor=self.reactor, expect=expect)
             self.assertEqual(self.wait(answer), expect)
         answer = ask(self.serveResponder(Upper), b"data", reactor=self.reactor, timeout=0.5)
-        self.assertEqual(self.assertFails(answer, Verdict.TIMEOUT).answer, b"DATA")
+        self.assertEqual(self.assertFails(answer, Verdict.INCOMPLETE).answer, b"DATA")
 
     def test_connection(self) -> None:
         """

@@ -122,7 +122,7 @@ class NotOfferedTests(ConformanceCase):
         """
         silent = self.listen(None, CallbackDatagrams())
         full = self.fillBacklog(silent)
-        both = [("discard", "tcp", "timeout"), ("discard", "udp", "timeout")]
+        both = [("discard", "tcp", "no-connection"), ("discard", "udp", "timeout")]
         self.assertEqual(self.notOffered({"discard": silent}), both)
         full.close()
         self.assertEqual(self.notOffered({"discard": silent}), [("discard", "tcp", "refused")])

@@ -42,8 +42,8 @@ class SendAndCloseTests(ConformanceCase):
         empty = self.serve(responderOf(answer=lambda data: None if data else b"connected", close=True), tcp=False)
         self.assertFailing(
             "greet",
-            (open_, both("b'connected', then timeout")),
-            (waiting, both("no data, then timeout")),
+            (open_, both("b'connected', then nothing (incomplete)")),
+            (waiting, both("nothing (no-answer)")),
             (resetting, ["tcp ignores input -> b'connected', then reset"]),
             (empty, ["udp replies to any datagram -> a reply to an empty datagram, no reply to 512 bytes"]),
         )

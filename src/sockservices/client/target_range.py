@@ -1,0 +1,33 @@
+"""
+Several targets as one URL: C{tcp://127.0.0.1:8000-8010}.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sockservices.client.target import Target, target
+from sockservices.text.values import quoted
+
+__all__ = ["targets"]
+
+
+def targets(url: str) -> list[Target]:
+    """
+    Parse a URL whose port may be a range, both ends included.
+
+    @return: the targets, in the order of their ports.
+    @raise ValueError: with one line that gives the URL and what was expected.
+    """
+    match = re.fullmatch(r"((?:tcp|udp)://.*):([0-9]{1,5})-([0-9]{1,5})/?", url, re.IGNORECASE | re.DOTALL)
+    if match is None:
+        return [target(url)]
+    base, (first, last) = match[1], map(int, match.groups()[1:])
+    try:
+        for port in (first, last):
+            target(f"{base}:{port}")
+    except ValueError as error:
+        raise ValueError(f"{quoted(url)}: {str(error).removeprefix(quoted(f'{base}:{port}') + ': ')}") from None
+    if first > last:
+        raise ValueError(f"{quoted(url)}: ports {first}-{last}: expected FIRST-LAST, FIRST at most LAST")
+    return [target(f"{base}:{port}") for port in range(first, last + 1)]
