@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from twisted.internet.protocol import AbstractDatagramProtocol
 
@@ -16,6 +16,7 @@ from sockservices.transports.pktinfo import destinationOf, peerName
 from sockservices.transports.reactor import Reactor
 from sockservices.transports.recvmmsg import BatchReceiver
 from sockservices.transports.reply_sender import ReplySender
+from sockservices.transports.route_cache import RouteCache
 from sockservices.transports.segment_run import Reply
 from sockservices.transports.sendmmsg import BatchSender
 from sockservices.transports.sockets import BoundSocket
@@ -29,25 +30,6 @@ MIN_BUSY_BATCH = 8
 #: After a batch of one datagram, so many turns of the reactor receive one datagram each, because a batch of one costs
 #: more than a single datagram. The next turn receives a batch again.
 SINGLE_TURNS = 8
-
-#: Maximum number of routes in the cache.
-MAX_ROUTES = 4096
-
-
-class _RouteCache(dict[bytes, "_BatchedRoute"]):
-    """
-    The route for each source. The key is the source as a struct sockaddr, followed by the control messages, which hold
-    the destination where several are possible.
-    """
-
-    def __init__(self, make: Callable[[bytes], _BatchedRoute]) -> None:
-        self._make = make
-
-    def __missing__(self, key: bytes) -> _BatchedRoute:
-        if len(self) >= MAX_ROUTES:
-            self.clear()
-        self[key] = route = self._make(key)
-        return route
 
 
 def _parseName(name: bytes) -> tuple[tuple[str, int], bool]:
@@ -113,11 +95,11 @@ class BatchedUDPPort(UDPPort):
         """
         super().__init__(bound, protocol, reactor)
         self.replies: list[Reply] = []
-        self._routes = _RouteCache(self._newRoute)
+        self._batchRoutes = RouteCache(self._newBatchedRoute)
         self._nameSize = NAME_SIZES[self.family]
         self._replySender = ReplySender(self.socket, self._send, BatchSender(self.family) if sender is None else sender)
 
-    def _newRoute(self, key: bytes) -> _BatchedRoute:
+    def _newBatchedRoute(self, key: bytes) -> _BatchedRoute:
         name = key[: self._nameSize]
         peer, linkLocal = _parseName(name)
         destination, pktinfo = destinationOf(controlMessages(key[self._nameSize :]), linkLocal, self._fixedDestination)
@@ -126,8 +108,9 @@ class BatchedUDPPort(UDPPort):
         return route
 
     def _read(self, limit: int) -> None:
-        # A protocol that stops the port in requestReceived re-enters here. The rest of its batch is dispatched first.
-        self._dispatchBatch()
+        if self.dispatching:
+            # The protocol has stopped the port in requestReceived. The rest of the batch is dispatched first.
+            self._dispatchBatch()
         if self._receiver is None:
             # The receiver is made here because the protocol sets maxPacketSize in startProtocol.
             self._receiver = BatchReceiver(self.family, self.maxPacketSize)
@@ -154,7 +137,7 @@ class BatchedUDPPort(UDPPort):
             limit -= len(received)
 
     def _dispatchBatch(self) -> None:
-        requestReceived, routes = self._requestReceived, self._routes
+        requestReceived, routes = self._requestReceived, self._batchRoutes
         self.dispatching = True
         for datagram, key in self._batch:
             if not self.connected:

@@ -25,6 +25,7 @@ from sockservices.transports.pktinfo import (
 )
 from sockservices.transports.reactor import Reactor
 from sockservices.transports.reply_route import SEND_ERRORS
+from sockservices.transports.route_cache import RouteCache
 from sockservices.transports.sockets import BoundSocket
 
 __all__ = ["DatagramPort", "PortRoute", "UDPPort"]
@@ -180,6 +181,10 @@ class UDPPort(DatagramPort):
 
     _fixedDestination: str | None = None
 
+    def __init__(self, bound: BoundSocket, protocol: AbstractDatagramProtocol, reactor: Reactor) -> None:
+        super().__init__(bound, protocol, reactor)
+        self._routes = RouteCache(self._newRoute)
+
     def startListening(self) -> None:
         """
         Start receiving datagrams, with their destination addresses where several are possible.
@@ -204,6 +209,15 @@ class UDPPort(DatagramPort):
 
     def _receive(self) -> tuple[bytes, Any]:
         datagram, ancillary, _, peer = self.socket.recvmsg(self.maxPacketSize, ANCILLARY_SIZE)
-        scope = peer[3] if len(peer) > 2 else 0
+        return datagram, self._routes[(peer, *ancillary)]
+
+    def _newRoute(self, key: tuple[Any, ...]) -> PortRoute:
+        """
+        Make a route.
+
+        @param key: the name of the source, and the control messages.
+        """
+        name, *ancillary = key
+        scope = name[3] if len(name) > 2 else 0
         destination, pktinfo = destinationOf(ancillary, bool(scope), self._fixedDestination)
-        return datagram, PortRoute(self, peerName(peer[0], peer[1], scope), destination, pktinfo)
+        return PortRoute(self, peerName(name[0], name[1], scope), destination, pktinfo)
