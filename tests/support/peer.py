@@ -251,13 +251,13 @@ class Peer:
         """
         Read up to C{size} bytes, with those that the server sends while the peer reads.
         """
-        data = b""
+        data = bytearray()
         while size > len(data) and (segment := bytes(self._socket.outbox[: size - len(data)])):
             del self._socket.outbox[: len(segment)]
             data += segment
             self.turn()
         self.received += data
-        return data
+        return bytes(data)
 
     def end(self) -> None:
         """

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from sockservices.cli.exit_status import USAGE
 from sockservices.registry import GROUP
 from tests.support.twistd import COMMAND, environment
 
@@ -53,4 +54,4 @@ def test_service(option: str, variables: dict[str, str]) -> None:
     done = subprocess.run([*SERVE, option], env=variables, capture_output=True, text=True, check=False, timeout=20)
     *_, line = done.stderr.splitlines()
     option, _, value = option.partition("=")
-    assert (done.returncode, line) == (1, f"sockservices: {option} {value}: {REASON.strip()}")
+    assert (done.returncode, line) == (USAGE, f"sockservices: {option} {value}: {REASON.strip()}")

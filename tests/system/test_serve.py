@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from sockservices.cli.exit_status import USAGE
 from tests.support.twistd import Twistd, environment
 
 SERVE = (sys.executable, "-m", "sockservices", "serve", "--service=echo=0")
@@ -86,9 +87,9 @@ def test_noSuchUser() -> None:
     """
     A user or group that does not exist is an error of one line.
     """
-    assert error("--uid", "no such") == (1, "sockservices: --uid no such: there is no such user\n")
-    assert error("--gid=no-such") == (1, "sockservices: --gid no-such: there is no such group\n")
-    assert error("--uid=-1") == (1, "sockservices: --uid -1: expected 0 to 4294967294\n")
+    assert error("--uid", "no such") == (USAGE, "sockservices: --uid no such: there is no such user\n")
+    assert error("--gid=no-such") == (USAGE, "sockservices: --gid no-such: there is no such group\n")
+    assert error("--uid=-1") == (USAGE, "sockservices: --uid -1: expected 0 to 4294967294\n")
 
 
 def test_help() -> None:
