@@ -22,7 +22,7 @@ from twisted.protocols.wire import Echo as TwistedEcho
 from twisted.web.resource import Resource
 from twisted.web.server import Site
 
-from sockservices import Outcome, StreamFactory, streamService
+from sockservices import Outcome, StreamFactory, Visit, streamService
 from sockservices.faults import (
     Bandwidth,
     Corrupt,
@@ -488,6 +488,23 @@ class TwistedFactoryTests(LoopCase):
         client.sendall(bytes(5000))
         self.assertEqual(self.receive(client, 1000), bytes(1000))
         self.assertRaises(ConnectionResetError, self.receive, client)
+
+    def test_recordOfAServedFactory(self) -> None:
+        """
+        A connection of a factory that a service limits is recorded with its faults.
+        """
+        visits: list[Visit] = []
+        layers: Any = [StreamFaults([Limit(3, "reset")], seed=7, clock=self.reactor)]
+        factory: Any = Factory.forProtocol(TwistedEcho)
+        service = streamService("tcp:0", factory, reactor=self.reactor, record=visits.append, layers=layers)
+        service.startService()
+        self.addCleanup(lambda: self.wait(service.stopService()))
+        assert service.port is not None
+        client = self.connect(service.port.getHost())
+        client.sendall(b"hello")
+        self.assertEqual(self.receive(client, 3), b"hel")
+        self.until(lambda: visits)
+        self.assertEqual((visits[0].outcome, visits[0].faults), (Outcome.FAULT, (("limit", 1),)))
 
     def test_site(self) -> None:
         """
