@@ -41,7 +41,8 @@ def sockservice(request: pytest.FixtureRequest, _sockservicesReactor: Background
     Starts real servers, which listen until the end of the test.
 
     server = sockservice("echo", "tcp"): the name of a service or a Responder class, and "tcp", "udp", "unix" or
-    "unixgram". Keyword arguments: interface (an IP address), timeout, and the other fields of sockservices.Policy.
+    "unixgram". Keyword arguments: interface (an IP address), faults and their seed, timeout, and the other fields of
+    sockservices.Policy.
     server.address is an argument for connect(); server.visits lists the conversations that have ended;
     server.wait(count) waits until count conversations have ended; server.connections is the number of open ones, and
     server.received has the bytes of each; server.stop() and server.start() restart the server at its address.

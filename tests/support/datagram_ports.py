@@ -108,6 +108,12 @@ class BatchedUpper(UpperDatagrams):
         self._number += 1
         route.send(reply, self._number - 1)
 
+    def requestLost(self, size: int, route: Any) -> None:
+        """
+        Fail: no fault drops datagrams here.
+        """
+        raise NotImplementedError
+
     def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
         """
         Record the report.

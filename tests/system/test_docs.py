@@ -38,7 +38,10 @@ DOCUMENTS = [ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 #: The blocks that other tests execute, by document and language.
-EXECUTED_ELSEWHERE = {("testing.md", "python"): ("system/test_pytest_plugin.py", "unit/testing/test_document.py")}
+EXECUTED_ELSEWHERE = {
+    ("testing.md", "python"): ("system/test_pytest_plugin.py", "unit/testing/test_document.py"),
+    ("faults.md", "python"): ("system/test_pytest_plugin.py",),
+}
 
 #: The server for a document that names the port of a service, but has no command that starts a server.
 DEFAULT_SERVER = "sockservices serve --proto all --service all"

@@ -71,18 +71,21 @@ def test_terminated(pytester: pytest.Pytester, run: Run, monkeypatch: pytest.Mon
     assert list(folder.glob("sockservices-*")) == []
 
 
-def test_document(pytester: pytest.Pytester, run: Run) -> None:
+@pytest.mark.parametrize(("document", "more"), [("testing.md", 1), ("faults.md", 0)])
+def test_document(pytester: pytest.Pytester, run: Run, document: str, more: int) -> None:
     """
-    The examples in README.md and docs/testing.md pass as one test module. After them no thread is left, and the global
+    The examples in README.md and in each document pass as one test module. After them no thread is left, and the global
     reactor is not installed.
+
+    @param more: how many tests the parameters of the examples add.
     """
     root = Path(__file__).parents[2]
     readme = (root / "README.md").read_text().partition("\n## Test a client with it\n")[2].partition("\n## ")[0]
-    text = (root / "docs" / "testing.md").read_text().partition("\n## For Twisted programmers")[0]
+    text = (root / "docs" / document).read_text().partition("\n## For Twisted programmers")[0]
     examples = re.findall(r"^```python\n(.*?)^```", readme + text, re.MULTILINE | re.DOTALL)
     pytester.makepyfile("\n".join(examples))
     result = run()
-    result.assert_outcomes(passed=sum(example.count("\ndef test_") for example in examples) + 1)
+    result.assert_outcomes(passed=sum(len(re.findall(r"^def test_", each, re.MULTILINE)) for each in examples) + more)
     assert (pytester.path / "state").read_text() == "(1, True, False)"
 
 

@@ -41,6 +41,7 @@ class Census:
     @ivar connections: the number of open connections.
     @ivar outcomes: the number of conversations that ended under each outcome.
     @ivar totals: the same by service, and the number of bytes.
+    @ivar faults: how often each fault was applied on purpose, by its word.
     @ivar udpPorts: the UDP ports that the server itself is bound to.
     @ivar unixSockets: the files of its own Unix datagram sockets, by device and inode number.
     """
@@ -57,6 +58,7 @@ class Census:
         self.connections = 0
         self.outcomes: Counter[Outcome] = Counter()
         self.totals = Totals()
+        self.faults: Counter[str] = Counter()
         self.udpPorts: Counter[int] = Counter()
         self.unixSockets: set[tuple[int, int]] = set()
         self._perSource: Counter[str] = Counter()

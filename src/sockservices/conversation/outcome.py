@@ -27,6 +27,7 @@ class Outcome(Enum):
     RESET = "reset"  #: the peer or the network reset it
     REFUSED = "refused"  #: the connection was over a limit
     ERROR = "error"  #: the responder raised
+    FAULT = "fault"  #: a fault ended it on purpose, or cut off what the peer was to get
 
     NO_PORT = "source port 0"  #: the sender of the datagram expects no reply (RFC 768)
     PRIVILEGED = "privileged source port"  #: the datagram came from a port of services: below 1024, or 2049
@@ -38,4 +39,5 @@ class Outcome(Enum):
     OVER_RATE = "over the rate"  #: the source has had as many replies as its rate allows
     WITHHELD = "withheld"  #: the reply is longer than the request allows
     UNSENT = "unsent"  #: the kernel did not take the reply
+    LOST = "lost"  #: a fault dropped the datagram or its reply on purpose
     OVERLOADED = "overloaded"  #: too many datagrams of one listener wait for replies that come later

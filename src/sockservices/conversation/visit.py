@@ -26,6 +26,8 @@ class Visit(NamedTuple):
     @ivar received: the number of bytes that came from the peer.
     @ivar sent: the number of bytes that were written to the transport.
     @ivar outcome: how it ended.
+    @ivar faults: the faults that were applied to it on purpose: the word of each, and how often. C{dict(visit.faults)}
+        gives them by word.
     """
 
     service: str
@@ -36,3 +38,4 @@ class Visit(NamedTuple):
     received: int
     sent: int
     outcome: Outcome
+    faults: tuple[tuple[str, int], ...] = ()

@@ -38,7 +38,7 @@ FORMATS = ("text", "json")
 #: The keys of a JSON line, where it is about a conversation or datagram, a listener, or a number of them.
 FIELDS = (
     *("service", "transport", "peer", "host", "port", "path", "serial"),
-    *("seconds", "received", "sent", "outcome", "reason", "data"),
+    *("seconds", "received", "sent", "outcome", "faults", "reason", "data"),
     *("listeners", "counts", "exceeded", "totals"),
 )
 

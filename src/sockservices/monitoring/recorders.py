@@ -64,7 +64,7 @@ class VisitLog:
         else:
             self._lines += 1
             log.info(
-                "{service} {transport} {peer} {outcome}: {seconds:.3f} s, {received} bytes received, {sent} sent",
+                "{service} {transport} {peer} {outcome}: {seconds:.3f} s, {received} bytes received, {sent} sent{more}",
                 service=visit.service,
                 transport=visit.transport,
                 peer=addressText(visit.peer) or "-",
@@ -72,6 +72,8 @@ class VisitLog:
                 seconds=visit.seconds,
                 received=visit.received,
                 sent=visit.sent,
+                more="".join(f", {word} {times}" for word, times in visit.faults),
+                **({"faults": dict(visit.faults)} if visit.faults else {}),
             )
         if self._unlogged and now - self._summarizedAt >= SUMMARY_INTERVAL:
             self.flush()

@@ -20,14 +20,18 @@ log = Logger("sockservices")
 
 def logTotals(census: Census) -> None:
     """
-    Log the totals of a server: conversations and datagrams by service and outcome, and bytes.
+    Log the totals of a server: conversations and datagrams by service and outcome, bytes, and faults.
     """
     conversations, datagrams = census.totals.conversations, census.totals.datagrams
     parts = [*_texts(conversations, "conversation"), *_texts(datagrams, "datagram")]
+    fields = {"conversations": _fields(conversations), "datagrams": _fields(datagrams, "answered")}
+    if census.faults:
+        parts.append("faults: " + ", ".join(f"{word} {times}" for word, times in census.faults.most_common()))
+        fields["faults"] = dict(census.faults)
     log.info(
         "totals: {text}",
         text="; ".join(parts) or "no conversations",
-        totals={"conversations": _fields(conversations), "datagrams": _fields(datagrams, "answered")},
+        totals=fields,
     )
 
 

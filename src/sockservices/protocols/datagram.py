@@ -22,6 +22,7 @@ from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import MakeResponder, serviceName
 from sockservices.conversation.responder_types import checkMaker
 from sockservices.conversation.visit import Visit
+from sockservices.faults.datagrams import DatagramLostError
 from sockservices.monitoring.drop_log import DropLog
 from sockservices.monitoring.exception_log import ignoreException
 from sockservices.monitoring.recorders import Record, recordVisit
@@ -149,7 +150,7 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         if outcome is None and received > self._maxRequest:
             outcome = Outcome.TOO_LONG
         if outcome is not None:
-            self._drop(outcome, Request(serial, peer, received, 0))
+            self._drop(outcome, Request(serial, route, received, 0))
             return
         conversation, exchange = self._conversation, self._exchange
         conversation.source, conversation.serial, conversation.limit = peer, serial, limit
@@ -161,9 +162,9 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
             self._exchange = DatagramExchange(self.responder)
             if exchange.awaiting is not None:
                 self._conversation = DatagramConversation(self.census.environment, self._host)
-                self._wait(exchange, reply, Request(serial, peer, received, 0), route, limit)
+                self._wait(exchange, reply, Request(serial, route, received, 0), route, limit)
             else:
-                self._drop(Outcome.ERROR, Request(serial, peer, received, 0), exchange.exception)
+                self._drop(Outcome.ERROR, Request(serial, route, received, 0), exchange.exception)
             return
         self._reply(reply, serial, received, route, limit)
 
@@ -181,19 +182,19 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         """
         peer = route.peer
         if reply is None:
-            self._count(DONE, Request(serial, peer, received, 0))
+            self._count(DONE, Request(serial, route, received, 0))
             return
         if peer is None:
-            self._drop(Outcome.UNNAMED, Request(serial, peer, received, 0))
+            self._drop(Outcome.UNNAMED, Request(serial, route, received, 0))
             return
         if limit is not None and len(reply) > limit:
-            self._drop(Outcome.WITHHELD, Request(serial, peer, received, 0))
+            self._drop(Outcome.WITHHELD, Request(serial, route, received, 0))
             return
         source = route.source or self._identify(route)
         if self.census.allowReply(source.rate, source.key, (self._clock or self.clock).seconds()):
-            route.send(reply, (serial, peer, received, len(reply)))
+            route.send(reply, (serial, route, received, len(reply)))
         else:
-            self._drop(Outcome.OVER_RATE, Request(serial, peer, received, 0))
+            self._drop(Outcome.OVER_RATE, Request(serial, route, received, 0))
 
     def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
         """
@@ -209,7 +210,14 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
             for token in tokens:
                 self._count(DONE, Request(*token))
         for token, error in failures:
-            self._drop(Outcome.UNSENT, Request(*token)._replace(sent=0), error)
+            outcome = Outcome.LOST if isinstance(error, DatagramLostError) else Outcome.UNSENT
+            self._drop(outcome, Request(*token)._replace(sent=0), None if outcome is Outcome.LOST else error)
+
+    def requestLost(self, size: int, route: Any) -> None:
+        """
+        Count a datagram that a fault has dropped.
+        """
+        self._drop(Outcome.LOST, Request(self.census.nextSerial(), route, size, 0))
 
     def _count(self, outcome: Outcome, request: Request) -> None:
         totals = self._totals
@@ -221,8 +229,9 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
             callEnded(self._ending.pop(request.serial, None), outcome, request.serial, peerAddress(request.peer))
         if self.record is not None:
             service, peer = serviceName(self.responder), peerAddress(request.peer)
-            transport = transportOf(request.peer)
-            visit = Visit(service, transport, peer, request.serial, 0.0, request.received, request.sent, outcome)
+            transport, received, sent = transportOf(request.peer), request.received, request.sent
+            faults = getattr(request.route, "faults", ())
+            visit = Visit(service, transport, peer, request.serial, 0.0, received, sent, outcome, faults)
             recordVisit(self.record, visit)
 
     def _drop(self, outcome: Outcome, request: Request, cause: BaseException | None = None) -> None:

@@ -22,9 +22,16 @@ class Request(NamedTuple):
     """
 
     serial: int
-    peer: Any
+    route: Any
     received: int
     sent: int
+
+    @property
+    def peer(self) -> Any:
+        """
+        Its source, as the route names it.
+        """
+        return self.route.peer
 
 
 def transportOf(peer: Any) -> Transport:

@@ -19,6 +19,7 @@ from sockservices.conversation.responder import serviceName
 from sockservices.conversation.timeouts import QUIET
 from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
+from sockservices.faults.ending import outcomeWithFaults
 from sockservices.monitoring.recorders import Record
 from sockservices.protocols.limited_factory import LimitedFactory
 from sockservices.protocols.timer import Timer
@@ -153,10 +154,13 @@ class _LimitedProtocol(StreamLayer):
                 super().connectionLost(reason)
         finally:
             clean = isinstance(reason.value, ConnectionDone)
-            outcome = self._outcome or (Outcome.DONE if clean else Outcome.RESET)
+            faults = self.faults if self.connected else ()
+            outcome = self._outcome or outcomeWithFaults(Outcome.DONE if clean else Outcome.RESET, faults)
             service = serviceName(self._limits.responder)
             transport = Transport.UNIX if isinstance(self.admitted, UNIXAddress) else Transport.TCP
             peer = self.getPeer() if self.connected else self.admitted
             seconds = self._limits.clock.seconds() - self._startedAt
-            visit = Visit(service, transport, peer, self.serial, seconds, self._received, self._sent, outcome)
-            self._limits.ended(self, visit)
+            received, sent = self._received, self._sent
+            self._limits.ended(
+                self, Visit(service, transport, peer, self.serial, seconds, received, sent, outcome, faults)
+            )

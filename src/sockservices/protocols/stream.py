@@ -20,6 +20,7 @@ from sockservices.conversation.stream_exchange import StreamExchange
 from sockservices.conversation.timeouts import Timeouts
 from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
+from sockservices.faults.ending import outcomeWithFaults
 from sockservices.monitoring.exception_log import logException
 from sockservices.protocols.awaited_replies import AwaitedReplies
 from sockservices.protocols.back_pressure import BackPressure
@@ -207,12 +208,16 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
         unsent = int if self._transport is None else self._transport.unackedBytes
         # Not by Failure.check(), which compares names.
         outcome = exchange.lost(isinstance(reason.value, ConnectionDone), unsent)
+        faults = getattr(self._transport, "faults", ())
+        if faults:
+            outcome = outcomeWithFaults(outcome, faults)
         self._cancelReply()
         if self.factory.callsEnded:
             callEnded(responder, outcome, self.serial, self.peer)
         seconds = self._seconds() - self._startedAt
         transport, peer, received, sent = self.transportName, self.peer, exchange.received, exchange.sent
-        self.factory.ended(self, Visit(service, transport, peer, self.serial, seconds, received, sent, outcome))
+        visit = Visit(service, transport, peer, self.serial, seconds, received, sent, outcome, faults)
+        self.factory.ended(self, visit)
 
     # Time.
 

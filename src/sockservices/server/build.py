@@ -9,24 +9,30 @@ import resource
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.posixbase import PosixReactorBase
 
 from sockservices.admission.census import Census
 from sockservices.conversation.responder import serviceName
+from sockservices.faults.datagrams import FaultyDatagrams
+from sockservices.faults.draws import randomSeed
+from sockservices.faults.factory import StreamFaults
 from sockservices.monitoring.limit_log import LimitLog
 from sockservices.monitoring.recorders import VisitLog
 from sockservices.monitoring.trace import DatagramTrace, StreamTrace
 from sockservices.server.config import ListenerConfig, ServerConfig
+from sockservices.server.fault_options import faultNotice
 from sockservices.server.listener import ListenerService
 from sockservices.server.ports_file import PortsFile
 from sockservices.server.same_port import openOnSamePort
 from sockservices.server.services import datagramService, streamService
 from sockservices.server.supervisor import Supervisor
 from sockservices.transports.bindings import InetBinding, SystemdBinding
+from sockservices.transports.datagram_layer import MakeDatagramLayer
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
+from sockservices.transports.layered_factory import MakeStreamLayer
 from sockservices.transports.reactor import Reactor
 from sockservices.transports.sockets import BoundSocket, openSockets
 
@@ -55,13 +61,15 @@ def buildServer(config: ServerConfig, reactor: Reactor, census: Census | None = 
     census = Census(trusted=config.trusted) if census is None else census
     limitLog = census.onExceeded = LimitLog(IReactorTime(reactor))
     visitLog = VisitLog(IReactorTime(reactor), reactor.seconds)
+    seed = randomSeed() if config.seed is None else config.seed
     services: list[ListenerService] = []
     sockets: dict[int, BoundSocket] = {}
     for number, listener in enumerate(config.listeners):
         try:
             if number not in sockets and isinstance(reactor, PosixReactorBase):
                 sockets.update(_socketsOfGroup(listener, config.listeners))
-            for service in _services(listener, reactor, census, visitLog, sockets.pop(number, None)):
+            layers = _layers(listener, IReactorTime(reactor), census, seed, number)
+            for service in _services(listener, reactor, census, visitLog, layers, sockets.pop(number, None)):
                 services.append(service)
                 service.open()
                 _rejectWildcard(listener, service)
@@ -73,7 +81,9 @@ def buildServer(config: ServerConfig, reactor: Reactor, census: Census | None = 
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         raise ListenError(f"{len(services)} listeners: expected more than {limit} open files (ulimit -n)")
     portsFile = PortsFile(config.portsFile) if config.portsFile else None
-    return Supervisor(reactor, services, visitLog, census, portsFile, limitLog)
+    supervisor = Supervisor(reactor, services, visitLog, census, portsFile, limitLog)
+    supervisor.faultNotice = faultNotice(config.listeners, seed)
+    return supervisor
 
 
 def _socketsOfGroup(first: ListenerConfig, listeners: Sequence[ListenerConfig]) -> dict[int, BoundSocket]:
@@ -122,8 +132,43 @@ def _rejectWildcard(listener: ListenerConfig, service: ListenerService) -> None:
             raise ValueError("expected :interface=ADDRESS; without it every interface would be listened on")
 
 
+class _Layers(NamedTuple):
+    """
+    The layers of a listener: those of its connections, and those of its datagrams.
+    """
+
+    streams: list[MakeStreamLayer]
+    datagrams: list[MakeDatagramLayer]
+
+
+def _layers(listener: ListenerConfig, clock: IReactorTime, census: Census, seed: int, number: int) -> _Layers:
+    """
+    The layers of a listener: faults next to the transport, so that the trace shows what passes them.
+
+    @param number: the position of the listener. Its port may be another one when the faults are repeated.
+    """
+    name = serviceName(listener.service)
+    plan: dict[str, Any] = {"seed": seed, "clock": clock, "listener": f"{name} {number}", "counts": census.faults}
+    layers = _Layers([], [])
+    onStreams = [fault for fault in listener.faults if fault.streams]
+    onDatagrams = [fault for fault in listener.faults if fault.datagrams]
+    if onStreams:
+        layers.streams.append(StreamFaults(onStreams, **plan))
+    if onDatagrams:
+        layers.datagrams.append(partial(FaultyDatagrams, faults=onDatagrams, **plan))
+    if listener.trace:
+        layers.streams.append(partial(StreamTrace, service=name))
+        layers.datagrams.append(partial(DatagramTrace, service=name))
+    return layers
+
+
 def _services(
-    listener: ListenerConfig, reactor: Reactor, census: Census, visitLog: VisitLog, bound: BoundSocket | None
+    listener: ListenerConfig,
+    reactor: Reactor,
+    census: Census,
+    visitLog: VisitLog,
+    layers: _Layers,
+    bound: BoundSocket | None,
 ) -> Iterator[ListenerService]:
     """
     The services of a listener: one, or as many as the service manager has sockets of its name.
@@ -132,10 +177,7 @@ def _services(
     """
     responder, binding, plain = listener.service, listener.binding, listener.plain
     common: dict[str, Any] = {"reactor": reactor, "policy": listener.policy, "census": census}
-    streams, datagrams = dict(common, record=visitLog), dict(common)
-    if listener.trace:
-        streams["layers"] = [partial(StreamTrace, service=serviceName(responder))]
-        datagrams["layers"] = [partial(DatagramTrace, service=serviceName(responder))]
+    streams, datagrams = dict(common, record=visitLog, layers=layers.streams), dict(common, layers=layers.datagrams)
     if isinstance(binding, str):
         yield streamService(binding, responder, **streams)
     elif isinstance(binding, SystemdBinding):

@@ -10,6 +10,7 @@ from typing import Self
 
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import MakeResponder, serviceName
+from sockservices.faults.fault import Fault
 from sockservices.transports.bindings import Binding
 
 __all__ = ["ListenerConfig", "ServerConfig"]
@@ -29,6 +30,7 @@ class ListenerConfig:
     @ivar trace: whether every message is logged.
     @ivar plain: whether connections have Twisted's own transports.
     @ivar portGroup: listeners of one group whose port is 0 get the same free port; L{None} is no group.
+    @ivar faults: its faults, in the order in which they act; each has a meaning for one of its transports.
     @ivar origin: where the user asked for it, such as C{--service echo=7}; error messages begin with it.
     """
 
@@ -38,6 +40,7 @@ class ListenerConfig:
     trace: bool = False
     plain: bool = False
     portGroup: int | None = None
+    faults: tuple[Fault, ...] = ()
     origin: str = "listener"
 
     @property
@@ -55,6 +58,7 @@ class ServerConfig:
 
     @ivar logFormat: C{"text"} or C{"json"}.
     @ivar portsFile: the path of a file to write with the addresses of all listeners, or C{""}.
+    @ivar seed: the seed of all faults; by default a random one.
     @ivar trusted: IP addresses and networks for which no limit for one source holds.
     """
 
@@ -62,6 +66,7 @@ class ServerConfig:
     logFormat: str = "text"
     portsFile: str = ""
     trusted: tuple[str, ...] = ()
+    seed: int | None = None
 
     @property
     def drain(self) -> float:

@@ -17,6 +17,7 @@ from sockservices.admission.trusted import network
 from sockservices.monitoring.log import FORMATS
 from sockservices.registry import registered
 from sockservices.server.config import ServerConfig
+from sockservices.server.fault_options import seedOf, withFaults
 from sockservices.server.listener_options import PROTOS, listenersOf
 from sockservices.server.policy_options import policyOf, policyParameters
 from sockservices.server.twistd import InvalidCommandLine, checkTwistdOptions, exitWithError
@@ -47,6 +48,7 @@ class Options(usage.Options):
         ["proto", None, "tcp", "tcp, udp or all: what --service listens on"],
         ["log-format", None, "text", "text, or json for one object a line"],
         ["ports-file", None, "", "PATH of a file to write when the server is ready: all listeners, as a JSON list"],
+        ["seed", None, None, "N that makes faults repeatable [default: a random one]"],
         *policyParameters(),
     ]
     optFlags: ClassVar = [
@@ -60,7 +62,7 @@ class Options(usage.Options):
             "log-format": usage.CompleteList(list(FORMATS)),
             "ports-file": usage.CompleteFiles(),
         },
-        multiUse=["service", "interface", "listen", "trusted"],
+        multiUse=["service", "interface", "listen", "trusted", "fault"],
     )
 
     def __init__(self) -> None:
@@ -72,6 +74,7 @@ class Options(usage.Options):
         self["interface"] = []
         self["listen"] = []
         self["trusted"] = []
+        self["fault"] = []
 
     def opt_service(self, name: str) -> None:
         """
@@ -100,6 +103,12 @@ class Options(usage.Options):
         except ValueError:
             expected = "expected an IP address or network, such as 192.0.2.0/24"
             raise usage.UsageError(f"--trusted {source}: {expected}") from None
+
+    def opt_fault(self, fault: str) -> None:
+        """
+        [SERVICE:]WORD[,KEY=VALUE...], such as `latency,delay=0.1`; repeatable. See docs/faults.md.
+        """
+        self["fault"].append(fault)
 
     def opt_version(self) -> None:
         """
@@ -164,10 +173,11 @@ class Options(usage.Options):
         common = {"policy": policy, "trace": bool(self["show"]), "plain": bool(self["plain"])}
         self["ports-file"] = self["ports-file"] and str(Path(self["ports-file"]).absolute())
         self.config = ServerConfig(
-            listeners=listenersOf(self, self._services, self._rejected, **common),
+            listeners=withFaults(listenersOf(self, self._services, self._rejected, **common), self["fault"]),
             logFormat=self["log-format"],
             portsFile=self["ports-file"],
             trusted=tuple(self["trusted"]),
+            seed=seedOf(self),
         )
 
 

@@ -33,11 +33,12 @@ class Supervisor(MultiService):
     All listeners of a server, with one log.
 
     @ivar startupWarning: a line to log before the server is ready, or C{""}.
+    @ivar faultNotice: the faults of the listeners and the seed, or C{""}.
     @ivar observer: where twistd's log goes, if not where twistd sends it itself.
     @ivar groups: the groups to keep when privileges are shed, if not those that twistd keeps.
     """
 
-    startupWarning = ""
+    startupWarning = faultNotice = ""
     observer: Any = None
     groups: list[int] | None = None
 
@@ -100,6 +101,8 @@ class Supervisor(MultiService):
         notice = limitsNotice(self._listeners, self._census.trusted)
         if notice:
             log.info("{limits}", limits=notice)
+        if self.faultNotice:
+            log.warn("{faults}", faults=self.faultNotice)
         listeners = [each.address for each in self._listeners if each.port is not None]
         if self._portsFile is not None:
             self._portsFile.write(listeners)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -14,10 +15,16 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError
 
+from sockservices.admission.census import Census
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import MakeResponder, serviceName
 from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
+from sockservices.faults.datagrams import FaultyDatagrams
+from sockservices.faults.draws import randomSeed
+from sockservices.faults.factory import StreamFaults
+from sockservices.faults.fault import Fault
+from sockservices.faults.plan import FaultPlan
 from sockservices.monitoring.recorders import VisitLog
 from sockservices.server.listener import ListenerService
 from sockservices.server.services import datagramService, streamService
@@ -36,10 +43,12 @@ class BackgroundServer:
     A listening server of one service.
 
     @ivar address: the argument for C{connect()}: a tuple of host and port, or the path of a Unix socket.
+    @ivar seed: the seed of the faults.
     @ivar visits: one L{Visit} for each conversation that has ended, each datagram, and each refused connection.
     """
 
     address: Any
+    _plan: FaultPlan
 
     def __init__(
         self,
@@ -49,13 +58,19 @@ class BackgroundServer:
         interface: str,
         policy: Policy,
         port: int = 0,
+        faults: Sequence[Fault] = (),
+        seed: int | None = None,
     ) -> None:
         """
         Listen on a port, or on a Unix socket in a temporary directory.
 
         @param interface: an IP address of this machine. Unix sockets ignore it.
         @param port: 0 is any free port.
+        @param seed: the seed of the faults, by default a random one.
         """
+        self.seed = randomSeed() if seed is None else seed
+        self._faults = tuple(faults)
+        self._hadFaults = bool(faults)
         self.visits: list[Visit] = []
         self._background = background
         self._responder, self._transport, self._policy = responder, transport, policy
@@ -101,7 +116,17 @@ class BackgroundServer:
         reactor, transport, binding = self._background.reactor, self._transport, self._binding
         makeService: Any = streamService if transport.isStream else datagramService
         endpoint = StreamEndpoint if transport.isStream else DatagramEndpoint
-        layer = partial(ReceivedStream if transport.isStream else ReceivedDatagrams, received=self._received)
+        received = partial(ReceivedStream if transport.isStream else ReceivedDatagrams, received=self._received)
+        census = Census()
+        options: dict[str, Any] = {"seed": self.seed, "clock": reactor, "counts": census.faults}
+
+        def faultyDatagrams(protocol: Any) -> FaultyDatagrams:
+            self._plan = layer = FaultyDatagrams(protocol, self._faults, **options)
+            return layer
+
+        faulty: Any = faultyDatagrams
+        if transport.isStream:
+            self._plan = faulty = StreamFaults(self._faults, **options)
         self._log = VisitLog(reactor)
         service: ListenerService = makeService(
             endpoint(reactor, binding),
@@ -109,7 +134,8 @@ class BackgroundServer:
             reactor=reactor,
             policy=self._policy,
             record=self._record,
-            layers=[layer],
+            census=census,
+            layers=[received, faulty],
         )
         service.startService()
         self._service = service
@@ -121,6 +147,28 @@ class BackgroundServer:
             self.address = (host.host, host.port)
             self._binding = replace(binding, port=host.port)
         self._description = f"{serviceName(self._responder)} on {transport}:{addressText(host)}"
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """
+        The faults, in the order in which they act. New ones hold from the next connection or datagram on, which they
+        count as number 1.
+        """
+        return self._faults
+
+    @faults.setter
+    def faults(self, faults: Sequence[Fault]) -> None:
+        self._background.call(setattr, self._plan, "faults", faults)
+        self._faults = tuple(faults)
+        self._hadFaults = self._hadFaults or bool(faults)
+
+    @property
+    def faultNotice(self) -> str:
+        """
+        The faults and the seed, for the report of a failed test; C{""} for a server that had no faults.
+        """
+        now = " ".join(map(str, self._faults)) or "none now"
+        return f"{self._description}: faults: {now}; seed={self.seed}" if self._hadFaults else ""
 
     @property
     def connections(self) -> int:

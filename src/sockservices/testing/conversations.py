@@ -5,6 +5,7 @@ Conversations in memory, without sockets.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal, overload
 
 from twisted.internet.address import IPv4Address, UNIXAddress
@@ -17,6 +18,9 @@ from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import MakeResponder
 from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
+from sockservices.faults.datagrams import FaultyDatagrams
+from sockservices.faults.factory import StreamFaults
+from sockservices.faults.fault import Fault
 from sockservices.protocols.datagram import DatagramResponder
 from sockservices.protocols.stream_factory import StreamFactory
 from sockservices.testing.datagram_peer import DatagramPeer
@@ -47,6 +51,8 @@ def converse(
     clock: Clock | None = None,
     peer: IAddress | None = None,
     layers: Sequence[MakeStreamLayer] = (),
+    faults: Sequence[Fault] = (),
+    seed: int = ...,
     world: Environment | None = None,
 ) -> StreamPeer: ...
 
@@ -61,6 +67,8 @@ def converse(
     clock: Clock | None = None,
     peer: IAddress | None = None,
     layers: Sequence[MakeDatagramLayer] = (),
+    faults: Sequence[Fault] = (),
+    seed: int = ...,
     world: Environment | None = None,
 ) -> DatagramPeer: ...
 
@@ -74,6 +82,8 @@ def converse(
     clock: Clock | None = None,
     peer: IAddress | None = None,
     layers: Sequence[Any] = (),
+    faults: Sequence[Fault] = (),
+    seed: int = 0,
     world: Environment | None = None,
 ) -> StreamPeer | DatagramPeer:
     """
@@ -87,9 +97,11 @@ def converse(
     @param clock: by default a new one.
     @param peer: the peer's address, by default a loopback address.
     @param layers: stream layers or datagram layers around the protocol; the first is next to the transport.
+    @param faults: the faults of the conversation, in the order in which they act.
+    @param seed: the seed of the faults.
     @param world: the name of C{environment} in version 0.1.0.
     @return: the peer: the test sends and receives through it.
-    @raise ValueError: for an unknown transport.
+    @raise ValueError: for an unknown transport, and for a fault that the transport cannot have.
     """
     kind = transportNamed(transport)
     host, defaultPeer = ADDRESSES[kind]
@@ -100,6 +112,10 @@ def converse(
     visits: list[Visit] = []
     if not kind.isStream:
         datagrams = DatagramResponder(responder, policy, visits.append, clock, census)
+        if faults:
+            layers = [partial(FaultyDatagrams, faults=faults, seed=seed, clock=clock, counts=census.faults), *layers]
         return DatagramPeer(datagrams, clock, visits, host, peerAddress, layers)
     factory = StreamFactory(responder, policy, visits.append, clock, census)
+    if faults:
+        layers = [StreamFaults(faults, seed=seed, clock=clock, counts=census.faults), *layers]
     return StreamPeer(factory, clock, visits, host, peerAddress, layers)

@@ -5,6 +5,7 @@ The value of the pytest fixture C{sockservice}: it starts the servers of one tes
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import fields
 from functools import cache
@@ -18,6 +19,7 @@ from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import MakeResponder, serviceName
 from sockservices.conversation.responder_types import ResponderTypeError, checkMade, checkMaker
 from sockservices.conversation.transport import Transport
+from sockservices.faults.fault import Fault
 from sockservices.registry import find
 from sockservices.testing.background_reactor import BackgroundReactor
 from sockservices.testing.background_server import BackgroundServer
@@ -78,6 +80,8 @@ class Servers:
         *,
         interface: str | None = None,
         port: int | None = None,
+        faults: Sequence[Fault] = (),
+        seed: int | None = None,
         **limits: Any,
     ) -> BackgroundServer:
         """
@@ -89,10 +93,12 @@ class Servers:
         @param transport: C{"tcp"}, C{"udp"}, C{"unix"} or C{"unixgram"}.
         @param interface: an IP address of this machine, such as C{"::1"}; by default C{127.0.0.1}.
         @param port: a fixed port; by default a free one.
+        @param faults: the faults of its conversations, in the order in which they act.
+        @param seed: the seed of the faults; by default a random one, which the report of a failed test names.
         @param limits: fields of L{Policy<sockservices.Policy>}, such as C{timeout}, the service's own deadline.
         @return: the listening server.
-        @raise ValueError: for an unknown service, transport or limit, for a value out of range, and for an object that
-            makes no responder. The message lists the valid values.
+        @raise ValueError: for an unknown service, transport or limit, for a value out of range, for a fault that the
+            transport cannot have, and for an object that makes no responder. The message lists the valid values.
         @raise OSError: if the port is in use.
         """
         responder = _responder(service)
@@ -105,24 +111,27 @@ class Servers:
         if port is not None:
             _checkPort(port, kind)
         policy = Policy(drain=0, **limits)
-        server = BackgroundServer(self._background, responder, kind, interface or LOOPBACK, policy, port or 0)
+        server = BackgroundServer(
+            self._background, responder, kind, interface or LOOPBACK, policy, port or 0, faults, seed
+        )
         self._cleanups.callback(server.close)
         self._servers.append(server)
         return server
 
     def log(self) -> str:
         """
-        Return the last lines that the servers logged.
+        Return the faults of the servers with their seeds, and the last lines that the servers logged.
 
         A responder that blocks the servers' thread holds back the summary of refused connections. Then the last line
         says that the log is incomplete.
         """
+        faults = [server.faultNotice for server in self._servers if server.faultNotice]
         try:
             for server in self._servers:
                 server.logSummary(self._logTimeout)
         except TimeoutError as error:
-            return "\n".join([*self._log.lines, f"the log is incomplete: {error}"])
-        return "\n".join(self._log.lines)
+            return "\n".join([*faults, *self._log.lines, f"the log is incomplete: {error}"])
+        return "\n".join([*faults, *self._log.lines])
 
     def close(self) -> None:
         """

@@ -17,7 +17,7 @@ from zope.interface import implementer
 from sockservices.transports.interfaces import IStreamTransport
 from sockservices.transports.lazy_addresses import LazyAddresses
 from sockservices.transports.poll_group import REASONS, PollGroup
-from sockservices.transports.unacked import unackedBytes, userspaceBytes
+from sockservices.transports.unacked import unackedBytes, unsentBytes, userspaceBytes
 
 __all__ = ["Connection"]
 
@@ -42,6 +42,8 @@ class Connection(LazyAddresses, tcp.Server):
 
     identifying = False
     halfCloses = True
+    faults = ()
+    _maxRead = MAX_READ
 
     #: Slots keep the attributes that each message uses adjacent in memory: a thousand connections exceed the L2 cache.
     __slots__ = (
@@ -69,17 +71,14 @@ class Connection(LazyAddresses, tcp.Server):
         self.connected = 1
         self.startReading()
 
-    def userspaceBytes(self) -> int:
-        """
-        Count the bytes that are buffered in this process.
-        """
-        return userspaceBytes(self)
+    userspaceBytes, unackedBytes, unsentBytes = userspaceBytes, unackedBytes, unsentBytes
 
-    def unackedBytes(self) -> int:
+    def limitBuffers(self, size: int) -> None:
         """
-        Count the bytes that are buffered in this process, or not acknowledged by the peer's kernel.
+        Read at most C{size} bytes at once, and pause the producer when more are pending in this process.
         """
-        return unackedBytes(self)
+        self._maxRead = self.bufferSize = size
+        self._readSize = min(self._readSize, size)
 
     # The poll group, not the reactor, watches the descriptor.
 
@@ -127,7 +126,7 @@ class Connection(LazyAddresses, tcp.Server):
             return CONNECTION_DONE
         length = len(segment)
         if length == size:
-            self._readSize = min(MAX_READ, self._readSize * 4)
+            self._readSize = min(self._maxRead, self._readSize * 4)
         elif length * 8 < self._readSize > MIN_READ:
             self._readSize //= 2
         self.protocol.dataReceived(segment)

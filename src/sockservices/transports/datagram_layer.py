@@ -30,6 +30,14 @@ class _Route:
         self.peer, self.destination = route.peer, route.destination
         self.source: Any = None
 
+    @property
+    def faults(self) -> tuple[tuple[str, int], ...]:
+        """
+        The faults that were applied on purpose so far.
+        """
+        faults: tuple[tuple[str, int], ...] = self._route.faults
+        return faults
+
     def send(self, datagram: bytes, token: object) -> None:
         """
         Send a reply.
@@ -66,6 +74,12 @@ class DatagramLayer(RequestProtocol):
         Pass a datagram to the protocol above, with a route through this layer.
         """
         self.protocol.requestReceived(datagram, _Route(self, route))
+
+    def requestLost(self, size: int, route: Any) -> None:
+        """
+        Report that a fault has dropped a datagram.
+        """
+        self.protocol.requestLost(size, route)
 
     def send(self, route: Any, datagram: bytes, token: object) -> None:
         """

@@ -51,6 +51,8 @@ class PortRoute:
 
     __slots__ = ("_port", "destination", "peer", "pktinfo", "source")
 
+    faults = ()
+
     def __init__(self, port: Any, peer: Any, destination: str | None = None, pktinfo: Pktinfo = None) -> None:
         self._port = port
         self.peer, self.destination, self.pktinfo = peer, destination, pktinfo

@@ -45,6 +45,18 @@ class IStreamTransport(ITransport, IConsumer, Interface):
         Reset the connection. Pending bytes are lost.
         """
 
+    faults = Attribute("The faults that were applied on purpose: pairs of a word and how often.")
+
+    def limitBuffers(size: int) -> None:
+        """
+        Read at most C{size} bytes at once, and pause the producer when more are pending in this process.
+        """
+
+    def unsentBytes() -> int:
+        """
+        Count the bytes that are pending in this process, or in the kernel and not sent yet.
+        """
+
     def userspaceBytes() -> int:
         """
         Count the bytes that are pending in this process.
@@ -63,6 +75,7 @@ class IReplyRoute(Interface):
     """
 
     peer = Attribute("The source: host and port, or the path of a Unix socket; L{None} for an unnamed one.")
+    faults = Attribute("The faults that were applied on purpose so far: pairs of a word and how often.")
     destination = Attribute("The destination IP address of the datagram, or L{None} where it is not known.")
 
     source = Attribute(
@@ -86,6 +99,11 @@ class IRequestProtocol(Interface):
     def requestReceived(datagram: bytes, route: IReplyRoute) -> None:
         """
         Called when a datagram arrives.
+        """
+
+    def requestLost(size: int, route: IReplyRoute) -> None:
+        """
+        Called when a fault has dropped a datagram of C{size} bytes.
         """
 
     def repliesSent(tokens: list[object], failures: list[tuple[object, Exception]]) -> None:

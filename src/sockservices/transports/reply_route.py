@@ -39,6 +39,8 @@ class TransportRoute:
 
     __slots__ = ("_protocol", "_transport", "destination", "peer", "source")
 
+    faults = ()
+
     def __init__(self, transport: Any, peer: Any, protocol: RequestProtocol, destination: str | None = None) -> None:
         self._transport = transport
         self._protocol = protocol
@@ -83,6 +85,13 @@ class RequestProtocol(DatagramProtocol):
         @param route: the L{IReplyRoute} for its replies.
         """
         raise NotImplementedError
+
+    def requestLost(self, size: int, route: Any) -> None:
+        """
+        Called when a fault has dropped a datagram.
+
+        @param size: its length in bytes.
+        """
 
     def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
         """

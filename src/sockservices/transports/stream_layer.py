@@ -8,38 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from twisted.internet.interfaces import (
-    IAddress,
-    IHalfCloseableProtocol,
-    IPullProducer,
-    IPushProducer,
-)
+from twisted.internet.interfaces import IAddress, IHalfCloseableProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.protocols.policies import ProtocolWrapper
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sockservices.transports.interfaces import IStreamTransport
+from sockservices.transports.layer_producer import LayerProducer
 from sockservices.transports.twisted_transport import TwistedTransport
 
 __all__ = ["StreamLayer"]
-
-
-@implementer(IPushProducer, IPullProducer)
-class _Producer:
-    """
-    The producer that a layer registers with the transport below. Its C{pauseProducing} pauses writing, whereas
-    C{pauseProducing} of the layer itself pauses reading.
-    """
-
-    def __init__(self, layer: StreamLayer) -> None:
-        self.pauseProducing = layer.pauseWriting
-        self.resumeProducing = layer.resumeWriting
-
-    def stopProducing(self) -> None:
-        """
-        Do nothing: the transport calls C{connectionLost} next.
-        """
 
 
 @implementer(IHalfCloseableProtocol, IStreamTransport)
@@ -191,7 +170,7 @@ class StreamLayer:
         @param streaming: whether it is a push producer.
         """
         self.producer = producer
-        self.transport.registerProducer(_Producer(self), streaming)
+        self.transport.registerProducer(LayerProducer(self), streaming)
 
     def unregisterProducer(self) -> None:
         """
@@ -216,6 +195,26 @@ class StreamLayer:
         Reset the connection.
         """
         self.transport.abortConnection()
+
+    @property
+    def faults(self) -> tuple[tuple[str, int], ...]:
+        """
+        The faults that were applied on purpose.
+        """
+        faults: tuple[tuple[str, int], ...] = self.transport.faults
+        return faults
+
+    def limitBuffers(self, size: int) -> None:
+        """
+        Limit the bytes that the transport below reads at once, and those that it buffers.
+        """
+        self.transport.limitBuffers(size)
+
+    def unsentBytes(self) -> int:
+        """
+        Count the bytes that are pending in this process, or not sent yet.
+        """
+        return self.heldBytes + int(self.transport.unsentBytes())
 
     def userspaceBytes(self) -> int:
         """

@@ -11,7 +11,7 @@ from twisted.protocols.policies import ProtocolWrapper
 from zope.interface import implementer
 
 from sockservices.transports.interfaces import IStreamTransport
-from sockservices.transports.unacked import unackedBytes, userspaceBytes
+from sockservices.transports.unacked import unackedBytes, unsentBytes, userspaceBytes
 
 __all__ = ["TwistedTransport"]
 
@@ -27,6 +27,7 @@ class TwistedTransport:
     """
 
     identifying = False
+    faults = ()
 
     def __init__(self, transport: Any, protocol: object) -> None:
         self._transport = transport
@@ -58,6 +59,22 @@ class TwistedTransport:
         Whether the connection is closing.
         """
         return bool(getattr(self._transport, "disconnecting", False))
+
+    def limitBuffers(self, size: int) -> None:
+        """
+        Read at most C{size} bytes at once from the transport below all wrappers, and let it pause its producer when
+        more are pending. Bytes in the wrappers are not limited.
+        """
+        descriptor = self._descriptor()
+        if descriptor is not None:
+            descriptor.bufferSize = size
+
+    def unsentBytes(self) -> int:
+        """
+        Count the bytes that the transport below all wrappers has buffered, or the kernel has not sent yet.
+        """
+        descriptor = self._descriptor()
+        return 0 if descriptor is None else unsentBytes(descriptor)
 
     def userspaceBytes(self) -> int:
         """

@@ -26,6 +26,19 @@ class UnackedTransport(StringTransport):
     """
 
     identifying = halfCloses = False
+    faults = ()
+
+    def limitBuffers(self, size: int) -> None:
+        """
+        A protocol does not call this.
+        """
+        raise NotImplementedError
+
+    def unsentBytes(self) -> int:
+        """
+        The kernel has sent everything.
+        """
+        return 0
 
     def loseWriteConnection(self) -> None:
         """

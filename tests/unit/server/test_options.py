@@ -131,6 +131,8 @@ NUMBERS = {line.split()[0][2:]: next(iter(limits)) for line, limits in LIMITS[:1
 
 #: All other options.
 OPTIONS = [
+    "fault",
+    "seed",
     "ports-file",
     "trusted",
     "proto",

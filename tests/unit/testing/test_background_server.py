@@ -83,7 +83,7 @@ class BackgroundServerTests(SynchronousTestCase):
                     self.assertEqual(server.visits, [])
             server.wait(1)
             (visit,) = server.visits
-            self.assertEqual(visit[:2] + visit[5:], ("echo", transport, 5, 5, Outcome.DONE))
+            self.assertEqual(visit[:2] + visit[5:8], ("echo", transport, 5, 5, Outcome.DONE))
 
     def test_wait(self) -> None:
         """

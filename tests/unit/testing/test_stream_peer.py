@@ -58,7 +58,7 @@ class StreamPeerTests(SynchronousTestCase):
         peer.say(b"hello")
         self.assertEqual((peer.end(), peer.end()), (b"", b""))
         (visit,) = peer.visits
-        self.assertEqual(visit[:2] + visit[5:], ("upper", "tcp", 5, 5, Outcome.DONE))
+        self.assertEqual(visit[:2] + visit[5:8], ("upper", "tcp", 5, 5, Outcome.DONE))
 
         peer = converse(Welcome)
         self.assertEqual((peer.end(), peer.outcome), (b"please go out!", Outcome.DONE))

@@ -1,0 +1,168 @@
+"""
+The direction to the peer, of a connection with faults.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sockservices.faults.flow import Flow
+from sockservices.faults.inbound import MAX_HELD
+from sockservices.faults.stage import End, Piece
+from sockservices.transports.stream_layer import StreamLayer
+
+__all__ = ["KERNEL_INTERVAL", "Outbound"]
+
+#: Seconds between two checks of what the kernel has sent, or the peer's kernel has acknowledged.
+KERNEL_INTERVAL = 0.001
+
+
+class Outbound(StreamLayer):
+    """
+    Takes what the protocol writes, and writes it to the transport when the faults let it pass. The protocol's producer
+    is paused while much is held.
+    """
+
+    _outbound: Flow
+
+    producer: Any = None
+    _sliced = False  # each piece has a segment of its own
+    _outboundEnded = False  # a fault has ended this direction: output is discarded
+    _closing = False  # the protocol has ended this direction
+    _finSent = _streaming = _producerPaused = _writePaused = False
+
+    @property
+    def heldBytes(self) -> int:  # type: ignore[override]
+        """
+        The number of bytes for the peer that the layer holds.
+        """
+        return self._outbound.held
+
+    def write(self, data: bytes) -> None:
+        """
+        Take bytes for the peer.
+        """
+        if data and not (self._outboundEnded or self._closing):
+            self._outbound.add(bytes(data))
+            self._updateFlow()
+
+    def loseWriteConnection(self) -> None:
+        """
+        Send a FIN after the bytes that are held.
+        """
+        if not self.halfCloses:
+            self.loseConnection()
+        elif not self._closing:
+            self._closing = True
+            self._outbound.add(End.FIN)
+
+    def loseConnection(self) -> None:
+        """
+        Close the connection after the bytes that are held.
+        """
+        self._closing = True
+        self._outbound.add(End.CLOSE)
+
+    @property
+    def disconnecting(self) -> bool:
+        """
+        Whether the connection is closing.
+        """
+        return self._closing or bool(self.transport.disconnecting)
+
+    def _deliverOut(self, piece: Piece) -> None:
+        if isinstance(piece, bytes):
+            self.transport.write(piece)
+            self._updateFlow()
+        elif piece is End.CLOSE:
+            self._releaseProducer()
+            self.transport.loseConnection()
+        elif piece is End.FIN:
+            self._outboundEnded = True
+            self._sendFin()
+        elif piece is End.RESET:
+            self._resetWhenAcked()
+        else:
+            self._end(piece)
+
+    def _sendFin(self) -> None:
+        if self._finSent:
+            # A fault has sent it already. The protocol expects the report of its own.
+            super().writeConnectionLost()
+            return
+        self._finSent = True
+        self._releaseProducer()
+        self.transport.loseWriteConnection()
+
+    def writeConnectionLost(self) -> None:
+        """
+        Report that the FIN has been sent, to a protocol that has ended this direction.
+        """
+        if self._closing:
+            super().writeConnectionLost()
+
+    def _releaseProducer(self) -> None:
+        if self.producer is not None:
+            self.unregisterProducer()
+
+    def _end(self, end: End) -> None:
+        raise NotImplementedError
+
+    def _resetWhenAcked(self) -> None:
+        raise NotImplementedError
+
+    def _delayOut(self) -> float | None:
+        if self._writePaused:
+            return None
+        # Bytes that the kernel has not sent yet would share a segment with the next piece.
+        waits = self._sliced and not self._outbound.empty and self.transport.unsentBytes()
+        return KERNEL_INTERVAL if waits else 0.0
+
+    # The protocol's producer.
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """
+        Register the protocol's producer.
+        """
+        self._streaming, self._producerPaused = streaming, False
+        super().registerProducer(producer, streaming)
+
+    def unregisterProducer(self) -> None:
+        """
+        Unregister the protocol's producer. The transport does not pause this layer any more.
+        """
+        super().unregisterProducer()
+        self.producer, self._writePaused = None, False
+        self._outbound.pump()
+
+    def pauseWriting(self) -> None:
+        """
+        Hold the bytes for the peer: the transport has enough to send.
+        """
+        self._writePaused = True
+        self._updateFlow()
+
+    def resumeWriting(self) -> None:
+        """
+        Let bytes pass. When none are held, ask a pull producer for more.
+        """
+        self._writePaused = False
+        self._outbound.pump()
+        if self.producer is None or self._streaming:
+            self._updateFlow()
+        elif self._outbound.empty and not (self._outboundEnded or self._closing):
+            self.producer.resumeProducing()
+
+    def _updateFlow(self) -> None:
+        self._updateReading()
+        if self.producer is not None and self._streaming:
+            paused = self._writePaused or self._outbound.held >= MAX_HELD
+            if paused != self._producerPaused:
+                self._producerPaused = paused
+                if paused:
+                    self.producer.pauseProducing()
+                else:
+                    self.producer.resumeProducing()
+
+    def _updateReading(self) -> None:
+        raise NotImplementedError

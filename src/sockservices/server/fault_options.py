@@ -1,0 +1,72 @@
+"""
+The options for faults: C{--fault} and C{--seed}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from twisted.python.usage import UsageError
+
+from sockservices.faults.fault import Fault
+from sockservices.faults.parse import parseFault
+from sockservices.server.config import ListenerConfig
+
+__all__ = ["faultNotice", "seedOf", "withFaults"]
+
+
+def withFaults(listeners: tuple[ListenerConfig, ...], texts: list[str]) -> tuple[ListenerConfig, ...]:
+    """
+    The listeners with the faults that the user asked for, each at every listener that it can be on.
+
+    @param texts: the values of C{--fault}.
+    @raise UsageError: naming option and value, and what is expected.
+    """
+    for text in texts:
+        service, colon, rest = text.partition(":")
+        try:
+            fault = parseFault(rest if colon else text)
+        except ValueError as error:
+            raise UsageError(f"--fault {text}: {error}") from None
+        named = [each for each in listeners if not colon or each.name == service]
+        if not named:
+            served = ", ".join(dict.fromkeys(each.name for each in listeners))
+            raise UsageError(f"--fault {text}: {service!r} is not served; expected {served}")
+        possible = [each for each in named if _canHave(each, fault)]
+        if not possible:
+            kind = "connections (tcp, unix)" if fault.streams else "datagrams (udp, unixgram)"
+            raise UsageError(f"--fault {text}: expected a listener for {kind}")
+        listeners = tuple(
+            replace(each, faults=(*each.faults, fault)) if each in possible else each for each in listeners
+        )
+    return listeners
+
+
+def _canHave(listener: ListenerConfig, fault: Fault) -> bool:
+    binding = listener.binding
+    if isinstance(binding, str):
+        return fault.streams
+    return (fault.streams and binding.stream) or (fault.datagrams and binding.datagrams)
+
+
+def seedOf(options: Mapping[str, Any]) -> int | None:
+    """
+    The seed that the user gave, if any.
+
+    @raise UsageError: if it is not an integer.
+    """
+    text = options["seed"]
+    try:
+        return None if text is None else int(text)
+    except ValueError:
+        raise UsageError(f"--seed {text}: expected an integer") from None
+
+
+def faultNotice(listeners: tuple[ListenerConfig, ...], seed: int) -> str:
+    """
+    The faults and the seed, as the options that repeat them; C{""} if there are no faults.
+    """
+    faults = dict.fromkeys(f"--fault {each.name}:{fault}" for each in listeners for fault in each.faults)
+    return f"faults: {' '.join(faults)} --seed {seed}" if faults else ""
