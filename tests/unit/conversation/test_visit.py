@@ -42,6 +42,7 @@ class VisitTests(SynchronousTestCase):
             "received": 3,
             "sent": 2,
             "outcome": Outcome.DONE,
+            "faults": (("latency", 3),),
         }
         visit = Visit(*fields.values())  # type: ignore[arg-type]
         self.assertEqual(visit._asdict(), fields)
