@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
+from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
@@ -95,14 +96,12 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         self._inode: tuple[int, int] | None = None
         self._dropLog: DropLog | None = None
 
-    @property
+    @cached_property
     def clock(self) -> IReactorTime:
         """
         The clock of the rates.
         """
-        if self._clock is None:
-            self._clock = globalClock()
-        return self._clock
+        return globalClock() if self._clock is None else self._clock
 
     def startProtocol(self) -> None:
         """
@@ -191,7 +190,7 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
             self._drop(Outcome.WITHHELD, Request(serial, route, received, 0))
             return
         source = route.source or self._identify(route)
-        if self.census.allowReply(source.rate, source.key, (self._clock or self.clock).seconds()):
+        if self.census.allowReply(source.rate, source.key, self.clock.seconds()):
             route.send(reply, (serial, route, received, len(reply)))
         else:
             self._drop(Outcome.OVER_RATE, Request(serial, route, received, 0))

@@ -5,6 +5,7 @@ Connections as many as the policy allows.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 from twisted.internet.address import UNIXAddress
@@ -72,14 +73,12 @@ class LimitedFactory(Factory):
         self._clock = clock
         self._emptied: Deferred[None] | None = None
 
-    @property
+    @cached_property
     def clock(self) -> IReactorTime:
         """
         The clock of all deadlines.
         """
-        if self._clock is None:
-            self._clock = globalClock()
-        return self._clock
+        return globalClock() if self._clock is None else self._clock
 
     def buildProtocol(self, addr: IAddress) -> Any:  # type: ignore[override]
         """
