@@ -186,7 +186,7 @@ def test_limit(sockservice: Servers, transport: str) -> None:
                     client.recv(1)
             else:  # Unix sockets have no reset.
                 assert client.recv(1) == b""
-    server.wait(3)
+    server.wait(3, timeout=20)
     assert [dict(visit.faults) for visit in server.visits] == [{"limit": 1}] * 3
 
 
@@ -247,7 +247,7 @@ def test_hang(sockservice: Servers, transport: str) -> None:
         client.settimeout(0.5)
         with pytest.raises(TimeoutError):
             client.recv(1)
-    server.wait(1)
+    server.wait(1, timeout=20)
     assert (server.visits[0].received, server.visits[0].faults) == (5, (("hang", 1),))
 
 

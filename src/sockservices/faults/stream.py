@@ -31,7 +31,7 @@ TRANSPORT_BUFFER = 8192
 
 #: Seconds for which a hung connection is kept after the peer's FIN. To a server that sends nothing, a peer that has
 #: closed its socket and one that still reads look the same.
-HANG_AFTER_FIN = 3.0
+HANG_AFTER_FIN = 2.0
 
 
 @implementer(IPushProducer)

@@ -187,12 +187,12 @@ class ConversationTests(SynchronousTestCase):
 
     def test_hungPeerLeaves(self) -> None:
         """
-        A reset ends a hung connection at once. A FIN may be a half-close: no end follows for three seconds.
+        A reset ends a hung connection at once. A FIN may be a half-close: no end follows for two seconds.
         """
         peer = converse(Echo, faults=[Hang()])
         peer.reset()
         self.assertEqual(peer.outcome, Outcome.FAULT)
-        for faults, seconds in (([Hang()], 3.0), ([Latency(1), Hang(0.5)], 3.5)):
+        for faults, seconds in (([Hang()], 2.0), ([Latency(1), Hang(0.5)], 2.5)):
             peer = converse(Echo, faults=faults)
             peer.end()
             self.assertEqual((peer.wait(seconds - 0.1), peer.outcome), (b"", None))
