@@ -58,10 +58,11 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def system(session: nox.Session) -> None:
     """
-    The tests of a whole server, of the documents, of the pytest plugin, and of the tutorials' clients.
+    The tests with several processes, of a whole server, of the documents, of the pytest plugin, and of the tutorials'
+    clients.
     """
     install(session, "-e", ".[test]")
-    session.run("python", "-m", "pytest", "-q", "-n", "4", *(session.posargs or ["tests/system"]))
+    session.run("python", "-m", "pytest", "-q", "-n", "4", *(session.posargs or ["tests/integration", "tests/system"]))
 
 
 @nox.session
