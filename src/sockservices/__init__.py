@@ -48,8 +48,8 @@ if TYPE_CHECKING:
     from sockservices.protocols.stream_factory import StreamFactory
     from sockservices.server.services import datagramService, streamService
 else:
-    # The names are imported when they are first asked for: every run of pytest imports this package for its plugin, and
-    # most want nothing of Twisted. (Type checkers would take any name for one of a module with a __getattr__.)
+    # A name is imported at its first use: every run of pytest imports this package for its plugin, and most runs do not
+    # need Twisted. (Type checkers accept any attribute of a module that defines __getattr__.)
 
     #: Where each name is.
     _MODULES = {

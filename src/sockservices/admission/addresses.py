@@ -16,7 +16,7 @@ class Source(NamedTuple):
     """
     The source of a connection or datagram.
 
-    @ivar key: what limits per source count by: an IPv4 address, or an IPv6 /64, the smallest network that a site gets.
+    @ivar key: an IPv4 address, or an IPv6 /64, the smallest network that a site gets. Limits per source count by it.
     @ivar loopback: whether the address is a loopback address of this host.
     @ivar answerable: whether the address can be that of a single host, so that a reply reaches this host only.
     """

@@ -31,11 +31,11 @@ class Census:
     """
     The open connections of a server, the rates of their sources, and the outcomes of all conversations.
 
-    Listeners that share a census share its counts of connections, in all and per source. Listeners with the same rate
-    share the tokens of each source; a listener with another rate counts apart.
+    Listeners that share a census share its counts of connections, total and per source. Listeners with the same rate
+    share the token bucket of each source; listeners with different rates use different buckets.
 
-    @ivar environment: what the server's responders see of the machine.
-    @ivar trusted: the networks for which no limit for one source holds.
+    @ivar environment: the time, random numbers and machine that the responders use.
+    @ivar trusted: the networks that are exempt from the limits per source.
     @ivar onExceeded: called for each connection and each reply that a limit refuses, or L{None}.
     @ivar nextSerial: returns the number of the next conversation, from 1; a C function, cheap to call per datagram.
     @ivar connections: the number of open connections.
@@ -48,7 +48,8 @@ class Census:
 
     def __init__(self, environment: Environment | None = None, trusted: Iterable[str] = ()) -> None:
         """
-        @param trusted: IP addresses and networks, such as C{192.0.2.0/24}, for which no limit for one source holds.
+        @param trusted: IP addresses and networks, such as C{192.0.2.0/24}, that are exempt from the limits per
+            source.
         @raise ValueError: for text that is neither.
         """
         self.trusted = tuple(network(each) for each in trusted)
@@ -70,7 +71,7 @@ class Census:
         """
         Admit a connection and count it, unless a limit is reached.
 
-        @param host: the peer's IP address; L{None} for a Unix socket, whose peers have only the limit in all.
+        @param host: the peer's IP address; L{None} for a Unix socket, which has no limit per source.
         @param now: seconds, by a monotonic clock.
         @return: whether the connection is admitted. If it is, call L{release} when it ends.
         """
@@ -110,9 +111,9 @@ class Census:
         """
         Find the limit for the replies to the datagrams of a source.
 
-        No property of a Unix source tells a client from a server that answers back. The rate alone ends a loop between
-        two servers: the default is as low as for UDP, and its burst is large enough for programs that exchange many
-        datagrams for a short time.
+        No property of a Unix source distinguishes a client from a server that answers back. Only the rate ends a loop
+        between two servers: the default is as low as for UDP, and its burst is large enough for programs that exchange
+        many datagrams for a short time.
 
         @param peer: host and port, or the path or abstract name of a Unix socket.
         @return: the limit, or L{None} if there is none, and the key of the source for L{RateLimit.take}.

@@ -1,5 +1,5 @@
 """
-What the rules and limits need to know of the source of a datagram.
+The properties of a datagram's source that the rules and limits use.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ class ExceededLimit(NamedTuple):
 
     @ivar limit: the field of L{Policy<sockservices.conversation.policy.Policy>}.
     @ivar number: its value.
-    @ivar source: what limits per source count by: an IPv4 address, an IPv6 /64 or the path of a Unix socket; C{-} for
+    @ivar source: the key of limits per source: an IPv4 address, an IPv6 /64 or the path of a Unix socket; C{-} for
         a peer that has none of these.
     """
 

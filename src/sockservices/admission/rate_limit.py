@@ -10,7 +10,7 @@ from collections import OrderedDict
 
 __all__ = ["MAX_SOURCES", "RateLimit", "RateLimits"]
 
-#: Sources that one limit has buckets for, and groups of the sources whose buckets it has discarded.
+#: The maximum number of buckets of one limit, and its number of groups of sources whose buckets it has discarded.
 MAX_SOURCES = 4096
 
 
@@ -61,7 +61,7 @@ class RateLimit:
 
     def _addBucket(self, source: str | bytes, now: float) -> list[float]:
         """
-        Make a bucket for a new source, and discard another one if there are too many.
+        Make a bucket for a new source, and discard the least recently used one over L{MAX_SOURCES}.
         """
         missing = (self._fullAt[hash(source) % MAX_SOURCES] - now) * self.rate
         bucket = self._buckets[source] = [self._burst - min(max(missing, 0.0), self._burst), now]
@@ -74,8 +74,8 @@ class RateLimit:
 
 class RateLimits(dict[int, RateLimit]):
     """
-    One L{RateLimit} for each rate, made when it is first asked for: listeners with different limits need different
-    buckets, and listeners with the same limit share them.
+    One L{RateLimit} for each rate, made at its first use: listeners with different limits need different buckets, and
+    listeners with the same limit share them.
     """
 
     def __missing__(self, rate: int) -> RateLimit:

@@ -1,3 +1,3 @@
 """
-The rule of one service and what it may know, the limits on a conversation, and how one ended. No I/O.
+Responders and their input, the limits on a conversation, and its outcomes. No I/O.
 """

@@ -1,5 +1,5 @@
 """
-What a responder knows of its conversation.
+The data about a conversation that its responder gets.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ __all__ = ["DatagramExchange"]
 
 class DatagramExchange(Exchange):
     """
-    The conversations of datagrams, one after the other, as long as each reply comes at once. While a reply is awaited,
-    and after an exception, C{changed} is set, and another exchange serves the next datagram.
+    The conversations of datagrams, one after the other. When a reply is awaited, or after an exception, C{changed} is
+    set, and another exchange serves the next datagram.
     """
 
     __slots__ = ()

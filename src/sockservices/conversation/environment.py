@@ -1,5 +1,5 @@
 """
-What responders know of the machine. Tests replace it.
+The time, random numbers and machine that responders use. Tests replace them.
 """
 
 from __future__ import annotations

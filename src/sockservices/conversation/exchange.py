@@ -24,13 +24,13 @@ class Exchange:
     """
     One conversation with one responder.
 
-    A responder may return an awaitable in place of a reply: then the exchange awaits it, queues what arrives, and goes
-    on when L{resume} brings the result or L{fail} the exception.
+    A responder may return an awaitable in place of a reply: then the exchange awaits it, queues the messages that
+    arrive, and continues when L{resume} gets the result or L{fail} the exception.
 
-    @ivar phase: where the conversation is.
-    @ivar outcome: how it ended, or L{None} while it is open.
+    @ivar phase: the phase of the conversation.
+    @ivar outcome: the outcome of the conversation, or L{None} while it is open.
     @ivar exception: the exception that the responder raised, or L{None}. It aborts the conversation.
-    @ivar awaiting: the awaitable of a reply that comes later, or L{None}.
+    @ivar awaiting: the awaitable that the responder returned in place of a reply, or L{None}.
     @ivar generator: the responder's endless output on a stream, or L{None}.
     @ivar changed: set when the phase, C{awaiting} or the time of the next check changes; the caller clears it.
     @ivar received: how many bytes came from the peer.
@@ -63,8 +63,8 @@ class Exchange:
         self._answer: Callable[[bytes], Any] | None = None  # None: messages are dropped, or queued
         self._queue: deque[bytes] | None = None  # messages that came while a reply is awaited
         self._whenFinished = FINISHED  # the outcome when the responder has finished
-        self._rejectLateData = False  # the peer may take an end that looks clean for an answer to what it just sent
-        self._checkScheduled = True  # a check that sees whether the peer takes a reply is due, or not needed
+        self._rejectLateData = False  # a clean close would look to the peer like an answer to its late data
+        self._checkScheduled = True  # a check of whether the peer acknowledges a reply is due, or not needed
         self._lastReceivedAt = 0.0
         self.awaiting: Any = None
         self.generator: Iterator[bytes] | None = None
@@ -172,7 +172,7 @@ class Exchange:
 
     def resume(self, reply: Any, now: float = 0.0) -> bytes | None:
         """
-        The awaited reply has come. Messages that arrived meanwhile are answered.
+        Continue with the awaited reply, and answer the messages that arrived while it was awaited.
 
         @param reply: bytes or L{None}.
         @param now: seconds by the server's clock.
@@ -219,7 +219,7 @@ class Exchange:
 
     def abort(self, outcome: Outcome) -> None:
         """
-        Reset the connection: the peer sees that it did not get everything.
+        Reset the connection, so that the peer detects missing data.
         """
         if self.phase is not ABORTED:
             self.outcome = outcome

@@ -90,7 +90,7 @@ class _FramedResponder:
 
     def _answerMessages(self, replies: list[bytes | None]) -> Any:
         """
-        Answer all complete messages, up to one whose reply comes later.
+        Answer the complete messages, up to the first one whose reply is awaited.
 
         @return: the awaitable of that reply, or L{None}.
         """

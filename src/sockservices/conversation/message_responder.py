@@ -1,5 +1,5 @@
 """
-Responders whose messages have frames on a stream: to inherit from.
+Base classes of responders whose messages have frames on a stream.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ __all__ = [
 
 class MessageResponder(Responder):
     """
-    The base class of the others. On a stream, C{answer} gets each whole message without its frame, and what it and
-    C{greeting} return gets a frame. A datagram is one message, without a frame.
+    The base class of the responders for one framing. On a stream, C{answer} gets each whole message without its frame,
+    and each return value of C{answer} and C{greeting} gets a frame. A datagram is one message, without a frame.
 
-    @cvar framing: cuts a stream into messages.
-    @cvar MAX_LENGTH: the most bytes that a message may have on a stream.
+    @cvar framing: parses a stream into messages.
+    @cvar MAX_LENGTH: the maximum length of a message on a stream, in bytes.
     """
 
     framing: ClassVar[type[Framing]]

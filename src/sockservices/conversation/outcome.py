@@ -11,7 +11,7 @@ __all__ = ["Outcome"]
 
 class Outcome(Enum):
     """
-    How a conversation ended. Each conversation has exactly one outcome; its value is the word in the log.
+    How a conversation ended. Each conversation has exactly one outcome; its value is its name in the log.
     """
 
     #: In CPython 3.11, the hash of an enum's member is a call of a Python function. Members are equal by identity.
@@ -27,17 +27,17 @@ class Outcome(Enum):
     RESET = "reset"  #: the peer or the network reset it
     REFUSED = "refused"  #: the connection was over a limit
     ERROR = "error"  #: the responder raised
-    FAULT = "fault"  #: a fault ended it on purpose, or cut off what the peer was to get
+    FAULT = "fault"  #: a fault ended it on purpose, or truncated its output
 
     NO_PORT = "source port 0"  #: the sender of the datagram expects no reply (RFC 768)
     PRIVILEGED = "privileged source port"  #: the datagram came from a port of services: below 1024, or 2049
     OWN_PORT = "own source port"  #: the datagram came from a port or Unix socket of this server
     BAD_SOURCE = "source address"  #: no address of a single host, loopback to another address, or no bound socket
-    BROADCAST = "broadcast"  #: the datagram was sent to more than this host
+    BROADCAST = "broadcast"  #: the datagram was sent to a broadcast or multicast address
     UNNAMED = "unnamed source"  #: the Unix datagram has no address to reply to
     TOO_LONG = "too long"  #: the datagram is over the size limit
     OVER_RATE = "over the rate"  #: the source has had as many replies as its rate allows
     WITHHELD = "withheld"  #: the reply is longer than the request allows
-    UNSENT = "unsent"  #: the kernel did not take the reply
+    UNSENT = "unsent"  #: the kernel did not accept the reply
     LOST = "lost"  #: a fault dropped the datagram or its reply on purpose
-    OVERLOADED = "overloaded"  #: too many datagrams of one listener wait for replies that come later
+    OVERLOADED = "overloaded"  #: too many replies of one listener are awaited

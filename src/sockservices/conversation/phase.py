@@ -11,13 +11,13 @@ __all__ = ["ABORTED", "CLOSED", "CLOSING", "LINGERING", "OPEN", "Phase"]
 
 class Phase(Enum):
     """
-    Where a conversation is between its first and its last byte. A phase never goes back.
+    The phase of a conversation. A conversation never returns to an earlier phase.
     """
 
     OPEN = 1  #: messages are answered
-    CLOSING = 2  #: what is pending is sent, then our FIN
+    CLOSING = 2  #: pending output is sent, then our FIN
     LINGERING = 3  #: our FIN is out; input is read and dropped until the peer's FIN
-    CLOSED = 4  #: both sides have ended, or the time to linger is over: the connection is closed
+    CLOSED = 4  #: both sides have sent a FIN, or the time to linger is over: the connection is closed
     ABORTED = 5  #: the connection is reset
 
 

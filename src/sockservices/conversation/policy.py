@@ -16,7 +16,7 @@ DEFAULT_MAX_PER_SOURCE, DEFAULT_MAX_RATE, DEFAULT_UDP_RATE = 64, 50, 20
 #: The default burst of replies to a Unix source.
 DEFAULT_UNIX_BURST = 10_000
 
-#: The largest value of a limit: the kernel takes more seconds or bytes in none of its calls.
+#: The maximum value of a limit: no system call accepts more seconds or bytes.
 MAX_LIMIT = 10**9
 
 
@@ -29,7 +29,7 @@ def optionName(limit: str) -> str:
 
 def _limit(default: Any, unit: str, text: str, whole: bool = False) -> Any:
     """
-    A field with its description for --help: the unit, and the rest of a sentence that begins with the unit.
+    A field with its description for --help: the unit, and the text that follows the unit.
 
     @param whole: whether the value is an integer.
     """
@@ -39,13 +39,13 @@ def _limit(default: Any, unit: str, text: str, whole: bool = False) -> Any:
 @dataclass(frozen=True, kw_only=True)
 class Policy:
     """
-    All limits of a listener, as one value. 0 switches a limit off, but C{drain=0} ends conversations at once.
+    The limits of a listener. 0 switches a limit off, except C{drain=0}, which ends conversations at once.
 
-    A source is an IPv4 address, an IPv6 /64 or the path of a Unix datagram socket. L{None} stands for the default of a
-    limit per source, which exempts sources on the loopback interface. A number limits every source.
+    A source is an IPv4 address, an IPv6 /64 or the path of a Unix datagram socket. L{None} is the default of a limit
+    per source, which exempts loopback addresses. A number limits loopback addresses too.
 
-    @raise ValueError: for a value that is not a number from 0 to L{MAX_LIMIT}, or not an integer where things are
-        counted.
+    @raise ValueError: for a value that is not a number from 0 to L{MAX_LIMIT}, or, for a limit that is a count, not an
+        integer.
     """
 
     timeout: float | None = _limit(

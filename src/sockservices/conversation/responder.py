@@ -21,7 +21,7 @@ class Responder:
 
     @cvar name: the name of the service on the command line.
     @cvar port: its default port.
-    @cvar message: what one message is on a stream. C{"bytes"}: the replies do not depend on how the input is cut.
+    @cvar message: the unit of input on a stream. C{"bytes"}: the replies do not depend on the segmentation.
         C{"segment"}: the result of each read is one message, as in the simplest tutorials.
     @cvar deadline: seconds until the first message must have arrived; L{None} is no limit.
     @ivar finished: set it to L{True} to end the conversation after the current reply.
@@ -64,14 +64,14 @@ class Responder:
 
     def ended(self, outcome: Outcome) -> None:
         """
-        Called once when the conversation is over: release what the responder has opened. On datagrams it follows the
-        reply, or the decision to send none.
+        Release the resources of the responder. Called once, when the conversation is over; on datagrams, after the
+        reply or the decision to send none.
 
         @param outcome: as in the log.
         """
 
 
-#: A L{Responder} class, or anything else that makes one.
+#: A L{Responder} class, or another callable that takes a L{Conversation} and returns a responder.
 MakeResponder: TypeAlias = Callable[[Conversation], Responder]
 
 

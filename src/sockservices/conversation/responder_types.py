@@ -1,6 +1,6 @@
 """
-Checks of what makes a responder and of what a responder returns, and the errors that name what is wrong. They cost a
-conversation nothing: the first is made once for a listener, the others when something has failed already.
+Checks of a callable that makes responders, and of the return values of a responder. They cost a conversation nothing:
+the callable is checked once for each listener, and the return values are checked after an exception.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class ResponderTypeError(TypeError):
 
 def checkMaker(make: Any) -> None:
     """
-    Reject what cannot make a responder, as far as that is known before a conversation begins.
+    Reject an object that cannot make a responder, as far as that is known before a conversation begins.
 
     @raise ResponderTypeError: for an object that cannot be called, or not with a L{Conversation
         <sockservices.Conversation>} alone, and for a class without the methods of a L{Responder}.
@@ -58,8 +58,8 @@ def responderError(make: Any, made: object, exception: BaseException) -> BaseExc
     """
     The error of a conversation that could not begin.
 
-    @param made: what C{make} returned.
-    @param exception: what was raised then.
+    @param made: the return value of C{make}.
+    @param exception: the exception that was raised afterwards.
     """
     try:
         if made is not None:
@@ -71,7 +71,7 @@ def responderError(make: Any, made: object, exception: BaseException) -> BaseExc
 
 def checkMade(make: Any, made: object) -> None:
     """
-    Reject what a callable has made, if it is no responder.
+    Reject the return value of a callable if it is no responder.
 
     @raise ResponderTypeError: if it lacks a method of a L{Responder}.
     """
@@ -94,9 +94,9 @@ def outputError(
     """
     The error of endless output that could not be joined.
 
-    @param generator: what C{responder.generate()} returned.
-    @param pieces: what it has yielded.
-    @param exception: what was raised then.
+    @param generator: the return value of C{responder.generate()}.
+    @param pieces: the objects that it yielded.
+    @param exception: the exception that joining them raised.
     """
     method = f"{type(responder).__name__}.generate()"
     if not hasattr(generator, "__iter__"):

@@ -19,8 +19,8 @@ from sockservices.conversation.timeouts import Timeouts
 
 __all__ = ["StreamExchange"]
 
-#: Seconds for which a connection is read after our FIN. A close with unread input sends a reset, and the reset destroys
-#: what the peer has not read yet (RFC 1122 4.2.2.13).
+#: Seconds for which a connection is read after our FIN. A close with unread input sends a reset, and the reset discards
+#: the data that the peer has not read yet (RFC 1122 4.2.2.13).
 LINGER = 1.0
 
 #: Bytes of generated output that are taken at a time.
@@ -50,7 +50,7 @@ class StreamExchange(Exchange):
         super().__init__(responder)
         self._timeouts = timeouts
         self._greeting = True  # the greeting has not been returned
-        self._endAnswered = False  # the responder has been asked for the reply to an end without a first message
+        self._endAnswered = False  # the responder has replied to a FIN without a first message
         self._lastReceivedAt = now
         self._lingerUntil = self.nextCheck = math.inf
         self._checkScheduled = self.ended = False
@@ -142,7 +142,7 @@ class StreamExchange(Exchange):
 
     def resume(self, reply: Any, now: float = 0.0) -> bytes | None:
         """
-        The awaited reply has come. The messages that arrived meanwhile follow, and then the peer's FIN.
+        Continue with the awaited reply, then the messages that arrived while it was awaited, then the peer's FIN.
         """
         self._lastReceivedAt = now  # While the reply was awaited no timeout was counted.
         given = super().resume(reply, now)
@@ -191,7 +191,7 @@ class StreamExchange(Exchange):
 
     def progressed(self, now: float) -> None:
         """
-        The peer has taken what was pending: it is not idle.
+        The peer has acknowledged all pending data, and is not idle.
         """
         self._lastReceivedAt = now
 
@@ -220,7 +220,7 @@ class StreamExchange(Exchange):
 
     def check(self, now: float, unacked: int, paused: bool) -> None:
         """
-        End what has timed out, or set the time of the next check.
+        End a conversation that has timed out, or set the time of the next check.
 
         @param unacked: how many bytes the peer's kernel has not acknowledged.
         @param paused: whether the transport's buffer is full.
@@ -232,7 +232,7 @@ class StreamExchange(Exchange):
         if now >= self._lingerUntil:
             self.phase, self.changed = CLOSED, True
         elif self.phase is LINGERING and not unacked:
-            # The peer has everything. Its own end may come until then, whatever the close grace is.
+            # The peer has all data. Its FIN may arrive until the end of the linger, even with a shorter close grace.
             self._checkBy(self._lingerUntil)
         elif self.awaiting is None or unacked:
             acked, pending = self.sent - unacked, paused or unacked > 0

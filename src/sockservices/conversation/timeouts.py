@@ -32,7 +32,7 @@ MAX_STALL_TIMEOUT = 300.0
 
 class Timeouts:
     """
-    The timeouts of one connection. Events only note times here; L{check} works out what they mean.
+    The timeouts of one connection. Events only store times; L{check} compares them with the timeouts.
 
     @ivar draining: whether the server stops.
     @ivar tracking: whether data is pending for the peer, and its progress is tracked.
@@ -59,12 +59,12 @@ class Timeouts:
 
     def firstCheck(self, deadline: float | None) -> float:
         """
-        When to check first, in seconds by the server's clock.
+        The time of the first check, in seconds by the server's clock.
 
-        A responder with a deadline has short conversations. The first check of one is early enough for the check of its
+        A responder with a deadline has short conversations. Their first check is early enough to be the check of the
         last data too, so that most short conversations set one timer and never move it.
 
-        @param deadline: the seconds in which the responder expects its first message. The policy may set others.
+        @param deadline: the seconds in which the responder expects its first message. The policy may override it.
         """
         if deadline is not None:
             self._firstMessage = deadline if self._policy.timeout is None else self._policy.timeout
@@ -74,7 +74,7 @@ class Timeouts:
 
     def replyCheck(self, now: float) -> float:
         """
-        When to check whether the peer takes a reply, in seconds by the server's clock.
+        The time of the check whether the peer acknowledges a reply, in seconds by the server's clock.
         """
         return now + (self._policy.stallTimeout / CHECKS or math.inf)
 
@@ -82,26 +82,26 @@ class Timeouts:
         """
         The conversation is ending.
 
-        @return: when to check, in seconds by the server's clock.
+        @return: the time of the next check, in seconds by the server's clock.
         """
         self._closedAt = now
         return now + min(MAX_CHECK_INTERVAL, self._policy.closeGrace / CHECKS or math.inf)
 
     def trackProgress(self, now: float, acked: int) -> float:
         """
-        Data is pending: track how much of it the peer takes.
+        Data is pending: track how much of it the peer's kernel acknowledges.
 
         @param acked: how many bytes the peer's kernel has acknowledged so far.
-        @return: when to check, in seconds by the server's clock.
+        @return: the time of the next check, in seconds by the server's clock.
         """
         if not self.tracking:
             self.tracking, self._acked, self._progressAt = True, acked, now
-        # Without a timeout too: only a check sees that the peer has taken everything and is idle or may be drained.
+        # Without a stall timeout too: only a check detects that all data is acknowledged and the peer is idle.
         return now + min(MAX_CHECK_INTERVAL, self._policy.stallTimeout / CHECKS or math.inf)
 
     def check(self, now: float, lastReceivedAt: float, received: bool, acked: int, pending: bool) -> Outcome | float:
         """
-        The timeout that has passed, or else when to check again.
+        Return the outcome if a timeout has passed, else the time of the next check.
 
         A peer stalls when its kernel acknowledges nothing for the stall timeout, however slow it was before; for longer
         if it has recovered from a long gap before. A peer is idle when it sends nothing while no data is pending. The
@@ -110,7 +110,7 @@ class Timeouts:
         @param lastReceivedAt: when data last came from the peer, in seconds by the server's clock.
         @param received: whether a first message has come.
         @param acked: how many bytes the peer's kernel has acknowledged so far.
-        @param pending: whether some are not yet acknowledged.
+        @param pending: whether any sent bytes are not yet acknowledged.
         """
         if self.tracking and acked != self._acked:
             self._longestGap = max(self._longestGap, now - self._progressAt)

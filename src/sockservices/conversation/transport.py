@@ -11,7 +11,7 @@ __all__ = ["Transport"]
 
 class Transport(StrEnum):
     """
-    A transport; its value is the word used on the command line, in the log, in C{whoami} and in a visit.
+    A transport; its value is the name used on the command line, in the log, in C{whoami} and in a visit.
     """
 
     TCP = "tcp"
