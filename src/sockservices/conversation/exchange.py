@@ -56,7 +56,7 @@ class Exchange:
 
     def __init__(self, responder: MakeResponder) -> None:
         """
-        @param responder: a L{Responder<sockservices.Responder>} class, or anything else that makes one.
+        @param responder: a L{Responder<sockservices.Responder>} class, or another callable that makes a responder.
         """
         self._make = responder
         self.responder: Responder | None = None

@@ -15,13 +15,14 @@ from typing import Any
 
 __all__ = ["BackgroundWriter", "mayBlock"]
 
-#: Bytes of lines that wait for the reader.
+#: The maximum number of bytes in the queue.
 MAX_QUEUE = 262144
 
-#: Bytes of lines that one write(2) combines: Linux's PIPE_BUF, so that lines of several processes do not mix in a pipe.
+#: The maximum number of bytes in one write(2): Linux's PIPE_BUF, so that the lines of several processes in a pipe
+#: do not mix.
 MAX_WRITE = 4096
 
-#: Seconds that a line waits for room in a full queue: a busy reactor can fill it although the reader keeps up.
+#: Seconds that a line waits for space in a full queue: a busy reactor can fill it although the reader keeps up.
 FULL_QUEUE_TIMEOUT = 0.05
 
 #: Seconds that the end of the process waits for the reader.

@@ -1,5 +1,5 @@
 """
-Tells the log what a responder raised.
+Logs the exceptions of responders.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class LimitLog:
 
     def flush(self) -> None:
         """
-        Log what has been counted, and stop the timer.
+        Log the counts, and stop the timer.
         """
         call, self._call = self._call, None
         if call is not None:

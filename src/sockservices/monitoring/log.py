@@ -94,7 +94,7 @@ def logObserver(format: str, options: Mapping[str, Any], reactor: Any) -> ILogOb
 
     @param format: one of L{FORMATS}.
     @param options: those of twistd.
-    @param reactor: the reactor whose start and stop the writing of lines follows, and which rotates a file on SIGUSR1.
+    @param reactor: its start and stop start and stop the background writer. It handles SIGUSR1, which rotates a file.
     @raise OSError: when the file cannot be opened.
     @raise ValueError: when there is no standard output to log to.
     """

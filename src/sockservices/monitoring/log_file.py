@@ -1,5 +1,5 @@
 """
-A log file that begins anew under its name.
+A log file that can be rotated and reopened.
 """
 
 from __future__ import annotations

@@ -103,7 +103,7 @@ class VisitLog:
 
 def recordVisit(record: Record, visit: Visit) -> None:
     """
-    Call a recorder. Log what it raises: the error of a recorder ends no conversation.
+    Call a recorder. Log its exception, if any: the error of a recorder ends no conversation.
     """
     try:
         record(visit)

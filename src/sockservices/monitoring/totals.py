@@ -1,5 +1,5 @@
 """
-Logs what a server has done so far, in one line.
+Logs the totals of a server, in one line.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _fields(totals: Mapping[str, ServiceTotals], done: str = "done") -> dict[str
     """
     The totals of each service as fields of a JSON object. The most frequent outcome comes first.
 
-    @param done: the word for L{Outcome.DONE}, which for a datagram is a reply.
+    @param done: the name of L{Outcome.DONE}; C{answered} for datagrams.
     """
     return {
         service: {

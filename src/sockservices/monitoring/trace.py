@@ -28,7 +28,7 @@ MAX_BYTES = 4096
 
 def quoted(message: bytes) -> str:
     """
-    A message as one printable line of at most 80 characters, whatever bytes it has.
+    A message as one printable line of at most 80 characters, for any bytes.
     """
     text = repr(message[:MAX_CHARACTERS])
     return text if len(message) <= MAX_CHARACTERS >= len(text) else text[: MAX_CHARACTERS - 3] + "..."
@@ -49,7 +49,7 @@ def _logMessage(service: str, transport: Transport, peer: str, message: bytes) -
 
 class StreamTrace(StreamLayer):
     """
-    Logs the connection, and each segment that comes.
+    Logs the connection and each received segment.
     """
 
     def __init__(self, protocol: Any, service: str) -> None:
@@ -58,7 +58,7 @@ class StreamTrace(StreamLayer):
 
     def makeConnection(self, transport: Any) -> None:
         """
-        Log who has connected, as far as that is known.
+        Log the peer, unless its address is not known yet.
         """
         if not getattr(transport, "identifying", False):
             self._logPeer(transport)
@@ -66,7 +66,7 @@ class StreamTrace(StreamLayer):
 
     def peerIdentified(self) -> None:
         """
-        Log who has connected.
+        Log the peer.
         """
         self._logPeer(self.transport)
         super().peerIdentified()

@@ -19,7 +19,7 @@ from sockservices.transports.reply_route import peerAddress
 
 __all__ = ["AwaitedDatagrams"]
 
-#: The most datagrams of one listener whose replies come later; another is dropped.
+#: The maximum number of awaited replies of one listener. A further datagram whose reply is awaited is dropped.
 MAX_AWAITED = 1024
 
 

@@ -40,7 +40,7 @@ class AwaitedReplies:
             return
         exchange = self._exchange
         self._following = True
-        # A loop, because a reply that has come already resumes at once, and another may follow for a queued message.
+        # A loop, because a fired Deferred resumes at once, and the reply to a queued message may be awaited too.
         while exchange.awaiting is not None and self._waiting is None:
             self._transport.pauseProducing()
             self._waiting = deferred = deferredOf(exchange.awaiting)

@@ -50,7 +50,7 @@ class BackPressure:
 
     def resumeProducing(self) -> None:
         """
-        The peer has taken what was buffered: read on, or generate more.
+        The transport's buffer is empty: resume reading, or generate more output.
         """
         exchange = self._exchange
         self._paused = False

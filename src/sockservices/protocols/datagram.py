@@ -42,23 +42,23 @@ DONE = Outcome.DONE
 #: Of a request as a tuple. The sum over a batch takes no Python call for each datagram.
 RECEIVED, SENT = itemgetter(2), itemgetter(3)
 
-#: A reply may have so many bytes even if the request has fewer: too few to be worth an amplification attack, and enough
-#: for the time of day.
+#: A reply may have this many bytes even if the request is shorter: too few to be worth an amplification attack, enough
+#: for the line of daytime.
 MIN_REPLY_LIMIT = 40
 
-#: More bytes than any datagram has: what is read at most where the policy has no limit.
+#: The maximum size of a read if the policy has no limit; longer than any datagram.
 MAX_DATAGRAM = 2**18
 
-#: The most bytes of a reply over IP where RFC sizes are asked for.
+#: The maximum size of a reply over IP with C{Policy.udpRfcSize}.
 MAX_UDP_REPLY = 65507
 
 
 class DatagramResponder(AwaitedDatagrams, RequestProtocol):
     """
-    Answers each datagram by itself: at most once, and over IP never with more bytes than it had, or 40.
+    Answers each datagram by itself: at most once, and over IP with at most max(request size, 40) bytes.
 
-    All that it needs of its transport is C{write(data, address)}. One that calls C{requestReceived} with a route may
-    send the reply later.
+    The transport needs C{write(data, address)} only. A transport that calls C{requestReceived} with a route may send
+    the reply later.
     """
 
     def __init__(
@@ -70,11 +70,11 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         census: Census | None = None,
     ) -> None:
         """
-        @param responder: a L{Responder} class, or anything that makes one for a conversation.
+        @param responder: a L{Responder} class, or another callable that makes a responder.
         @param policy: the limits.
-        @param record: called with a L{Visit} for each datagram, answered or dropped; by default they are counted only.
+        @param record: called with a L{Visit} for each datagram, answered or dropped; by default datagrams are counted.
         @param clock: the reactor, or a L{twisted.internet.task.Clock}; by default the global reactor, once needed.
-        @param census: where datagrams are counted; give the same one to all listeners whose limits are shared.
+        @param census: counts the datagrams; listeners with the same census share limits.
         """
         checkMaker(responder)
         self.onException: Callable[[BaseException], object] = ignoreException
@@ -107,7 +107,7 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         """
         Count the transport's port among the server's own, and have datagrams read whole.
         """
-        # One byte more than is answered: so a datagram that was cut is longer than one that fits.
+        # One byte over the limit: a datagram that the kernel truncates to this size is over the limit, too.
         self.transport.maxPacketSize = min(self.policy.udpMax or MAX_DATAGRAM, MAX_DATAGRAM) + 1
         getHost = getattr(self.transport, "getHost", None)
         self._host = host = None if getHost is None else getHost()
@@ -157,7 +157,7 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         if self._callsEnded:
             self._ending[serial] = exchange.responder
         if exchange.changed:
-            # It is awaiting a reply, or was aborted: the next datagram has another.
+            # The exchange awaits a reply, or was aborted: the next datagram gets a new exchange.
             self._exchange = DatagramExchange(self.responder)
             if exchange.awaiting is not None:
                 self._conversation = DatagramConversation(self.census.environment, self._host)
@@ -169,7 +169,7 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
 
     def _identify(self, route: Any) -> DatagramSource:
         """
-        Find out about the source of a datagram, once for each route.
+        Find the properties of a datagram's source, once for each route.
         """
         source = datagramSource(route.peer, route.destination, self.census, self.policy)
         route.source = source
@@ -177,7 +177,7 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
 
     def _reply(self, reply: bytes | None, serial: int, received: int, route: Any, limit: int | None) -> None:
         """
-        Send a reply, if there is one and it may be sent.
+        Send a reply, unless there is none or a limit forbids it.
         """
         peer = route.peer
         if reply is None:
@@ -197,7 +197,7 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
 
     def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
         """
-        The kernel has taken the replies of these tokens, and has refused the others.
+        The kernel has accepted the replies of C{tokens}, and refused those of C{failures}.
         """
         if self.record is None and not self._callsEnded:
             totals = self._totals

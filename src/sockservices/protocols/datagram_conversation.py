@@ -1,5 +1,5 @@
 """
-The conversation of a datagram and its reply, as responders see it, and what is recorded of it.
+The conversation of a datagram and its reply, as its responder gets it, and its record.
 """
 
 from __future__ import annotations

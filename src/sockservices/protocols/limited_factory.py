@@ -44,12 +44,12 @@ class LimitedFactory(Factory):
     """
     The base class of factories whose connections have limits, visits and a drain.
 
-    @ivar responder: what the connections are named after.
+    @ivar responder: the object that gives visits their service name.
     @ivar protocols: the conversations in progress. Each has C{admitted}, C{connected}, C{lost}, C{connectionLost},
         C{drain} and C{abort}.
     @ivar wrapped: whether another factory may wrap this one, as for TLS. Then a refused connection gets a protocol that
-        resets it: Twisted's wrappers leave one without a protocol open for ever (Twisted #6640). And a connection whose
-        wrapper fails before it connects the protocol is released.
+        resets it: Twisted's wrappers never close a connection without a protocol (Twisted #6640). And a connection
+        whose wrapper fails before it connects the protocol is released.
     """
 
     noisy = False
@@ -64,7 +64,7 @@ class LimitedFactory(Factory):
         @param policy: the limits.
         @param record: called with the L{Visit} of each conversation that has ended, and of each refused connection.
         @param clock: the reactor, or a L{twisted.internet.task.Clock}; by default the global reactor, once needed.
-        @param census: where connections are counted; give the same one to all listeners whose limits are shared.
+        @param census: counts the connections; listeners with the same census share limits.
         """
         self.policy = policy
         self.record = record
@@ -129,7 +129,7 @@ class LimitedFactory(Factory):
         """
         End every conversation when no data is pending and its peer has been silent for half a second.
 
-        @param seconds: after this time the rest is reset.
+        @param seconds: the time after which the remaining connections are reset.
         @return: fires after the last C{connectionLost}.
         """
         if not self.protocols:

@@ -103,7 +103,7 @@ class _LimitedProtocol(StreamLayer):
 
     def write(self, data: bytes) -> None:
         """
-        Count what the protocol sends.
+        Count the bytes that the protocol sends.
         """
         self._sent += len(data)
         self._activeAt = self._limits.clock.seconds()
@@ -112,7 +112,7 @@ class _LimitedProtocol(StreamLayer):
     def _check(self, now: float) -> None:
         idleTimeout = self._limits.policy.idleTimeout
         if self._outcome is not None:
-            # The peer has not ended within the close grace.
+            # The peer has not closed within the close grace.
             self.abort(self._outcome)
         elif self._draining and now >= self._activeAt + QUIET and not self.unackedBytes():
             self._close(Outcome.DRAINED, now)

@@ -42,8 +42,8 @@ TCP, UNIX = Transport.TCP, Transport.UNIX
 @implementer(IHalfCloseableProtocol)
 class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
     """
-    One conversation over one connection: passes what the transport brings to an exchange, and what that returns to the
-    transport.
+    One conversation over one connection: passes events of the transport to an exchange, and replies of the exchange to
+    the transport.
 
     It is the producer of its own transport: if the peer does not read, the transport pauses it, and it pauses the
     transport's reading. One timer serves all timeouts.
@@ -53,7 +53,7 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
     @ivar peer: the peer's address. It differs from C{admitted} behind a proxy.
     """
 
-    #: In slots, so that what each message uses lies together: a thousand conversations do not fit into the L2 cache.
+    #: Slots keep the attributes that each message uses together: a thousand conversations do not fit into the L2 cache.
     __slots__ = ("_exchange", "_seconds", "_transport")
 
     factory: StreamFactory
@@ -81,7 +81,7 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
 
     def connectionMade(self) -> None:
         """
-        Begin the conversation, unless the transport does not know yet who the peer is.
+        Begin the conversation, or wait for C{peerIdentified} if the transport does not know the peer's address yet.
         """
         # A wrapper claims to provide what the transport below it provides.
         if isinstance(self.transport, ProtocolWrapper) or not IStreamTransport.providedBy(self.transport):
@@ -94,7 +94,7 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
 
     def peerIdentified(self) -> None:
         """
-        The transport knows now who the peer is: begin the conversation, unless it has ended meanwhile.
+        The transport has got the peer's address: begin the conversation, unless it has ended before.
         """
         if self._exchange.phase is not OPEN:
             return
@@ -135,7 +135,7 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
 
     def _follow(self) -> None:
         """
-        Act on what has changed in the exchange.
+        Act on the changes in the exchange.
         """
         exchange = self._exchange
         exchange.changed = False
@@ -156,7 +156,7 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
 
     def _close(self) -> None:
         """
-        Send what is pending, then our FIN; or close, if the peer has ended or the transport cannot half-close.
+        Send pending output and a FIN; or close, if the peer has closed or the transport cannot half-close.
         """
         exchange, transport = self._exchange, self._transport
         halfCloses = transport.halfCloses and not exchange.ended
@@ -178,7 +178,7 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
 
     def writeConnectionLost(self) -> None:
         """
-        Our FIN is out.
+        The transport has sent the FIN.
         """
         self._exchange.finSent(self._seconds())
         self._timer.by(self._exchange.nextCheck)

@@ -1,5 +1,5 @@
 """
-The conversation of a connection, as responders see it.
+The conversation of a connection, as its responder gets it.
 """
 
 from __future__ import annotations

@@ -45,12 +45,12 @@ class StreamFactory(LimitedFactory):
         census: Census | None = None,
     ) -> None:
         """
-        @param responder: a L{Responder} class, or anything that makes one for a conversation.
+        @param responder: a L{Responder} class, or another callable that makes a responder.
         @param policy: the limits.
         @param record: called with the L{Visit} of each conversation that has ended, and of each refused connection.
         @param clock: the reactor, or a L{twisted.internet.task.Clock}; by default the global reactor, once needed.
-        @param census: where connections are counted; give the same one to all listeners whose limits are shared.
-        @raise TypeError: for what cannot make a responder.
+        @param census: counts the connections; listeners with the same census share limits.
+        @raise TypeError: for an object that cannot make a responder.
         """
         checkMaker(responder)
         super().__init__(policy, record, clock, census)

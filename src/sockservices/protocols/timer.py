@@ -12,11 +12,11 @@ from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
 __all__ = ["Timer", "UnstartedTimers", "globalClock"]
 
-#: Seconds after its time from which a reactor's call is late: the process was stopped (SIGSTOP), or busy.
+#: Seconds of delay from which a reactor's call counts as late: the process was stopped (SIGSTOP), or busy.
 MAX_LATENESS = 1.0
 
-#: Seconds by which a reactor's late call is put off once. Reactors run timed calls before they poll: what peers sent
-#: while the process was stopped is read first.
+#: Seconds by which a reactor's late call is postponed once. Reactors run timed calls before they poll. The delay lets
+#: the reactor read the data that arrived while the process was stopped.
 READ_DELAY = 0.25
 
 
@@ -27,7 +27,7 @@ START_DELAY = 0.25
 class UnstartedTimers:
     """
     New timers that have no delayed call of the reactor yet. One call starts all of them. Most short conversations end
-    before it, and so cost the reactor no call of their own.
+    before it and need no delayed call.
     """
 
     def __init__(self) -> None:
@@ -54,16 +54,16 @@ class UnstartedTimers:
     def _startAll(self) -> None:
         self._call = None
         timers, self._timers = self._timers, {}
-        # In this order, for a reactor that is so late that several of them are due.
+        # Earliest first: if the reactor is late, several of them are due.
         for timer in sorted(timers, key=lambda timer: timer.at):
             timer.start()
 
 
 class Timer:
     """
-    Fires no later than it was asked to. If the reactor itself is late, input is read first.
+    Fires at the earliest of its requested times. If the reactor itself is late, the reactor reads input first.
 
-    @ivar at: the time that it is set for, in seconds by the clock. A later time changes nothing.
+    @ivar at: the earliest requested time, in seconds by the clock; infinity if there is none.
     """
 
     __slots__ = ("_call", "_clock", "_delayed", "_unstarted", "at")
@@ -118,7 +118,7 @@ class Timer:
         return self._clock.seconds() - self._delayed.getTime() > MAX_LATENESS
 
     def _callNow(self) -> None:
-        # The clock may be a rounding error before the time that was asked for.
+        # The clock may be a rounding error before the requested time.
         now = max(self._clock.seconds(), self.at)
         self._delayed, self.at = None, math.inf
         self._call(now)

@@ -23,7 +23,7 @@ MAX_REPLY = 512
 
 class Chargen(Responder):
     r"""
-    Sends lines of 72 characters without end, and drops what it receives (RFC 864). The peer closes the connection.
+    Sends lines of 72 characters without end, and discards its input (RFC 864). The peer closes the connection.
 
     Over UDP, it replies to each datagram with 0 to 512 characters, at random, cut to the limit.
 

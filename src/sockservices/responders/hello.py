@@ -14,7 +14,7 @@ class Hello(Responder):
     Replies C{hello} to every message, as in a tutorial that introduces TCP and UDP sockets. The peer closes the
     connection.
 
-    A message is what one read returns, or a datagram: messages that arrive together get one reply.
+    The result of one read is a message, and so is a datagram: data that arrives together gets one reply.
 
     >>> from sockservices import Conversation
     >>> Hello(Conversation()).answer(b"hi~")
@@ -27,6 +27,6 @@ class Hello(Responder):
 
     def answer(self, message: bytes) -> bytes:
         """
-        Return C{hello}, whatever the message is.
+        Return C{hello} for any message.
         """
         return b"hello"

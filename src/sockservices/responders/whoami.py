@@ -1,5 +1,5 @@
 """
-The whoami service: the address of the peer, as the server sees it.
+The whoami service: the address of the peer at the server.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ __all__ = ["Whoami"]
 
 class Whoami(Responder):
     r"""
-    Sends the addresses of both ends, as the server sees them, in one line of JSON, and closes the connection. This
-    shows address translation and proxies on the path, and which of several servers has accepted the connection.
+    Sends the server's view of both addresses, in one line of JSON, and closes the connection. This shows address
+    translation and proxies on the path, and which of several servers has accepted the connection.
 
     >>> from sockservices import Conversation, Environment
     >>> Whoami(Conversation(serial=7, environment=Environment(server="here"))).greeting()

@@ -46,7 +46,7 @@ START_DESCRIPTORS = 16
 
 class ListenError(Exception):
     """
-    A listener cannot listen. The text names where the user asked for it, and the cause.
+    A listener cannot listen. The text names the option that configured it, and the cause.
     """
 
 

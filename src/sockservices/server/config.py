@@ -22,16 +22,16 @@ RESERVED_DESCRIPTORS = 64
 @dataclass(frozen=True, kw_only=True)
 class ListenerConfig:
     """
-    What one listener is.
+    The configuration of one listener.
 
-    @ivar service: a L{Responder<sockservices.Responder>} class, or anything else that makes one for a conversation.
-    @ivar binding: where it listens. A string is a server endpoint of Twisted's.
-    @ivar policy: its limits. Limits in all count the connections of all listeners.
+    @ivar service: a L{Responder<sockservices.Responder>} class, or another callable that makes a responder.
+    @ivar binding: its address. A string is a server endpoint of Twisted's.
+    @ivar policy: its limits. Limits without "per source" count the connections of all listeners.
     @ivar trace: whether every message is logged.
     @ivar plain: whether connections have Twisted's own transports.
     @ivar portGroup: listeners of one group whose port is 0 get the same free port; L{None} is no group.
     @ivar faults: its faults, in the order in which they act; each has a meaning for one of its transports.
-    @ivar origin: where the user asked for it, such as C{--service echo=7}; error messages begin with it.
+    @ivar origin: the option that configured it, such as C{--service echo=7}; error messages begin with it.
     """
 
     service: MakeResponder
@@ -59,7 +59,7 @@ class ServerConfig:
     @ivar logFormat: C{"text"} or C{"json"}.
     @ivar portsFile: the path of a file to write with the addresses of all listeners, or C{""}.
     @ivar seed: the seed of all faults; by default a random one.
-    @ivar trusted: IP addresses and networks for which no limit for one source holds.
+    @ivar trusted: IP addresses and networks that are exempt from the limits per source.
     """
 
     listeners: tuple[ListenerConfig, ...]

@@ -19,7 +19,7 @@ from sockservices.server.listener import ListenerService
 
 __all__ = ["limitsNotice"]
 
-#: For each limit, its default and what it counts.
+#: For each limit, its default and the name of the unit that it counts.
 STREAM_LIMITS = (
     ("maxPerSource", DEFAULT_MAX_PER_SOURCE, "connections"),
     ("maxRate", DEFAULT_MAX_RATE, "new connections per second"),

@@ -51,7 +51,7 @@ class ListenerService(Service):
         """
         Open the socket before the service starts: while privileged, and before a fork.
 
-        @raise Exception: what the endpoint fails with.
+        @raise Exception: the exception of the endpoint.
         """
         if isinstance(self._endpoint, (StreamEndpoint, DatagramEndpoint)):
             self._endpoint.open()

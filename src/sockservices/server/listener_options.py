@@ -22,7 +22,7 @@ __all__ = ["PROTOS", "listenersOf"]
 #: The services of a command line that names none.
 DEFAULT_SERVICES = ("echo", "upper", "welcome")
 
-#: The transports of each word of C{--proto}.
+#: The transports of each value of C{--proto}.
 PROTOS = {"tcp": (Transport.TCP,), "udp": (Transport.UDP,), "all": (Transport.TCP, Transport.UDP)}
 
 
@@ -33,18 +33,18 @@ def listenersOf(
     **common: Any,
 ) -> tuple[ListenerConfig, ...]:
     """
-    The listeners that options ask for.
+    The listeners that the options configure.
 
     @param services: the services by name.
-    @param rejected: by name, why the entry point of another package is not one of them.
-    @param common: what all listeners have in common.
+    @param rejected: the reasons why entry points of other packages were rejected, by name.
+    @param common: the fields that all listeners have in common.
     @raise UsageError: naming option and value, and what is expected.
     """
     find = partial(_find, services=services, rejected=rejected)
-    asked = [*_byService(options, find), *_byEndpoint(options, find)]
+    configured = [*_byService(options, find), *_byEndpoint(options, find)]
     listeners = tuple(
         ListenerConfig(service=service, binding=binding, origin=origin, portGroup=group, **common)
-        for service, binding, origin, group in asked
+        for service, binding, origin, group in configured
     )
     _rejectDuplicates(listeners)
     return listeners
@@ -108,7 +108,7 @@ def _find(
 
 def _rejectDuplicates(listeners: tuple[ListenerConfig, ...]) -> None:
     """
-    Two listeners on one port are a mistake of the user. The kernel would blame another program.
+    Reject two listeners on one port. The kernel's error would point to another program.
     """
     bindings: set[InetBinding] = set()
     for listener in listeners:

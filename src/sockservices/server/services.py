@@ -42,17 +42,18 @@ def streamService(
 
     @param endpoint: C{"tcp:8007"}, C{"tcp:8007:interface=0.0.0.0"}, C{"unix:/run/echo.sock:mode=660"},
         C{"systemd:NAME"}, C{"haproxy:"} before one of these, any endpoint string of Twisted's, or an endpoint.
-    @param responder: a L{Responder<sockservices.conversation.responder.Responder>} class, or anything that makes one;
-        or an L{IProtocolFactory}, whose protocols get the limits on connections, the idle timeout and the drain.
+    @param responder: a L{Responder<sockservices.conversation.responder.Responder>} class, or another
+        callable that makes one; or an L{IProtocolFactory}, whose protocols get the limits on connections, the idle
+        timeout and the drain.
     @param reactor: it listens, and is the clock.
     @param policy: the limits.
     @param record: called with the visit of each finished conversation; by default visits are logged.
-    @param census: where connections are counted; give the same one to all listeners whose limits are shared.
-    @param layers: L{StreamLayer<sockservices.transports.stream_layer.StreamLayer>} classes, or what else makes a layer
-        around a protocol; the first is next to the transport.
+    @param census: counts the connections; listeners with the same census share limits.
+    @param layers: L{StreamLayer<sockservices.transports.stream_layer.StreamLayer>} classes, or other callables that
+        make a layer around a protocol; the first is next to the transport.
     @return: a service; starting it raises an exception if it cannot listen.
     @raise ValueError: when the string is no endpoint for connections.
-    @raise TypeError: for what cannot make a responder.
+    @raise TypeError: for an object that cannot make a responder.
     """
     if isinstance(endpoint, str):
         binding = parse(endpoint)
@@ -91,8 +92,8 @@ def datagramService(
     @param endpoint: C{"udp:8007"}, C{"udp:8007:interface=0.0.0.0"}, C{"unixgram:/run/echo.sock"}, C{"systemd:NAME"}, or
         an endpoint.
     @param record: called with a visit for each datagram; by default datagrams are only counted.
-    @param layers: L{DatagramLayer<sockservices.transports.datagram_layer.DatagramLayer>} classes, or what else makes a
-        layer around a protocol; the first is next to the transport.
+    @param layers: L{DatagramLayer<sockservices.transports.datagram_layer.DatagramLayer>} classes, or other
+        callables that make a layer around a protocol; the first is next to the transport.
     @see: L{streamService} for the other parameters, the result and the exceptions.
     """
     if isinstance(endpoint, str):

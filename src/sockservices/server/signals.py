@@ -44,8 +44,8 @@ class Signals:
     ) -> None:
         """
         @param abortAll: ends all conversations at once.
-        @param drain: seconds that a stop may take.
-        @param logTotals: logs what the server has done so far.
+        @param drain: the maximum number of seconds of a stop.
+        @param logTotals: logs the server's totals.
         """
         self._logTotals = logTotals
         self._reactor = reactor
@@ -57,8 +57,8 @@ class Signals:
 
     def hold(self) -> None:
         """
-        Hold the first signal to stop until the reactor runs. Its default action ends the process at once, and leaves
-        the files of sockets.
+        Defer the first signal to stop until the reactor runs. The default action would end the process at once, and
+        leave the files of sockets.
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             # An ignored signal stays ignored: shells start background processes with SIGINT ignored.
@@ -68,7 +68,7 @@ class Signals:
 
     def install(self) -> None:
         """
-        Install the actions, and act on the signal that was held. Call this when the reactor runs: the reactor installs
+        Install the actions, and act on the deferred signal. Call this when the reactor runs: the reactor installs
         its own actions when it starts.
         """
         for number, twistedAction in ((signal.SIGTERM, self._reactor.sigTerm), (signal.SIGINT, self._reactor.sigInt)):
@@ -109,9 +109,9 @@ class Signals:
         self._abortAll()
 
     def _reload(self, number: int, frame: FrameType | None) -> None:
-        self._reactor.callFromThread(self._reloadNothing)
+        self._reactor.callFromThread(self._logHangUp)
 
-    def _reloadNothing(self) -> None:
+    def _logHangUp(self) -> None:
         log.info("SIGHUP: nothing to reload")
         if self._logTotals is not None:
             self._logTotals()

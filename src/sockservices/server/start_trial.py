@@ -50,13 +50,13 @@ def tryStart(twistd: Mapping[str, Any], portsFile: str = "") -> str:
 
 def _run(steps: list[tuple[str, Callable[[], object]]], writer: int) -> NoReturn:
     """
-    Take the steps, write the first error to a pipe, and end this process.
+    Run the steps, write the first error to a pipe, and end this process.
     """
     try:
         error = next(filter(None, (_errorOf(option, step) for option, step in steps)), "")
         os.write(writer, error.encode("utf-8", "surrogateescape"))
     finally:
-        # Nothing of the parent process is to be flushed or cleaned up twice.
+        # sys.exit() would flush buffers and run exit functions of the parent process a second time.
         os._exit(0)
 
 
@@ -74,7 +74,7 @@ def _errorOf(option: str, step: Callable[[], object]) -> str:
 
 def _steps(twistd: Mapping[str, Any]) -> Iterator[tuple[str, Callable[[], object]]]:
     """
-    What twistd does, in its order, each with the option that asks for it.
+    The steps of twistd, in its order, each with its option.
     """
     chroot, rundir, umask = twistd.get("chroot"), twistd.get("rundir", "."), twistd.get("umask")
     uid, gid, pidfile = twistd.get("uid"), twistd.get("gid"), twistd.get("pidfile")

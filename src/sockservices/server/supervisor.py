@@ -54,7 +54,7 @@ class Supervisor(MultiService):
         """
         @param listeners: they become its children.
         @param visitLog: logs its last summary when the server has stopped.
-        @param census: counts what the listeners do.
+        @param census: counts the conversations of the listeners.
         @param portsFile: written when the server is ready.
         @param limitLog: logs its last line when the server has stopped.
         """
@@ -88,7 +88,7 @@ class Supervisor(MultiService):
 
     def startService(self) -> None:
         """
-        Start, and log it once the reactor runs: before that, a signal ends the process at once.
+        Start, and log the start when the reactor runs: before that, a signal ends the process at once.
         """
         super().startService()
         self._reactor.callWhenRunning(self._ready)
@@ -112,13 +112,13 @@ class Supervisor(MultiService):
 
     def stopService(self) -> Deferred[None]:
         """
-        Stop, and log what is left to log.
+        Stop, and log the remaining summaries and the totals.
         """
         self._notify.stopping()
         if self._portsFile is not None:
             self._portsFile.remove()
         stopped: Deferred[None] = super().stopService()
-        # After stopService(), which has accepted the connections that waited.
+        # After stopService(), which has accepted the connections in the listen queues.
         log.info("stopping: {count} connections", count=sum(each.connections for each in self._listeners))
         return stopped.addBoth(self._stopped)
 
@@ -132,7 +132,7 @@ class Supervisor(MultiService):
 
     def logTotals(self) -> None:
         """
-        Log what the server has done so far.
+        Log the totals of the server.
         """
         logTotals(self._census)
 

@@ -13,7 +13,7 @@ from sockservices.text.printable import printable
 
 __all__ = ["InvalidCommandLine", "checkTwistdOptions", "exitWithError", "twistdObserver"]
 
-#: The highest user or group: setuid(2) takes one more, 2^32 - 1, for "leave it as it is".
+#: The highest user or group ID: for setreuid(2), 2^32 - 1 means an unchanged ID.
 MAX_ID = 2**32 - 2
 
 
@@ -34,7 +34,7 @@ def exitWithError(text: str, error: type[SystemExit] = SystemExit) -> NoReturn:
 
 def checkTwistdOptions(twistd: Mapping[str, Any], portsFile: str = "") -> None:
     """
-    Exit for what twistd would find wrong only later, with a traceback, while every socket is open.
+    Exit with an error for values that twistd would reject only later, with a traceback and with open sockets.
 
     @param twistd: its options; empty under another command.
     @param portsFile: the path of a file that the server writes when it is ready, or C{""}.
@@ -53,7 +53,7 @@ def checkTwistdOptions(twistd: Mapping[str, Any], portsFile: str = "") -> None:
 
 def twistdObserver(logFormat: str, twistd: Mapping[str, Any], reactor: Any) -> Any:
     """
-    The observer that logs in a format to where twistd's options say; L{None} where another command logs.
+    The observer that logs in a format to the log of twistd's options; L{None} if another command logs.
     """
     if not twistd or twistd.get("logger"):
         if logFormat != "text":
