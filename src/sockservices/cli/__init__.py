@@ -1,3 +1,3 @@
 """
-The subcommands of the C{sockservices} command, and what they share.
+The subcommands of the C{sockservices} command, and their common modules.
 """

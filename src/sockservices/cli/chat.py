@@ -48,7 +48,7 @@ def chat(url: Target, wait: float, prompt: str, showBytes: bool, timeout: float)
     Read lines, send each without its line end and surrounding blanks, and print the answers. Skip empty lines.
 
     URL is tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH. Ctrl-D sends a FIN and waits for the
-    peer's; Ctrl-C closes at once. Lines may come from a pipe. The last message tells the end: FIN, RST, or timeout.
+    peer's; Ctrl-C closes at once. Lines may come from a pipe. The last message gives the reason: FIN, RST, or timeout.
 
     The exit status is the verdict, as that of ask. It is ok 0 if the peer has answered, or if no line was sent.
     """
@@ -151,7 +151,7 @@ class _Chat:
             elif self._lineSent and not self._answered:
                 self._verdict, message = Verdict.EOF, "eof: the peer closed without an answer"
             elif not self._prompt.terminal:
-                # The end that was asked for: no message for scripts.
+                # The user ended the chat: print no message in scripts.
                 message = ""
         except RequestFailed as failure:
             self._verdict, message = failure.verdict, str(failure)

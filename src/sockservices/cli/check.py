@@ -180,7 +180,7 @@ def _columns(row: Row) -> list[str]:
 
 def _reason(row: Row) -> str:
     """
-    Give the reason why a service is not offered, as a word and as a sentence.
+    Give the reason why a service is not offered: the verdict, and a sentence.
     """
     return ": ".join(filter(None, (row.seen, REASONS.get(row.seen))))
 
@@ -205,8 +205,8 @@ def _table(rows: Sequence[Row]) -> Table:
 
 def reasonNotOffered(rows: Sequence[Row]) -> Verdict:
     """
-    Choose one of the rows' reasons: refused and unreachable say more about the host than silence, and the silence of
-    TCP more than that of UDP.
+    Choose the most specific of the rows' reasons: refused and unreachable are responses of the host or the network; a
+    timeout over TCP is more specific than one over UDP.
     """
     seen = {row.seen for row in rows}
     reasons: list[Verdict] = [Verdict.REFUSED, Verdict.UNREACHABLE, Verdict.NO_CONNECTION, *Verdict]

@@ -19,7 +19,7 @@ OUTPUT_FAILED = 74  #: standard output cannot be written (EX_IOERR of sysexits.h
 INTERRUPTED = 130  #: Ctrl-C (128 + SIGINT)
 OUTPUT_CLOSED = 141  #: the reader of standard output has closed it (128 + SIGPIPE)
 
-#: By the words of L{Verdict}. None is 1, the status of a Python traceback.
+#: By the values of L{Verdict}. No verdict has status 1, that of a Python traceback.
 _BY_VERDICT = {
     "ok": 0,
     "check failed": 2,

@@ -124,7 +124,7 @@ def ping(url: Target, count: int | None, interval: float, asJson: bool, timeout:
 
 def _failure(statistics: PingStatistics, timeout: float) -> RequestFailed | None:
     """
-    Give the failure that the verdict is about, if more than its word is known.
+    Describe the failure of the verdict; L{None} if the verdict is all that is known.
     """
     verdict, last = statistics.verdict, statistics.lastFailure
     if last is not None and last.verdict is verdict:

@@ -40,7 +40,7 @@ class _StateType(click.ParamType):  # type: ignore[type-arg]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """
-        Check the word.
+        Check the state.
         """
         if value not in STATES:
             self.fail(f"{quoted(str(value))}: expected {', '.join(STATES[:-1])} or {STATES[-1]}", param, ctx)
@@ -48,7 +48,7 @@ class _StateType(click.ParamType):  # type: ignore[type-arg]
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """
-        Complete the word.
+        Complete the state.
         """
         return completeWords(STATES, incomplete)
 

@@ -39,7 +39,7 @@ def ask(
 
     @param endpoint: any stream client endpoint, such as C{clientFromString(reactor, "tcp:127.0.0.1:8007")}.
     @param reactor: the clock of the timeout.
-    @param timeout: seconds for the whole request; L{None} for no timeout. The verdict tells where it ended:
+    @param timeout: seconds for the whole request; L{None} for no timeout. The verdict gives the phase that it ended:
         L{Verdict.NO_CONNECTION}, L{Verdict.NO_ANSWER} or L{Verdict.INCOMPLETE}.
     @param expect: the expected answer; by default, any answer of at least one byte is good.
     @param most: the maximum length of the answer in bytes.
@@ -145,8 +145,9 @@ def askDatagram(
 
     def close(result: Any) -> Any:
         client.close()
-        failed = isinstance(result, Failure) and isinstance(result.value, RequestFailed) and result.value
-        if failed and failed.verdict is Verdict.TIMEOUT and client.wrongSourceCount:
+        error = result.value if isinstance(result, Failure) else None
+        timedOut = isinstance(error, RequestFailed) and error.verdict is Verdict.TIMEOUT
+        if timedOut and client.wrongSourceCount:
             return Failure(RequestFailed(Verdict.WRONG_SOURCE, f"a reply came from {client.lastWrongSource}"))
         return result
 

@@ -37,7 +37,7 @@ class PingStatistics:
 
     def __init__(self, random: Random) -> None:
         """
-        @param random: the source of the nonce, which tells these probes from those of another ping.
+        @param random: the source of the nonce, which distinguishes these probes from those of another ping.
         """
         self.sent = self.returned = self.corrupt = self.duplicated = self.reordered = self.wrongSourceCount = 0
         self.roundTripTimes = array("d")

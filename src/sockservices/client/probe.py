@@ -25,7 +25,7 @@ OPEN = "open"
 #: The state of a UDP port that is silent: no reply and no ICMP error arrived.
 OPEN_OR_FILTERED = "open-or-filtered"
 
-#: The words for the state of a port.
+#: The states of a port.
 STATES = (
     OPEN,
     OPEN_OR_FILTERED,

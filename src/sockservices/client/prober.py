@@ -56,10 +56,10 @@ class _Prober:
         @return: fires when no reply is outstanding, or after a failure.
         """
         self._allReturned = Deferred()
-        self._checkAllReturned()
+        self._fireIfAllReturned()
         return self._allReturned
 
-    def _checkAllReturned(self, failure: RequestFailed | None = None) -> None:
+    def _fireIfAllReturned(self, failure: RequestFailed | None = None) -> None:
         if self._closed:
             # close() itself causes a failure.
             return
@@ -115,18 +115,18 @@ class DatagramProber(_Prober):
             try:
                 self._statistics.countReply(await client.receive(), self._reactor.seconds())
             except RequestFailed as failure:
-                self._checkAllReturned(failure)
+                self._fireIfAllReturned(failure)
             else:
-                self._checkAllReturned()
+                self._fireIfAllReturned()
 
     async def _send(self, probe: bytes) -> None:
         assert self._client is not None
         self._client.send(probe)
 
-    def _checkAllReturned(self, failure: RequestFailed | None = None) -> None:
+    def _fireIfAllReturned(self, failure: RequestFailed | None = None) -> None:
         if self._client is not None:
             self._statistics.wrongSourceCount = self._client.wrongSourceCount
-        super()._checkAllReturned(failure)
+        super()._fireIfAllReturned(failure)
 
     async def close(self) -> None:
         """
@@ -169,14 +169,14 @@ class StreamProber(_Prober):
                         # If bytes are missing, the boundaries between the later replies are unknown.
                         raise RequestFailed(Verdict.CORRUPT, "a reply differs from its probe")
                     unparsed = unparsed[PROBE_SIZE:]
-                self._checkAllReturned()
+                self._fireIfAllReturned()
             if unparsed:
                 raise RequestFailed(Verdict.SHORT, f"the peer closed after {len(unparsed)} of {PROBE_SIZE} bytes")
             raise RequestFailed(Verdict.EOF, "the peer closed the connection")
         except RequestFailed as failure:
             self._connection = self._receiving = None
             await connection.abort()
-            self._checkAllReturned(failure)
+            self._fireIfAllReturned(failure)
 
     async def _send(self, probe: bytes) -> None:
         if self._connection is not None:

@@ -77,7 +77,7 @@ def convertFailure(failure: Failure) -> Failure:
 
 def pendingFailure(transport: Any) -> RequestFailed | None:
     """
-    Tell a reset from a FIN that a transport has reported: after a FIN, a read gives no data and no error.
+    Detect a reset that a transport has reported as a FIN: after a FIN, a read gives no data and no error.
     """
     getHandle = getattr(transport, "getHandle", None)
     if getHandle is None:

@@ -25,7 +25,7 @@ def withTimeout(deferred: Deferred[T], seconds: float | None, clock: IReactorTim
 
     @param seconds: the timeout; L{None} for no timeout.
     @param clock: an L{IReactorTime<twisted.internet.interfaces.IReactorTime>}.
-    @param description: what did not happen, such as C{"no reply"}.
+    @param description: the missing event, such as C{"no reply"}.
     """
     return failAfter(
         deferred, seconds, clock, lambda: RequestFailed(Verdict.TIMEOUT, f"{description} within {seconds:g} s")

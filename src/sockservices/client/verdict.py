@@ -11,7 +11,7 @@ __all__ = ["Verdict"]
 
 class Verdict(Enum):
     """
-    The result of a request. The value is the word that messages and documents use.
+    The result of a request. The value is its name in messages and documents.
     """
 
     OK = "ok"  #: the complete answer arrived

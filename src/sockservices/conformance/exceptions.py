@@ -11,10 +11,10 @@ __all__ = ["Deviation", "NotOffered", "ReplyWithheld"]
 
 class Deviation(Exception):  # noqa: N818 (the service is wrong, not this program)
     """
-    The service does something else than its specification says.
+    The service deviates from its specification.
 
-    @ivar seen: what it did.
-    @ivar expected: what its specification says.
+    @ivar seen: the observed behaviour.
+    @ivar expected: the behaviour that its specification requires.
     """
 
     def __init__(self, seen: str, expected: str) -> None:

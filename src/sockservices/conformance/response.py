@@ -1,5 +1,5 @@
 """
-The response of a service, and what a case may expect of it.
+The response of a service, and assertions about it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Response(NamedTuple):
     """
     All data received in one session, or one datagram.
 
-    @ivar end: what followed the data; L{None} for a datagram.
+    @ivar end: the event after the data; L{None} for a datagram.
     @ivar localAddress: the address of this end of the connection, as text.
     @ivar time: when the last data was received, in seconds since 1970-01-01 00:00 UTC.
     """
@@ -46,7 +46,7 @@ class Response(NamedTuple):
 
     def _withEnd(self, text: str) -> str:
         """
-        Add what followed the data to a description of the data.
+        Append the event after the data to a description of the data.
         """
         if self.end is None:
             return text if self.data else EMPTY_DATAGRAM
@@ -79,7 +79,7 @@ class Response(NamedTuple):
 
     def expectEof(self) -> None:
         """
-        Expect eof after the data, whatever the data is.
+        Expect eof after any data.
 
         @raise Deviation: if the stream ends otherwise.
         """

@@ -28,9 +28,9 @@ class Row(NamedTuple):
     @ivar service: the service's name.
     @ivar transport: C{"tcp"} or C{"udp"}.
     @ivar source: the origin of the requirement: an RFC, C{"tutorial"}, or C{"this project"}.
-    @ivar sentence: what a conforming service does.
+    @ivar sentence: the behaviour of a conforming service.
     @ivar seen: how the service deviates; if it is not offered, the verdict (C{refused}, C{timeout}, ...).
-    @ivar expected: what a conforming service would have done there.
+    @ivar expected: the behaviour of a conforming service in place of C{seen}.
     """
 
     service: str

@@ -95,7 +95,7 @@ async def _check(
             datagram = RemoteDatagrams(address, throttle=datagrams, **common)
             datagramRuns.append(SuiteRun(suite, "udp", port, datagram, onRow))
     limited = DeferredSemaphore(MAX_CONNECTIONS)
-    # In reverse order: the suite of welcome takes longest (five seconds of silence), so it starts first.
+    # In reverse order: the suite of welcome takes longest (it waits five seconds), so it starts first.
     running = [limited.run(lambda each: Deferred.fromCoroutine(each.run()), each) for each in reversed(streamRuns)]
     running += [Deferred.fromCoroutine(each.run()) for each in datagramRuns]
     await gather(running)
@@ -103,6 +103,6 @@ async def _check(
     hostIsUp = any(run.hostIsUp for run in runs)
     for run in runs:
         if not hostIsUp:
-            run.discardSilentPasses()
+            run.replaceUnreported()
         run.report()
     return [row for run in runs for row in run.rows]

@@ -18,7 +18,7 @@ class Case(NamedTuple):
     """
     One requirement, and the test for it.
 
-    @ivar sentence: what a conforming service does.
+    @ivar sentence: the behaviour of a conforming service.
     @ivar run: tests a L{RemoteStream} or L{RemoteDatagrams}, and raises
         L{Deviation<sockservices.conformance.exceptions.Deviation>} if the service does not conform.
     """

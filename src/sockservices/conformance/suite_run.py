@@ -23,11 +23,11 @@ class SuiteRun:
     """
     Runs the cases of a service over one transport, in order.
 
-    Rows are held back until the service has responded: C{discard} over UDP passes by silence, but a firewall is silent
-    as well.
+    Rows are held back until the service has responded: C{discard} over UDP passes if it sends nothing, but a firewall
+    sends nothing as well.
 
     @ivar rows: the results so far.
-    @ivar hostIsUp: whether the host has sent anything, be it a refusal.
+    @ivar hostIsUp: whether the host has sent anything, including a TCP reset or an ICMP error.
     """
 
     def __init__(
@@ -81,15 +81,15 @@ class SuiteRun:
 
     def report(self) -> None:
         """
-        Pass on the rows that were held back.
+        Report the rows that have not been reported.
         """
         for row in self.rows[self._reported :]:
             self._onRow(row)
         self._reported = len(self.rows)
 
-    def discardSilentPasses(self) -> None:
+    def replaceUnreported(self) -> None:
         """
-        Replace rows that rest on silence alone: the host has sent nothing at all.
+        If no row has been reported, replace them all by "not offered": the host has sent nothing.
         """
         if not self._reported:
             self.rows = [self._notOffered(Verdict.TIMEOUT)]

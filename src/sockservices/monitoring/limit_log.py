@@ -1,5 +1,5 @@
 """
-Logs that limits are exceeded: a client sees only that a connection ends or a reply is missing, as after a loss.
+Logs exceeded limits: a client cannot distinguish a refusal from a lost connection or datagram.
 """
 
 from __future__ import annotations

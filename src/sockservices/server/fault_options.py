@@ -19,7 +19,7 @@ __all__ = ["faultNotice", "seedOf", "withFaults"]
 
 def withFaults(listeners: tuple[ListenerConfig, ...], texts: list[str]) -> tuple[ListenerConfig, ...]:
     """
-    The listeners with the faults that the user asked for, each at every listener that it can be on.
+    Add the configured faults to the listeners, each to every listener that it can be on.
 
     @param texts: the values of C{--fault}.
     @raise UsageError: naming option and value, and what is expected.

@@ -31,7 +31,7 @@ def limitsNotice(listeners: Sequence[ListenerService], trusted: Sequence[str]) -
     """
     Describe the limits for peers of other hosts.
 
-    @param trusted: the networks for which they do not hold.
+    @param trusted: the networks that are exempt from them.
     @return: one line; C{""} if all listeners are on loopback and no network is trusted.
     """
     remote = [each for each in listeners if "host" in each.address and not sourceOf(each.address["host"]).loopback]

@@ -30,7 +30,7 @@ class Options(usage.Options):
     """
     The options of C{twistd sockservices}.
 
-    @ivar config: the server that they ask for.
+    @ivar config: the server that the options configure.
     @cvar ownLinesOnly: whether the log has no lines of twistd.
     """
 
@@ -45,7 +45,7 @@ class Options(usage.Options):
         "header; or any server endpoint string of Twisted."
     )
     optParameters: ClassVar = [
-        ["proto", None, "tcp", "tcp, udp or all: what --service listens on"],
+        ["proto", None, "tcp", "tcp, udp or all: the transports of --service"],
         ["log-format", None, "text", "text, or json for one object a line"],
         ["ports-file", None, "", "PATH of a file to write when the server is ready: all listeners, as a JSON list"],
         ["seed", None, None, "N that makes faults repeatable [default: a random one]"],
@@ -96,7 +96,7 @@ class Options(usage.Options):
 
     def opt_trusted(self, source: str) -> None:
         """
-        An IP address or network for which no limit for one source holds (laboratories only); repeatable.
+        An IP address or network that is exempt from the limits per source (laboratories only); repeatable.
         """
         try:
             self["trusted"].append(network(source))

@@ -27,7 +27,7 @@ def policyParameters() -> Iterator[list[Any]]:
 
 def policyOf(options: Mapping[str, Any]) -> Policy:
     """
-    The policy that options ask for.
+    The policy that the options configure.
 
     @raise UsageError: naming option and value, and what is expected.
     """

@@ -1,5 +1,5 @@
 """
-A file that tells other programs where the server listens.
+A file with the server's addresses, for other programs.
 """
 
 from __future__ import annotations

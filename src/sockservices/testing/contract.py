@@ -55,7 +55,7 @@ class ResponderContract(ContractAssertions):
 
     def test_nameAndPort(self) -> None:
         """
-        The name is a word for the command line, and the port is a port number.
+        The name is valid on the command line, and the port is a port number.
         """
         name, port = getattr(self.responder, "name", None), getattr(self.responder, "port", None)
         if not (isinstance(name, str) and re.fullmatch(r"[a-z][a-z0-9-]*", name)):

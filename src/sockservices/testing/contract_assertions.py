@@ -29,7 +29,7 @@ def abbreviated(value: object) -> str:
 
 class ContractAssertions:
     """
-    Assertions that hold for each input. Each one checks one rule of the contract for one input.
+    Assertions about the responder's replies to one input, one for each rule of the contract.
 
     @cvar responder: the class under test.
     """
@@ -148,10 +148,10 @@ class ContractAssertions:
         """
         Two concurrent conversations have the same replies as each one alone.
         """
-        alone = list(self._streamReplies(ours)), list(self._streamReplies(theirs))
+        separate = list(self._streamReplies(ours)), list(self._streamReplies(theirs))
         rounds = zip_longest(self._streamReplies(ours), self._streamReplies(theirs))
-        together = tuple([reply for reply in replies if reply is not None] for replies in zip(*rounds, strict=True))
-        for segments, replies, expected in zip((ours, theirs), together, alone, strict=True):
+        concurrent = tuple([reply for reply in replies if reply is not None] for replies in zip(*rounds, strict=True))
+        for segments, replies, expected in zip((ours, theirs), concurrent, separate, strict=True):
             if replies != expected:
                 self.failRule(
                     "conversations share no state, and take time and random numbers from the conversation only; but "

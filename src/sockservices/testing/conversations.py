@@ -32,7 +32,7 @@ from sockservices.transports.layered_factory import MakeStreamLayer
 
 __all__ = ["converse"]
 
-#: The addresses of the server and of the peer. By default the limits per source do not hold for loopback addresses.
+#: The addresses of the server and of the peer. By default loopback addresses are exempt from the limits per source.
 ADDRESSES: dict[Transport, tuple[IAddress, IAddress]] = {
     Transport.TCP: (IPv4Address("TCP", "127.0.0.1", 8007), IPv4Address("TCP", "127.0.0.1", 40000)),
     Transport.UDP: (IPv4Address("UDP", "127.0.0.1", 8007), IPv4Address("UDP", "127.0.0.1", 40000)),

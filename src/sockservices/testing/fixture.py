@@ -88,8 +88,8 @@ class Servers:
         Start a server on a free port, or on a Unix socket in a temporary directory.
 
         @param service: the name of a service; a L{Responder<sockservices.Responder>} class; or a callable that takes a
-            L{Conversation<sockservices.Conversation>} and returns a responder. It is called once to check what it
-            returns.
+            L{Conversation<sockservices.Conversation>} and returns a responder. It is called once to check its
+            return value.
         @param transport: C{"tcp"}, C{"udp"}, C{"unix"} or C{"unixgram"}.
         @param interface: an IP address of this machine, such as C{"::1"}; by default C{127.0.0.1}.
         @param port: a fixed port; by default a free one.
@@ -123,7 +123,7 @@ class Servers:
         Return the faults of the servers with their seeds, and the last lines that the servers logged.
 
         A responder that blocks the servers' thread holds back the summary of refused connections. Then the last line
-        says that the log is incomplete.
+        reports that the log is incomplete.
         """
         faults = [server.faultNotice for server in self._servers if server.faultNotice]
         try:

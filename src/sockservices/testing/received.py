@@ -12,10 +12,10 @@ from sockservices.transports.stream_layer import StreamLayer
 
 __all__ = ["Received", "ReceivedDatagrams", "ReceivedStream"]
 
-#: The conversations whose bytes are kept, the last ones.
+#: The maximum number of conversations whose bytes are kept: the latest ones.
 MAX_CONVERSATIONS = 1000
 
-#: The bytes of a conversation that are kept, the first ones.
+#: The maximum number of bytes that are kept of a conversation: the first ones.
 MAX_BYTES = 65536
 
 

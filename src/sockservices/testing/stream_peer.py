@@ -127,7 +127,7 @@ class StreamPeer(Peer):
         """
         Send a FIN. The peer still receives the pending output.
 
-        @return: the rest of the output.
+        @return: the remaining output.
         """
         offset = len(self.heard)
         self._inputEnded = True

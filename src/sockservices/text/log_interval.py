@@ -11,7 +11,7 @@ __all__ = ["LogInterval"]
 
 class LogInterval:
     """
-    Allows one line for each kind in 10 seconds: what peers do must not flood the log.
+    Allows one line for each kind in 10 seconds, so that peers cannot flood the log.
     """
 
     seconds = 10.0

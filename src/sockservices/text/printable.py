@@ -9,6 +9,6 @@ __all__ = ["printable"]
 
 def printable(text: str) -> str:
     """
-    Escape what a terminal would act on: control characters, ends of lines, and bytes that are no text.
+    Escape control characters, ends of lines, and bytes that are no text: a terminal may act on them.
     """
     return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)

@@ -61,7 +61,7 @@ def _initialEnvironment() -> dict[str, str]:
 def _adopt(binding: SystemdBinding, descriptor: int) -> socket.socket:
     try:
         # A service manager passes inheritable descriptors. A descriptor that this process opened is not inheritable,
-        # even if it reuses the number of an inherited one that is closed.
+        # even if it has the number of a closed inherited descriptor.
         if not os.get_inheritable(descriptor):
             raise OpenError(binding, f"descriptor {descriptor}: already in use")
         inherited = socket.socket(fileno=descriptor)

@@ -122,7 +122,7 @@ class StreamLayer:
     @property
     def disconnecting(self) -> bool:
         """
-        Whether the connection is closing. Twisted's C{LineReceiver} asks for it.
+        Whether the connection is closing. Twisted's C{LineReceiver} reads it.
         """
         return bool(self.transport.disconnecting)
 

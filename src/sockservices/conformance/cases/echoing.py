@@ -1,5 +1,5 @@
 """
-The cases of services that send back what they receive: C{echo} and C{upper}.
+The cases of services that echo their input: C{echo} and C{upper}.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def declareRepeatedReplies(suite: Suite, message: bytes, reply: bytes) -> None:
 
 def declareEchoing(suite: Suite, transform: Callable[[bytes], bytes] = bytes, suffix: str = "") -> None:
     """
-    Declare that the service sends back what it receives.
+    Declare that the service echoes its input.
 
     @param transform: how the service changes the data.
     @param suffix: the same as text, to follow "returns every byte".
