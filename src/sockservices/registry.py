@@ -35,7 +35,7 @@ def _ownResponders() -> Iterator[type[Responder]]:
 
 def _isService(responder: type[Responder]) -> bool:
     """
-    Tell a service from an abstract base class: a service has a name and a port.
+    Whether a class is a service: an abstract base class has no name or no port.
     """
     return hasattr(responder, "name") and hasattr(responder, "port")
 
@@ -111,10 +111,10 @@ def find(name: str) -> type[Responder]:
     """
     Find the responder class of a service.
 
-    @raise LookupError: if there is no service of that name, and the text lists all names; or if the entry point of that
-        name cannot be used, and the text gives the reason.
+    @raise LookupError: if no service has that name; the text lists all names. If the entry point of that name cannot be
+        used, the text gives the reason.
     """
     found, rejected = registered()
     if name in found:
         return found[name]
-    raise LookupError(rejected.get(name) or f"no service {name!r}; there are {', '.join(sorted(found))}")
+    raise LookupError(rejected.get(name) or f"no service {name!r}: expected one of {', '.join(sorted(found))}")

@@ -18,7 +18,7 @@ from tests.support.forks import TWIST, TWISTD, runInForks
 #: relative. tests/unit/server/test_options.py has the other invalid values of options.
 INVALID = [
     ("--proto sctp", "--proto sctp: expected tcp, udp or all"),
-    ("--service telnet", "--service telnet: no service 'telnet'; expected chargen, daytime"),
+    ("--service telnet", "--service telnet: no service 'telnet': expected one of chargen, daytime"),
     ("--service echo=0 --interface localhost", "--interface localhost: "),
     ("--service echo=0 --interface 192.0.2.1", "tcp:192.0.2.1:0: Cannot assign requested address"),
     ("--service echo=0 --service time=TCP", "--service time=TCP: tcp:127.0.0.1:TCP: Address already in use"),

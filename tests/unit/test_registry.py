@@ -114,7 +114,7 @@ class RegistryTests(SynchronousTestCase):
         """
         for name in ("ecko", "", "Echo", "echo\n"):
             error = self.assertRaises(LookupError, find, name)
-            self.assertEqual(str(error), f"no service {name!r}; there are {', '.join(names())}")
+            self.assertEqual(str(error), f"no service {name!r}: expected one of {', '.join(names())}")
             self.assertNotIn("\n", str(error))
 
     def test_newModule(self) -> None:

@@ -102,7 +102,7 @@ def _find(
     if name in rejected and name not in services:
         raise UsageError(f"{origin}: {rejected[name]}")
     if name not in services:
-        raise UsageError(f"{origin}: no service {name!r}; expected {', '.join(sorted(services))} or all")
+        raise UsageError(f"{origin}: no service {name!r}: expected one of {', '.join(sorted(services))}, all")
     return [services[name]]
 
 

@@ -23,7 +23,7 @@ LIMIT_NAMES = "expected one of timeout, maxConnections, "
 
 #: Wrong arguments, and the beginning of the error message.
 WRONG: list[tuple[tuple[Any, ...], dict[str, Any], str]] = [
-    (("ehco",), {}, "no service 'ehco'; there are chargen, daytime, discard, echo, "),
+    (("ehco",), {}, "no service 'ehco': expected one of chargen, daytime, discard, echo, "),
     ((7,), {}, "7: expected the name of a service, a Responder class, or a callable that returns a Responder"),
     (("echo", "sctp"), {}, "no transport 'sctp': expected tcp, udp, unix or unixgram"),
     (("echo",), {"idle": 1}, f"no limit 'idle': {LIMIT_NAMES}"),
