@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from sockservices.cli.completion import completeUrl
-from sockservices.client import Target, target, targets
+from sockservices.client import target, targets
 from sockservices.conversation.policy import MAX_LIMIT
 from sockservices.text.values import quoted
 
@@ -23,21 +23,27 @@ MAX_PARALLEL = 400
 
 
 # ParamType is generic only from click 8.4 on.
-class _TargetType(click.ParamType):  # type: ignore[type-arg]
+class _UrlType(click.ParamType):  # type: ignore[type-arg]
     """
     The URL of a service.
     """
 
     name = "url"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Target:
+    def __init__(self, parse: Callable[[str], Any]) -> None:
         """
-        Parse the URL.
+        @param parse: raises L{ValueError} for text that is no such URL.
         """
-        if isinstance(value, Target):
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """
+        Parse the URL, unless click has done so already.
+        """
+        if not isinstance(value, str):
             return value
         try:
-            return target(value)
+            return self._parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
@@ -48,37 +54,14 @@ class _TargetType(click.ParamType):  # type: ignore[type-arg]
         return completeUrl(incomplete)
 
 
-TARGET = _TargetType()
+#: One L{Target<sockservices.client.Target>}.
+TARGET = _UrlType(target)
+
+#: A list of targets: that of the URL, or one on each port of its range.
+TARGETS = _UrlType(targets)
 
 
-class _TargetsType(click.ParamType):  # type: ignore[type-arg]
-    """
-    The URL of a service, or of one service on each port of a range.
-    """
-
-    name = "url"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[Target]:
-        """
-        Parse the URL.
-        """
-        if isinstance(value, list):
-            return value
-        try:
-            return targets(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """
-        Complete schemes, and ports of services.
-        """
-        return completeUrl(incomplete)
-
-
-TARGETS = _TargetsType()
-
-
+# ParamType is generic only from click 8.4 on.
 class _NumberType(click.ParamType):  # type: ignore[type-arg]
     """
     A number in a range. The ranges of click accept C{nan}, and numbers of seconds that no timer takes.
