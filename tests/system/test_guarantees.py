@@ -295,7 +295,7 @@ def test_theRateOfConnectionsHolds() -> None:
         assert served("127.0.0.3")
 
 
-def test_aFloodOfDatagramsDoesNotStopTheRest() -> None:
+def test_datagramFloodDoesNotStopOthers() -> None:
     """
     During a flood of 100,000 empty datagrams TCP is served, and the replies keep to their rate (T13).
     """
@@ -391,7 +391,7 @@ def test_broadcastsAreNotAnswered() -> None:
         server.waitFor("not answered: broadcast")
 
 
-def test_unixSourcesOfNoFixedPlaceAreNotAnswered(tmp_path: Path) -> None:
+def test_relativeUnixSourcesAreNotAnswered(tmp_path: Path) -> None:
     """
     A relative source path is not answered: the server would look it up in its own folder, where it may be the server's
     own.
@@ -409,7 +409,7 @@ def test_unixSourcesOfNoFixedPlaceAreNotAnswered(tmp_path: Path) -> None:
         assert server.cpu() - cpu < 0.1
 
 
-def test_repliesLeaveFromTheAddressThatWasAsked() -> None:
+def test_repliesLeaveFromTheDestinationAddress() -> None:
     """
     On a wildcard socket a reply leaves from the address that the request was sent to.
     """
@@ -422,7 +422,7 @@ def test_repliesLeaveFromTheAddressThatWasAsked() -> None:
                 assert client.recvfrom(100) == (b"hello", (host, port))
 
 
-def test_nothingThatAPeerSendsForgesALogLine() -> None:
+def test_peersCannotForgeLogLines() -> None:
     """
     Control characters, line ends and undecodable bytes are quoted in the log (T17).
     """
@@ -444,7 +444,7 @@ def test_nothingThatAPeerSendsForgesALogLine() -> None:
         assert max(map(len, server.log.splitlines())) < 250
 
 
-def test_aClockThatIsSetEndsNothing(tmp_path: Path) -> None:
+def test_settingTheWallClockMovesNoDeadline(tmp_path: Path) -> None:
     """
     When the wall clock is set forward or back by an hour, no deadline moves, and C{time} sends the new time (T27).
     """
@@ -518,7 +518,7 @@ def test_tenThousandIdleConnections() -> None:
 
 
 @pytest.mark.slow
-def test_longUseLeavesNothing() -> None:
+def test_longUseLeaksNothing() -> None:
     """
     Twenty clients of every kind for 30 s leave nothing (T30).
     """

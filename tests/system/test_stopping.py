@@ -38,7 +38,7 @@ def fillBuffers(peer: socket.socket) -> None:
             peer.send(bytes(65536))
 
 
-def test_whatWasAcceptedIsServedInFull() -> None:
+def test_acceptedConnectionsAreServedInFull() -> None:
     """
     SIGTERM in the middle of 50 echoes of 1 MiB: all echoes are whole, connections in the listen queue included. Quiet
     peers get a clean end at once, peers that do not read a reset at the end; new connections are refused (T20).
@@ -133,7 +133,7 @@ def test_theSecondSignalEndsAtOnce(number: signal.Signals) -> None:
         assert "ReactorNotRunning" not in server.log
 
 
-def test_aDrainOfNothingEndsAtOnce() -> None:
+def test_drainOfZeroResetsAtOnce() -> None:
     """
     With --drain 0 the first signal resets all peers at once.
     """
@@ -235,7 +235,7 @@ class TestSignalsDuringTheStart:
         assert list(tmp_path.iterdir()) == []
 
     @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGUSR1])
-    def test_othersDoNotEndIt(self, moment: str, number: signal.Signals, tmp_path: Path) -> None:
+    def test_otherSignalsDoNotEndTheStart(self, moment: str, number: signal.Signals, tmp_path: Path) -> None:
         """
         SIGHUP and SIGUSR1 do not end the start.
         """

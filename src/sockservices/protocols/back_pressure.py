@@ -69,7 +69,7 @@ class BackPressure:
     def _trackProgress(self) -> None:
         exchange = self._exchange
         exchange.trackProgress(self._seconds(), self._transport.unackedBytes)
-        self._timer.by(exchange.nextCheck)
+        self._timer.fireBy(exchange.nextCheck)
 
     def stopProducing(self) -> None:
         """

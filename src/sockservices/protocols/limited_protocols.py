@@ -90,7 +90,7 @@ class _LimitedProtocol(StreamLayer):
         self._limits.protocols.add(self)
         self.serial = self._limits.census.nextSerial()
         if self._limits.policy.idleTimeout:
-            self._timer.by(self._activeAt + self._limits.policy.idleTimeout)
+            self._timer.fireBy(self._activeAt + self._limits.policy.idleTimeout)
         super().makeConnection(transport)
 
     def dataReceived(self, data: bytes) -> None:
@@ -117,16 +117,16 @@ class _LimitedProtocol(StreamLayer):
         elif self._draining and now >= self._activeAt + QUIET and not self.unackedBytes():
             self._close(Outcome.DRAINED, now)
         elif self._draining:
-            self._timer.by(now + QUIET)
+            self._timer.fireBy(now + QUIET)
         elif now >= self._activeAt + idleTimeout and not self.unackedBytes():
             self._close(Outcome.IDLE, now)
         else:
-            self._timer.by(max(self._activeAt + idleTimeout, now + QUIET))
+            self._timer.fireBy(max(self._activeAt + idleTimeout, now + QUIET))
 
     def _close(self, outcome: Outcome, now: float) -> None:
         self._outcome = outcome
         if self._limits.policy.closeGrace:
-            self._timer.by(now + self._limits.policy.closeGrace)
+            self._timer.fireBy(now + self._limits.policy.closeGrace)
         self.transport.loseConnection()
 
     def drain(self) -> None:

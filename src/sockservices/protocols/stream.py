@@ -150,7 +150,7 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
         elif exchange.awaiting is not None:
             self._wait()
         if exchange.nextCheck < self._timer.at:
-            self._timer.by(exchange.nextCheck)
+            self._timer.fireBy(exchange.nextCheck)
 
     # The ways out.
 
@@ -181,7 +181,7 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
         The transport has sent the FIN.
         """
         self._exchange.finSent(self._seconds())
-        self._timer.by(self._exchange.nextCheck)
+        self._timer.fireBy(self._exchange.nextCheck)
 
     def abort(self, outcome: Outcome) -> None:
         """

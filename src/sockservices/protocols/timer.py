@@ -81,9 +81,9 @@ class Timer:
         self._delayed: IDelayedCall | None = None
         self.at = math.inf
 
-    def by(self, at: float) -> None:
+    def fireBy(self, at: float) -> None:
         """
-        Fire no later than at this time.
+        Fire at this time or earlier.
         """
         if at < self.at:
             isNew, self.at = self.at == math.inf, at
@@ -105,13 +105,13 @@ class Timer:
         self._delayed = self._clock.callLater(max(0.0, self.at - self._clock.seconds()), self._fire)
 
     def _fire(self) -> None:
-        if self._late():
-            # self.at does not change: until the call, by() with a later time does nothing.
+        if self._isLate():
+            # self.at does not change: until the call, fireBy() with a later time does nothing.
             self._delayed = self._clock.callLater(READ_DELAY, self._callNow)
         else:
             self._callNow()
 
-    def _late(self) -> bool:
+    def _isLate(self) -> bool:
         # A Clock, which tests advance, reads no input between two calls.
         if self._delayed is None or not isinstance(self._clock, ReactorBase):
             return False

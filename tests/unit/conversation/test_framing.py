@@ -171,7 +171,7 @@ def test_greeting() -> None:
     assert converse(Greeting, transport="udp").say(b"hello") == b"220 ready"
 
 
-def test_otherMakers() -> None:
+def test_callableMakesResponder() -> None:
     """
     A callable may make such a responder as well.
     """

@@ -285,7 +285,7 @@ class InvariantTests(StreamCase):
                 self.assertTrue(peer.received == data)
                 self.assertTrue(peer.eofReceived)
 
-    def test_whatCannotBeDeliveredIsReset(self) -> None:
+    def test_undeliveredOutputIsReset(self) -> None:
         """
         A peer that has not read all output never sees a clean end.
         """

@@ -34,7 +34,7 @@ class TimerTests(SynchronousTestCase):
         The timer fires at the earliest requested time and has at most one delayed call.
         """
         for at in (5, 3, 9, 3):
-            self.timer.by(at)
+            self.timer.fireBy(at)
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
         self.clock.pump([2, 1, 10])
         self.assertEqual(self.fired, [3.0])
@@ -44,7 +44,7 @@ class TimerTests(SynchronousTestCase):
         A time in the past fires in the next turn, not at once.
         """
         self.clock.advance(10)
-        self.timer.by(3)
+        self.timer.fireBy(3)
         self.assertEqual(self.fired, [])
         self.clock.advance(0)
         self.assertEqual(self.fired, [10.0])
@@ -58,7 +58,7 @@ class TimerTests(SynchronousTestCase):
         clock.advance(start)
         timer = Timer(clock, fired.append)
         for delay in delays:
-            timer.by(start + delay)
+            timer.fireBy(start + delay)
         clock.advance(2e9)
         self.assertEqual(len(fired), 1)
         self.assertGreaterEqual(fired[0], start + min(delays))
@@ -69,7 +69,7 @@ class TimerTests(SynchronousTestCase):
         """
         self.clock.advance(2.0**-53)
         at = 1 + 2.0**-52
-        self.timer.by(at)
+        self.timer.fireBy(at)
         (call,) = self.clock.getDelayedCalls()
         self.assertLess(call.getTime(), at)
         self.clock.rightNow = call.getTime()
@@ -80,8 +80,8 @@ class TimerTests(SynchronousTestCase):
         """
         The callback may set the timer again.
         """
-        timer = Timer(self.clock, lambda now: (self.fired.append(now), timer.by(now + 1)))  # type: ignore[func-returns-value]
-        timer.by(1)
+        timer = Timer(self.clock, lambda now: (self.fired.append(now), timer.fireBy(now + 1)))  # type: ignore[func-returns-value]
+        timer.fireBy(1)
         self.clock.pump([1, 1, 1])
         self.assertEqual(self.fired, [1.0, 2.0, 3.0])
 
@@ -96,10 +96,10 @@ class TimerTests(SynchronousTestCase):
 
         callback = Callback()
         timer, reference = Timer(self.clock, callback), weakref.ref(callback)
-        timer.by(1)
+        timer.fireBy(1)
         timer.cancel()
         for at in (2, 0.5):
-            timer.by(at)
+            timer.fireBy(at)
         del callback
         gc.collect()
         self.assertEqual((self.clock.getDelayedCalls(), reference()), ([], None))
@@ -124,7 +124,7 @@ class UnstartedTimersTests(SynchronousTestCase):
         """
         timers = [Timer(self.clock, self.fired.append, self.unstarted) for _ in delays]
         for timer, delay in zip(timers, delays, strict=True):
-            timer.by(self.clock.seconds() + delay)
+            timer.fireBy(self.clock.seconds() + delay)
         return timers
 
     def test_oneCallForManyTimers(self) -> None:
@@ -151,7 +151,7 @@ class UnstartedTimersTests(SynchronousTestCase):
         self.setUp()
         timers = self.timers(*[first for first, _ in requests])
         for timer, (_, second) in zip(timers, requests, strict=True):
-            timer.by(100 + second)
+            timer.fireBy(100 + second)
         due = sorted(100 + min(pair) for pair in requests)
         while self.clock.seconds() < 104:
             self.clock.advance(step)
@@ -165,8 +165,8 @@ class UnstartedTimersTests(SynchronousTestCase):
         """
         first = Timer(self.clock, lambda now: second.cancel(), self.unstarted)
         second = Timer(self.clock, self.fired.append, self.unstarted)
-        first.by(101)
-        second.by(102)
+        first.fireBy(101)
+        second.fireBy(102)
         self.clock.advance(10)
         self.assertEqual((self.fired, self.clock.getDelayedCalls()), ([], []))
 
@@ -185,7 +185,7 @@ class LateReactorTests(LoopCase):
         self.reactor.seconds = lambda: self.now
         self.fired: list[float] = []
         self.timer = Timer(self.reactor, self.fired.append)
-        self.timer.by(10)
+        self.timer.fireBy(10)
         self.turn()
 
     def firedBy(self, now: float) -> list[float]:
@@ -210,8 +210,8 @@ class LateReactorTests(LoopCase):
         do not delay it further.
         """
         self.assertEqual(self.firedBy(17), [])
-        self.timer.by(12)
-        self.timer.by(20)
+        self.timer.fireBy(12)
+        self.timer.fireBy(20)
         self.assertEqual(self.firedBy(17 + READ_DELAY / 2), [])
         self.assertEqual(self.firedBy(30), [30])
 

@@ -31,7 +31,7 @@ print('twisted.internet.reactor' in sys.modules, handlers() == before, signal.se
 """
 
 
-class ReactorsForTwo:
+class BarrierReactors:
     """
     The kinds of reactors. A thread that iterates them waits 0.2 s for a second thread that does the same.
 
@@ -78,7 +78,7 @@ class CallTests(SynchronousTestCase):
         While a thread starts the reactor, others wait. Threads whose first calls are concurrent use one reactor.
         """
         threads = set(threading.enumerate())
-        kinds: Any = ReactorsForTwo(REACTORS)
+        kinds: Any = BarrierReactors(REACTORS)
         self.background = BackgroundReactor(kinds)
         self.addCleanup(self.background.stop)
         barrier = threading.Barrier(8)

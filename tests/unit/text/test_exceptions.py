@@ -25,7 +25,7 @@ class ExceptionTextTests(SynchronousTestCase):
         except Exception as caught:
             return exceptionText(caught)
 
-    def test_place(self) -> None:
+    def test_fileAndLine(self) -> None:
         """
         The text ends with the file and line of the innermost frame; an exception that was not raised has none.
         """

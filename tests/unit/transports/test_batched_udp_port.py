@@ -384,7 +384,7 @@ class ResponderTests(BatchCase):
         self.assertEqual({(peer.host, peer.port) for peer in peers}, {client.getsockname()})
         self.assertEqual(sum("not answered: unsent" in str(formatEvent(event)) for event in events), 1)
 
-    def test_laterReports(self) -> None:
+    def test_delayedReports(self) -> None:
         """
         A transport may report replies later, in parts and in any order. No reply is counted before its report.
         """
