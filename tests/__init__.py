@@ -1,3 +1,3 @@
 """
-The tests. A package, as C{trial tests} wants it.
+The tests. They are a package because C{trial tests} imports one.
 """

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_twisted
 
-#: Runs of pytest within its own tests: those of the plugin.
+#: The modules that run pytest within a test: those of the plugin.
 pytest_plugins = ["pytester"]
 
 # A shell starts background processes with SIGINT ignored, and the processes that tests start would inherit that.

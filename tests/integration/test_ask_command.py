@@ -50,7 +50,7 @@ def sendForever(connection: socket.socket) -> None:
         connection.sendall(b"answer" * 1000)
 
 
-#: Servers, options, and what follows: exit status, output, and the start of the error line.
+#: Servers and options; the expected exit status, output, and start of the error line.
 RESULTS = [
     (streamServer, answering(b"ans", b"wer"), (), 0, b"answer", ""),
     (streamServer, answering(b"answer"), ("--expect", "answer"), 0, b"answer", ""),

@@ -89,8 +89,8 @@ def test_summary() -> None:
 
 def test_markdown() -> None:
     """
-    The tables hold the summaries, the machine and the reasons of what was not measured; all lines have as many cells as
-    the head.
+    The tables contain the summaries, the machine and the reasons for missing measurements. All rows have as many cells
+    as the head.
     """
     measured = [*runs("c", 2), *runs("asyncio", 3), *runs("asyncio", 30, workload="idle")]
     text = report(*measured, udp_socat="no udp service").markdown()

@@ -35,7 +35,7 @@ ERASE_LINE = "\r\x1b[K"
 
 class ScriptedServer:
     """
-    A stream server of one connection, which sends what the test puts into its queue.
+    A stream server of one connection, which sends the items that the test puts into its queue.
 
     @ivar data: the data to send; L{None} closes the connection.
     @ivar expectedBytes: the number of bytes to read before the close; with unread data, close() resets.
@@ -224,7 +224,7 @@ def echoOnce(connection: socket.socket) -> None:
     readToEnd(connection)
 
 
-#: Servers, arguments, lines, and what follows: exit statuses, output, and the beginning of the error line.
+#: Servers, arguments and lines; the expected exit statuses, output, and start of the error line.
 RESULTS: list[tuple[Any, Any, str, bytes, tuple[int, ...], bytes, str]] = [
     # If the peer has answered, its FIN after ours is no message.
     (streamServer, echoOnce, WAIT, b"line", (0,), b"line\n", ""),

@@ -110,7 +110,7 @@ def stayOpen(connection: socket.socket) -> None:
 )
 def test_ends(serve: Callable[[socket.socket], object], keys: bytes, message: str, status: int) -> None:
     """
-    At a terminal the last line tells what ended the chat.
+    At a terminal the last line gives the reason for the end of the chat.
     """
     with streamServer(serve) as url, terminal(*CHAT, "--timeout=0.5", url) as child:
         child.expect_exact(PROMPT)

@@ -203,8 +203,8 @@ def test_interrupt() -> None:
 @pytest.mark.skipif(not (OpenbsdInetd.program and hasNamespaces()), reason="openbsd-inetd or namespaces are missing")
 def test_openbsdInetd(tmp_path: Path) -> None:
     """
-    The check finds the known deviations of openbsd-inetd. Whether it resets depends on timing, so that row is skipped.
-    It answers no datagram from 127.0.0.0/8.
+    The check finds the known deviations of openbsd-inetd, which answers no datagram from 127.0.0.0/8. The test skips
+    the row about resets: the result depends on timing.
     """
     with OpenbsdInetd(tmp_path) as inetd:
         everywhere = inetd.run("check", HOST, "--ports=rfc", "--json")

@@ -1,5 +1,5 @@
 """
-The rows of C{sockservices check} in a pipe, and their words.
+The rows of C{sockservices check} in a pipe, and the names of their results.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def sending(data: bytes) -> AbstractContextManager[str]:
 
 def test_columns(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    In a pipe each row is one line, however narrow the terminal is: service, transport, port, result, statement with its
-    source, and if the row does not pass what was seen and what was expected. The counts go to standard error.
+    In a pipe each row is one line, for any width of the terminal: service, transport, port, result, statement with its
+    source, and for a row that does not pass the observed and the expected behaviour. The counts go to standard error.
     """
     monkeypatch.setenv("COLUMNS", "40")
     long = b"an answer that is much longer than the width of a terminal with forty columns"
@@ -101,15 +101,15 @@ def test_failures(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("transport", "word", "reason"),
+    ("transport", "verdict", "reason"),
     [
         ("udp", "timeout", "no reply to any datagram: a firewall drops them, or the service does not reply"),
         ("tcp", "no-connection", "no answer to the connection attempt: filtered, or the listener's queue is full"),
     ],
 )
-def test_notOffered(transport: str, word: str, reason: str, run: Run) -> None:
+def test_notOffered(transport: str, verdict: str, reason: str, run: Run) -> None:
     """
-    A row of a service that is not offered gives the reason as a word and as a sentence.
+    A row of a service that is not offered gives the reason as a verdict and as a sentence.
     """
     with socket.socket(type=socket.SOCK_STREAM if transport == "tcp" else socket.SOCK_DGRAM) as silent:
         silent.bind((LOOPBACK, 0))
@@ -121,12 +121,12 @@ def test_notOffered(transport: str, word: str, reason: str, run: Run) -> None:
         for each in held:
             each.close()
     (row,) = (row for row in rows(done.out) if row[1] == transport)
-    assert row[3:] == ["not offered", "is offered", f"{word}: {reason}"]
+    assert row[3:] == ["not offered", "is offered", f"{verdict}: {reason}"]
 
 
 def test_emptyReply(run: Run) -> None:
     """
-    An empty datagram and no reply are different words.
+    An empty datagram and no reply have different names.
     """
     (port,) = freePorts(1)
     with BackgroundReactor() as background:

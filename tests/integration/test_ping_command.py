@@ -60,7 +60,7 @@ def readProbe(connection: socket.socket) -> bytes:
     return connection.recv(PROBE_SIZE, socket.MSG_WAITALL)
 
 
-#: Servers, and what follows for one probe: exit status, error line and counts.
+#: Servers; for one probe the expected exit status, error line and counts.
 FAILURES: list[tuple[Any, int, str, dict[str, int]]] = [
     (unusedPort, 10, "refused: nothing listens at this address", {"lost": 1}),
     (partial(streamServer, resetAfterData), 11, "reset: the peer reset the connection", {"lost": 1}),

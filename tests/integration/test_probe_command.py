@@ -81,7 +81,7 @@ def test_rows(probe: Run, tmp_path: Path) -> None:
 )
 def test_expect(server: Callable[[], AbstractContextManager[str]], state: str, status: int, probe: Run) -> None:
     """
-    The option --expect names the state that each target must have: then the exit status is 0, else 2.
+    If each target has the state of --expect, the exit status is 0, else 2.
     """
     with server() as url:
         assert probe(url).status == status

@@ -1,5 +1,5 @@
 """
-The commands tell the three silences of a stream apart, each with a word and an exit status of its own.
+The commands distinguish three timeouts on a stream: each has its own verdict and exit status.
 """
 
 from __future__ import annotations

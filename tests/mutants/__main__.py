@@ -39,7 +39,7 @@ class Mutant:
     """
     One error in the source.
 
-    @ivar name: what the error does.
+    @ivar name: the effect of the error.
     @ivar original: text that occurs once in the source; C{mutated} replaces it.
     @ivar tests: pytest node ids; at least one test must fail.
     @ivar guarantee: the number of the guarantee in docs/guarantees.md that the error breaks.

@@ -198,7 +198,7 @@ class ConformanceCase(LoopCase):
         Check that exactly the given cases of each server fail. A transport that is not offered is ignored. The servers
         are checked at the same time.
 
-        @param servers: for each its port, and its failing rows as C{"tcp part of the sentence -> what was seen"}, where
+        @param servers: for each its port, and its failing rows as C{"tcp part of the sentence -> observed behaviour"};
             C{...} stands for any text.
         @return: the rows that fail.
         """

@@ -36,7 +36,7 @@ class Block:
     A fenced block.
 
     @ivar line: the line number of its first fence.
-    @ivar language: the word after the first fence.
+    @ivar language: the language after the first fence.
     @ivar output: the text of the C{text} block that follows a C{python} block directly: what the code must print.
     """
 

@@ -74,7 +74,7 @@ class _Server:
             if re.search(ready, line):
                 break
         killer.cancel()
-        # Read the rest too: the server blocks when the pipe is full.
+        # Read the later output too: the server blocks when the pipe is full.
         self._reader = threading.Thread(target=self._pipe.read, daemon=True)
         self._reader.start()
 
@@ -183,8 +183,8 @@ class OpenbsdInetd(_Server):
             f"{host}:{name} {kind} root internal" for host in (HOST, "127.0.0.1") for name in SERVICES for kind in kinds
         ]
         configuration = folder / "inetd.conf"
-        # inetd prints the name of a service before it listens. When it prints this last one, which no test uses, all
-        # others listen.
+        # inetd prints the name of a service before it listens. When it prints this last service, which no test
+        # uses, all other services listen.
         configuration.write_text("\n".join([*lines, "127.0.0.2:discard stream tcp nowait root internal\n"]))
         script = 'ip link set lo up && ip address add "$1/32" dev lo && exec "$2" -d "$3"'
         command = ["unshare", "-rn", "sh", "-c", script, "sh", HOST, self.program, str(configuration)]

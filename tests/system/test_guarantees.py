@@ -393,8 +393,8 @@ def test_broadcastsAreNotAnswered() -> None:
 
 def test_relativeUnixSourcesAreNotAnswered(tmp_path: Path) -> None:
     """
-    A relative source path is not answered: the server would look it up in its own folder, where it may be the server's
-    own.
+    A relative source path is not answered: the server would resolve it in its working directory, where it can be the
+    path of the server's socket.
     """
     (tmp_path / "client").mkdir()
     with Watched("--listen", f"echo=unixgram:{tmp_path}/socket", cwd=tmp_path) as server:
@@ -520,7 +520,7 @@ def test_tenThousandIdleConnections() -> None:
 @pytest.mark.slow
 def test_longUseLeaksNothing() -> None:
     """
-    Twenty clients of every kind for 30 s leave nothing (T30).
+    Twenty clients of every kind leak no memory and no descriptors in 30 s (T30).
     """
     print(soak(30))
 

@@ -1,5 +1,5 @@
 """
-What documents and error messages say about the installation.
+Documents and error messages about the installation.
 """
 
 from __future__ import annotations

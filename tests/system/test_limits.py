@@ -1,5 +1,5 @@
 """
-What a server logs about the limits for one source, and how it lifts them.
+The log lines about the limits per source, and the option that exempts sources.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LIMITS = (
 )
 def test_start(arguments: list[str], expected: str) -> None:
     """
-    One line gives the limits that are in force for peers of other hosts.
+    One line gives the limits per source for peers on other hosts.
     """
     with Twistd("--service=echo=0", *arguments) as server:
         assert [line.partition("] ")[2].strip() for line in server.lines if "limits for" in line] == [expected]
@@ -42,7 +42,7 @@ def test_start(arguments: list[str], expected: str) -> None:
 
 def test_loopback() -> None:
     """
-    A server for this host alone has no such limits, and no such line.
+    A server on a loopback interface has no limits per source, and no such line.
     """
     with Twistd("--service=echo=0") as server:
         assert "limits for" not in server.log
@@ -50,8 +50,8 @@ def test_loopback() -> None:
 
 def test_exceeded() -> None:
     """
-    A refusal names the option, the number and the source, at once; so does a datagram that is not answered. A stop logs
-    the rest.
+    The first refused connection and the first unanswered datagram are logged at once, with option, number and source.
+    A stop logs a summary of the others.
     """
     arguments = ("--service=echo=0", "--proto=all", "--max-per-source=1", "--udp-rate=1", "--log-format=json")
     with Twistd(*arguments) as server:
@@ -79,7 +79,7 @@ def test_exceeded() -> None:
 
 def test_trusted() -> None:
     """
-    No limit for one source holds for a trusted source.
+    A trusted source is exempt from the limits per source.
     """
     limits = ("--max-per-source=1", "--max-rate=1", "--udp-rate=1")
     with Twistd("--service=echo=0", "--proto=all", *limits, "--trusted=127.0.0.1", "--trusted=::1") as server:

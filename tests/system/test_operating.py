@@ -125,7 +125,7 @@ def test_logFile(tmp_path: Path) -> None:
 
 class TestServiceManager:
     """
-    Tests for what the server sends to the notification socket of a service manager.
+    Tests for the server's messages to the notification socket of a service manager.
     """
 
     @pytest.fixture

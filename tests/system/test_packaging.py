@@ -1,5 +1,5 @@
 """
-The distributions: what they contain, and whether they install, run and uninstall.
+The distributions: their contents, and their installation, run and uninstallation.
 """
 
 from __future__ import annotations

@@ -106,7 +106,7 @@ def test_acceptedConnectionsAreServedInFull() -> None:
 
 def test_endlessOutputEndsCleanly() -> None:
     """
-    A reader of chargen gets the rest of the current line, and then a clean end.
+    A reader of chargen gets the end of the current line, and then a FIN.
     """
     with Twistd("--service", "chargen=0") as server:
         with socket.create_connection(server.address("chargen"), 5) as client:
@@ -291,8 +291,8 @@ class TestStalledLogReader:
     )
     def test_theServerServesAndStops(self, logFormat: str, log: tuple[int, int, str], tmp_path: Path) -> None:
         """
-        Without a reader the server echoes 4,000 messages and logs what fits. A later line gives the number of dropped
-        lines, and SIGTERM stops the server although the reader has stalled again.
+        Without a reader the server echoes 4,000 messages and fills the log's pipe. A later line gives the number of
+        dropped lines, and SIGTERM stops the server although the reader has stalled again.
         """
         reader, output, logfile = log
         path = str(tmp_path / "socket")

@@ -71,8 +71,8 @@ def test_maxConnections(limit: Any, maximum: int) -> None:
 )
 def test_maxPerSource(limit: Any, hosts: list[str | None], maximum: int) -> None:
     """
-    Each source has its own limit. By default loopback has none; a number limits each loopback address, too. Text that
-    is no IP address is a source. Unix peers have no limit per source.
+    Each source has its own limit. By default loopback addresses have none; a number limits them too. Text that is no
+    IP address is a source. Unix peers have no limit per source.
     """
     policy = Policy(maxRate=0, **limit)
     assert admitted(Census(), policy, *[*hosts] * (200 // len(hosts))) == maximum
@@ -102,7 +102,7 @@ def test_maxRate(limit: Any, hosts: list[str | None], maximum: int, later: int) 
 
 def test_release() -> None:
     """
-    A slot is free at once, for all sources and for its own. The rate is not restored.
+    A released slot is free at once, for its source and for other sources. The tokens of the rate are not restored.
     """
     census, policy = Census(), Policy(maxConnections=2, maxPerSource=1, maxRate=0)
     assert admitted(census, policy, "192.0.2.1", "192.0.2.1", None, "192.0.2.2") == 2
@@ -163,21 +163,21 @@ def size(census: Census) -> int:
 )
 def test_anySequence(maxConnections: int, maxPerSource: int, steps: list[tuple[bool, str | None]]) -> None:
     """
-    In whatever order connections begin and end, one is admitted if both limits allow it. When all have ended, all slots
-    are free, and the census takes as much memory as before.
+    For any order of starts and ends, a connection is admitted if both limits allow it. When all connections have ended,
+    all slots are free, and the census uses as much memory as before.
     """
     census = Census()
     before = size(census)
     policy = Policy(maxConnections=maxConnections, maxPerSource=maxPerSource, maxRate=0)
-    source = {SAME_V4[1]: SAME_V4[0], SAME_V6[1]: SAME_V6[0]}
+    sameSource = {SAME_V4[1]: SAME_V4[0], SAME_V6[1]: SAME_V6[0]}
     admittedHosts: list[str | None] = []
     for begins, host in steps:
         if begins:
-            count = Counter(source.get(other or "", other) for other in admittedHosts)
-            belowTotal = not maxConnections or len(admittedHosts) < maxConnections
-            belowShare = host is None or not maxPerSource or count[source.get(host, host)] < maxPerSource
-            assert census.admit(host, policy, 0.0) is (belowTotal and belowShare)
-            if belowTotal and belowShare:
+            perSource = Counter(sameSource.get(other or "", other) for other in admittedHosts)
+            belowMaximum = not maxConnections or len(admittedHosts) < maxConnections
+            belowPerSource = host is None or not maxPerSource or perSource[sameSource.get(host, host)] < maxPerSource
+            assert census.admit(host, policy, 0.0) is (belowMaximum and belowPerSource)
+            if belowMaximum and belowPerSource:
                 admittedHosts.append(host)
         elif host in admittedHosts:
             admittedHosts.remove(host)

@@ -33,8 +33,8 @@ def dropReason(host: str, port: int, destination: str | None, own: Container[int
 
 def test_ports() -> None:
     """
-    Port 0 asks for no reply (RFC 768). Services that may answer back use the ports below 1024, and 2049 (NFS). Other
-    ports are answered.
+    Port 0 means that the sender expects no reply (RFC 768). Services that may answer back use the ports
+    below 1024, and 2049 (NFS). Other ports are answered.
     """
     reasons = {port: dropReason(REMOTE, port, None, ()) for port in range(65536)}
     assert reasons[0] is Outcome.NO_PORT
@@ -45,7 +45,7 @@ def test_ports() -> None:
 @pytest.mark.parametrize("host", [REMOTE, "127.0.0.1", "::1", "2001:db8::1"])
 def test_ownPorts(host: str) -> None:
     """
-    The server's own ports are not answered, whatever the source's address. For port 0 and privileged ports, that reason
+    The server's own ports are not answered, for any source address. For port 0 and privileged ports, that reason
     is recorded instead.
     """
     own = {0, 7, 8007, 8019}
@@ -140,7 +140,7 @@ def test_unixSourceReplaced(peer: str, tmp_path: Path) -> None:
 
 def test_ownSockets(peer: str, tmp_path: Path) -> None:
     """
-    The server's own socket is not answered, by whatever path its folder is reached. Without a file there is no inode.
+    The server's own socket is not answered, for any path to its folder. Without a file there is no inode.
     """
     assert [inode(path) for path in (None, "", b"", b"\0name", "/nowhere/at all", "/nul\0")] == [None] * 6
     (tmp_path / "folder").symlink_to(tmp_path)

@@ -153,7 +153,7 @@ class AskTests(ClientCase):
 
     def test_answerBeforeEndOfMessage(self) -> None:
         """
-        A server that sends a FIN before it has read the message has answered, and the rest of the message is not sent.
+        A server that sends a FIN before it has read the message has answered; the client sends no more of the message.
         A server that closes with unread data resets the connection, so its answer may be incomplete.
         """
         for closes in (False, True):

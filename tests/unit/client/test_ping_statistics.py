@@ -148,7 +148,7 @@ class PingStatisticsTests(SynchronousTestCase):
     @given(st.data())
     def test_anyReplies(self, data: st.DataObject) -> None:
         """
-        Replies in any order, lost, copied or corrupt, are all counted as what they are.
+        Replies in any order, lost, duplicated or corrupt, are counted correctly.
         """
         statistics = PingStatistics(Random(1))
         probes = [statistics.makeProbe(float(number)) for number in range(data.draw(st.integers(0, 6)))]

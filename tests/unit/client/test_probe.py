@@ -24,7 +24,7 @@ from tests.support.client import SHORT_TIMEOUT, ClientCase, EmptyResolver, SlowR
 @implementer(IStreamClientEndpoint)
 class WaitingEndpoint:
     """
-    An endpoint whose connection attempt ends when the test says so.
+    An endpoint whose connection attempt the test ends.
     """
 
     def __init__(self, target: Target) -> None:

@@ -68,7 +68,7 @@ class TimedTests(SynchronousTestCase):
 
     def failure(self, *received: bytes, connected: bool = True, **options: Any) -> RequestFailed:
         """
-        Ask, connect after 4 seconds, receive segments, and let the rest of 10 seconds pass.
+        Call L{ask}, connect after 4 seconds, receive segments, and advance the clock over the timeout of 10 seconds.
         """
         answer = ask(self.endpoint, b"words", reactor=self.clock, timeout=10, **options)
         self.clock.advance(4)
@@ -85,7 +85,7 @@ class TimedTests(SynchronousTestCase):
 
     def test_verdicts(self) -> None:
         """
-        The verdict tells how far the request came before the peer became silent.
+        The verdict gives the phase of the request that timed out.
         """
         for received, options, text in (
             ((), {"connected": False}, "no-connection: no connection within 10 s"),
@@ -140,7 +140,7 @@ class SocketTests(ClientCase):
 
     def test_noAnswer(self) -> None:
         """
-        A connection that nobody accepts is established by the kernel: its silence is no answer.
+        The kernel establishes a connection before accept(2): without accept(2) the verdict is no-answer.
         """
         for transport in ("tcp", "unix"):
             target, _ = self.listening(transport)

@@ -39,7 +39,7 @@ class EchoTests(ConformanceCase):
 
     def test_echoIsNotUpper(self) -> None:
         """
-        Against an echo, only the cases of C{upper} that do not look at letters pass.
+        An echo passes only those cases of C{upper} that do not compare letters.
         """
         rows = self.check({"upper": self.serve(Echo)})
         passing = [
@@ -154,7 +154,7 @@ class WelcomeTests(ConformanceCase):
 
     def test_otherReplies(self) -> None:
         """
-        A server that welcomes every message fails, and so does one that refuses every message.
+        A server with the same reply to every message fails, whether the reply is the welcome or the refusal.
         """
         fin = "tcp to a FIN without data -> no data, then eof"
         for reply, failing in (

@@ -45,7 +45,7 @@ class ConformingTests(ConformanceCase):
 
     def test_rowsOfAServiceAreTogether(self) -> None:
         """
-        The rows of a service are together, TCP first, in whatever order the results arrive.
+        The rows of a service are together, TCP first, for any order of the results.
         """
         rows = self.check({name: self.serve(find(name)) for name in ("time", "echo", "greet")})
         order = [(row.service, row.transport) for row in rows]

@@ -70,7 +70,7 @@ EXCHANGES: list[tuple[type[Responder], bytes, bytes]] = [
 @pytest.mark.parametrize(("responder", "sent", "replies"), EXCHANGES)
 def test_messages(responder: type[Responder], sent: bytes, replies: bytes) -> None:
     """
-    C{answer} gets each whole message without its frame, and returns a reply without one, however TCP cuts the bytes. A
+    C{answer} gets each whole message without its frame, and returns a reply without one, for any segmentation. A
     message that is not complete at the end has no reply. C{answer} may return an awaitable.
     """
     for segments in segmentations(sent):
@@ -98,7 +98,7 @@ def test_datagrams(responder: type[Responder]) -> None:
 )
 def test_finished(responder: type[Responder], sent: bytes, replies: bytes) -> None:
     """
-    No message after the last one is answered.
+    After C{finished} no further message is answered.
     """
     peer = converse(responder)
     assert (peer.say(sent), peer.outcome) == (replies, Outcome.FINISHED)
@@ -137,7 +137,7 @@ def test_longestMessage(responder: type[Responder], sent: bytes, replies: bytes)
 )
 def test_malformed(responder: type[Responder], sent: bytes, replies: bytes) -> None:
     """
-    Too long a message, or what is no message, ends the conversation after the replies to the messages before.
+    A malformed or too long message ends the conversation after the replies to the earlier messages.
     """
     for segments in ([sent], [bytes([byte]) for byte in sent]):
         peer = converse(responder)
@@ -173,7 +173,7 @@ def test_greeting() -> None:
 
 def test_callableMakesResponder() -> None:
     """
-    A callable may make such a responder as well.
+    A callable that returns a message responder is served like the class.
     """
     assert converse(lambda conversation: ReversingLines(conversation)).say(b"one\n") == b"eno\r\n"
 
@@ -208,7 +208,7 @@ def test_awaitedReplyOfWrongType() -> None:
 
 def test_awaitedReplies() -> None:
     """
-    While a reply is awaited the next message waits, also one of the same segment.
+    While a reply is awaited, the next message waits, even if it is in the same segment.
     """
     waiting: list[Deferred[bytes]] = []
 

@@ -40,12 +40,12 @@ def make(conversation: Conversation) -> Responder:
 
 class MakerTests(SynchronousTestCase):
     """
-    A factory and a datagram protocol reject what cannot make a responder.
+    A factory and a datagram protocol reject an object that cannot make a responder.
     """
 
     def test_rejected(self) -> None:
         """
-        The error names the object, and says what is expected.
+        The error names the object and the expected types.
         """
         cases: list[tuple[Any, str]] = [
             (Factory, "Factory: expected a Responder class"),

@@ -200,7 +200,7 @@ class ArbitraryTests(SynchronousTestCase):
         self, limits: dict[str, float], checks: list[tuple[float, bool, int]], closing: int
     ) -> None:
         """
-        A peer that does nothing more is ended by one of its timeouts, whatever it did before. No check is in the past.
+        A peer that stops sending and reading is ended by a timeout, for any earlier activity. No check is in the past.
         """
         timeouts, now, acked = started(**limits), 100.0, 0
         result: Any = now

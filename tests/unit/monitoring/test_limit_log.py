@@ -77,7 +77,7 @@ class LimitLogTests(LogCase):
 
     def test_flush(self) -> None:
         """
-        A stop logs the rest, and leaves no timer.
+        A stop logs the remaining counts, and leaves no timer.
         """
         self.exceeded(RATE)
         self.exceeded(RATE)

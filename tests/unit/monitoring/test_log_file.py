@@ -37,7 +37,7 @@ class ReopenedLogFileTests(LogCase):
 
     def test_numberedCopies(self) -> None:
         """
-        A file that still has its name is renamed to C{log.1}, and that to C{log.2}.
+        If the file C{log} is the open one, C{log.1} is renamed to C{log.2}, then C{log} to C{log.1}.
         """
         for text in ("second\n", "third\n"):
             self.file.rotate()

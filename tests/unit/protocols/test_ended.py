@@ -26,7 +26,7 @@ class Noting(Responder):
 
     def answer(self, message: bytes) -> Any:
         """
-        Return the message; end, raise or wait where it says so.
+        Return the message, or end, raise or wait if the message is that command.
         """
         self.data += message
         if message == b"raise":
@@ -92,7 +92,7 @@ def test_streams(make: Any, message: bytes, end: Any, outcome: Outcome, ends: li
 )
 def test_datagrams(make: Any, message: bytes, outcome: Outcome, ends: list[tuple[bytes, Outcome]]) -> None:
     """
-    Each datagram has a responder and an end of its own, with the outcome of its reply.
+    C{ended} is called once for each datagram, with the outcome of its reply.
     """
     peer = converse(make, transport="udp")
     for _ in range(3):
@@ -134,7 +134,7 @@ def test_withoutRecorder(ends: list[tuple[bytes, Outcome]]) -> None:
 
 def test_makerThatRaises(ends: list[tuple[bytes, Outcome]]) -> None:
     """
-    A conversation that has no responder has no end of one; nor does an earlier responder get a second end.
+    Without a responder, C{ended} is not called; and it is not called again on an earlier responder.
     """
     responders: list[Any] = [Noting]
 
@@ -172,7 +172,7 @@ def test_exceptionInEnded(transport: Any) -> None:
 @pytest.mark.parametrize("transport", ["tcp", "udp"])
 def test_noEnded(transport: Any) -> None:
     """
-    A class with the other methods of a responder needs none.
+    A class with the other methods of a responder needs no method C{ended}.
     """
     members = {
         name: value for name, value in vars(Responder).items() if name not in ("__dict__", "__weakref__", "ended")

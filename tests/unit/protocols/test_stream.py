@@ -1,5 +1,5 @@
 """
-Conversations over streams: replies, visits, errors of responders, and what holds in every conversation.
+Conversations over streams: replies, visits, errors of responders, and invariants.
 """
 
 from __future__ import annotations
@@ -264,12 +264,12 @@ class ExceptionTests(StreamCase):
 
 class InvariantTests(StreamCase):
     """
-    What holds in every conversation.
+    Tests for the invariants of all conversations.
     """
 
     def test_noByteLost(self) -> None:
         """
-        All input before the peer's FIN is answered, however the peer segments it and reads.
+        All input before the peer's FIN is answered, for any segmentation and any pace of the peer's reading.
         """
         data = bytes(range(256)) * 1024
         for size in (1013, 4096, 65536):
@@ -313,7 +313,7 @@ class InvariantTests(StreamCase):
 
     def test_boundedMemory(self) -> None:
         """
-        At most 128 KiB are buffered for a peer, whatever it sends and does not read.
+        At most 128 KiB are buffered for a peer that sends without reading.
         """
         for responder in (Echo, Upper, Chargen):
             peer = self.peer(responder, window=1000)

@@ -245,7 +245,7 @@ class DrainTests(StreamCase):
 
     def test_generatedOutputEnds(self) -> None:
         """
-        A drain ends generated output: a peer that reads gets what was written and a clean end, any other is reset.
+        A drain ends generated output: a peer that reads gets the written output and a FIN, any other peer is reset.
         """
         factory = self.factory(Chargen)
         reading, other = self.peer(factory, 1000), self.peer(factory, 1000)

@@ -52,7 +52,7 @@ class TimerTests(SynchronousTestCase):
     @given(st.lists(st.floats(0, 1e9), min_size=1, max_size=5), st.floats(0, 1e9))
     def test_neverFiresEarly(self, delays: list[float], start: float) -> None:
         """
-        The callback gets a time no earlier than the requested one, whatever the clock's rounding is.
+        The callback gets a time no earlier than the requested one, for any rounding of the clock.
         """
         clock, fired = Clock(), list[float]()
         clock.advance(start)
@@ -65,7 +65,7 @@ class TimerTests(SynchronousTestCase):
 
     def test_roundedTime(self) -> None:
         """
-        The callback gets the requested time when the delayed call is due earlier, because its time was rounded down.
+        If rounding makes the delayed call due before the requested time, the callback still gets the requested time.
         """
         self.clock.advance(2.0**-53)
         at = 1 + 2.0**-52
@@ -206,8 +206,8 @@ class LateReactorTests(LoopCase):
 
     def test_lateCallIsDelayedOnce(self) -> None:
         """
-        A call that is later is delayed once by C{READ_DELAY}, so that the reactor reads first. Requests for other times
-        do not delay it further.
+        A call that is over C{MAX_LATENESS} late is delayed once by C{READ_DELAY}, so that the reactor reads
+        first. Requests for other times do not delay it further.
         """
         self.assertEqual(self.firedBy(17), [])
         self.timer.fireBy(12)

@@ -1,5 +1,5 @@
 """
-The base class of responders, and what it knows of its conversation.
+The base class of responders, and the attributes of its conversation.
 """
 
 from __future__ import annotations

@@ -33,12 +33,12 @@ class DaytimeTests(SynchronousTestCase):
         """
         The line holds weekday, month, day in two columns, time and year in UTC. Fractions of a second are cut off.
         """
-        for when, line in (
+        for context, line in (
             (conversation(), b"Sat Nov 21 00:26:40 2026\r\n"),
             (conversation(now=lambda: NOW + 0.999), b"Sat Nov 21 00:26:40 2026\r\n"),
             (at(2026, 2, 3, 4, 5, 6), b"Tue Feb  3 04:05:06 2026\r\n"),
         ):
-            self.assertEqual(Daytime(when).greeting(), line)
+            self.assertEqual(Daytime(context).greeting(), line)
 
     @given(now=st.floats(0, 253402300799))
     def test_length(self, now: float) -> None:

@@ -133,7 +133,7 @@ class WhoamiTests(SynchronousTestCase):
 
     def test_line(self) -> None:
         """
-        The greeting is one line of JSON, which a limit does not cut: a part of it would be of no use.
+        The greeting is one whole line of JSON for any limit: a part of an object cannot be parsed.
         """
         line = (
             b'{"peer": "192.0.2.7:40000", "host": "192.0.2.1:8007", "transport": "%b", "serial": 7, "server": "here"}\n'

@@ -1,5 +1,5 @@
 """
-Server processes: what they leave, their clock, and sockets that they inherit.
+Server processes: their clock, the sockets that they inherit, and the files that remain after the end.
 """
 
 from __future__ import annotations

@@ -198,7 +198,7 @@ class MemoryTests(SynchronousTestCase):
 
 class StartTests(LoopCase):
     """
-    A start is complete, or it fails and leaves nothing.
+    A start succeeds, or it fails and leaves no socket or file.
     """
 
     def makeServer(self, *arguments: str) -> Supervisor:

@@ -64,7 +64,7 @@ class Yielding(Responder):
 
 class Counted(Responder):
     """
-    Has a number for endless output.
+    Returns a number in place of a generator.
     """
 
     def generate(self) -> Any:

@@ -52,7 +52,7 @@ class StreamPeerTests(SynchronousTestCase):
 
     def test_end(self) -> None:
         """
-        C{end} ends the conversation, which has one visit, and returns the rest of the output.
+        C{end} ends the conversation, which has one visit, and returns the remaining output.
         """
         peer = converse(Upper)
         peer.say(b"hello")

@@ -202,8 +202,7 @@ class FaultTests(BatchCase):
 
     def test_segmentationNotSupported(self) -> None:
         """
-        Where the kernel has no segmentation offload, each reply is sent by itself, once, and offload is not tried
-        again.
+        Without segmentation offload in the kernel, each reply is sent by itself, once; offload is not tried again.
         """
         for number in (errno.EIO, errno.EINVAL, errno.EOPNOTSUPP, errno.EMSGSIZE):
             for count in (1, 2):

@@ -311,7 +311,7 @@ class TCPTests(ConnectionCase):
 
     def test_minimumReadSize(self) -> None:
         """
-        A read asks for at least 4096 bytes, however much output was buffered.
+        A read has a size of at least 4096 bytes, for any amount of buffered output.
         """
         self.received = lambda protocol, data: None
         client, protocol, transport = self.openConnection()

@@ -47,7 +47,7 @@ INVALID: list[tuple[bytes, str]] = [
 @pytest.mark.parametrize(("header", "source", "destination"), VALID)
 def test_valid(header: bytes, source: Any, destination: Any) -> None:
     """
-    A header has its addresses and its length, whatever follows it. Without its last byte it is incomplete.
+    A header has its addresses and its length, for any data after it. Without its last byte it is incomplete.
     """
     for rest in (b"", b"x", b"\r\n", header):
         assert parseProxyHeader(header + rest) == ProxyHeader(source, destination, len(header))

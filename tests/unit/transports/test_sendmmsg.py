@@ -129,7 +129,7 @@ class SenderTests(SynchronousTestCase):
 
     def test_reportedInOrder(self) -> None:
         """
-        A refusal is reported before the next datagram is sent: what is sent then precedes that one.
+        A refusal is reported before the next datagram is sent, so that the callback can send a datagram before it.
         """
         server, client = self.open(), self.open()
         address = client.getsockname()
