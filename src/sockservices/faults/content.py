@@ -1,5 +1,5 @@
 """
-Faults of content: flipped bits, and cut datagrams.
+Faults of content: flipped bits, and truncated datagrams.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Corrupt(Fault):
 
     def stage(self, draws: Draws, ordered: bool) -> Stage:
         """
-        Flip bits. Those of a connection are counted in its stream: they do not depend on how the stream is cut.
+        Flip bits. On a connection their positions are offsets in the stream, and do not depend on its segmentation.
         """
         stream = _Flips(self.rate, draws.random("stream")) if ordered else None
 
@@ -78,7 +78,7 @@ class Corrupt(Fault):
 @dataclass(frozen=True)
 class Truncate(Fault):
     """
-    A reply of more than C{bytes} bytes is cut to that length.
+    Truncates a reply of more than C{bytes} bytes to that length.
     """
 
     word: ClassVar[str] = "truncate"

@@ -23,11 +23,11 @@ from sockservices.transports.interfaces import IReplyRoute, IRequestProtocol
 
 __all__ = ["DatagramLostError", "FaultyDatagrams"]
 
-#: The most bytes of datagrams that a listener holds, each with L{OVERHEAD} more. A datagram beyond them is lost, which
-#: counts as C{overflow}.
+#: The maximum number of bytes of delayed datagrams at one listener; each datagram counts L{OVERHEAD} bytes more. A
+#: datagram over the maximum is lost, and counts as C{overflow}.
 MAX_HELD, OVERHEAD = 1 << 20, 256
 
-#: The token of a reply of which the protocol does not know: a duplicate.
+#: The token of a duplicate reply. Its result is not reported to the protocol.
 _COPY = object()
 
 _Deliver = Callable[[bytes, bool], object]
@@ -47,7 +47,7 @@ class _FaultyRoute:
     @ivar applied: counts those that were applied.
     @ivar number: the number of the datagram at its listener.
     @ivar route: the route below.
-    @ivar stages: what these faults do, by direction.
+    @ivar stages: the stages of these faults, by direction.
     """
 
     __slots__ = ("_layer", "applied", "destination", "number", "peer", "route", "source", "stages")
@@ -190,7 +190,7 @@ class FaultyDatagrams(DatagramLayer, FaultPlan):
 
     def doStop(self) -> None:
         """
-        The port has stopped: pass on what is held, so that each datagram is counted.
+        The port has stopped: pass on the delayed datagrams, so that each is counted.
         """
         while self._held:
             call, release = next(iter(self._held.values()))

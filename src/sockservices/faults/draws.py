@@ -1,5 +1,5 @@
 """
-The random numbers of faults. Each is a function of its names alone: not of time, and not of what was drawn before.
+The random numbers of faults. Each is a function of its names only: it depends neither on time nor on earlier numbers.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ __all__ = ["Draws", "randomSeed"]
 
 class Draws:
     """
-    Random numbers that are found by name: a hash of the seed, the listener, the fault, and what the
-    number is for.
+    Random numbers by name. The name consists of the seed, the listener, the fault and the purpose; the number comes
+    from its hash.
     """
 
     __slots__ = ("_names",)
 
     def __init__(self, *names: object) -> None:
         """
-        @param names: the seed, the listener, and so on; their texts count.
+        @param names: the seed, the listener, and so on; their C{str()} is hashed.
         """
         self._names = "/".join(map(str, names))
 

@@ -28,7 +28,7 @@ class Fault:
     @ivar first: how many conversations it can meet, counted after C{skip}; L{None} for all.
     @ivar skip: how many conversations pass before it meets one.
     @ivar every: 1 for every conversation, 2 for every second one, and so on, counted after C{skip}.
-    @raise ValueError: for a value out of range. The message names fault, key and value, and what is expected.
+    @raise ValueError: for a value out of range. The message gives fault, key, value, and the expected values.
     """
 
     word: ClassVar[str]
@@ -71,7 +71,7 @@ class Fault:
 
     def stageOf(self, direction: str, draws: Draws, ordered: bool) -> Stage | None:
         """
-        Make what the fault does in one direction.
+        Make the stage of the fault in one direction.
 
         @param direction: C{"in"} from the peer, C{"out"} to the peer.
         @param draws: the random numbers of the fault: of one connection, or of all datagrams of a listener.
@@ -84,7 +84,7 @@ class Fault:
 
     def stage(self, draws: Draws, ordered: bool) -> Stage | None:
         """
-        Make what the fault does, in a direction that it acts on.
+        Make the stage of the fault in a direction that it acts on.
         """
         return None
 

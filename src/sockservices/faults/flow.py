@@ -14,7 +14,7 @@ from sockservices.faults.stage import Piece, Stage, TimedPiece, chained
 
 __all__ = ["Flow"]
 
-#: The most pieces that pass in one turn of the reactor.
+#: The maximum number of pieces that pass in one turn of the reactor.
 PIECES_PER_TURN = 64
 
 
@@ -34,10 +34,10 @@ class Flow:
         delay: Callable[[], float | None],
     ) -> None:
         """
-        @param stages: what the faults do to the pieces, in the order in which they act.
+        @param stages: the stages of the faults, in the order in which they act.
         @param deliver: called with each piece.
-        @param delay: the seconds until the receiver can take another piece: 0 for now; L{None} if L{pump} is called
-            then.
+        @param delay: the seconds until the receiver accepts another piece: 0 for now; L{None} if the receiver calls
+            L{pump} at that time.
         """
         self._chain, self._clock = chained(stages, applied), clock
         self._deliver, self._delay = deliver, delay
@@ -87,7 +87,7 @@ class Flow:
                     delay = self._next[0] - self._clock.seconds()
                 elif delay == 0:
                     return
-                # A clock may be a rounding error before the time that was asked for.
+                # The clock may be a rounding error before the time of the piece.
                 if delay is None or delay > 1e-9:
                     break
                 self._deliverNext()

@@ -12,14 +12,14 @@ from sockservices.transports.stream_layer import StreamLayer
 
 __all__ = ["MAX_HELD", "Inbound"]
 
-#: The bytes held, of both directions together, from which on the peer is not read and the protocol is paused. One read,
-#: and what the transport buffers, come on top: in all less than the 128 KiB that a connection may have.
+#: The number of delayed bytes, of both directions, at which reading and the protocol pause. With one read
+#: and the transport's buffer, a connection has less than the permitted 128 KiB.
 MAX_HELD = 98304
 
 
 class Inbound(StreamLayer):
     """
-    Takes what the peer sends, and delivers it to the protocol when the faults let it pass.
+    Delays the bytes from the peer, and delivers them to the protocol when the faults let them pass.
     """
 
     _inbound: Flow
@@ -68,7 +68,7 @@ class Inbound(StreamLayer):
 
     def resumeProducing(self) -> None:
         """
-        Deliver what is held, and resume reading.
+        Deliver the delayed bytes, and resume reading.
         """
         self._protocolPaused = False
         self._inbound.pump()

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 __all__ = ["IN", "OUT", "Key", "bothWays", "choice", "number", "seconds", "share", "whole"]
 
-#: The directions: what comes from the peer, and what goes to it.
+#: The directions: from the peer, and to the peer.
 IN, OUT = "in", "out"
 
 #: The largest value of a key in seconds, bytes or conversations.

@@ -13,14 +13,14 @@ from sockservices.transports.stream_layer import StreamLayer
 
 __all__ = ["KERNEL_INTERVAL", "Outbound"]
 
-#: Seconds between two checks of what the kernel has sent, or the peer's kernel has acknowledged.
+#: Seconds between two checks of the bytes that the kernel has sent, or the peer's kernel has acknowledged.
 KERNEL_INTERVAL = 0.001
 
 
 class Outbound(StreamLayer):
     """
-    Takes what the protocol writes, and writes it to the transport when the faults let it pass. The protocol's producer
-    is paused while much is held.
+    Delays the bytes that the protocol writes, and writes them to the transport when the faults let them pass. The
+    protocol's producer is paused at L{MAX_HELD<sockservices.faults.inbound.MAX_HELD>}.
     """
 
     _outbound: Flow
@@ -144,7 +144,7 @@ class Outbound(StreamLayer):
 
     def resumeWriting(self) -> None:
         """
-        Let bytes pass. When none are held, ask a pull producer for more.
+        Let bytes pass. If none are delayed, resume a pull producer.
         """
         self._writePaused = False
         self._outbound.pump()

@@ -30,7 +30,7 @@ def parseFault(text: str) -> Fault:
     """
     Convert C{WORD[,key=value...]} to a fault.
 
-    @raise ValueError: naming the word, key or value that is wrong, and what is expected.
+    @raise ValueError: with one line that gives the wrong fault, key or value, and the expected ones.
     """
     word, *pairs = text.split(",")
     kind = KINDS.get(word)

@@ -1,5 +1,5 @@
 """
-Datagram protocols that know no reply routes, on a port that has them.
+Datagram protocols without reply routes, on a port with them.
 """
 
 from __future__ import annotations
@@ -71,8 +71,8 @@ class PlainDatagrams(RequestProtocol):
 
     def write(self, datagram: bytes, addr: Any) -> None:
         """
-        Send a datagram: as a reply to the one that is being received, if that came from this address. Any other one is
-        a conversation of its own.
+        Send a datagram: as a reply, if the datagram that is being received came from this address; else as a
+        conversation of its own.
         """
         route = self._route
         if route is None or route.peer != addr:

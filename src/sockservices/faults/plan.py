@@ -62,7 +62,7 @@ class FaultPlan:
     @property
     def faults(self) -> tuple[Fault, ...]:
         """
-        The faults. New ones hold from the next conversation on, which is then number 1.
+        The faults. New faults apply from the next conversation on, which gets the number 1.
         """
         return self._faults
 

@@ -31,9 +31,9 @@ Piece: TypeAlias = bytes | End
 #: A piece, and the time at which it passes, in seconds.
 TimedPiece: TypeAlias = tuple[float, Piece]
 
-#: What one fault does in one direction of a connection, or of all datagrams of a listener. It is called with the number
-#: of the piece (of the datagram at its listener), the time at which the piece comes, the piece, and the record of what
-#: is applied. It returns what goes on in place of the piece, in order.
+#: The function of one fault in one direction of a connection, or of all datagrams of a listener. It is called with the
+#: number of the piece (of the datagram at its listener), the time at which the piece arrives, the piece, and the record
+#: of applied faults. It returns the pieces that replace the piece, in order.
 Stage: TypeAlias = Callable[[int, float, Piece, Applied], Iterable[TimedPiece]]
 
 

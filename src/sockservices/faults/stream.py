@@ -26,7 +26,7 @@ from sockservices.faults.timing import Slice
 
 __all__ = ["FaultyStream"]
 
-#: The most bytes of one read, and the most that the transport buffers before it pauses its producer.
+#: The maximum number of bytes of one read, and of the transport's buffer before the transport pauses its producer.
 TRANSPORT_BUFFER = 8192
 
 #: Seconds for which a hung connection is kept after the peer's FIN. To a server that sends nothing, a peer that has
@@ -37,15 +37,15 @@ HANG_AFTER_FIN = 2.0
 @implementer(IPushProducer)
 class FaultyStream(Inbound, Outbound):
     """
-    One connection with faults. Each direction is a L{Flow}: what is delayed is held, up to a limit.
+    One connection with faults. Each direction is a L{Flow}, which holds delayed bytes, up to a limit.
     """
 
     def __init__(
         self, protocol: Any, faults: Sequence[tuple[Fault, Draws]], clock: IReactorTime, applied: Applied
     ) -> None:
         """
-        @param faults: the faults that meet this connection, in the order in which they act, with their random numbers.
-        @param applied: counts what is done.
+        @param faults: the faults of this connection, in the order in which they act, with their random numbers.
+        @param applied: counts the applied faults.
         """
         super().__init__(protocol)
         self._faults, self._clock, self._applied = faults, clock, applied
@@ -130,7 +130,7 @@ class FaultyStream(Inbound, Outbound):
 
     def _resetWhenAcked(self) -> None:
         """
-        Reset the connection when the peer's kernel has everything: a reset destroys what it has not acknowledged.
+        Reset the connection when the peer's kernel has acknowledged all bytes: a reset discards the others.
         """
         self._discard()
         if self.transport.unackedBytes():
@@ -148,14 +148,14 @@ class FaultyStream(Inbound, Outbound):
 
     def abortConnection(self) -> None:
         """
-        Reset the connection, whatever is held.
+        Reset the connection, and discard the delayed bytes.
         """
         self._discard()
         super().abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """
-        Pass on the end of the connection. If the peer has closed it, what it sent before comes first.
+        Pass on the end of the connection. If the peer has closed it, deliver its delayed bytes first.
         """
         if isinstance(reason.value, ConnectionDone) and not (self._inboundEnded or self._closing):
             self._outboundEnded = True

@@ -67,7 +67,7 @@ class Bandwidth(Fault):
 
     def stage(self, draws: Draws, ordered: bool) -> Stage:
         """
-        Delay the bytes; cut those of a connection, so that they pass evenly.
+        Delay the bytes. Divide those of a connection, so that they pass at a steady rate.
         """
         size = max(1, int(self.rate * BANDWIDTH_INTERVAL))
         free = 0.0  # when the line is free again

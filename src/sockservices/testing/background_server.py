@@ -151,8 +151,8 @@ class BackgroundServer:
     @property
     def faults(self) -> tuple[Fault, ...]:
         """
-        The faults, in the order in which they act. New ones hold from the next connection or datagram on, which they
-        count as number 1.
+        The faults, in the order in which they act. New faults apply from the next connection or datagram on, which
+        gets the number 1.
         """
         return self._faults
 
