@@ -25,7 +25,7 @@ from sockservices.server.twistd import exitWithError, twistdObserver
 
 __all__ = ["Options", "makeService"]
 
-#: The most descriptors that select(2) can wait for.
+#: The maximum number of descriptors that select(2) can wait for.
 FD_SETSIZE = 1024
 
 

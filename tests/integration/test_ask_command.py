@@ -206,7 +206,7 @@ def test_unwritableOutput(redirection: str, status: int, err: bytes, serve: Call
     """
     An error of standard output is one line. A closed standard output is no error.
     """
-    # With buffered output, Python tries again at exit to write what has failed.
+    # With buffered output, Python repeats the failed write at exit.
     script = f'exec env -u PYTHONUNBUFFERED "$@" {redirection}'
     done = subprocess.run(
         ["sh", "-c", script, "sh", *COMMAND, "ask", serve("echo", "unixgram"), "question"],

@@ -29,7 +29,7 @@ CHAT = (*COMMAND, "chat", WAIT)
 
 PROMPT = ">>: "
 
-#: Carriage return, and ECMA-48 EL: what readline and the command print to erase the line being edited.
+#: Carriage return, and ECMA-48 EL: readline and the command print these to erase the line being edited.
 ERASE_LINE = "\r\x1b[K"
 
 

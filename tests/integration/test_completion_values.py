@@ -24,7 +24,7 @@ Complete = Callable[..., list[str]]
 @pytest.fixture
 def complete(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Complete:
     """
-    A function that returns the completions of the last word, as the script of a shell asks for them.
+    A function that returns the completions of the last word, as the script of a shell requests them.
     """
 
     def completionsOf(*words: str, shell: str = "zsh") -> list[str]:

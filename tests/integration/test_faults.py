@@ -175,7 +175,7 @@ def test_limit(sockservice: Servers, transport: str) -> None:
         server.faults = (Limit(1000, then),)
         with connect(server) as client:
             client.sendall(bytes(3000))
-            # On TCP the peer's kernel acknowledges what it has, so that the reset destroys nothing.
+            # On TCP the reset discards no data that the peer's kernel has acknowledged.
             assert receive(client, 1000) == bytes(1000)
             client.settimeout(0.3)
             if then == "hang":
@@ -253,7 +253,7 @@ def test_hang(sockservice: Servers, transport: str) -> None:
 
 def test_corrupt(sockservice: Servers) -> None:
     """
-    The same seed corrupts the same bytes, whatever segments TCP makes of them.
+    The same seed corrupts the same bytes, for any segmentation.
     """
     data = bytes(200_000)
     results = []

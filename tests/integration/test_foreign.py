@@ -98,7 +98,7 @@ def converse(command: str, sent: bytes, **places: object) -> bytes:
     Run a client to its end. It must succeed.
 
     @param places: the values of the names in braces.
-    @return: what the client prints.
+    @return: the output of the client.
     """
     name, *arguments = shlex.split(command.format(**places))
     program = PROGRAMS[name]

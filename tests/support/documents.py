@@ -37,7 +37,7 @@ class Block:
 
     @ivar line: the line number of its first fence.
     @ivar language: the language after the first fence.
-    @ivar output: the text of the C{text} block that follows a C{python} block directly: what the code must print.
+    @ivar output: the text of the C{text} block that follows a C{python} block directly: the expected output.
     """
 
     document: Path

@@ -18,7 +18,7 @@ def runFresh(code: str) -> str:
     """
     Run code in an interpreter that has imported nothing.
 
-    @return: what it printed, standard error included.
+    @return: its output, standard error included.
     """
     path = os.pathsep.join([str(Path(sockservices.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])])
     result = subprocess.run(

@@ -143,7 +143,7 @@ class StreamCase(LogCase):
 
     def tearDown(self) -> None:
         """
-        End the open conversations, and check what is left.
+        End the open conversations, and check that no timer or connection is left.
         """
         self.clock.advance(0)
         for factory in self._factories:
@@ -200,7 +200,7 @@ class _Socket:
         self.reset = True
 
     def close(self) -> None:
-        # If input is unread, the kernel sends a reset (RFC 1122, 4.2.2.13), which discards what the peer has not read.
+        # If input is unread, the kernel sends a reset (RFC 1122, 4.2.2.13). It discards unread data of the peer.
         self.reset = self.reset or bool(self.inbox)
         if self.reset:
             self.outbox.clear()

@@ -161,7 +161,7 @@ class StreamRecorder(UpperStream):
     """
     A protocol that records its segments and its end. The test gives the reaction to a segment.
 
-    @ivar segments: what it received.
+    @ivar segments: the received segments.
     @ivar events: the ends in their order: C{"read"}, C{"write"}, and the type of the reason of L{connectionLost}.
     """
 

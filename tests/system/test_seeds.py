@@ -41,7 +41,7 @@ def start(client: str, address: tuple[str, int], *arguments: str, stdin: int = D
 
 def finish(client: Popen[str]) -> str:
     """
-    Wait for a client that ends without an error, and return what it prints.
+    Wait for a client that ends without an error, and return its output.
     """
     try:
         printed, errors = client.communicate(timeout=CLIENT_TIMEOUT)

@@ -98,7 +98,7 @@ class Census:
         """
         Count an admitted connection as ended.
 
-        @param host: what was passed to L{admit}.
+        @param host: the host that was passed to L{admit}.
         """
         self.connections -= 1
         if host is not None:

@@ -29,7 +29,7 @@ def isTrusted(host: str, trusted: tuple[str, ...]) -> bool:
     Whether a host belongs to one of the networks.
 
     @param host: an IP address as text. An IPv4-mapped IPv6 address counts as the IPv4 address.
-    @param trusted: what L{network} returned.
+    @param trusted: the networks, as returned by L{network}.
     """
     try:
         address = ip_address(host.partition("%")[0])

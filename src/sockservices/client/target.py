@@ -74,7 +74,7 @@ def target(url: str) -> Target:
     """
     Parse a URL.
 
-    @raise ValueError: with one line that gives the URL and what was expected.
+    @raise ValueError: with one line that gives the URL and the expected form.
     """
     scheme, separator, address = url.partition("://")
     # A scheme is not case-sensitive (RFC 3986 section 3.1).

@@ -17,7 +17,7 @@ def targets(url: str) -> list[Target]:
     Parse a URL whose port may be a range, both ends included.
 
     @return: the targets, in the order of their ports.
-    @raise ValueError: with one line that gives the URL and what was expected.
+    @raise ValueError: with one line that gives the URL and the expected form.
     """
     match = re.fullmatch(r"((?:tcp|udp)://.*):([0-9]{1,5})-([0-9]{1,5})/?", url, re.IGNORECASE | re.DOTALL)
     if match is None:

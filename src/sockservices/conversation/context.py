@@ -25,7 +25,7 @@ class Conversation:
     @ivar peer: the remote address, or L{None} where it has none.
     @ivar host: the local address.
     @ivar serial: the conversation's number in this server.
-    @ivar limit: the most bytes that a reply may have; L{None} is no limit.
+    @ivar limit: the maximum length of the reply in bytes; L{None} for no limit.
     """
 
     __slots__ = ("_environment", "host", "limit", "peer", "serial", "transport")

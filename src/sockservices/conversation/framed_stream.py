@@ -71,7 +71,7 @@ class _FramedResponder:
         """
         Answer the messages that are complete with this segment.
 
-        @return: the replies in their frames; or an awaitable of them, if one of them comes later.
+        @return: the replies in their frames; or an awaitable of them, if one of them is awaited.
         """
         replies: list[bytes | None] = []
         if segment:

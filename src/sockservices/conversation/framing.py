@@ -24,7 +24,7 @@ class Framing:
 
     def __init__(self, maxLength: int) -> None:
         """
-        @param maxLength: the most bytes that a message may have, without its frame.
+        @param maxLength: the maximum length of a message in bytes, without its frame.
         """
         self._maxLength = maxLength
         self._buffer = bytearray()

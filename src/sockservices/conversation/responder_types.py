@@ -13,10 +13,10 @@ from sockservices.conversation.responder import Responder, serviceName
 
 __all__ = ["ResponderTypeError", "checkMade", "checkMaker", "outputError", "replyError", "responderError"]
 
-#: What a server uses of a responder.
+#: The methods and attributes of a responder that a server uses.
 MEMBERS = ("answer", "deadline", "finished", "generate", "greeting")
 
-#: What iterators of output may yield.
+#: The types that iterators of output may yield.
 BYTES = (bytes, bytearray, memoryview)
 
 

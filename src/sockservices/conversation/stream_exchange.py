@@ -23,10 +23,11 @@ __all__ = ["StreamExchange"]
 #: the data that the peer has not read yet (RFC 1122 4.2.2.13).
 LINGER = 1.0
 
-#: Bytes of generated output that are taken at a time.
+#: Bytes of generated output that are joined at a time.
 GENERATED_BYTES = 65536
 
-#: The most pieces of generated output that are taken at a time: a generator of empty pieces must end its turn, too.
+#: The maximum number of pieces of generated output that are joined at a time: it bounds a turn with a generator of
+#: empty pieces.
 MAX_PIECES = 1024
 
 #: Timeouts that end a conversation in good order, because no data is pending; every other one resets.

@@ -15,7 +15,7 @@ __all__ = ["Timeouts"]
 #: Seconds without input after which a connection may be ended when the server stops.
 QUIET = 0.5
 
-#: How often a timeout is checked while it runs: so it is noticed a tenth late at most.
+#: The number of checks during a timeout, so that it is detected at most a tenth late.
 CHECKS = 10
 
 #: The longest time in seconds between two checks of a peer that has data pending.

@@ -19,10 +19,10 @@ log = Logger("sockservices")
 #: Seconds between two lines.
 LOG_INTERVAL = 10.0
 
-#: The most sources that are counted apart until the next line.
+#: The maximum number of sources with a count of their own until the next line.
 MAX_COUNTED = 1000
 
-#: The most sources that one line names.
+#: The maximum number of sources that one line names.
 MAX_NAMED = 5
 
 #: In place of the sources that are not counted apart or not named.

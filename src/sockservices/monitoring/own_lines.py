@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 __all__ = ["ownLines"]
 
-#: The packages of Twisted that report what the process does: "starting up", "Received SIGTERM", "Main loop terminated".
+#: The packages of Twisted that log the start and the end: "starting up", "Received SIGTERM", "Main loop terminated".
 NAMESPACES = ("twisted.scripts.", "twisted.application.", "twisted.internet.base")
 
 #: The line with which twistd reports the new user, through its older log, which has no namespaces.

@@ -19,10 +19,10 @@ __all__ = ["DatagramTrace", "StreamTrace", "quoted"]
 
 log = Logger("sockservices")
 
-#: The most characters of a message in the text of the log.
+#: The maximum number of characters of a message in the text of the log.
 MAX_CHARACTERS = 80
 
-#: The most bytes of a message in an object of the log in JSON.
+#: The maximum number of bytes of a message in an object of the log in JSON.
 MAX_BYTES = 4096
 
 

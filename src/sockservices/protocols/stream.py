@@ -83,7 +83,7 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
         """
         Begin the conversation, or wait for C{peerIdentified} if the transport does not know the peer's address yet.
         """
-        # A wrapper claims to provide what the transport below it provides.
+        # A wrapper claims to provide the interfaces of the transport below it.
         if isinstance(self.transport, ProtocolWrapper) or not IStreamTransport.providedBy(self.transport):
             self._transport = TwistedTransport(self.transport, self)
         else:
@@ -165,7 +165,7 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
         if transport.userspaceBytes() or not halfCloses:
             exchange.trackProgress(now, transport.unackedBytes)
         if self._producing:
-            # First: a transport with a paused producer sends what is buffered, resumes the producer and never closes.
+            # First: a transport with a paused producer sends its buffer, resumes the producer and never closes.
             self._producing = False
             transport.unregisterProducer()
         if self._paused and not exchange.ended:

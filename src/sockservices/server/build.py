@@ -55,7 +55,7 @@ def buildServer(config: ServerConfig, reactor: Reactor, census: Census | None = 
     Build a server. Every socket is open when this returns: before a fork, and with all privileges of the process.
 
     @param census: where connections are counted, by default one for this server.
-    @return: a service; its listeners share limits in all, and one log.
+    @return: a service; its listeners share total limits, and one log.
     @raise ListenError: when a listener cannot listen. Then no socket is left open.
     """
     census = Census(trusted=config.trusted) if census is None else census
@@ -143,7 +143,7 @@ class _Layers(NamedTuple):
 
 def _layers(listener: ListenerConfig, clock: IReactorTime, census: Census, seed: int, number: int) -> _Layers:
     """
-    The layers of a listener: faults next to the transport, so that the trace shows what passes them.
+    The layers of a listener: faults next to the transport, so that the trace shows the bytes after the faults.
 
     @param number: the position of the listener. Its port may be another one when the faults are repeated.
     """

@@ -22,7 +22,7 @@ def withFaults(listeners: tuple[ListenerConfig, ...], texts: list[str]) -> tuple
     Add the configured faults to the listeners, each to every listener that it can be on.
 
     @param texts: the values of C{--fault}.
-    @raise UsageError: naming option and value, and what is expected.
+    @raise UsageError: naming the option, the value and the expected values.
     """
     for text in texts:
         service, colon, rest = text.partition(":")

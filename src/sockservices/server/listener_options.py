@@ -38,7 +38,7 @@ def listenersOf(
     @param services: the services by name.
     @param rejected: the reasons why entry points of other packages were rejected, by name.
     @param common: the fields that all listeners have in common.
-    @raise UsageError: naming option and value, and what is expected.
+    @raise UsageError: naming the option, the value and the expected values.
     """
     find = partial(_find, services=services, rejected=rejected)
     configured = [*_byService(options, find), *_byEndpoint(options, find)]

@@ -159,7 +159,7 @@ class Options(usage.Options):
         """
         Make the configuration.
 
-        @raise usage.UsageError: naming option and value, and what is expected.
+        @raise usage.UsageError: naming the option, the value and the expected values.
         """
         policy = policyOf(self)
         if self["proto"] not in PROTOS:

@@ -29,7 +29,7 @@ def policyOf(options: Mapping[str, Any]) -> Policy:
     """
     The policy that the options configure.
 
-    @raise UsageError: naming option and value, and what is expected.
+    @raise UsageError: naming the option, the value and the expected values.
     """
     limits: dict[str, Any] = {"udpRfcSize": bool(options["udp-rfc-size"])}
     for limit in fields(Policy):

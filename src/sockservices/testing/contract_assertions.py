@@ -15,7 +15,7 @@ from sockservices.text.exceptions import exceptionText
 
 __all__ = ["ContractAssertions", "abbreviated"]
 
-#: The most characters of a quoted value.
+#: The maximum number of characters of a quoted value.
 MAX_QUOTED = 100
 
 

@@ -47,7 +47,7 @@ def conversation(transport: str = "tcp", limit: int | None = None, **values: Any
     """
     Make a conversation in a fixed environment.
 
-    @param limit: the most bytes of a reply, for datagrams.
+    @param limit: the maximum length of a reply in bytes, for datagrams.
     @param values: fields of L{Environment} with other values.
     """
     peer, host = IPv4Address("TCP", "192.0.2.7", 40000), IPv4Address("TCP", "192.0.2.1", 8007)

@@ -16,7 +16,7 @@ MAX_EXHAUSTIVE_LENGTH = 10
 #: The payload of a TCP segment on Ethernet: 1500 bytes, less 20 (IPv4), 20 (TCP) and 12 (timestamps, RFC 7323).
 ETHERNET_SEGMENT = 1448
 
-#: The most places at which a random segmentation splits.
+#: The maximum number of places at which a random segmentation splits.
 MAX_RANDOM_SPLITS = 64
 
 

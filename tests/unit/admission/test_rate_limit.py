@@ -64,7 +64,7 @@ def test_discardedBucket(later: float, others: int) -> None:
 )
 def test_neverOverTheRate(rate: int, pauses: list[float]) -> None:
     """
-    A source takes no more than its burst and the tokens that have returned since, at whatever times.
+    At any time, a source has taken at most its burst and the tokens that have returned since.
     """
     times = [sum(pauses[:count]) for count in range(1, len(pauses) + 1)]
     assert taken(RateLimit(rate), times) <= 2 * rate + (times[-1] - times[0]) * rate + 1e-6

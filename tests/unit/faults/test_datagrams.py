@@ -82,7 +82,7 @@ class ServiceTests(SynchronousTestCase):
         """
         A duplicate is the same reply again, and counts as one conversation. A cut and a flipped bit are recorded.
         """
-        # The fault, what the peer gets, and what is recorded.
+        # The fault, the replies that the peer receives, and the record.
         cases: list[tuple[Fault, list[bytes], tuple[tuple[str, int], ...]]] = [
             (Duplicate(1), [b"hello", b"hello"], (("duplicate", 1),)),
             (Truncate(2), [b"he"], (("truncate", 1),)),
@@ -172,7 +172,7 @@ class ServiceTests(SynchronousTestCase):
 
     def test_stop(self) -> None:
         """
-        When the port stops, what is held passes on, so that each datagram is counted, and no timer stays.
+        When the port stops, the delayed datagrams are passed on, so that each is counted, and no timer stays.
         """
         peer = converse(Echo, transport="udp", faults=[Latency(1)])
         peer.say(b"hello")
@@ -182,7 +182,7 @@ class ServiceTests(SynchronousTestCase):
 
 class Answering(DatagramProtocol):
     """
-    One of Twisted's datagram protocols: sends back every datagram, at once or when the test asks.
+    One of Twisted's datagram protocols: sends back every datagram, at once or when the test calls it.
     """
 
     def __init__(self) -> None:

@@ -115,7 +115,7 @@ class LimitTests(SynchronousTestCase):
 
     def test_limits(self) -> None:
         """
-        Exactly so many bytes pass, however they come; the end follows the last of them.
+        Exactly the configured number of bytes passes, for any segmentation; the end follows the last byte.
         """
         # The limit, the sizes that come, the sizes that pass, and whether the end comes.
         cases = [
@@ -146,7 +146,7 @@ class ContentTests(SynchronousTestCase):
     @given(st.lists(st.integers(0, 300)), st.sampled_from([0, 0.01, 0.3, 1]), st.integers(0, 50))
     def test_corruptionDoesNotDependOnTheSegments(self, cuts: list[int], rate: float, seed: int) -> None:
         """
-        The same bytes of a stream are corrupted, however it is cut; one bit of each; the length stays.
+        The same bytes of a stream are corrupted for any segmentation: one bit of each. The length does not change.
         """
         data = bytes(range(256)) * 2
         edges = [0, *sorted(cuts), len(data)]
@@ -187,7 +187,7 @@ class DeliveryTests(SynchronousTestCase):
 
     def test_lossIsAFunctionOfTheNumber(self) -> None:
         """
-        The same datagrams are lost with the same seed, in whatever order they are decided, and others with another one.
+        The same seed loses the same datagrams in any order of the decisions; another seed loses others.
         """
         for fault in (Loss(0.3), Loss(0.3, burst=5)):
             first, again, other = (datagrams(fault, 1000, seed) for seed in (7, 7, 8))

@@ -49,7 +49,7 @@ ORDER_KEEPING = st.one_of(
     st.builds(Corrupt, st.just(0)),
 )
 
-#: Faults that change or end what passes.
+#: Faults that change or end the stream.
 BREAKING = st.one_of(
     st.builds(Corrupt, st.sampled_from([0.1, 1])),
     st.builds(Limit, st.sampled_from([0, 1, 50]), st.sampled_from(["fin", "reset", "hang"])),
@@ -100,7 +100,7 @@ class ConversationTests(SynchronousTestCase):
 
     def test_limits(self) -> None:
         """
-        Exactly the bytes of the limit pass; then the connection ends as asked, under an outcome of its own.
+        Exactly the bytes of the limit pass; then the connection ends as configured, under the outcome C{fault}.
         """
         peer = converse(Echo, faults=[Limit(3)])
         self.assertEqual((peer.say(b"hello", b"more"), peer.end()), (b"hel", b""))
@@ -136,7 +136,7 @@ class ConversationTests(SynchronousTestCase):
         """
         A connection is reset at once, after seconds, or after input, which is answered.
         """
-        # The fault, what the peer gets for 5 bytes, the seconds until the end, and the bytes received.
+        # The fault, the reply to 5 bytes, the seconds until the end, and the bytes received.
         cases: list[tuple[Fault, bytes, float, int]] = [
             (Refuse(), b"", 0, 0),
             (Reset(), b"", 0, 0),
@@ -201,7 +201,7 @@ class ConversationTests(SynchronousTestCase):
 
     def test_generatedOutput(self) -> None:
         """
-        Endless output is asked for only when all before it has passed, and stops at a limit.
+        Endless output is generated only when all earlier output has passed, and stops at a limit.
         """
         peer = converse(Chargen, faults=[Bandwidth(65_000)])
         peer.hear()
@@ -272,7 +272,7 @@ class ConversationTests(SynchronousTestCase):
 @implementer(IStreamTransport)
 class PausableTransport(StringTransport):
     """
-    A transport that counts what it is offered while it is paused, and half-closes.
+    A transport that counts the bytes that are written to it while it is paused, and half-closes.
     """
 
     identifying = False
@@ -334,7 +334,7 @@ class LayerTests(SynchronousTestCase):
 
     def test_pausedProtocol(self) -> None:
         """
-        A paused protocol gets nothing, and what was held when it resumes.
+        A paused protocol gets nothing; when it resumes, it gets the delayed bytes.
         """
         received: list[bytes] = []
         protocol = Protocol()
@@ -375,7 +375,7 @@ class LayerTests(SynchronousTestCase):
 
     def test_inputBeforeAnEndWithoutHalfClose(self) -> None:
         """
-        On a transport without half-close, the protocol gets what the peer sent before it closed.
+        On a transport without half-close, the protocol gets the bytes that the peer sent before it closed.
         """
         received: list[Any] = []
         protocol: Any = Protocol()
@@ -415,7 +415,7 @@ class LayerTests(SynchronousTestCase):
 
     def test_refusedByTheFactory(self) -> None:
         """
-        A factory that refuses a connection is not asked twice, and no fault counts it.
+        A factory that refuses a connection is called once, and no fault counts the connection.
         """
         factory = Factory.forProtocol(TwistedEcho)
         factory.buildProtocol = lambda addr: None  # type: ignore[method-assign]

@@ -82,7 +82,7 @@ class BackgroundWriterTests(SynchronousTestCase):
 
     def test_stalledReader(self) -> None:
         """
-        Without a reader 256 KiB wait in the queue, besides what the pipe takes. Later lines are dropped and counted.
+        Without a reader the queue holds 256 KiB, besides the bytes in the pipe. Later lines are dropped and counted.
         Only the first of them waits, for 50 ms.
         """
         self.reactor.run()

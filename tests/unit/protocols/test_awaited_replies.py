@@ -142,7 +142,7 @@ class AwaitedStreamTests(AwaitingCase, StreamCase):
         """
         Fire a reply.
 
-        @return: what the peer reads.
+        @return: the bytes that the peer reads.
         """
         self.replies[number].callback(data)
         peer.turn()

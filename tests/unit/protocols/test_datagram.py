@@ -50,7 +50,7 @@ MAX_IPV4, MAX_IPV6 = 65507, 65527
 
 class Transport(FakeDatagramTransport):
     """
-    A transport that records what is written.
+    A transport that records the written datagrams.
 
     @ivar destination: the address that the next datagram was sent to, if it is known.
     @ivar error: an exception that C{write} raises.

@@ -95,7 +95,7 @@ class ReplyTests(StreamCase):
 
     def test_generatedOutputIsPulled(self) -> None:
         """
-        Endless output is written when the transport asks for more, as by a pull producer. Input is discarded.
+        Endless output is written at each C{resumeProducing}, as by a pull producer. Input is discarded.
         """
         protocol, transport = self.connect(Chargen)
         self.assertEqual((transport.producer, transport.streaming), (protocol, False))
@@ -399,7 +399,7 @@ class ArbitraryTests(LogCase):
                 peer.send(*arguments)
             peer.turn()
             self.assertLessEqual(peer.buffered, MAX_BUFFER)
-        # Longer than any stall timeout: what still generates output now would be read without end.
+        # Longer than any stall timeout: a peer that still gets generated output now would be read without end.
         for _ in range(400):
             clock.advance(1)
             peer.turn()

@@ -103,7 +103,7 @@ class SilentPeerTests(StreamCase):
     def test_endWithoutAMessage(self) -> None:
         """
         The end of a peer that has sent nothing is an empty message to a responder that has a deadline, has received
-        nothing and generates no output, whatever the timeout is.
+        nothing and generates no output, for any timeout.
         """
         output = type("Output", (Patient,), {"generate": lambda _: iter([bytes(65536)] * 5)})
         refusal = len(b"please go out!")

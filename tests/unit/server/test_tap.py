@@ -274,7 +274,7 @@ class StartTests(LoopCase):
             ("haproxy:tcp6:0", "every interface"),
             ("tcp6:0", "every interface"),
         ]
-        # A listener is closed in the same way whatever the failure of the other is: each value occurs at least once.
+        # A listener is closed in the same way for any failure of the other: each value occurs at least once.
         for number, (failing, cause) in enumerate(second):
             error = self.errorOf(f"--listen=echo={first[number % len(first)]}", f"--listen=time={failing}")
             self.assertRegex(error, f"^sockservices: --listen time={failing}: .*{cause}")
