@@ -169,7 +169,7 @@ def test_peersThatDoNotReadAreBoundedAndReset(service: str, transport: str, tmp_
         assert probe.worst() < 0.05
 
 
-def test_aPeerWithLittlePendingOutputStallsAsSoon() -> None:
+def test_littlePendingOutputStalls() -> None:
     """
     A peer with little pending output that acknowledges nothing is reset at the stall timeout, too.
     """
@@ -234,7 +234,7 @@ def test_resetsLeaveNothingBehind() -> None:
             closeWithReset(client)
 
 
-def test_theLimitInAllHoldsAcrossServices() -> None:
+def test_maxConnectionsCountsAllServices() -> None:
     """
     The limit of connections applies to all services together. A slot is free as soon as a connection ends (T08).
     """
@@ -258,7 +258,7 @@ def test_theLimitInAllHoldsAcrossServices() -> None:
         assert sum(map(int, re.findall(r"(\d+) refused", totals))) == 2
 
 
-def test_theLimitPerSourceHolds() -> None:
+def test_maxPerSourceAffectsOneSource() -> None:
     """
     The limit per source applies to one source and does not affect another.
     """
@@ -274,7 +274,7 @@ def test_theLimitPerSourceHolds() -> None:
         assert (served, other.recv(1)) == (5, b"a")
 
 
-def test_theRateOfConnectionsHolds() -> None:
+def test_maxRateLimitsConnections() -> None:
     """
     A source gets 50 connections per second after a burst of 100. Only the excess is refused (T09).
     """

@@ -161,7 +161,7 @@ class Exchange:
 
     def _await(self, reply: Any, method: str) -> None:
         if not hasattr(reply, "__await__"):
-            # Not raised: the place where that happened would not be the responder's.
+            # Not raised: a traceback would end in this method, not in the responder.
             self.fail(replyError(self.responder, method, reply))
             return
         self._awaitedMethod = method

@@ -13,7 +13,7 @@ __all__ = ["Framing", "FramingError", "Int8Framing", "Int16Framing", "Int32Frami
 
 class FramingError(ValueError):
     """
-    The stream has no message at this place. The text is the reason.
+    The next bytes of the stream are not a message. The text is the reason.
     """
 
 
@@ -68,7 +68,7 @@ class LineFraming(Framing):
     Lines that end with CR LF or LF. Those that are sent end with CR LF.
     """
 
-    _searched = 0  # no LF is before this place in the buffer
+    _searched = 0  # no LF is before this offset in the buffer
 
     def next(self) -> bytes | None:
         """

@@ -1,5 +1,5 @@
 """
-Recorders: callables that take the L{Visit} of each finished conversation. The one here writes it to the log.
+Recorders: callables that take the L{Visit} of each finished conversation. L{VisitLog} writes it to the log.
 """
 
 from __future__ import annotations

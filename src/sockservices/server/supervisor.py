@@ -71,7 +71,7 @@ class Supervisor(MultiService):
 
     def setServiceParent(self, parent: Any) -> None:
         """
-        Become part of an application, and bring the log: twistd looks for it there.
+        Become part of an application, and set its log observer, which twistd then uses.
         """
         super().setServiceParent(parent)
         if self.observer is not None:

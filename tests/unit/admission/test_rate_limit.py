@@ -81,7 +81,7 @@ def test_recentlySeenSources() -> None:
             taken(limit, [0.0] * 10, f"{step}/{number}")
 
 
-def test_quietSourcesAreFullAgain() -> None:
+def test_bucketsRefillDuringPauses() -> None:
     """
     A source takes a whole burst after a pause that fills its bucket, whether its bucket was discarded or not.
     """

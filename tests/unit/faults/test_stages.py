@@ -130,7 +130,7 @@ class LimitTests(SynchronousTestCase):
             passed = [piece for size in sizes for _, piece in chain(0.0, bytes(size))]
             self.assertEqual(passed, [bytes(size) for size in passing] + [End.FIN] * ended, (limit, sizes))
 
-    def test_nothing(self) -> None:
+    def test_limitOfZeroBytes(self) -> None:
         """
         A limit of 0 bytes ends the connection when it begins.
         """

@@ -124,7 +124,7 @@ class ConversationTests(SynchronousTestCase):
             (peer.heard, peer.visits[0].outcome, peer.visits[0].faults), (b"connected", Outcome.FINISHED, ())
         )
 
-    def test_limitOfNothing(self) -> None:
+    def test_limitOfZeroBytes(self) -> None:
         """
         With a limit of 0 bytes the peer gets none.
         """

@@ -38,9 +38,9 @@ class LimitLogTests(LogCase):
         expected = "over --max-rate 50: 1 connection from 192.0.2.7 refused (at most one such line in 10 s)"
         self.assertEqual(self.lines(), [expected])
 
-    def test_later(self) -> None:
+    def test_summaryAfterTenSeconds(self) -> None:
         """
-        What follows is counted by limit and source, and logged after 10 seconds: also if no more comes.
+        Later refusals are counted by limit and source, and logged after 10 seconds, even if no other one follows.
         """
         self.exceeded(RATE)
         self.lines()

@@ -55,7 +55,7 @@ def logged(census: Census) -> tuple[str, Any]:
     return formatEvent(event), json.loads(jsonLine(event))["totals"]
 
 
-def test_nothing() -> None:
+def test_noConversations() -> None:
     """
     A server without conversations has a line, too.
     """

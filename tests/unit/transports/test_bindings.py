@@ -117,7 +117,7 @@ def test_invalidStrings(text: str, message: str) -> None:
     assert "\n" not in str(raised.value)
 
 
-def test_otherTypes() -> None:
+def test_unknownTypesAreLeftToTwisted() -> None:
     """
     A string of another type is left to Twisted.
     """

@@ -37,7 +37,7 @@ SAMPLES = 5
 
 
 @chargen.tcp("sends without a request")
-async def unasked(remote: RemoteStream) -> None:
+async def sendsWithoutRequest(remote: RemoteStream) -> None:
     async with remote.session() as session:
         _expectEndless(await session.receive(1))
 
