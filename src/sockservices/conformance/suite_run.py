@@ -67,6 +67,7 @@ class SuiteRun:
         try:
             await case.run(self._remote)
         except NotOffered as error:
+            # A refusal is a reset or an ICMP error of the host itself.
             self.hostIsUp |= error.verdict is Verdict.REFUSED
             if self.rows:
                 return row._replace(result=Result.FAIL, seen=error.verdict.value, expected="still offered")

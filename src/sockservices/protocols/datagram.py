@@ -80,7 +80,7 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         self.onException: Callable[[BaseException], object] = ignoreException
         self.responder = responder
         self._callsEnded = overridesEnded(responder)
-        self._ending: dict[int, Any] = {}  # the responders whose datagrams have no outcome yet, by serial number
+        self._openResponders: dict[int, Any] = {}  # those of datagrams without an outcome, by serial number
         self.policy = policy
         self.record = record
         self.census = Census() if census is None else census
@@ -155,7 +155,7 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         conversation.source, conversation.serial, conversation.limit = peer, serial, limit
         reply = exchange.respond(conversation, datagram)
         if self._callsEnded:
-            self._ending[serial] = exchange.responder
+            self._openResponders[serial] = exchange.responder
         if exchange.changed:
             # The exchange awaits a reply, or was aborted: the next datagram gets a new exchange.
             self._exchange = DatagramExchange(self.responder)
@@ -224,8 +224,10 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         totals.outcomes[outcome] += 1
         totals.received += request.received
         totals.sent += request.sent
-        if self._ending:
-            callEnded(self._ending.pop(request.serial, None), outcome, request.serial, peerAddress(request.peer))
+        if self._openResponders:
+            callEnded(
+                self._openResponders.pop(request.serial, None), outcome, request.serial, peerAddress(request.peer)
+            )
         if self.record is not None:
             service, peer = serviceName(self.responder), peerAddress(request.peer)
             transport, received, sent = transportOf(request.peer), request.received, request.sent
