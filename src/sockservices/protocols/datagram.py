@@ -90,7 +90,7 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         self._clock = clock
         self._host: IAddress | None = None
         self._exchange = DatagramExchange(responder)
-        self._conversation = DatagramConversation(self.census.environment, None)
+        self._conversation = DatagramConversation(self, None)
         self._awaited: dict[Deferred[Any], Request] = {}
         self._port: int | None = None
         self._inode: tuple[int, int] | None = None
@@ -160,7 +160,7 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
             # The exchange awaits a reply, or was aborted: the next datagram gets a new exchange.
             self._exchange = DatagramExchange(self.responder)
             if exchange.awaiting is not None:
-                self._conversation = DatagramConversation(self.census.environment, self._host)
+                self._conversation = DatagramConversation(self, self._host)
                 self._wait(exchange, reply, Request(serial, route, received, 0), route, limit)
             else:
                 self._drop(Outcome.ERROR, Request(serial, route, received, 0), exchange.exception)

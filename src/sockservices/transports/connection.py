@@ -94,6 +94,12 @@ class Connection(LazyAddresses, tcp.Server):
         """
         self._group.removeReader(self)
 
+    def pauseProducing(self) -> None:
+        """
+        Stop reading. A reset still ends the connection.
+        """
+        self._group.pauseReader(self)
+
     def startWriting(self) -> None:
         """
         Start watching for space in the send buffer.
