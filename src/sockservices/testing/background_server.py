@@ -17,7 +17,7 @@ from twisted.internet.error import CannotListenError
 
 from sockservices.admission.census import Census
 from sockservices.conversation.policy import Policy
-from sockservices.conversation.responder import MakeResponder, serviceName
+from sockservices.conversation.responder import serviceName
 from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
 from sockservices.faults.datagrams import FaultyDatagrams
@@ -26,6 +26,7 @@ from sockservices.faults.factory import StreamFaults
 from sockservices.faults.fault import Fault
 from sockservices.faults.plan import FaultPlan
 from sockservices.monitoring.recorders import VisitLog
+from sockservices.scripting.coroutine_service import Service
 from sockservices.server.listener import ListenerService
 from sockservices.server.services import datagramService, streamService
 from sockservices.testing.background_reactor import BackgroundReactor
@@ -53,7 +54,7 @@ class BackgroundServer:
     def __init__(
         self,
         background: BackgroundReactor,
-        responder: MakeResponder,
+        responder: Service,
         transport: Transport,
         interface: str,
         policy: Policy,

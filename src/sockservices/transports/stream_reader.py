@@ -106,7 +106,7 @@ class StreamReader:
         self._rule: Rule = _all
         self._receiver: Deferred[bytes] | None = None
         self._error: BaseException | None = None
-        self.ended = self.paused = False
+        self.ended = self.paused = self._discards = False
 
     @property
     def receiving(self) -> bool:
@@ -148,9 +148,9 @@ class StreamReader:
             receiver, self._receiver = self._receiver, None
             receiver.callback(data)
         else:
-            self._buffer += data
+            self._buffer += b"" if self._discards else data
             self._serve()
-        if len(self._buffer) >= MAX_BUFFER and not (self.paused or self.ended):
+        if len(self._buffer) >= MAX_BUFFER and not (self.paused or self.ended or self._discards):
             self.paused = True
             self._pause()
 
@@ -162,6 +162,13 @@ class StreamReader:
         """
         self.ended, self._error = True, error
         self._serve()
+
+    def discard(self) -> None:
+        """
+        Nothing is received any more: drop the bytes that wait, and never pause the transport again.
+        """
+        self._discards = True
+        self._buffer.clear()
 
     def resume(self) -> None:
         """
