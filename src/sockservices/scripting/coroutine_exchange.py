@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
@@ -22,10 +22,11 @@ from sockservices.conversation.timeouts import Timeouts
 from sockservices.scripting.connected_peer import ConnectedPeer
 from sockservices.scripting.coroutine_run import CoroutineRun
 from sockservices.scripting.coroutine_service import CoroutineService
+from sockservices.scripting.port import Port
 from sockservices.scripting.remote_peer import ReceiveTimeout
 from sockservices.transports.stream_reader import IncompleteRead, StreamReader
 
-__all__ = ["TURN", "CoroutineExchange", "Port"]
+__all__ = ["TURN", "CoroutineExchange"]
 
 #: Bytes that a coroutine sends before the reactor gets a turn, however fast the peer reads.
 BYTES_PER_TURN = 65536
@@ -33,48 +34,6 @@ BYTES_PER_TURN = 65536
 #: Seconds for which a coroutine waits that has sent so many. Not 0, because a L{Clock<twisted.internet.task.Clock>}
 #: calls what is due at once in the same turn.
 TURN = 1e-5
-
-
-class Port(Protocol):
-    """
-    What an exchange does with a connection.
-    """
-
-    @property
-    def writingPaused(self) -> bool:
-        """
-        Whether 64 KiB wait to be sent.
-        """
-
-    def write(self, data: bytes) -> None:
-        """
-        Send bytes.
-        """
-
-    def pauseReading(self) -> None:
-        """
-        Stop reading.
-        """
-
-    def resumeReading(self) -> None:
-        """
-        Read on.
-        """
-
-    def halfClose(self) -> None:
-        """
-        Send a FIN after the bytes that wait, if the transport can.
-        """
-
-    def follow(self) -> None:
-        """
-        Act on what has changed in the exchange.
-        """
-
-    def logException(self, exception: BaseException) -> None:
-        """
-        Log what a coroutine has raised after its conversation.
-        """
 
 
 class CoroutineExchange(StreamExchange):

@@ -137,9 +137,14 @@ class Servers:
     def close(self) -> None:
         """
         Close all servers.
+
+        @raise AssertionError: the first mismatch of a server that C{check} or C{wait} has not raised.
         """
+        servers = self._servers.copy()
         self._servers.clear()
-        self._cleanups.close()
+        with self._cleanups:
+            for server in servers:
+                server.check()
 
 
 def _responder(service: str | Service) -> Service:
