@@ -167,7 +167,10 @@ class CoroutineExchange(StreamExchange):
         """
         The coroutine begins to receive. From now on, the peer may be idle.
         """
-        if self.reader.receiving and (self.nextCheck == math.inf or self.sent != self._sentBeforeReceive):
+        if not self.reader.receiving:
+            return
+        self._sentThisTurn = 0
+        if self.nextCheck == math.inf or self.sent != self._sentBeforeReceive:
             self._sentBeforeReceive = self.sent
             self._lastReceivedAt = now = self.clock.seconds()
             if self.nextCheck == math.inf or self._timeouts.draining:
