@@ -25,7 +25,7 @@ from sockservices.faults.factory import StreamFaults
 from sockservices.faults.fault import Fault
 from sockservices.faults.plan import FaultPlan
 from sockservices.monitoring.recorders import VisitLog
-from sockservices.scripting.coroutine_service import Service
+from sockservices.scripting.coroutine_service import Service, isCoroutineService
 from sockservices.server.listener import ListenerService
 from sockservices.server.services import datagramService, streamService
 from sockservices.testing.background_reactor import BackgroundReactor
@@ -73,8 +73,7 @@ class BackgroundServer:
         @param seed: the seed of the faults, by default a random one.
         """
         self.seed = randomSeed() if seed is None else seed
-        self._faults = tuple(faults)
-        self._hadFaults = bool(faults)
+        self._faults, self._hadFaults = tuple(faults), bool(faults)
         self._ended = EndedVisits()
         self.visits = self._ended.visits
         self._background = background
@@ -209,17 +208,18 @@ class BackgroundServer:
 
     def check(self) -> None:
         """
-        Raise the failure of a coroutine in the test. What clients have sent before is taken into account.
+        Raise the failure of a coroutine in the test, after the server has read what clients sent before.
 
         @raise AssertionError: the first L{Mismatch<sockservices.scripting.Mismatch>} or failed assertion of a coroutine
             that was not raised yet.
         """
-        self._background.call(self._readWhatWasSent)
-        self._ended.raiseMismatch()
+        if isCoroutineService(self._responder):
+            self._background.call(self._readWhatWasSent)
+            self._ended.raiseMismatch()
 
     async def _readWhatWasSent(self) -> None:
         for _ in range(READING_TURNS):
-            await deferLater(self._background.reactor, 0)
+            await deferLater(self._background.reactor)
 
     def logSummary(self, timeout: float) -> None:
         """

@@ -123,7 +123,7 @@ class CheckTests(SynchronousTestCase):
             with self.assertRaises(ConnectionResetError):
                 self.send(server, b"EHLO\r\n").recv(1)
         with self.assertRaises(AssertionError) as raised:
-            server.wait(2, TIMEOUT)
+            server.check()
         # pytest adds lines to the message.
         self.assertEqual(str(raised.exception).partition("\n")[0], "b'EHLO' is no greeting")
         self.assertIn("assert line.startswith", "".join(traceback.format_exception(raised.exception)))
