@@ -210,8 +210,7 @@ class BackgroundServer:
         """
         Raise the failure of a coroutine in the test, after the server has read what clients sent before.
 
-        @raise AssertionError: the first L{Mismatch<sockservices.scripting.Mismatch>} or failed assertion of a coroutine
-            that was not raised yet.
+        @raise AssertionError: the first mismatch, or failed assertion of a coroutine, that was not raised yet.
         """
         if isCoroutineService(self._responder):
             self._background.call(self._readWhatWasSent)
@@ -219,7 +218,7 @@ class BackgroundServer:
 
     async def _readWhatWasSent(self) -> None:
         for _ in range(READING_TURNS):
-            await deferLater(self._background.reactor)
+            await deferLater(self._background.reactor, 0)
 
     def logSummary(self, timeout: float) -> None:
         """

@@ -6,10 +6,18 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from pathlib import Path
+from types import TracebackType
 
+import twisted
+
+import sockservices
 from sockservices.conversation.visit import Visit
 
 __all__ = ["EndedVisits"]
+
+#: The folders of the code between a test and its coroutine.
+LIBRARIES = tuple(str(Path(package.__file__ or "").parent) for package in (sockservices, twisted))
 
 
 class EndedVisits:
@@ -60,4 +68,14 @@ class EndedVisits:
             first, *others = mismatches
             if others:
                 first.add_note(f"{len(others)} more conversations ended with a mismatch")
-            raise first
+            raise first.with_traceback(_withoutLibraries(first.__traceback__))
+
+
+def _withoutLibraries(traceback: TracebackType | None) -> TracebackType | None:
+    """
+    Remove the lines of this package and of Twisted, so that the last line is one of the coroutine.
+    """
+    if traceback is None:
+        return None
+    traceback.tb_next = _withoutLibraries(traceback.tb_next)
+    return traceback.tb_next if traceback.tb_frame.f_code.co_filename.startswith(LIBRARIES) else traceback
