@@ -18,6 +18,7 @@ __all__ = [
     "NetstringResponder",
     "Outcome",
     "Policy",
+    "RemotePeer",
     "Responder",
     "StreamFactory",
     "StreamProtocol",
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from sockservices.protocols.datagram import DatagramResponder
     from sockservices.protocols.stream import StreamProtocol
     from sockservices.protocols.stream_factory import StreamFactory
+    from sockservices.scripting.remote_peer import RemotePeer
     from sockservices.server.services import datagramService, streamService
 else:
     # A name is imported at its first use: every run of pytest imports this package for its plugin, and most runs do not
@@ -62,6 +64,7 @@ else:
         ),
         "Outcome": "conversation.outcome",
         "Policy": "conversation.policy",
+        "RemotePeer": "scripting.remote_peer",
         "Responder": "conversation.responder",
         "StreamFactory": "protocols.stream_factory",
         "StreamProtocol": "protocols.stream",

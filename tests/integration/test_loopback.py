@@ -84,7 +84,7 @@ class Server:
     def _listen(self, how: str, folder: Path) -> IListeningPort:
         if how == "listenTCP":
             return IListeningPort(reactor().listenTCP(0, self.factory, interface="127.0.0.1"))
-        path = str(folder / f"{self.factory.responder.name}.sock")  # type: ignore[attr-defined]
+        path = str(folder / f"{self.factory.responder.name}.sock")  # type: ignore[union-attr]
         binding = UnixBinding(UNIX, path) if "unix" in how else InetBinding(TCP, 0)
         ports: list[IListeningPort] = []
         StreamEndpoint(reactor(), binding, plain="plain" in how).listen(self.factory).addCallback(ports.append)

@@ -19,7 +19,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices import Census, Environment, Outcome, Policy, StreamFactory, Visit
-from sockservices.conversation.responder import MakeResponder
+from sockservices.scripting.coroutine_service import Service
 from sockservices.testing import memory_exchange
 from sockservices.testing.memory_exchange import NOW
 
@@ -86,7 +86,7 @@ class StreamCase(LogCase):
         self._factories: list[StreamFactory] = []
         self._peers: list[Peer] = []
 
-    def factory(self, responder: MakeResponder, **limits: Any) -> StreamFactory:
+    def factory(self, responder: Service, **limits: Any) -> StreamFactory:
         """
         Make a factory with the test's clock and census.
         """
@@ -95,7 +95,7 @@ class StreamCase(LogCase):
         return factory
 
     def connect(
-        self, responder: MakeResponder, transport: StringTransport | None = None, **limits: Any
+        self, responder: Service, transport: StringTransport | None = None, **limits: Any
     ) -> tuple[Any, StringTransport]:
         """
         Connect a protocol to a transport in memory.
@@ -106,7 +106,7 @@ class StreamCase(LogCase):
         protocol.makeConnection(transport)
         return protocol, transport
 
-    def peer(self, service: StreamFactory | MakeResponder, window: int = 2**30, **limits: Any) -> Peer:
+    def peer(self, service: StreamFactory | Service, window: int = 2**30, **limits: Any) -> Peer:
         """
         Connect a peer.
 

@@ -4,7 +4,6 @@ A stream connection for a client, with awaitable sends and receives.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -19,18 +18,16 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from sockservices.client.receiving import Receiving
 from sockservices.client.request_failed import RequestFailed, fromException, pendingFailure
-from sockservices.client.timeout import withTimeout
 from sockservices.client.verdict import Verdict
+from sockservices.transports.stream_reader import StreamReader
 
 __all__ = ["ClientProtocol"]
 
-#: The number of unread bytes in the receive buffer at which the protocol pauses the transport.
-RECEIVE_HIGH_WATER = 65536
-
 
 @implementer(IHalfCloseableProtocol, IPushProducer)
-class ClientProtocol(Protocol):
+class ClientProtocol(Receiving, Protocol):
     """
     One connection. Received data waits in a bounded buffer for L{receive}.
 
@@ -45,13 +42,12 @@ class ClientProtocol(Protocol):
         @param clock: an L{IReactorTime<twisted.internet.interfaces.IReactorTime>} for the timeouts.
         """
         self._clock = clock
-        self._received = bytearray()
-        self._receiver: Deferred[bytes] | None = None
+        self._reader = StreamReader(lambda: self.transport.pauseProducing(), lambda: self.transport.resumeProducing())
         self._senders: list[Deferred[None]] = []
         self._closers: list[Deferred[None]] = []
         self._canRead = self._canWrite = True
         self._connected = False
-        self._readingPaused = self._writingPaused = self._closing = False
+        self._writingPaused = self._closing = False
         self._failure: RequestFailed | None = None
 
     def connectionMade(self) -> None:
@@ -75,48 +71,6 @@ class ClientProtocol(Protocol):
         sender: Deferred[None] = Deferred(self._senders.remove)
         self._senders.append(sender)
         return sender
-
-    def receive(self, timeout: float | None = None) -> Deferred[bytes]:
-        """
-        Receive the buffered data, or else the next segment: at least one byte. Only one call may wait at a time.
-
-        @param timeout: seconds to wait; L{None} for no timeout. The connection stays open after a timeout.
-        @return: fires with bytes, or with C{b""} after the peer's FIN; fails with L{RequestFailed} after a timeout or a
-            lost connection.
-        """
-        assert self._receiver is None, "another receive() is waiting"
-        if self._received:
-            data = bytes(self._received)
-            self._received.clear()
-            self._resumeReading()
-            return succeed(data)
-        if not self._canRead:
-            return fail(self._failure) if self._failure else succeed(b"")
-        self._receiver = Deferred(self._cancelReceive)
-        return withTimeout(self._receiver, timeout, self._clock, "no data")
-
-    def _resumeReading(self) -> None:
-        if self._readingPaused and self._canRead:
-            self.transport.resumeProducing()
-        self._readingPaused = False
-
-    def _cancelReceive(self, _: Deferred[bytes]) -> None:
-        self._receiver = None
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        """
-        Iterate over the received data until the peer's FIN.
-        """
-        return self
-
-    async def __anext__(self) -> bytes:
-        """
-        Receive the next data.
-        """
-        data = await self.receive()
-        if not data:
-            raise StopAsyncIteration
-        return data
 
     def finish(self) -> None:
         """
@@ -151,7 +105,7 @@ class ClientProtocol(Protocol):
         if self._canWrite:
             self._stopWriting()
         # A TLS connection closes only after it has read the peer's close_notify.
-        self._resumeReading()
+        self._reader.resume()
         closer: Deferred[None] = Deferred(self._closers.remove)
         # The transport may call connectionLost before its method returns.
         self._closers.append(closer)
@@ -172,18 +126,7 @@ class ClientProtocol(Protocol):
         if self._closing:
             # A TLS connection delivers data until the peer's close_notify.
             return
-        if self._receiver is not None:
-            self._fireReceiver(data)
-            return
-        self._received += data
-        if len(self._received) >= RECEIVE_HIGH_WATER:
-            self._readingPaused = True
-            self.transport.pauseProducing()
-
-    def _fireReceiver(self, result: bytes | Failure) -> None:
-        receiver, self._receiver = self._receiver, None
-        if receiver is not None:
-            receiver.callback(result)
+        self._reader.received(data)
 
     def readConnectionLost(self) -> None:
         """
@@ -192,7 +135,7 @@ class ClientProtocol(Protocol):
         self._canRead = False
         # For a moment, Linux reports an RST as EPOLLHUP without EPOLLIN, which Twisted takes for a FIN.
         self._failure = pendingFailure(self.transport)
-        self._fireReceiver(Failure(self._failure) if self._failure else b"")
+        self._reader.end(self._failure)
 
     def writeConnectionLost(self) -> None:
         """
@@ -210,7 +153,7 @@ class ClientProtocol(Protocol):
             # A reset after the peer's FIN loses no received data.
             self._failure = failure
         self._canRead = False
-        self._fireReceiver(Failure(self._failure) if self._failure else b"")
+        self._reader.end(self._failure)
         self._fireSenders(Failure(failure) if failure else None)
         closers, self._closers = self._closers, []
         for closer in closers:

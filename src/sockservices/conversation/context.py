@@ -4,6 +4,7 @@ The data about a conversation that its responder gets.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -66,8 +67,19 @@ class Conversation:
         """
         return self._environment.now()
 
+    def sleep(self, seconds: float) -> Awaitable[None]:
+        """
+        Wait: C{await self.conversation.sleep(0.2)}. The server's clock measures the time. In a conversation without a
+        server, no time passes.
+        """
+        return _returnAtOnce()
+
     def users(self) -> list[str]:
         """
         The names of the active users, one for each of their sessions.
         """
         return self._environment.users()
+
+
+async def _returnAtOnce() -> None:
+    pass

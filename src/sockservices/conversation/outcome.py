@@ -28,6 +28,7 @@ class Outcome(Enum):
     REFUSED = "refused"  #: the connection was over a limit
     ERROR = "error"  #: the responder raised
     FAULT = "fault"  #: a fault ended it on purpose, or truncated its output
+    MISMATCH = "mismatch"  #: the peer did not send what a coroutine expected, or an assertion of the coroutine failed
 
     NO_PORT = "source port 0"  #: the sender of the datagram expects no reply (RFC 768)
     PRIVILEGED = "privileged source port"  #: the datagram came from a port of services: below 1024, or 2049

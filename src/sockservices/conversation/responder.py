@@ -75,7 +75,7 @@ class Responder:
 MakeResponder: TypeAlias = Callable[[Conversation], Responder]
 
 
-def serviceName(responder: Responder | MakeResponder) -> str:
+def serviceName(responder: object) -> str:
     """
     The name of a service. Without a C{name}, it is that of the responder's class, or of the callable that makes it.
     """

@@ -28,6 +28,7 @@ class Visit(NamedTuple):
     @ivar outcome: how it ended.
     @ivar faults: the faults that were applied to it on purpose: the word of each, and how often. C{dict(visit.faults)}
         gives them by word.
+    @ivar mismatch: the failed expectation or assertion of a coroutine, if that ended it.
     """
 
     service: str
@@ -39,3 +40,4 @@ class Visit(NamedTuple):
     sent: int
     outcome: Outcome
     faults: tuple[tuple[str, int], ...] = ()
+    mismatch: AssertionError | None = None

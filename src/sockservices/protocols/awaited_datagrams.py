@@ -12,9 +12,10 @@ from twisted.python.failure import Failure
 from sockservices.conversation.exchange import Exchange
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.phase import Phase
-from sockservices.conversation.responder import MakeResponder, serviceName
+from sockservices.conversation.responder import serviceName
 from sockservices.protocols.awaitable import cancelReply, deferredOf
 from sockservices.protocols.datagram_conversation import Request
+from sockservices.scripting.coroutine_service import Service
 from sockservices.transports.reply_route import peerAddress
 
 __all__ = ["AwaitedDatagrams"]
@@ -28,7 +29,8 @@ class AwaitedDatagrams:
     A mixin of L{DatagramResponder<sockservices.protocols.datagram.DatagramResponder>} for replies that come later.
     """
 
-    responder: MakeResponder
+    responder: Service
+    _scripted: bool  # whether the service is a coroutine function
     _awaited: dict[Deferred[Any], Request]
     _drop: Any
     _reply: Any
@@ -54,7 +56,10 @@ class AwaitedDatagrams:
 
         def fail(failure: Failure) -> None:
             # One that stopProtocol() has cancelled is no error of the responder.
-            self._drop(Outcome.ERROR if deferred in self._awaited else Outcome.UNSENT, request, failure.value)
+            outcome = Outcome.ERROR if deferred in self._awaited else Outcome.UNSENT
+            if outcome is Outcome.ERROR and self._scripted and failure.check(AssertionError):
+                outcome = Outcome.MISMATCH
+            self._drop(outcome, request, failure.value)
             self._awaited.pop(deferred, None)
 
         deferred.addCallbacks(resume, fail)

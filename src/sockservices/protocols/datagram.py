@@ -20,7 +20,7 @@ from sockservices.admission.datagram_source import DatagramSource, datagramSourc
 from sockservices.conversation.datagram_exchange import DatagramExchange
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.policy import Policy
-from sockservices.conversation.responder import MakeResponder, serviceName
+from sockservices.conversation.responder import serviceName
 from sockservices.conversation.responder_types import checkMaker
 from sockservices.conversation.visit import Visit
 from sockservices.faults.datagrams import DatagramLostError
@@ -32,6 +32,8 @@ from sockservices.protocols.awaited_datagrams import AwaitedDatagrams
 from sockservices.protocols.datagram_conversation import DatagramConversation, Request, transportOf
 from sockservices.protocols.responder_end import callEnded, overridesEnded
 from sockservices.protocols.timer import globalClock
+from sockservices.scripting.coroutine_service import Service, isCoroutineService
+from sockservices.scripting.datagram_coroutine import datagramMaker
 from sockservices.transports.reply_route import RequestProtocol, peerAddress
 
 __all__ = ["DatagramResponder"]
@@ -57,20 +59,19 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
     """
     Answers each datagram by itself: at most once, and over IP with at most max(request size, 40) bytes.
 
-    The transport needs C{write(data, address)} only. A transport that calls C{requestReceived} with a route may send
-    the reply later.
+    The transport needs C{write(data, address)} only. Through a route, it may send the reply later.
     """
 
     def __init__(
         self,
-        responder: MakeResponder,
+        responder: Service,
         policy: Policy = Policy(),  # noqa: B008 (it is frozen)
         record: Record | None = None,
         clock: IReactorTime | None = None,
         census: Census | None = None,
     ) -> None:
         """
-        @param responder: a L{Responder} class, or another callable that makes a responder.
+        @param responder: a L{Responder} class, another callable that makes a responder, or a coroutine function.
         @param policy: the limits.
         @param record: called with a L{Visit} for each datagram, answered or dropped; by default datagrams are counted.
         @param clock: the reactor, or a L{twisted.internet.task.Clock}; by default the global reactor, once needed.
@@ -79,7 +80,9 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         checkMaker(responder)
         self.onException: Callable[[BaseException], object] = ignoreException
         self.responder = responder
-        self._callsEnded = overridesEnded(responder)
+        self._make = datagramMaker(responder)
+        self._scripted = isCoroutineService(responder)
+        self._callsEnded = not self._scripted and overridesEnded(self._make)
         self._openResponders: dict[int, Any] = {}  # those of datagrams without an outcome, by serial number
         self.policy = policy
         self.record = record
@@ -89,8 +92,8 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         self._minReplyLimit = MAX_UDP_REPLY if policy.udpRfcSize else MIN_REPLY_LIMIT
         self._clock = clock
         self._host: IAddress | None = None
-        self._exchange = DatagramExchange(responder)
-        self._conversation = DatagramConversation(self.census.environment, None)
+        self._exchange = DatagramExchange(self._make)
+        self._conversation = DatagramConversation(self, None)
         self._awaited: dict[Deferred[Any], Request] = {}
         self._port: int | None = None
         self._inode: tuple[int, int] | None = None
@@ -158,9 +161,9 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
             self._openResponders[serial] = exchange.responder
         if exchange.changed:
             # The exchange awaits a reply, or was aborted: the next datagram gets a new exchange.
-            self._exchange = DatagramExchange(self.responder)
+            self._exchange = DatagramExchange(self._make)
             if exchange.awaiting is not None:
-                self._conversation = DatagramConversation(self.census.environment, self._host)
+                self._conversation = DatagramConversation(self, self._host)
                 self._wait(exchange, reply, Request(serial, route, received, 0), route, limit)
             else:
                 self._drop(Outcome.ERROR, Request(serial, route, received, 0), exchange.exception)
@@ -218,7 +221,7 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         """
         self._drop(Outcome.LOST, Request(self.census.nextSerial(), route, size, 0))
 
-    def _count(self, outcome: Outcome, request: Request) -> None:
+    def _count(self, outcome: Outcome, request: Request, mismatch: AssertionError | None = None) -> None:
         totals = self._totals
         self.census.outcomes[outcome] += 1
         totals.outcomes[outcome] += 1
@@ -232,7 +235,7 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
             service, peer = serviceName(self.responder), peerAddress(request.peer)
             transport, received, sent = transportOf(request.peer), request.received, request.sent
             faults = getattr(request.route, "faults", ())
-            visit = Visit(service, transport, peer, request.serial, 0.0, received, sent, outcome, faults)
+            visit = Visit(service, transport, peer, request.serial, 0.0, received, sent, outcome, faults, mismatch)
             recordVisit(self.record, visit)
 
     def _drop(self, outcome: Outcome, request: Request, cause: BaseException | None = None) -> None:
@@ -241,6 +244,7 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         if outcome is not Outcome.OVER_RATE or self.census.onExceeded is None:
             # Otherwise the census has reported it.
             self._dropLog(outcome, transportOf(request.peer), peerAddress(request.peer), cause)
-        if cause is not None and outcome is Outcome.ERROR:
+        mismatch = cause if outcome is Outcome.MISMATCH and isinstance(cause, AssertionError) else None
+        if cause is not None and (mismatch or outcome is Outcome.ERROR):
             self.onException(cause)
-        self._count(outcome, request)
+        self._count(outcome, request, mismatch)

@@ -4,14 +4,18 @@ The conversation of a datagram and its reply, as its responder gets it, and its 
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
+from twisted.internet.task import deferLater
 
 from sockservices.conversation.context import Conversation
-from sockservices.conversation.environment import Environment
 from sockservices.conversation.transport import Transport
 from sockservices.transports.reply_route import peerAddress
+
+if TYPE_CHECKING:
+    from sockservices.protocols.datagram import DatagramResponder
 
 __all__ = ["DatagramConversation", "Request", "transportOf"]
 
@@ -50,13 +54,20 @@ class DatagramConversation(Conversation):
     @ivar source: the peer, as an L{IReplyRoute<sockservices.transports.interfaces.IReplyRoute>} names it.
     """
 
-    __slots__ = ("source",)
+    __slots__ = ("_protocol", "source")
 
     source: Any
 
-    def __init__(self, environment: Environment, host: IAddress | None) -> None:
-        self._environment = environment
+    def __init__(self, protocol: DatagramResponder, host: IAddress | None) -> None:
+        self._protocol = protocol
+        self._environment = protocol.census.environment
         self.host = host
+
+    def sleep(self, seconds: float) -> Deferred[None]:
+        """
+        Wait, by the clock of the protocol.
+        """
+        return deferLater(self._protocol.clock, seconds)
 
     @property
     def transport(self) -> str:  # type: ignore[override]

@@ -60,6 +60,7 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
     _transport: Any  # the transport, as an IStreamTransport
 
     lost = False
+    mismatch: AssertionError | None = None  # the failed expectation or assertion of a coroutine
     serial = 0
     _phase = OPEN  # the last phase that was acted upon
 
@@ -216,7 +217,7 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
             callEnded(responder, outcome, self.serial, self.peer)
         seconds = self._seconds() - self._startedAt
         transport, peer, received, sent = self.transportName, self.peer, exchange.received, exchange.sent
-        visit = Visit(service, transport, peer, self.serial, seconds, received, sent, outcome, faults)
+        visit = Visit(service, transport, peer, self.serial, seconds, received, sent, outcome, faults, self.mismatch)
         self.factory.ended(self, visit)
 
     # Time.

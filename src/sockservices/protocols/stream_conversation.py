@@ -6,7 +6,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
+from twisted.internet.task import deferLater
 
 from sockservices.conversation.context import Conversation
 
@@ -30,6 +32,12 @@ class StreamConversation(Conversation):
         self.peer = protocol.peer
         self.serial = protocol.serial
         self.limit = None
+
+    def sleep(self, seconds: float) -> Deferred[None]:
+        """
+        Wait, by the clock of the factory.
+        """
+        return deferLater(self._protocol.factory.clock, seconds)
 
     @property
     def host(self) -> IAddress:  # type: ignore[override]

@@ -10,12 +10,12 @@ from twisted.internet.interfaces import IProtocolFactory, IReactorTime, IStreamS
 
 from sockservices.admission.census import Census
 from sockservices.conversation.policy import Policy
-from sockservices.conversation.responder import MakeResponder
 from sockservices.monitoring.recorders import Record, VisitLog
 from sockservices.protocols.datagram import DatagramResponder
 from sockservices.protocols.limited_factory import LimitedFactory
 from sockservices.protocols.limited_protocols import LimitedProtocols
 from sockservices.protocols.stream_factory import StreamFactory
+from sockservices.scripting.coroutine_service import Service
 from sockservices.server.listener import DatagramService, StreamService
 from sockservices.transports.bindings import parse
 from sockservices.transports.datagram_layer import MakeDatagramLayer, layeredDatagrams
@@ -29,7 +29,7 @@ __all__ = ["datagramService", "streamService"]
 
 def streamService(
     endpoint: str | IStreamServerEndpoint,
-    responder: MakeResponder | IProtocolFactory,
+    responder: Service | IProtocolFactory,
     *,
     reactor: Reactor,
     policy: Policy = Policy(),  # noqa: B008 (it is frozen)
@@ -42,9 +42,9 @@ def streamService(
 
     @param endpoint: C{"tcp:8007"}, C{"tcp:8007:interface=0.0.0.0"}, C{"unix:/run/echo.sock:mode=660"},
         C{"systemd:NAME"}, C{"haproxy:"} before one of these, any endpoint string of Twisted's, or an endpoint.
-    @param responder: a L{Responder<sockservices.conversation.responder.Responder>} class, or another
-        callable that makes one; or an L{IProtocolFactory}, whose protocols get the limits on connections, the idle
-        timeout and the drain.
+    @param responder: a L{Responder<sockservices.conversation.responder.Responder>} class, another callable that makes
+        one, or a coroutine function: an C{async def} function of one argument, the peer; or an L{IProtocolFactory},
+        whose protocols get the limits on connections, the idle timeout and the drain.
     @param reactor: it listens, and is the clock.
     @param policy: the limits.
     @param record: called with the visit of each finished conversation; by default visits are logged.
@@ -78,7 +78,7 @@ def streamService(
 
 def datagramService(
     endpoint: str | DatagramEndpoint,
-    responder: MakeResponder,
+    responder: Service,
     *,
     reactor: Reactor,
     policy: Policy = Policy(),  # noqa: B008 (it is frozen)

@@ -4,8 +4,6 @@ A real server in a background thread, for tests of programs that do not use Twis
 
 from __future__ import annotations
 
-import threading
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -14,10 +12,11 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError
+from twisted.internet.task import deferLater
 
 from sockservices.admission.census import Census
 from sockservices.conversation.policy import Policy
-from sockservices.conversation.responder import MakeResponder, serviceName
+from sockservices.conversation.responder import serviceName
 from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
 from sockservices.faults.datagrams import FaultyDatagrams
@@ -26,9 +25,11 @@ from sockservices.faults.factory import StreamFaults
 from sockservices.faults.fault import Fault
 from sockservices.faults.plan import FaultPlan
 from sockservices.monitoring.recorders import VisitLog
+from sockservices.scripting.coroutine_service import Service, isCoroutineService
 from sockservices.server.listener import ListenerService
 from sockservices.server.services import datagramService, streamService
 from sockservices.testing.background_reactor import BackgroundReactor
+from sockservices.testing.ended_visits import EndedVisits
 from sockservices.testing.received import Received, ReceivedDatagrams, ReceivedStream
 from sockservices.testing.socket_folder import socketFolder
 from sockservices.text.addresses import addressText
@@ -36,6 +37,9 @@ from sockservices.transports.bindings import InetBinding, UnixBinding
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 
 __all__ = ["BackgroundServer"]
+
+#: Turns of the reactor in which it accepts a connection, reads what was sent, and runs a coroutine.
+READING_TURNS = 5
 
 
 class BackgroundServer:
@@ -53,7 +57,7 @@ class BackgroundServer:
     def __init__(
         self,
         background: BackgroundReactor,
-        responder: MakeResponder,
+        responder: Service,
         transport: Transport,
         interface: str,
         policy: Policy,
@@ -69,13 +73,12 @@ class BackgroundServer:
         @param seed: the seed of the faults, by default a random one.
         """
         self.seed = randomSeed() if seed is None else seed
-        self._faults = tuple(faults)
-        self._hadFaults = bool(faults)
-        self.visits: list[Visit] = []
+        self._faults, self._hadFaults = tuple(faults), bool(faults)
+        self._ended = EndedVisits()
+        self.visits = self._ended.visits
         self._background = background
         self._responder, self._transport, self._policy = responder, transport, policy
         self._received = Received()
-        self._visitAdded = threading.Condition()
         self._service: ListenerService | None = None
         with ExitStack() as cleanups:
             self._binding: InetBinding | UnixBinding
@@ -187,9 +190,7 @@ class BackgroundServer:
         return self._received.all()
 
     def _record(self, visit: Visit) -> None:
-        with self._visitAdded:
-            self.visits.append(visit)
-            self._visitAdded.notify_all()
+        self._ended.add(visit)
         self._log(visit)
 
     def wait(self, count: int, timeout: float = 5.0) -> None:
@@ -198,16 +199,26 @@ class BackgroundServer:
 
         @param timeout: seconds to wait.
         @raise TimeoutError: if fewer have ended then. The message counts them by outcome.
+        @raise AssertionError: as L{check} does. A mismatch ends the wait.
         """
-        with self._visitAdded:
-            if self._visitAdded.wait_for(lambda: len(self.visits) >= count, timeout):
-                return
-            ended = Counter(visit.outcome.value for visit in self.visits)
-        outcomes = ", ".join(f"{number} {outcome}" for outcome, number in ended.most_common())
-        raise TimeoutError(
-            f"{self._description}: {ended.total()} of {count} conversations ended in {timeout:g} s"
-            f"{outcomes and f' ({outcomes})'}; still open: {self.connections}"
-        )
+        ended = self._ended.wait(count, timeout)
+        self._ended.raiseMismatch()
+        if ended is not None:
+            raise TimeoutError(f"{self._description}: {ended}; still open: {self.connections}")
+
+    def check(self) -> None:
+        """
+        Raise the failure of a coroutine in the test, after the server has read what clients sent before.
+
+        @raise AssertionError: the first mismatch, or failed assertion of a coroutine, that was not raised yet.
+        """
+        if isCoroutineService(self._responder):
+            self._background.call(self._readWhatWasSent)
+            self._ended.raiseMismatch()
+
+    async def _readWhatWasSent(self) -> None:
+        for _ in range(READING_TURNS):
+            await deferLater(self._background.reactor, 0)
 
     def logSummary(self, timeout: float) -> None:
         """

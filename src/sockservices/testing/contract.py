@@ -14,6 +14,7 @@ from random import Random
 from typing import Any, ClassVar
 
 from sockservices.conversation.responder import Responder
+from sockservices.scripting.coroutine_service import isCoroutineService
 from sockservices.testing.contract_assertions import ContractAssertions, abbreviated
 from sockservices.testing.memory_exchange import conversation
 from sockservices.testing.segmentation import segmentations
@@ -57,7 +58,11 @@ class ResponderContract(ContractAssertions):
         """
         The name is valid on the command line, and the port is a port number.
         """
-        name, port = getattr(self.responder, "name", None), getattr(self.responder, "port", None)
+        # A coroutine function needs them only as a service of the command line.
+        default = ("name", 1) if isCoroutineService(self.responder) else (None, None)
+        name, port = (
+            getattr(self.responder, each, value) for each, value in zip(("name", "port"), default, strict=True)
+        )
         if not (isinstance(name, str) and re.fullmatch(r"[a-z][a-z0-9-]*", name)):
             self.failRule(f"name is a word of a to z, digits and hyphens, not {name!r}")
         if not (isinstance(port, int) and 0 < port < 65536):
@@ -67,7 +72,9 @@ class ResponderContract(ContractAssertions):
         """
         C{message}, C{deadline} and C{finished} have valid values.
         """
-        message, deadline, finished = self.responder.message, self.responder.deadline, self.responder.finished
+        message, deadline, finished = (
+            getattr(self.responder, name, getattr(Responder, name)) for name in ("message", "deadline", "finished")
+        )
         if message not in ("bytes", "segment"):
             self.failRule(f'message is "bytes" or "segment", not {message!r}')
         if not (deadline is None or (isinstance(deadline, (int, float)) and deadline > 0)):
@@ -104,7 +111,7 @@ class ResponderContract(ContractAssertions):
         """
         The output for a message of 100,000 bytes does not depend on its segmentation.
         """
-        if self.responder.message == "bytes":
+        if getattr(self.responder, "message", "bytes") == "bytes":
             for segments in segmentations(Random(793).randbytes(100_000), ways=4):
                 self.assertSameHoweverCut(segments)
 
@@ -161,10 +168,12 @@ class ResponderContract(ContractAssertions):
             self.failRule(f"generate() does not end, but it ended after {len(pieces)} pieces")
 
 
-def _globals(responder: type[Responder]) -> dict[str, Any]:
+def _globals(responder: Any) -> dict[str, Any]:
     """
     The names that an example may use: those of the module, or other namespace, that defines the responder.
     """
+    if inspect.isfunction(responder):
+        return responder.__globals__
     for value in vars(responder).values():
         if inspect.isfunction(value):
             return value.__globals__

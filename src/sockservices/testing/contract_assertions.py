@@ -10,6 +10,7 @@ from typing import Any, ClassVar, NoReturn
 
 from sockservices.conversation.context import Conversation
 from sockservices.conversation.responder import Responder
+from sockservices.scripting.coroutine_service import isCoroutineService
 from sockservices.testing.memory_exchange import MemoryExchange, conversation, datagramReply, streamReplies
 from sockservices.text.exceptions import exceptionText
 
@@ -31,10 +32,10 @@ class ContractAssertions:
     """
     Assertions about the responder's replies to one input, one for each rule of the contract.
 
-    @cvar responder: the class under test.
+    @cvar responder: the class under test; or C{staticmethod(function)} for a coroutine function.
     """
 
-    responder: ClassVar[type[Responder]]
+    responder: ClassVar[Any]
 
     def failRule(self, rule: str) -> NoReturn:
         """
@@ -64,10 +65,11 @@ class ContractAssertions:
         Make a conversation with the responder. It fails the test if the responder raises an exception, or returns a
         value that is neither bytes nor None.
         """
-        return MemoryExchange(self._makeResponder, conversation, **self._exchangeOptions)
+        make = self.responder if isCoroutineService(self.responder) else self._makeResponder
+        return MemoryExchange(make, conversation, **self._exchangeOptions)
 
     def _makeResponder(self, conversation: Conversation) -> Responder:
-        responder = self.responder(conversation)
+        responder: Responder = self.responder(conversation)
         finished: object = responder.finished
         if finished is not False:
             self.failRule(f"finished is False when a conversation starts, not {finished!r}")
@@ -90,7 +92,7 @@ class ContractAssertions:
         The output does not depend on the segmentation of the input, unless the responder declares
         C{message = "segment"}.
         """
-        if self.responder.message == "segment" or not segments:
+        if getattr(self.responder, "message", "bytes") == "segment" or not segments:
             return
         output, expected = self.streamOutput(segments), self.streamOutput([b"".join(segments)])
         if output != expected:

@@ -15,7 +15,6 @@ from twisted.internet.task import Clock
 from sockservices.admission.census import Census
 from sockservices.conversation.environment import Environment
 from sockservices.conversation.policy import Policy
-from sockservices.conversation.responder import MakeResponder
 from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
 from sockservices.faults.datagrams import FaultyDatagrams
@@ -23,6 +22,7 @@ from sockservices.faults.factory import StreamFaults
 from sockservices.faults.fault import Fault
 from sockservices.protocols.datagram import DatagramResponder
 from sockservices.protocols.stream_factory import StreamFactory
+from sockservices.scripting.coroutine_service import Service
 from sockservices.testing.datagram_peer import DatagramPeer
 from sockservices.testing.memory_exchange import NOW, fixedEnvironment
 from sockservices.testing.stream_peer import StreamPeer
@@ -43,7 +43,7 @@ ADDRESSES: dict[Transport, tuple[IAddress, IAddress]] = {
 
 @overload
 def converse(
-    responder: MakeResponder,
+    responder: Service,
     *,
     transport: Literal["tcp", "unix"] = "tcp",
     policy: Policy = ...,
@@ -59,7 +59,7 @@ def converse(
 
 @overload
 def converse(
-    responder: MakeResponder,
+    responder: Service,
     *,
     transport: Literal["udp", "unixgram"],
     policy: Policy = ...,
@@ -74,7 +74,7 @@ def converse(
 
 
 def converse(
-    responder: MakeResponder,
+    responder: Service,
     *,
     transport: str = "tcp",
     policy: Policy = Policy(),  # noqa: B008 (it is frozen)

@@ -16,11 +16,12 @@ from zope.interface import implementer
 
 from sockservices.conversation.context import Conversation
 from sockservices.conversation.policy import Policy
-from sockservices.conversation.responder import MakeResponder, serviceName
+from sockservices.conversation.responder import serviceName
 from sockservices.conversation.responder_types import ResponderTypeError, checkMade, checkMaker
 from sockservices.conversation.transport import Transport
 from sockservices.faults.fault import Fault
 from sockservices.registry import find
+from sockservices.scripting.coroutine_service import Service, isCoroutineService
 from sockservices.testing.background_reactor import BackgroundReactor
 from sockservices.testing.background_server import BackgroundServer
 from sockservices.testing.transport_name import transportNamed
@@ -75,7 +76,7 @@ class Servers:
 
     def __call__(
         self,
-        service: str | MakeResponder,
+        service: str | Service,
         transport: str = "tcp",
         *,
         interface: str | None = None,
@@ -136,12 +137,17 @@ class Servers:
     def close(self) -> None:
         """
         Close all servers.
+
+        @raise AssertionError: the first mismatch of a server that C{check} or C{wait} has not raised.
         """
+        servers = self._servers.copy()
         self._servers.clear()
-        self._cleanups.close()
+        with self._cleanups:
+            for server in servers:
+                server.check()
 
 
-def _responder(service: str | MakeResponder) -> MakeResponder:
+def _responder(service: str | Service) -> Service:
     if isinstance(service, str):
         try:
             return _find(service)
@@ -153,14 +159,14 @@ def _responder(service: str | MakeResponder) -> MakeResponder:
         )
     try:
         checkMaker(service)
-        if not isinstance(service, type):
+        if not (isinstance(service, type) or isCoroutineService(service)):
             checkMade(service, _sample(service))
     except ResponderTypeError as error:
         raise ValueError(str(error)) from None
     return service
 
 
-def _sample(make: MakeResponder) -> object:
+def _sample(make: Any) -> object:
     """
     Make a responder for a conversation that has no peer.
     """

@@ -18,11 +18,13 @@ from sockservices.conversation.exchange import Exchange
 from sockservices.conversation.framed_stream import framedMaker
 from sockservices.conversation.phase import Phase
 from sockservices.conversation.policy import Policy
-from sockservices.conversation.responder import MakeResponder
 from sockservices.conversation.stream_exchange import StreamExchange
 from sockservices.conversation.timeouts import Timeouts
 from sockservices.conversation.transport import Transport
 from sockservices.protocols.awaitable import deferredOf
+from sockservices.scripting.coroutine_service import Service, isCoroutineService
+from sockservices.scripting.datagram_coroutine import datagramMaker
+from sockservices.testing.memory_coroutine import MemoryCoroutine
 
 __all__ = ["NOW", "MemoryExchange", "conversation", "datagramReply", "fixedEnvironment", "streamReplies"]
 
@@ -60,12 +62,13 @@ def _raise(exception: BaseException, when: str) -> NoReturn:
 
 class MemoryExchange:
     """
-    One conversation with a responder. Each method returns the reply, also where the responder returns a Deferred.
+    One conversation with a responder or a coroutine. Each method returns the reply, also where the responder returns a
+    Deferred.
     """
 
     def __init__(
         self,
-        make: MakeResponder,
+        make: Service,
         conversation: Conversation,
         settle: Callable[[], object] = int,
         onException: Callable[[BaseException, str], NoReturn] = _raise,
@@ -76,9 +79,14 @@ class MemoryExchange:
         @param onException: called with an exception that the responder raises, and with the step that raises it.
         """
         stream = Transport(conversation.transport).isStream
-        self._exchange: Any = (
-            StreamExchange(framedMaker(make), Timeouts(Policy(), 0.0), 0.0) if stream else Exchange(make)
-        )
+        self._exchange: Any
+        if not stream:
+            self._exchange = Exchange(datagramMaker(make))
+        elif isCoroutineService(make):
+            self._exchange = MemoryCoroutine(make, settle)
+        else:
+            makeResponder: Any = make
+            self._exchange = StreamExchange(framedMaker(makeResponder), Timeouts(Policy(), 0.0), 0.0)
         self._conversation = conversation
         self._settle = settle
         self._onException = onException
@@ -134,7 +142,7 @@ class MemoryExchange:
         return reply
 
 
-def streamReplies(make: MakeResponder, segments: Iterable[bytes], **options: Any) -> Iterator[bytes]:
+def streamReplies(make: Service, segments: Iterable[bytes], **options: Any) -> Iterator[bytes]:
     """
     Yield the greeting and the reply to each segment, on a stream that the peer then ends. Of endless output, yield the
     first pieces.
@@ -157,7 +165,7 @@ def streamReplies(make: MakeResponder, segments: Iterable[bytes], **options: Any
         yield reply
 
 
-def datagramReply(make: MakeResponder, datagram: bytes, limit: int | None = None, **options: Any) -> bytes | None:
+def datagramReply(make: Service, datagram: bytes, limit: int | None = None, **options: Any) -> bytes | None:
     """
     Return the reply to a datagram; L{None} for no reply.
 

@@ -12,6 +12,10 @@ from sockservices.conversation.visit import Visit
 
 __all__ = ["Peer"]
 
+#: The most turns of the reactor in a row that each take less than so many seconds. The endless output of a coroutine
+#: takes a turn for every 64 KiB.
+MAX_TURNS, MIN_STEP = 1000, 0.001
+
 
 class Peer:
     """
@@ -58,6 +62,10 @@ class Peer:
         """
         clock = self.clock
         until = clock.seconds() + seconds
+        turns = 0
         while (calls := clock.getDelayedCalls()) and (due := min(call.getTime() for call in calls)) <= until:
+            turns = turns + 1 if due < clock.seconds() + MIN_STEP else 0
+            if turns > MAX_TURNS:
+                break
             clock.advance(max(0.0, due - clock.seconds()))
         clock.advance(max(0.0, until - clock.seconds()))

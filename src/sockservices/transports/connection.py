@@ -14,9 +14,10 @@ from twisted.internet.interfaces import IAddress, IProtocol
 from twisted.internet.main import CONNECTION_DONE, CONNECTION_LOST
 from zope.interface import implementer
 
+from sockservices.transports.group_member import GroupMember
 from sockservices.transports.interfaces import IStreamTransport
 from sockservices.transports.lazy_addresses import LazyAddresses
-from sockservices.transports.poll_group import REASONS, PollGroup
+from sockservices.transports.poll_group import REASONS
 from sockservices.transports.unacked import unackedBytes, unsentBytes, userspaceBytes
 
 __all__ = ["Connection"]
@@ -30,7 +31,7 @@ MIN_READ, MAX_READ = 4096, 98304
 
 
 @implementer(IStreamTransport)
-class Connection(LazyAddresses, tcp.Server):
+class Connection(GroupMember, LazyAddresses, tcp.Server):
     """
     A TCP connection.
 
@@ -60,7 +61,7 @@ class Connection(LazyAddresses, tcp.Server):
         tcp.Connection.__init__(self, connection, protocol, port.reactor)
         self._recv = connection.recv
         self._send: Callable[[bytes], int] = connection.send
-        self._group: PollGroup = port.group
+        self._group = port.group
         self._peer = peer
         self.server: Any = port
         self.sessionno = serial
@@ -80,31 +81,11 @@ class Connection(LazyAddresses, tcp.Server):
         self._maxRead = self.bufferSize = size
         self._readSize = min(self._readSize, size)
 
-    # The poll group, not the reactor, watches the descriptor.
-
-    def startReading(self) -> None:
+    def limitReads(self, size: int) -> None:
         """
-        Start watching for input.
+        Read no more than so many bytes at a time.
         """
-        self._group.addReader(self)
-
-    def stopReading(self) -> None:
-        """
-        Stop watching for input.
-        """
-        self._group.removeReader(self)
-
-    def startWriting(self) -> None:
-        """
-        Start watching for space in the send buffer.
-        """
-        self._group.addWriter(self)
-
-    def stopWriting(self) -> None:
-        """
-        Stop watching for space in the send buffer.
-        """
-        self._group.removeWriter(self)
+        self._maxRead, self._readSize = min(size, self._maxRead), min(size, self._readSize)
 
     # Reading and writing.
 

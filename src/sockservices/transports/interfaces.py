@@ -35,6 +35,11 @@ class IStreamTransport(ITransport, IConsumer, Interface):
         Resume reading.
         """
 
+    def limitReads(size: int) -> None:
+        """
+        Read no more than so many bytes at a time.
+        """
+
     def loseWriteConnection() -> None:
         """
         Send all pending bytes, then a FIN, then call C{writeConnectionLost} of the protocol.

@@ -4,7 +4,6 @@ An epoll set for many connections, which the reactor watches as one descriptor.
 
 from __future__ import annotations
 
-import select
 from collections.abc import Callable
 from typing import Any
 
@@ -15,14 +14,12 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from sockservices.transports.poll_set import ERR, IN, OUT, PollSet
 from sockservices.transports.reactor import Reactor
 
 __all__ = ["REASONS", "PollGroup"]
 
 log = Logger("sockservices")
-
-#: EPOLLIN and EPOLLOUT. The kernel reports EPOLLERR and EPOLLHUP always (epoll_ctl(2)).
-IN, OUT = 1, 4
 
 #: Number of events after which C{doRead} returns to the reactor. Before that it polls again, because a turn of the
 #: reactor costs as much as one event.
@@ -33,7 +30,7 @@ REASONS: dict[type[BaseException], Failure] = {type(why): Failure(why) for why i
 
 
 @implementer(IReadDescriptor)
-class PollGroup:
+class PollGroup(PollSet):
     """
     An epoll set that the reactor watches as one descriptor. A turn of the reactor dispatches the events of all members
     that are ready, with one system call and without a logging context for each.
@@ -43,21 +40,11 @@ class PollGroup:
     """
 
     def __init__(self, reactor: Reactor) -> None:
-        self._reactor = reactor
-        self._epoll: select.epoll | None = None
-        self._readers: dict[int, Any] = {}
-        self._writers: dict[int, Any] = {}
-        self._registeredThisTurn: set[int] = set()
+        super().__init__(reactor)
         self._afterDispatch: list[Callable[[], object]] = []
-        self._dispatching = self._retired = False
+        self._dispatching = False
 
     # IReadDescriptor
-
-    def fileno(self) -> int:
-        """
-        The descriptor of the epoll set, -1 while there is none.
-        """
-        return -1 if self._epoll is None else self._epoll.fileno()
 
     def logPrefix(self) -> str:
         """
@@ -105,6 +92,7 @@ class PollGroup:
         reading = descriptor in self._readers
         member: Any = (self._readers if reading else self._writers).get(descriptor)
         if member is None:
+            self._dispatchPaused(descriptor, event)
             return
         why = None
         try:
@@ -121,6 +109,15 @@ class PollGroup:
             why = self._logException(member, error)
         if why is not None:
             self._disconnect(member, why, reading)
+
+    def _dispatchPaused(self, descriptor: int, event: int) -> None:
+        member = self._paused.get(descriptor)
+        if member is not None:
+            if event & ERR:
+                self._disconnect(member, CONNECTION_LOST, False)
+            else:
+                # Both directions have ended, and there may be input to read. The event would repeat on every poll.
+                self.removeReader(member)
 
     def _logException(self, member: Any, error: BaseException) -> BaseException:
         # This includes SystemExit, as in Twisted's reactors: an exception in one connection does not close others.
@@ -144,7 +141,7 @@ class PollGroup:
         Disconnect all members. The reactor calls this when it stops.
         """
         self._retired = True
-        for member in {**self._writers, **self._readers}.values():
+        for member in {**self._paused, **self._writers, **self._readers}.values():
             try:
                 member.connectionLost(reason)
             except BaseException as error:
@@ -169,80 +166,3 @@ class PollGroup:
             except BaseException:
                 log.failure("closing a connection raised an exception")
         self._afterDispatch.clear()
-
-    def addReader(self, member: Any) -> None:
-        """
-        Start watching a member for input.
-        """
-        descriptor = member.fileno()
-        if descriptor not in self._readers:
-            self._watch(descriptor, IN, self._writers)
-            self._readers[descriptor] = member
-
-    def addWriter(self, member: Any) -> None:
-        """
-        Start watching a member for space in its send buffer.
-        """
-        descriptor = member.fileno()
-        if descriptor not in self._writers:
-            self._watch(descriptor, OUT, self._readers)
-            self._writers[descriptor] = member
-
-    def removeReader(self, member: Any) -> None:
-        """
-        Stop watching a member for input.
-        """
-        if self._readers.pop(descriptor := member.fileno(), None) is not None:
-            self._ignore(descriptor, OUT, self._writers)
-
-    def removeWriter(self, member: Any) -> None:
-        """
-        Stop watching a member for space in its send buffer.
-        """
-        if self._writers.pop(descriptor := member.fileno(), None) is not None:
-            self._ignore(descriptor, IN, self._readers)
-
-    def open(self) -> None:
-        """
-        Create the epoll set, if there is none. A port calls this when it starts, because later the process may have no
-        descriptor left.
-        """
-        if self._epoll is None:
-            self._epoll = select.epoll()
-            self._reactor.addReader(self)
-
-    def _watch(self, descriptor: int, event: int, others: dict[int, Any]) -> None:
-        self.open()
-        assert self._epoll is not None
-        try:
-            if descriptor in others:
-                self._epoll.modify(descriptor, IN | OUT)
-                return
-            self._epoll.register(descriptor, event)
-        except BaseException:
-            self._closeIfIdle()
-            raise
-        # Events of this descriptor in the current batch belong to a closed connection that had the same number.
-        self._registeredThisTurn.add(descriptor)
-
-    def _ignore(self, descriptor: int, other: int, others: dict[int, Any]) -> None:
-        assert self._epoll is not None
-        if descriptor in others:
-            self._epoll.modify(descriptor, other)
-        else:
-            # A descriptor left in the set without events reports EPOLLHUP on every poll.
-            self._epoll.unregister(descriptor)
-            self._closeIfIdle()
-
-    def retire(self) -> None:
-        """
-        Close the set as soon as it has no members.
-        """
-        self._retired = True
-        self._closeIfIdle()
-
-    def _closeIfIdle(self) -> None:
-        if self._retired and self._epoll is not None and not self._readers and not self._writers:
-            self._reactor.removeReader(self)
-            self._epoll.close()
-            self._epoll = None

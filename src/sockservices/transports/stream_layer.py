@@ -157,6 +157,12 @@ class StreamLayer:
         """
         self.transport.resumeProducing()
 
+    def limitReads(self, size: int) -> None:
+        """
+        Read no more than so many bytes at a time.
+        """
+        self.transport.limitReads(size)
+
     def stopProducing(self) -> None:
         """
         Close the connection.

@@ -69,6 +69,11 @@ class TwistedTransport:
         if descriptor is not None:
             descriptor.bufferSize = size
 
+    def limitReads(self, size: int) -> None:
+        """
+        Do nothing: the number of bytes that one of Twisted's transports reads at once, 64 KiB, also limits its output.
+        """
+
     def unsentBytes(self) -> int:
         """
         Count the bytes that the transport below all wrappers has buffered, or the kernel has not sent yet.

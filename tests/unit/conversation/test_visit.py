@@ -21,6 +21,7 @@ TEXTS = {
     Outcome.RESET: "reset",
     Outcome.REFUSED: "refused",
     Outcome.ERROR: "error",
+    Outcome.MISMATCH: "mismatch",
 }
 
 
@@ -43,6 +44,7 @@ class VisitTests(SynchronousTestCase):
             "sent": 2,
             "outcome": Outcome.DONE,
             "faults": (("latency", 3),),
+            "mismatch": None,
         }
         visit = Visit(*fields.values())  # type: ignore[arg-type]
         self.assertEqual(visit._asdict(), fields)

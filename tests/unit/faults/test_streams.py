@@ -286,6 +286,8 @@ class PausableTransport(StringTransport):
         """
         self.limit = size
 
+    limitReads = limitBuffers
+
     def loseWriteConnection(self) -> None:
         """
         Half-close.

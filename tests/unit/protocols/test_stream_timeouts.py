@@ -40,6 +40,11 @@ class UnackedTransport(StringTransport):
         """
         return 0
 
+    def limitReads(self, size: int) -> None:
+        """
+        Nothing is read.
+        """
+
     def loseWriteConnection(self) -> None:
         """
         A protocol does not call this without half-close.

@@ -1,0 +1,9 @@
+"""
+Services as coroutines: an C{async def} function that talks to one peer.
+"""
+
+from sockservices.scripting.mismatch import Mismatch
+from sockservices.scripting.remote_peer import ReceiveTimeout, RemotePeer
+from sockservices.transports.stream_reader import IncompleteRead, TooLong
+
+__all__ = ["IncompleteRead", "Mismatch", "ReceiveTimeout", "RemotePeer", "TooLong"]

@@ -1,0 +1,107 @@
+"""
+The methods with which a coroutine says what its peer must send.
+"""
+
+from __future__ import annotations
+
+import re
+
+from twisted.internet.defer import Deferred
+
+from sockservices.scripting.mismatch import Mismatch, firstDifference
+from sockservices.scripting.partial_match import firstImpossible
+from sockservices.transports.stream_reader import MAX_BUFFER, IncompleteRead, Rule, StreamReader, TooLong
+
+__all__ = ["Expectations"]
+
+
+class Expectations:
+    """
+    A mixin of L{RemotePeer<sockservices.scripting.RemotePeer>}. Other bytes than expected raise L{Mismatch
+    <sockservices.scripting.Mismatch>}, as soon as the first one has come. So does a timeout, in seconds. If the
+    coroutine does not catch it, the connection is reset, and the outcome is C{mismatch}.
+    """
+
+    _reader: StreamReader
+
+    def _receive(self, rule: Rule | None, timeout: float | None, missing: str) -> Deferred[bytes]:
+        raise NotImplementedError
+
+    async def expect(self, expected: bytes, timeout: float | None = None) -> None:
+        """
+        Receive exactly these bytes. Bytes that come after them can be received next.
+
+        @param timeout: for each segment, not for all bytes of a long message.
+        @raise Mismatch: if others come, or too few.
+        """
+        if not isinstance(expected, bytes):
+            raise TypeError(f"expect() got {type(expected).__name__}, expected bytes")
+        offset = 0
+
+        def matching(buffer: bytearray) -> int | None:
+            rest = expected[offset : offset + len(buffer)]
+            if not buffer.startswith(rest):
+                received = expected[:offset] + buffer
+                raise Mismatch(expected, received, firstDifference(expected, received))
+            return len(rest) or None
+
+        while offset < len(expected):
+            try:
+                offset += len(await self._receive(matching, timeout, ""))
+            except IncompleteRead:
+                raise Mismatch(expected, expected[:offset], offset, "the peer ended") from None
+            except TimeoutError:
+                reason = f"nothing more came within {timeout:g} s"
+                raise Mismatch(expected, expected[:offset], offset, reason) from None
+
+    async def expectMatch(self, pattern: bytes | re.Pattern[bytes], timeout: float | None = None) -> re.Match[bytes]:
+        r"""
+        Receive bytes that match a regular expression, from the first byte on. As soon as they match, the match is
+        complete: the expression must name what ends the message, such as C{\r\n}.
+
+        @return: the match. Bytes that come after it can be received next.
+        @raise Mismatch: if no match can begin with what came, or 64 KiB came without a match.
+        """
+        compiled = re.compile(pattern)
+        if not isinstance(compiled.pattern, bytes):
+            raise TypeError(f"expectMatch() got {type(compiled.pattern).__name__}, expected a pattern of bytes")
+        found: list[re.Match[bytes]] = []
+
+        def mismatch(offset: int, reason: str = "") -> Mismatch:
+            return Mismatch(compiled.pattern, self._reader.waiting, offset, reason, pattern=True)
+
+        def matching(buffer: bytearray) -> int | None:
+            data = bytes(buffer)
+            match = compiled.match(data)
+            if match is not None:
+                found.append(match)
+                return match.end()
+            impossible = firstImpossible(compiled, data)
+            if impossible is not None:
+                raise mismatch(impossible)
+            return None
+
+        try:
+            await self._receive(matching, timeout, "")
+        except IncompleteRead as error:
+            received = error.received
+            raise Mismatch(compiled.pattern, received, len(received), "the peer ended", pattern=True) from None
+        except (TimeoutError, TooLong) as error:
+            reason = f"nothing more came within {timeout:g} s"
+            if isinstance(error, TooLong):
+                reason = f"{MAX_BUFFER} bytes are the most that is kept"
+            raise mismatch(len(self._reader.waiting), reason) from None
+        return found[0]
+
+    async def expectEnd(self, timeout: float | None = None) -> None:
+        """
+        Wait for the peer's end.
+
+        @raise Mismatch: if bytes come before it, or it does not come in time.
+        """
+        try:
+            received = await self._receive(None, timeout, "")
+        except TimeoutError:
+            raise Mismatch(None, b"", 0, f"no end came within {timeout:g} s") from None
+        if received:
+            raise Mismatch(None, received, 0)
