@@ -102,20 +102,22 @@ class Timer:
         if self._delayed is not None:
             # Not reset(): for an earlier time Twisted searches its whole heap of timers.
             self._delayed.cancel()
-        self._delayed = self._clock.callLater(max(0.0, self.at - self._clock.seconds()), self._fire)
+        delay = self.at - self._clock.seconds()
+        if self._isLate(-delay):
+            self._delayed = self._clock.callLater(READ_DELAY, self._callNow)
+        else:
+            self._delayed = self._clock.callLater(max(0.0, delay), self._fire)
 
     def _fire(self) -> None:
-        if self._isLate():
+        if self._delayed is not None and self._isLate(self._clock.seconds() - self._delayed.getTime()):
             # self.at does not change: until the call, fireBy() with a later time does nothing.
             self._delayed = self._clock.callLater(READ_DELAY, self._callNow)
         else:
             self._callNow()
 
-    def _isLate(self) -> bool:
+    def _isLate(self, seconds: float) -> bool:
         # A Clock, which tests advance, reads no input between two calls.
-        if self._delayed is None or not isinstance(self._clock, ReactorBase):
-            return False
-        return self._clock.seconds() - self._delayed.getTime() > MAX_LATENESS
+        return seconds > MAX_LATENESS and isinstance(self._clock, ReactorBase)
 
     def _callNow(self) -> None:
         # The clock may be a rounding error before the requested time.

@@ -215,6 +215,18 @@ class LateReactorTests(LoopCase):
         self.assertEqual(self.firedBy(17 + READ_DELAY / 2), [])
         self.assertEqual(self.firedBy(30), [30])
 
+    def test_lateUnstartedTimer(self) -> None:
+        """
+        A new timer whose delayed call has not been made yet when the reactor is late is delayed by C{READ_DELAY} too.
+        """
+        self.timer.cancel()
+        timer = Timer(self.reactor, self.fired.append, UnstartedTimers())
+        timer.fireBy(10)
+        self.turn()
+        self.assertEqual(self.firedBy(17), [])
+        self.assertEqual(self.firedBy(17 + READ_DELAY / 2), [])
+        self.assertEqual(self.firedBy(30), [30])
+
     def test_lateCallCanBeCancelled(self) -> None:
         """
         A timer that is cancelled while its call is delayed never fires.
