@@ -17,6 +17,9 @@ __all__ = ["Flow"]
 #: The maximum number of pieces that pass in one turn of the reactor.
 PIECES_PER_TURN = 64
 
+#: The memory in bytes of a waiting piece beside its content: a tuple, a float, and the header of a bytes object.
+PIECE_OVERHEAD = 160
+
 
 class Flow:
     """
@@ -54,6 +57,13 @@ class Flow:
         The number of bytes held.
         """
         return self._waitingBytes + self._passingBytes
+
+    @property
+    def memory(self) -> int:
+        """
+        The number of bytes of memory that the pieces take: more than L{held}, of small pieces a multiple.
+        """
+        return self.held + PIECE_OVERHEAD * len(self._waiting)
 
     @property
     def empty(self) -> bool:

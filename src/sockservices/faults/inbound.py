@@ -12,8 +12,8 @@ from sockservices.transports.stream_layer import StreamLayer
 
 __all__ = ["MAX_HELD", "Inbound"]
 
-#: The number of delayed bytes, of both directions, at which reading and the protocol pause. With one read
-#: and the transport's buffer, a connection has less than the permitted 128 KiB.
+#: The memory in bytes of the delayed pieces, of both directions together, at which reading and the protocol pause. With
+#: one read and the transport's buffer, a connection has less than the permitted 128 KiB.
 MAX_HELD = 98304
 
 
@@ -75,7 +75,7 @@ class Inbound(StreamLayer):
         self._updateReading()
 
     def _updateReading(self) -> None:
-        full = self._protocolPaused or self._inbound.held + self._outbound.held >= MAX_HELD
+        full = self._protocolPaused or self._inbound.memory + self._outbound.memory >= MAX_HELD
         # A hung connection is read, and the input discarded: only a read shows that the peer has left.
         paused = full and not self._inboundEnded
         if paused != self._readPaused and not self._finReceived:

@@ -156,7 +156,7 @@ class Outbound(StreamLayer):
     def _updateFlow(self) -> None:
         self._updateReading()
         if self.producer is not None and self._streaming:
-            paused = self._writePaused or self._outbound.held >= MAX_HELD
+            paused = self._writePaused or self._outbound.memory >= MAX_HELD
             if paused != self._producerPaused:
                 self._producerPaused = paused
                 if paused:

@@ -4,6 +4,7 @@ Connections with faults, in memory and in virtual time.
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter
 from typing import Any
 
@@ -333,6 +334,20 @@ class LayerTests(SynchronousTestCase):
                 self.assertLess(layer.userspaceBytes() + layer._inbound.held + 2 * transport.limit, MAX_BUFFER)
             clock.advance(0.01)
         self.assertEqual(len(transport.value()) + layer.userspaceBytes() + layer._inbound.held, sent)
+
+    def test_memoryOfSmallSegments(self) -> None:
+        """
+        Small segments that are held take less than 128 KiB of memory too, in either direction.
+        """
+        for direction in ("in", "out"):
+            layer, transport, _ = self.connect(Factory.forProtocol(TwistedEcho), Latency(60, direction=direction))
+            tracemalloc.start()
+            self.addCleanup(tracemalloc.stop)
+            for number in range(10_000):
+                if transport.producerState == "producing":
+                    layer.dataReceived(b"%d" % number)
+            used, _ = tracemalloc.get_traced_memory()
+            self.assertLess(used, MAX_BUFFER)
 
     def test_pausedProtocol(self) -> None:
         """
