@@ -4,13 +4,14 @@ Faults on connections: a layer between the transport and the protocol of one con
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
 from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
@@ -21,10 +22,12 @@ from sockservices.faults.flow import Flow
 from sockservices.faults.inbound import Inbound
 from sockservices.faults.keys import IN, OUT
 from sockservices.faults.outbound import KERNEL_INTERVAL, Outbound
-from sockservices.faults.stage import End, Stage
+from sockservices.faults.stage import End, Piece, Stage
 from sockservices.faults.timing import Slice
 
 __all__ = ["FaultyStream"]
+
+log = Logger("sockservices")
 
 #: The maximum number of bytes of one read, and of the transport's buffer before the transport pauses its producer.
 TRANSPORT_BUFFER = 8192
@@ -49,11 +52,25 @@ class FaultyStream(Inbound, Outbound):
         """
         super().__init__(protocol)
         self._faults, self._clock, self._applied = faults, clock, applied
-        self._inbound = Flow(self._stages(IN), clock, applied, self._deliverIn, self._delayIn)
-        self._outbound = Flow(self._stages(OUT), clock, applied, self._deliverOut, self._delayOut)
+        self._inbound = Flow(self._stages(IN), clock, applied, self._orAbort(self._deliverIn), self._delayIn)
+        self._outbound = Flow(self._stages(OUT), clock, applied, self._orAbort(self._deliverOut), self._delayOut)
         self._sliced = any(isinstance(fault, Slice) for fault, _ in faults)
         self._hung = False
         self._calls: list[IDelayedCall] = []
+
+    def _orAbort(self, deliver: Callable[[Piece], object]) -> Callable[[Piece], None]:
+        """
+        Reset the connection when the protocol raises. A delayed call would leave it open, unlike a transport.
+        """
+
+        def deliverOrAbort(piece: Piece) -> None:
+            try:
+                deliver(piece)
+            except BaseException:
+                log.failure("{protocol!r} raised an exception", protocol=self.protocol)
+                self.abortConnection()
+
+        return deliverOrAbort
 
     def _stages(self, direction: str) -> list[Stage]:
         stages = (fault.stageOf(direction, draws, True) for fault, draws in self._faults)

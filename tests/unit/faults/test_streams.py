@@ -402,6 +402,34 @@ class LayerTests(SynchronousTestCase):
         layer.connectionLost(connectionDone)
         self.assertEqual((received, clock.getDelayedCalls()), ([b"one", connectionDone], []))
 
+    def test_protocolRaises(self) -> None:
+        """
+        A protocol that raises has its connection reset, and the exception is logged, whether its call is delayed or
+        comes before the end of the connection.
+        """
+        reasons: list[Any] = []
+
+        class Raising(Protocol):
+            def dataReceived(self, data: bytes) -> None:
+                raise ZeroDivisionError
+
+            def connectionLost(self, reason: Any = connectionDone) -> None:
+                reasons.append(reason)
+
+        for seconds, lost in ((0, False), (1, False), (1, True)):
+            reasons.clear()
+            layer, transport, clock = self.connect(
+                Factory.forProtocol(Raising), Latency(seconds), transport=StringTransport()
+            )
+            layer.dataReceived(b"one")
+            layer.dataReceived(b"two")
+            if lost:
+                layer.connectionLost(connectionDone)
+            clock.advance(1)
+            self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+            self.assertEqual((transport.disconnected, clock.getDelayedCalls()), (True, []))
+            self.assertEqual(reasons, [connectionDone] if lost else [])
+
     def test_noFaultsNoLayer(self) -> None:
         """
         A connection that no fault meets has its protocol itself.
