@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.internet.protocol import DatagramProtocol
+from twisted.logger import Logger
 from zope.interface import implementer
 
 from sockservices.faults.applied import Applied
@@ -22,6 +23,8 @@ from sockservices.transports.datagram_layer import DatagramLayer
 from sockservices.transports.interfaces import IReplyRoute, IRequestProtocol
 
 __all__ = ["DatagramLostError", "FaultyDatagrams"]
+
+log = Logger("sockservices")
 
 #: The maximum number of bytes of delayed datagrams at one listener; each datagram counts L{OVERHEAD} bytes more. A
 #: datagram over the maximum is lost, and counts as C{overflow}.
@@ -190,10 +193,18 @@ class FaultyDatagrams(DatagramLayer, FaultPlan):
 
     def doStop(self) -> None:
         """
-        The port has stopped: pass on the delayed datagrams, so that each is counted.
+        The port has stopped: pass on the delayed datagrams, so that each is counted. The protocol may reply once more
+        when it stops.
         """
+        self._releaseAll()
+        super().doStop()
+        self._releaseAll()
+
+    def _releaseAll(self) -> None:
         while self._held:
             call, release = next(iter(self._held.values()))
             call.cancel()
-            release()
-        super().doStop()
+            try:
+                release()
+            except BaseException:
+                log.failure("{protocol!r} raised an exception", protocol=self.protocol)

@@ -4,6 +4,7 @@ Datagram protocols without reply routes, on a port with them.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.internet.protocol import DatagramProtocol
@@ -30,6 +31,12 @@ class _Transport:
         Send a datagram.
         """
         self._datagrams.write(datagram, addr)
+
+    def writeSequence(self, data: Iterable[bytes], addr: Any) -> None:
+        """
+        Send pieces as one datagram.
+        """
+        self.write(b"".join(data), addr)
 
 
 class PlainDatagrams(RequestProtocol):
@@ -59,6 +66,12 @@ class PlainDatagrams(RequestProtocol):
         super().doStop()
         self._protocol.doStop()
 
+    def connectionRefused(self) -> None:
+        """
+        The peer of a connected transport has refused a datagram.
+        """
+        self._protocol.connectionRefused()
+
     def requestReceived(self, datagram: bytes, route: Any) -> None:
         """
         Pass a datagram on.
@@ -77,7 +90,8 @@ class PlainDatagrams(RequestProtocol):
         route = self._route
         if route is None or route.peer != addr:
             route = self._layer.routeOf(TransportRoute(self.transport, addr, self._layer))
-        route.send(datagram, None)
+        # A copy: the protocol may change a bytearray while it is held.
+        route.send(bytes(memoryview(datagram)), None)
 
     def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
         """

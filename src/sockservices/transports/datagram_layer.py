@@ -81,6 +81,12 @@ class DatagramLayer(RequestProtocol):
         """
         self.protocol.requestLost(size, route)
 
+    def connectionRefused(self) -> None:
+        """
+        Report that the peer of a connected transport has refused a datagram.
+        """
+        self.protocol.connectionRefused()
+
     def send(self, route: Any, datagram: bytes, token: object) -> None:
         """
         Send a reply through the route below. A layer that sends none, or several, calls C{repliesSent} of the protocol

@@ -4,8 +4,10 @@ Datagrams with faults, in memory and in virtual time.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import FakeDatagramTransport
@@ -179,6 +181,22 @@ class ServiceTests(SynchronousTestCase):
         peer._outermost.doStop()
         self.assertEqual((len(peer.visits), peer.clock.getDelayedCalls()), (1, []))
 
+    def test_replyAtStop(self) -> None:
+        """
+        A responder whose awaited reply is cancelled when the port stops may reply still. No timer stays.
+        """
+
+        class Late(Echo):
+            async def answer(self, message: bytes) -> bytes:  # type: ignore[override]
+                with contextlib.suppress(CancelledError):
+                    await Deferred()
+                return message
+
+        peer = converse(Late, transport="udp", faults=[Latency(1, direction="out")])
+        peer.say(b"hello")
+        peer._outermost.doStop()
+        self.assertEqual((len(peer.visits), peer.clock.getDelayedCalls()), (1, []))
+
 
 class Answering(DatagramProtocol):
     """
@@ -231,6 +249,44 @@ class PlainProtocolTests(SynchronousTestCase):
         for _ in range(3):
             protocol.transport.write(b"news", PEER)  # type: ignore[union-attr]
         self.assertEqual(transport.written, [(b"news", PEER)])
+
+    def test_connectionRefused(self) -> None:
+        """
+        The protocol of a connected transport is informed that its peer refuses datagrams.
+        """
+        protocol, layer, _, _ = self.connect(Latency(1))
+        refusals: list[None] = []
+        protocol.connectionRefused = lambda: refusals.append(None)  # type: ignore[method-assign]
+        layer.connectionRefused()
+        self.assertEqual(len(refusals), 1)
+
+    def test_waysToWrite(self) -> None:
+        """
+        Pieces and mutable buffers have the faults too. A later change of a buffer changes no datagram.
+        """
+        protocol, _, transport, clock = self.connect(Latency(1))
+        buffer: Any = bytearray(b"two")
+        port: Any = protocol.transport
+        port.writeSequence([b"o", b"ne"], PEER)
+        port.write(buffer, PEER)
+        buffer[:] = b"TWO"
+        self.assertEqual(transport.written, [])
+        clock.advance(1)
+        self.assertEqual(transport.written, [(b"one", PEER), (b"two", PEER)])
+
+    def test_protocolRaisesAtStop(self) -> None:
+        """
+        A protocol that raises for a datagram that was held gets the others, and the stop. The exceptions are logged.
+        """
+        protocol, layer, _, clock = self.connect(Latency(1, direction="in"))
+        stops: list[None] = []
+        protocol.stopProtocol = lambda: stops.append(None)  # type: ignore[method-assign]
+        layer.transport.write = lambda datagram, address: 1 / 0
+        layer.datagramReceived(b"one", PEER)
+        layer.datagramReceived(b"two", PEER)
+        layer.doStop()
+        self.assertEqual(([datagram for datagram, _ in protocol.received], len(stops)), ([b"one", b"two"], 1))
+        self.assertEqual((len(self.flushLoggedErrors(ZeroDivisionError)), clock.getDelayedCalls()), (2, []))
 
     def test_wrongFault(self) -> None:
         """
