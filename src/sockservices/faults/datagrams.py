@@ -18,17 +18,13 @@ from sockservices.faults.fault import Fault
 from sockservices.faults.keys import IN, OUT
 from sockservices.faults.plain_datagrams import PlainDatagrams
 from sockservices.faults.plan import FaultPlan
-from sockservices.faults.stage import Piece, Stage
+from sockservices.faults.stage import MAX_HELD, OVERHEAD, Piece, Stage
 from sockservices.transports.datagram_layer import DatagramLayer
 from sockservices.transports.interfaces import IReplyRoute, IRequestProtocol
 
 __all__ = ["DatagramLostError", "FaultyDatagrams"]
 
 log = Logger("sockservices")
-
-#: The maximum number of bytes of delayed datagrams at one listener; each datagram counts L{OVERHEAD} bytes more. A
-#: datagram over the maximum is lost, and counts as C{overflow}.
-MAX_HELD, OVERHEAD = 1 << 20, 256
 
 #: The token of a duplicate reply. Its result is not reported to the protocol.
 _COPY = object()

@@ -11,7 +11,11 @@ from typing import TypeAlias
 
 from sockservices.faults.applied import Applied
 
-__all__ = ["End", "Piece", "Stage", "TimedPiece", "chained"]
+__all__ = ["MAX_HELD", "OVERHEAD", "End", "Piece", "Stage", "TimedPiece", "chained"]
+
+#: The maximum number of bytes of delayed datagrams at one listener; each datagram counts L{OVERHEAD} bytes more. A
+#: datagram over the maximum is lost, and counts as C{overflow}.
+MAX_HELD, OVERHEAD = 1 << 20, 256
 
 
 class End(Enum):

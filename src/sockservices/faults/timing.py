@@ -4,6 +4,7 @@ Faults of time: latency, bandwidth, and small pieces.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,7 +13,7 @@ from sockservices.faults.applied import Applied
 from sockservices.faults.draws import Draws
 from sockservices.faults.fault import Fault
 from sockservices.faults.keys import bothWays, number, seconds, whole
-from sockservices.faults.stage import Piece, Stage, TimedPiece
+from sockservices.faults.stage import MAX_HELD, OVERHEAD, Piece, Stage, TimedPiece
 
 __all__ = ["Bandwidth", "Latency", "Slice"]
 
@@ -22,6 +23,31 @@ BANDWIDTH_INTERVAL = 0.02
 
 def _cut(piece: bytes, size: int) -> Iterator[bytes]:
     return (piece[start : start + size] for start in range(0, len(piece), size))
+
+
+class _Queue:
+    """
+    The datagrams that wait for a line: as many as a listener holds.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[tuple[float, int]] = deque()
+        self._bytes = 0
+
+    def add(self, at: float, until: float, size: int) -> bool:
+        """
+        Add a datagram, unless the queue is full.
+
+        @param at: the present time, in seconds.
+        @param until: the time at which the datagram leaves the queue.
+        """
+        while self._waiting and self._waiting[0][0] <= at:
+            self._bytes -= self._waiting.popleft()[1]
+        if self._bytes + size + OVERHEAD > MAX_HELD:
+            return False
+        self._waiting.append((until, size + OVERHEAD))
+        self._bytes += size + OVERHEAD
+        return True
 
 
 @dataclass(frozen=True)
@@ -71,12 +97,17 @@ class Bandwidth(Fault):
         """
         size = max(1, int(self.rate * BANDWIDTH_INTERVAL))
         free = 0.0  # when the line is free again
+        queue = _Queue()
 
         def throttled(number: int, at: float, piece: Piece, applied: Applied) -> Iterator[TimedPiece]:
             nonlocal free
             free = max(at, free)
             if not piece or not isinstance(piece, bytes):
                 yield free, piece
+                return
+            if not ordered and not queue.add(at, free + len(piece) / self.rate, len(piece)):
+                # The listener cannot hold it. It must not delay later datagrams.
+                applied.add("overflow")
                 return
             applied.add(self.word)
             for part in _cut(piece, size) if ordered else (piece,):

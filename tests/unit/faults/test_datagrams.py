@@ -124,6 +124,24 @@ class ServiceTests(SynchronousTestCase):
             counts.append(len(peer.heard))
         self.assertEqual(counts, [1, 2, 3])
 
+    def test_bandwidthAfterAFlood(self) -> None:
+        """
+        Datagrams that are lost because the listener holds too much take no bandwidth: when those that it holds have
+        passed, the line is free.
+        """
+        for direction in ("in", "out"):
+            for size in (2, 1000):
+                peer = converse(Echo, transport="udp", faults=[Bandwidth(10_000, direction=direction)])
+                for _ in range(10_000):
+                    peer.say(bytes(size))
+                held = (1 << 20) // (256 + size)
+                peer.wait(held * size / 10_000 + 1)
+                self.assertEqual(len(peer.heard), held)
+                self.assertEqual(peer.protocol.census.faults, {"bandwidth": held, "overflow": 10_000 - held})
+                peer.say(b"late")
+                peer.wait(0.1)
+                self.assertEqual(peer.heard[held:], [b"late"])
+
     def test_sizeRuleCountsBeforeFaults(self) -> None:
         """
         A reply that is too long for its request is withheld, even if a fault would cut it.
