@@ -4,7 +4,7 @@ The options for faults: C{--fault} and C{--seed}.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -68,5 +68,22 @@ def faultNotice(listeners: tuple[ListenerConfig, ...], seed: int) -> str:
     """
     The faults and the seed, as the options that repeat them; C{""} if there are no faults.
     """
-    faults = dict.fromkeys(f"--fault {each.name}:{fault}" for each in listeners for fault in each.faults)
-    return f"faults: {' '.join(faults)} --seed {seed}" if faults else ""
+    byName: dict[str, list[Fault]] = {}
+    for each in listeners:
+        byName[each.name] = _merged(byName.get(each.name, []), each.faults)
+    options = [f"--fault {name}:{fault}" for name, faults in byName.items() for fault in faults]
+    return f"faults: {' '.join(options)} --seed {seed}" if options else ""
+
+
+def _merged(faults: list[Fault], others: Iterable[Fault]) -> list[Fault]:
+    """
+    Merge the faults of two listeners of one service. Each keeps its order, on which its random numbers depend.
+    """
+    merged, left = list[Fault](), list(faults)
+    for other in others:
+        if other in left:
+            end = left.index(other)
+            merged += left[:end]
+            del left[: end + 1]
+        merged.append(other)
+    return merged + left

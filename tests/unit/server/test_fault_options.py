@@ -97,10 +97,25 @@ class FaultOptionTests(SynchronousTestCase):
         The line of the log repeats the options, with the seed.
         """
         config = parsed("--proto all --service echo --fault loss,rate=5% --fault latency,delay=1,direction=in")
-        notice = faultNotice(config.listeners, 7)
         self.assertEqual(
-            notice, "faults: --fault echo:latency,delay=1.0,direction=in --fault echo:loss,rate=0.05 --seed 7"
+            faultNotice(config.listeners, 7),
+            "faults: --fault echo:loss,rate=0.05 --fault echo:latency,delay=1.0,direction=in --seed 7",
         )
-        again = parsed("--proto all --service echo " + notice.removeprefix("faults: "))
-        self.assertEqual({listener.faults[-1] for listener in again.listeners}, {Loss(0.05), Latency(1.0, 0.0, "in")})
         self.assertEqual(faultNotice(parsed("--service echo").listeners, 7), "")
+
+    def test_noticeRepeatsTheFaults(self) -> None:
+        """
+        The options of the notice give each listener the same faults in the same order, on which their random numbers
+        depend.
+        """
+        for text in (
+            "--fault latency,delay=1 --fault latency,delay=1",
+            "--fault loss,rate=30% --fault latency,delay=1 --fault slice,size=1",
+            "--fault slice,size=1 --fault latency,delay=1 --fault loss,rate=30% --fault refuse",
+            "--fault upper:loss,rate=30% --fault corrupt,rate=1% --fault refuse --fault echo:latency,delay=1",
+            "--fault corrupt,rate=1% --fault loss,rate=1% --fault corrupt,rate=1% --fault refuse",
+        ):
+            services = "--proto all --service echo --service upper --listen time=systemd:name "
+            listeners = parsed(services + text).listeners
+            again = parsed(services + faultNotice(listeners, 7).removeprefix("faults: ")).listeners
+            self.assertEqual([each.faults for each in again], [each.faults for each in listeners], text)
