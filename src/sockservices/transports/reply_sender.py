@@ -55,8 +55,8 @@ class ReplySender:
                     self._sendSingly(batch)
                 else:
                     self._sendTogether(batch)
-            except SEND_ERRORS:
-                # A reply is not bytes: only that one fails.
+            except (*SEND_ERRORS, IndexError):
+                # A reply is not bytes, or too long: only that one fails.
                 self._sendSingly(batch)
         return self._sent, self._failures
 

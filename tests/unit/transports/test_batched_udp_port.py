@@ -297,6 +297,17 @@ class FaultTests(BatchCase):
         self.assertEqual(self.exchange(client, b"a", b"b", b"c"), [b"A", b"C"])
         self.assertServed(client)
 
+    def test_repliesOfMoreBytesThanABatch(self) -> None:
+        """
+        A reply that is longer than all buffers is reported as failed. The others are sent, and the port stays open.
+        """
+        reply = self.protocol.reply
+        self.protocol.reply = lambda route, data: reply(route, bytes(5 << 20) if data == b"B" else data)
+        client = self.client(self.listen())
+        self.assertEqual(self.exchange(client, b"a", b"b", b"long"), [b"A", b"LONG"])
+        self.assertEqual(self.protocol.sent, [(3, {1: errno.EMSGSIZE})])
+        self.assertServed(client)
+
 
 class StopTests(BatchCase):
     """
