@@ -92,7 +92,7 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         self._minReplyLimit = MAX_UDP_REPLY if policy.udpRfcSize else MIN_REPLY_LIMIT
         self._clock = clock
         self._host: IAddress | None = None
-        self._exchange = DatagramExchange(self._make)
+        self._exchange: DatagramExchange | None = DatagramExchange(self._make)  # None while it is in use
         self._conversation = DatagramConversation(self, None)
         self._awaited: dict[Deferred[Any], Request] = {}
         self._port: int | None = None
@@ -155,8 +155,14 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
             self._drop(outcome, Request(serial, route, received, 0))
             return
         conversation, exchange = self._conversation, self._exchange
+        if exchange is None:
+            # The responder of another datagram has stopped the port, which serves queued datagrams before it closes.
+            exchange = DatagramExchange(self._make)
+            self._conversation = conversation = DatagramConversation(self, self._host)
+        self._exchange = None
         conversation.source, conversation.serial, conversation.limit = peer, serial, limit
         reply = exchange.respond(conversation, datagram)
+        self._exchange = exchange
         if self._callsEnded:
             self._openResponders[serial] = exchange.responder
         if exchange.changed:

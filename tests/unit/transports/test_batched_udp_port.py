@@ -13,6 +13,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import succeed
 from twisted.internet.protocol import DatagramProtocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import FakeDatagramTransport
@@ -393,6 +394,39 @@ class ResponderTests(BatchCase):
         peers: list[Any] = [visit.peer for visit in self.visits]
         self.assertEqual({(peer.host, peer.port) for peer in peers}, {client.getsockname()})
         self.assertEqual(sum("not answered: unsent" in str(formatEvent(event)) for event in events), 1)
+
+    def test_responderStopsThePort(self) -> None:
+        """
+        A responder may stop the port, which then serves what is queued, with replies at once or later. Each datagram
+        gets its own reply only, and C{ended} of each responder is called once.
+        """
+
+        class Stopping(Echo):
+            def answer(self, message: bytes) -> Any:
+                self.data = message
+                if message != b"stop":
+                    return succeed(message) if waits else message
+                before = self.conversation.peer
+                port.stopListening()
+                kept.append(self.conversation.peer == before)
+                return message
+
+            def ended(self, outcome: Outcome) -> None:
+                ended.append((self.data, outcome))
+
+        for waits in (False, True):  # noqa: B007 (Stopping reads it)
+            ended, kept = list[tuple[bytes, Outcome]](), list[bool]()
+            self.census, self.visits = Census(fixedEnvironment()), []
+            self.protocol = DatagramResponder(Stopping, Policy(), self.visits.append, Clock(), self.census)
+            port = self.listen()
+            clients = [self.client(port) for _ in range(3)]
+            for client, datagram in zip(clients, (b"a", b"stop", b"ccc"), strict=True):
+                client.send(datagram)
+            self.turn()
+            self.assertEqual([self.arrived(client) for client in clients], [[b"a"], [], [b"ccc"]])
+            self.assertVisits((1, 1, DONE), (4, 0, UNSENT), (3, 3, DONE))
+            self.assertEqual(sorted(ended), [(b"a", DONE), (b"ccc", DONE), (b"stop", UNSENT)])
+            self.assertEqual(kept, [True])
 
     def test_delayedReports(self) -> None:
         """
