@@ -18,6 +18,9 @@ from sockservices.faults.stage import End, Piece, Stage, TimedPiece
 
 __all__ = ["Corrupt", "Truncate"]
 
+#: More bytes than any connection has. The quotient of a gap with a very small rate is infinite.
+MAX_GAP = 2.0**63
+
 
 class _Flips:
     """
@@ -31,7 +34,8 @@ class _Flips:
     def _nextGap(self) -> float:
         if not 0 < self._rate < 1:
             return 0 if self._rate else math.inf
-        return math.floor(math.log(1 - self._random.random()) / math.log1p(-self._rate))
+        gap = math.log(1 - self._random.random()) / math.log1p(-self._rate)
+        return math.floor(min(gap, MAX_GAP))
 
     def apply(self, data: bytes) -> tuple[bytes, int]:
         """

@@ -89,12 +89,11 @@ class FaultyStream(Inbound, Outbound):
         """
         triggers = [(fault.word, *trigger) for fault, _ in self._faults if (trigger := fault.trigger()) is not None]
         atOnce = next(((word, end) for word, seconds, end in triggers if not seconds), None)
-        if atOnce is None:
+        if atOnce is None or atOnce[1] is End.FIN:
             self._calls = [
-                self._clock.callLater(seconds, self._endByTime, word, end) for word, seconds, end in triggers
+                self._clock.callLater(seconds, self._endByTime, word, end) for word, seconds, end in triggers if seconds
             ]
-        elif atOnce[1] is End.FIN:
-            self._outboundEnded = True
+            self._outboundEnded = atOnce is not None
         else:
             self._discard()
         super().makeConnection(transport)

@@ -143,7 +143,7 @@ class ContentTests(SynchronousTestCase):
     Tests for flipped bits and cut datagrams.
     """
 
-    @given(st.lists(st.integers(0, 300)), st.sampled_from([0, 0.01, 0.3, 1]), st.integers(0, 50))
+    @given(st.lists(st.integers(0, 300)), st.sampled_from([0, 5e-324, 0.01, 0.3, 1]), st.integers(0, 50))
     def test_corruptionDoesNotDependOnTheSegments(self, cuts: list[int], rate: float, seed: int) -> None:
         """
         The same bytes of a stream are corrupted for any segmentation: one bit of each. The length does not change.

@@ -349,6 +349,20 @@ class LayerTests(SynchronousTestCase):
             used, _ = tracemalloc.get_traced_memory()
             self.assertLess(used, MAX_BUFFER)
 
+    def test_endsOneAfterAnother(self) -> None:
+        """
+        A connection that a limit of any size has ended with a FIN is reset by a later fault.
+        """
+        for size in (0, 1):
+            layer, transport, clock = self.connect(
+                Factory.forProtocol(TwistedEcho), Limit(size), Reset(after=1), transport=StringTransport()
+            )
+            layer.dataReceived(b"hello")
+            self.assertFalse(transport.disconnected)
+            clock.advance(1)
+            self.assertTrue(transport.disconnected)
+            self.assertEqual(layer.faults, (("limit", 1), ("reset", 1)))
+
     def test_pausedProtocol(self) -> None:
         """
         A paused protocol gets nothing; when it resumes, it gets the delayed bytes.
