@@ -85,6 +85,22 @@ class EndpointTests(MemoryCase):
             listening: dict[str, Any] = dict(zip(names.split(), servers[-1], strict=False))
             self.assertEqual(listening, listening | expected | {"served": served}, endpoint)
 
+    def test_noEndpoint(self) -> None:
+        """
+        What is neither an endpoint nor a string, such as the number of a port, raises TypeError at once.
+        """
+        make: Any
+        for make, endpoint, message in (
+            (streamService, 8007, "8007: expected an endpoint or its string, such as tcp:8007"),
+            (
+                datagramService,
+                ("127.0.0.1", 7),
+                "('127.0.0.1', 7): expected an endpoint or its string, such as udp:8007",
+            ),
+        ):
+            error = self.assertRaises(TypeError, make, endpoint, Echo, reactor=self.reactor)
+            self.assertEqual(str(error), message)
+
     def test_invalidStrings(self) -> None:
         """
         An invalid string, or one for the other kind of service, raises ValueError at once.
