@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twisted.internet.interfaces import IProtocolFactory, IReactorTime, IStreamServerEndpoint
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime, IStreamServerEndpoint
 
 from sockservices.admission.census import Census
 from sockservices.conversation.policy import Policy
@@ -65,6 +65,7 @@ def streamService(
         else:
             endpoint = StreamEndpoint(reactor, binding)
     _checkEndpoint(endpoint, "tcp:8007")
+    _rejectFactoryClass(responder)
     visitLog = None
     if record is None:
         record = visitLog = VisitLog(IReactorTime(reactor))
@@ -114,3 +115,13 @@ def _checkEndpoint(endpoint: object, example: str) -> None:
     """
     if not hasattr(endpoint, "listen"):
         raise TypeError(f"{endpoint!r}: expected an endpoint or its string, such as {example}")
+
+
+def _rejectFactoryClass(served: object) -> None:
+    """
+    Reject a class of Twisted's where a factory is expected: it is no responder class either.
+    """
+    if isinstance(served, type) and IProtocol.implementedBy(served):
+        raise TypeError(f"the protocol class {served.__name__}: expected Factory.forProtocol({served.__name__})")
+    if isinstance(served, type) and IProtocolFactory.implementedBy(served):
+        raise TypeError(f"the factory class {served.__name__}: expected an instance of it")
