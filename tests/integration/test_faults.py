@@ -590,8 +590,8 @@ def test_command() -> None:
     with Twistd(*options) as server:
         notice = server.waitFor("^faults: ")
         assert notice == (
-            "faults: --fault echo:latency,delay=0.2 --fault echo:loss,rate=1.0,first=1 "
-            "--fault upper:latency,delay=0.2,direction=out --fault upper:loss,rate=1.0,first=1 --seed 7"
+            "faults: --fault echo:latency,delay=0.2 --fault echo:loss,rate=1,first=1 "
+            "--fault upper:latency,delay=0.2,direction=out --fault upper:loss,rate=1,first=1 --seed 7"
         )
         for service, seconds in (("echo", 0.4), ("upper", 0.2)):
             with socket.create_connection(server.address(service)) as client:

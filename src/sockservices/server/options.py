@@ -47,7 +47,12 @@ class Options(usage.Options):
     optParameters: ClassVar = [
         ["proto", None, "tcp", "tcp, udp or all: the transports of --service"],
         ["log-format", None, "text", "text, or json for one object a line"],
-        ["ports-file", None, "", "PATH of a file to write when the server is ready: all listeners, as a JSON list"],
+        [
+            "ports-file",
+            None,
+            None,
+            "PATH of a file to write when the server is ready: all listeners, as a JSON list [default: none]",
+        ],
         ["seed", None, None, "N that makes faults repeatable [default: a random one]"],
         *policyParameters(),
     ]
@@ -171,7 +176,7 @@ class Options(usage.Options):
         if self["interface"] and self["listen"] and not self["service"]:
             raise usage.UsageError("--interface: expected --service beside it; a --listen takes :interface=ADDRESS")
         common = {"policy": policy, "trace": bool(self["show"]), "plain": bool(self["plain"])}
-        self["ports-file"] = self["ports-file"] and str(Path(self["ports-file"]).absolute())
+        self["ports-file"] = str(Path(self["ports-file"]).absolute()) if self["ports-file"] else ""
         self.config = ServerConfig(
             listeners=withFaults(listenersOf(self, self._services, self._rejected, **common), self["fault"]),
             logFormat=self["log-format"],

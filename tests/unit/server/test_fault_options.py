@@ -23,7 +23,7 @@ INVALID = [
     ("--fault latency,dely=1", "--fault latency,dely=1: no key 'dely': latency takes delay, jitter, direction, ..."),
     (
         "--fault latency,delay=-1",
-        "--fault latency,delay=-1: latency: delay=-1.0: expected seconds from 0 to 1000000000",
+        "--fault latency,delay=-1: latency: delay=-1: expected seconds from 0 to 1000000000",
     ),
     ("--fault loss,rate=5%", "--fault loss,rate=5%: expected a listener for datagrams (udp, unixgram)"),
     ("--fault echo:loss,rate=5%", "--fault echo:loss,rate=5%: expected a listener for datagrams (udp, unixgram)"),
@@ -99,7 +99,7 @@ class FaultOptionTests(SynchronousTestCase):
         config = parsed("--proto all --service echo --fault loss,rate=5% --fault latency,delay=1,direction=in")
         notice = faultNotice(config.listeners, 7)
         self.assertEqual(
-            notice, "faults: --fault echo:latency,delay=1.0,direction=in --fault echo:loss,rate=0.05 --seed 7"
+            notice, "faults: --fault echo:latency,delay=1,direction=in --fault echo:loss,rate=0.05 --seed 7"
         )
         again = parsed("--proto all --service echo " + notice.removeprefix("faults: "))
         self.assertEqual({listener.faults[-1] for listener in again.listeners}, {Loss(0.05), Latency(1.0, 0.0, "in")})
