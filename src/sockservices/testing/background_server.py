@@ -73,8 +73,7 @@ class BackgroundServer:
         @param seed: the seed of the faults, by default a random one.
         """
         self.seed = randomSeed() if seed is None else seed
-        self._faults = faultsFrom(faults)
-        self._hadFaults = bool(self._faults)
+        self._faults, self._hadFaults = faultsFrom(faults), bool(faults)
         self._ended = EndedVisits()
         self.visits = self._ended.visits
         self._background = background
@@ -162,9 +161,8 @@ class BackgroundServer:
 
     @faults.setter
     def faults(self, faults: Sequence[Fault]) -> None:
-        chosen = faultsFrom(faults)
-        self._background.call(setattr, self._plan, "faults", chosen)
-        self._faults = chosen
+        self._background.call(setattr, self._plan, "faults", faults)
+        self._faults = self._plan.faults
         self._hadFaults = self._hadFaults or bool(self._faults)
 
     @property
