@@ -19,6 +19,7 @@ from sockservices.registry import registered
 from sockservices.server.config import ServerConfig
 from sockservices.server.fault_options import seedOf, withFaults
 from sockservices.server.listener_options import PROTOS, listenersOf
+from sockservices.server.option_hints import withHint
 from sockservices.server.policy_options import policyOf, policyParameters
 from sockservices.server.twistd import InvalidCommandLine, checkTwistdOptions, exitWithError
 from sockservices.text.printable import printable
@@ -134,7 +135,8 @@ class Options(usage.Options):
         Reject arguments.
         """
         if arguments:
-            raise usage.UsageError(f"{arguments[0]!r}: expected an option, such as --service {arguments[0]}")
+            service = arguments[0] if arguments[0] in self._services else "echo"
+            raise usage.UsageError(f"{arguments[0]!r}: expected an option, such as --service {service}; see --help")
 
     def parseOptions(self, options: list[str] | None = None) -> None:
         """
@@ -146,9 +148,10 @@ class Options(usage.Options):
             _rejectPort(sys.argv[1:] if options is None else options)
             super().parseOptions(options)
         except usage.UsageError as error:
+            text = withHint(str(error), (name.rstrip("=") for name in self.longOpt))
             if not self.twistd:
-                raise usage.UsageError(printable(str(error))) from None
-            exitWithError(str(error), InvalidCommandLine)
+                raise usage.UsageError(printable(text)) from None
+            exitWithError(text, InvalidCommandLine)
         # Now, because twistd reads its pid file before it calls makeService().
         checkTwistdOptions(self.twistd, self["ports-file"])
 
