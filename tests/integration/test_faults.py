@@ -604,6 +604,8 @@ def test_command() -> None:
                 server.waitFor(f"{service} udp .* not answered: lost")
                 assert seconds <= roundTrip(client) < seconds + SLACK
         server.waitFor("upper tcp .* done")
+    fields = [line["faults"] for line in map(json.loads, server.lines) if "faults" in line]
+    assert all(isinstance(each, dict) for each in fields), fields
     visits = [line for line in map(json.loads, server.lines) if line.get("outcome") == "done"]
     assert [line["faults"] for line in visits] == [{"latency": 6}, {"latency": 3}]
     assert "sent, latency 6" in visits[0]["event"]

@@ -103,7 +103,8 @@ class Supervisor(MultiService):
         if notice:
             log.info("{limits}", limits=notice)
         if self.faultNotice:
-            log.warn("{faults}", faults=self.faultNotice)
+            # In JSON, the field "faults" is an object: what was applied to a conversation.
+            log.warn("{notice}", notice=self.faultNotice)
         listeners = [each.address for each in self._listeners if each.port is not None]
         if self._portsFile is not None:
             self._portsFile.write(listeners)
