@@ -55,6 +55,18 @@ def test_services(shell: str, complete: Complete) -> None:
     assert "--service" in complete("serve", "--s", shell=shell)
 
 
+@pytest.mark.parametrize("shell", ["zsh", "fish", "bash"])
+def test_faults(shell: str, complete: Complete) -> None:
+    """
+    C{--fault} completes services, words and keys.
+    """
+    assert {"loss", "latency", "echo:"} < set(complete("serve", "--fault", "", shell=shell))
+    assert complete("serve", "--fault", "lat", shell=shell) == ["latency"]
+    assert complete("serve", "--fault", "loss,b", shell=shell) == ["loss,burst="]
+    assert complete("serve", "--fault", "lag,", shell="zsh") == []
+    assert complete("serve", "--fault", "echo:lat", shell="zsh") == ["echo:latency"]
+
+
 @pytest.mark.parametrize("shell", ["zsh", "fish"])
 def test_joinedOption(shell: str, complete: Complete) -> None:
     """

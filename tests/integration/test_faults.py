@@ -590,8 +590,8 @@ def test_command() -> None:
     with Twistd(*options) as server:
         notice = server.waitFor("^faults: ")
         assert notice == (
-            "faults: --fault echo:latency,delay=0.2 --fault echo:loss,rate=1.0,first=1 "
-            "--fault upper:latency,delay=0.2,direction=out --fault upper:loss,rate=1.0,first=1 --seed 7"
+            "faults: --fault echo:latency,delay=0.2 --fault echo:loss,rate=1,first=1 "
+            "--fault upper:latency,delay=0.2,direction=out --fault upper:loss,rate=1,first=1 --seed 7"
         )
         for service, seconds in (("echo", 0.4), ("upper", 0.2)):
             with socket.create_connection(server.address(service)) as client:
@@ -604,6 +604,8 @@ def test_command() -> None:
                 server.waitFor(f"{service} udp .* not answered: lost")
                 assert seconds <= roundTrip(client) < seconds + SLACK
         server.waitFor("upper tcp .* done")
+    fields = [line["faults"] for line in map(json.loads, server.lines) if "faults" in line]
+    assert all(isinstance(each, dict) for each in fields), fields
     visits = [line for line in map(json.loads, server.lines) if line.get("outcome") == "done"]
     assert [line["faults"] for line in visits] == [{"latency": 6}, {"latency": 3}]
     assert "sent, latency 6" in visits[0]["event"]

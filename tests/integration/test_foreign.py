@@ -56,6 +56,8 @@ LONG = os.urandom(5_000_000)
 
 #: Clients that half-close at the end of their input, or wait for one datagram.
 CLIENTS = [
+    # The README's command: an nc without -N, such as ncat's, waits for the server to close.
+    ("nc {host} {port}", "welcome", "tcp", b"1", b"welcome to server!"),
     ("nc -N {host} {port}", "welcome", "tcp", b"1", b"welcome to server!"),
     ("nc -N {host} {port}", "welcome", "tcp", b"1\n", b"welcome to server!"),
     ("nc -N {host} {port}", "welcome", "tcp", b"2", b"please go out!"),

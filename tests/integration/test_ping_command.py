@@ -64,7 +64,7 @@ def readProbe(connection: socket.socket) -> bytes:
 FAILURES: list[tuple[Any, int, str, dict[str, int]]] = [
     (unusedPort, 10, "refused: nothing listens at this address", {"lost": 1}),
     (partial(streamServer, resetAfterData), 11, "reset: the peer reset the connection", {"lost": 1}),
-    (partial(datagramServer, lambda *_: None), 12, "timeout", {"lost": 1}),
+    (partial(datagramServer, lambda *_: None), 12, "timeout: no reply to 1 of 1 probes within 0.5 s", {"lost": 1}),
     (partial(streamServer, readProbe), 13, "eof: the peer closed the connection", {"lost": 1}),
     (
         partial(streamServer, lambda remote: remote.sendall(readProbe(remote)[:9])),
@@ -81,17 +81,22 @@ FAILURES: list[tuple[Any, int, str, dict[str, int]]] = [
     (
         partial(datagramServer, lambda remote, probe, source: remote.sendto(probe[:-1], source)),
         15,
-        "corrupt",
+        "corrupt: a reply differs from its probe",
         {"corrupt": 1},
     ),
-    (partial(datagramServer, replyFromOtherPort), 16, "wrong-source", {"lost": 1, "wrongSource": 1}),
+    (
+        partial(datagramServer, replyFromOtherPort),
+        16,
+        "wrong-source: a reply came from another address than the target",
+        {"lost": 1, "wrongSource": 1},
+    ),
 ]
 
 
 @pytest.mark.parametrize(("server", "status", "error", "counts"), FAILURES, ids=[error for _, _, error, _ in FAILURES])
 def test_failures(server: Any, status: int, error: str, counts: dict[str, int], run: Run) -> None:
     """
-    The last line names the URL and the failure that lost a probe, or the verdict.
+    The last line names the URL, the verdict and its reason.
     """
     with server() as url:
         assertSummary(run("ping", url, "--count=1", "--timeout=0.5"), url, status, error, sent=1, **counts)

@@ -125,7 +125,7 @@ def test_theSecondSignalEndsAtOnce(number: signal.Signals) -> None:
             exchange(client)
             fillBuffers(client)
             os.kill(server.pid, number)
-            server.waitFor("stopping: 1 connections")
+            server.waitFor("stopping: 1 connection")
             startedAt = time.monotonic()
             os.kill(server.pid, number)
             assert server.wait() == -number

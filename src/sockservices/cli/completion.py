@@ -18,6 +18,8 @@ from click.shell_completion import (
 )
 
 from sockservices.conformance import PORTS
+from sockservices.faults.fault import keysOf
+from sockservices.faults.parse import KINDS
 from sockservices.monitoring.log import FORMATS
 from sockservices.registry import names
 from sockservices.server.listener_options import PROTOS
@@ -38,8 +40,24 @@ def completeServeValue(option: str, incomplete: str) -> list[CompletionItem]:
 
     @param option: such as C{"--service"}.
     """
+    if option == "--fault":
+        return completeFault(incomplete)
     values = {"--service": [*names(), "all"], "--proto": [*PROTOS], "--log-format": [*FORMATS]}
     return completeWords(values.get(option, ()), incomplete)
+
+
+def completeFault(incomplete: str) -> list[CompletionItem]:
+    """
+    Complete the word of C{[SERVICE:]WORD[,KEY=VALUE...]}, or a key after a comma.
+    """
+    service, colon, fault = incomplete.rpartition(":")
+    before, comma, _ = fault.rpartition(",")
+    kind = KINDS.get(before.partition(",")[0])
+    if comma:
+        values = [f"{before},{key}=" for key in (keysOf(kind) if kind else ())]
+    else:
+        values = [*KINDS, *([] if colon else (f"{name}:" for name in names()))]
+    return completeWords([f"{service}{colon}{value}" for value in values], incomplete)
 
 
 def completePorts(incomplete: str) -> list[CompletionItem]:

@@ -124,16 +124,19 @@ def ping(url: Target, count: int | None, interval: float, asJson: bool, timeout:
 
 def _failure(statistics: PingStatistics, timeout: float) -> RequestFailed | None:
     """
-    Describe the failure of the verdict; L{None} if the verdict is all that is known.
+    Describe the failure of the verdict; L{None} for C{ok}.
     """
     verdict, last = statistics.verdict, statistics.lastFailure
     if last is not None and last.verdict is verdict:
         return last
-    if verdict is Verdict.NO_ANSWER:
-        return RequestFailed(verdict, f"connected, but no byte of a reply within {timeout:g} s")
-    if verdict is Verdict.INCOMPLETE:
-        return RequestFailed(verdict, f"the replies stopped; no more within {timeout:g} s")
-    return None
+    descriptions = {
+        Verdict.NO_ANSWER: f"connected, but no byte of a reply within {timeout:g} s",
+        Verdict.INCOMPLETE: f"the replies stopped; no more within {timeout:g} s",
+        Verdict.TIMEOUT: f"no reply to {statistics.lost} of {statistics.sent} probes within {timeout:g} s",
+        Verdict.CORRUPT: "a reply differs from its probe",
+        Verdict.WRONG_SOURCE: "a reply came from another address than the target",
+    }
+    return RequestFailed(verdict, descriptions[verdict]) if verdict in descriptions else None
 
 
 def _countsAsJson(statistics: PingStatistics) -> dict[str, Any]:

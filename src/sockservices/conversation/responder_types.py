@@ -31,7 +31,8 @@ def checkMaker(make: Any) -> None:
     Reject an object that cannot make a responder, as far as that is known before a conversation begins.
 
     @raise ResponderTypeError: for an object that cannot be called, or not with a L{Conversation
-        <sockservices.Conversation>} alone, and for a class without the methods of a L{Responder}.
+        <sockservices.Conversation>} alone (a coroutine function: with a peer), and for a class without the methods of a
+        L{Responder}.
     """
     expected = "a Responder class, or a callable that takes a Conversation and returns a Responder"
     if isinstance(make, Responder):
@@ -44,7 +45,8 @@ def checkMaker(make: Any) -> None:
         inspect.signature(make).bind(None)
     except TypeError as error:
         name = getattr(make, "__name__", repr(make))
-        raise ResponderTypeError(f"{name}: expected to be called with a Conversation alone: {error}") from None
+        argument = "peer" if inspect.iscoroutinefunction(make) else "Conversation"
+        raise ResponderTypeError(f"{name}: expected to be called with a {argument} alone: {error}") from None
     except ValueError:
         # Some callables that are written in C have no signature.
         return

@@ -49,14 +49,14 @@ class Fault:
         for name, (key, default) in keysOf(type(self)).items():
             value = getattr(self, name)
             if not (key.allows(value) or (value is None and default is None)):
-                raise ValueError(f"{self.word}: {name}={value}: expected {key.expected}")
+                raise ValueError(f"{self.word}: {name}={_text(value)}: expected {key.expected}")
 
     def __str__(self) -> str:
         """
         The fault as the command line takes it.
         """
         values = ((name, getattr(self, name), default) for name, (_, default) in keysOf(type(self)).items())
-        return ",".join([self.word, *(f"{name}={value}" for name, value, default in values if value != default)])
+        return ",".join([self.word, *(f"{name}={_text(value)}" for name, value, default in values if value != default)])
 
     def meets(self, number: int, draws: Draws) -> bool:
         """
@@ -93,6 +93,13 @@ class Fault:
         The seconds after which the fault ends a connection, and how; L{None} if it ends none by time.
         """
         return None
+
+
+def _text(value: object) -> str:
+    """
+    A value as the user writes it: C{20000000} for the number 20000000.0.
+    """
+    return f"{value:.17g}" if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def keysOf(kind: type[Fault]) -> Mapping[str, tuple[Key, Any]]:

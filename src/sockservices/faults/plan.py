@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IReactorTime
 from sockservices.faults.draws import Draws, randomSeed
 from sockservices.faults.fault import Fault
 
-__all__ = ["FaultPlan"]
+__all__ = ["FaultPlan", "faultsFrom"]
 
 
 class FaultPlan:
@@ -48,6 +48,7 @@ class FaultPlan:
         @param listener: names the listener. Listeners of different names have different random numbers.
         @param counts: where the faults are counted, such as C{Census.faults}.
         @raise ValueError: for a fault that cannot be on these conversations.
+        @raise TypeError: for what is no list of faults.
         """
         if clock is None:
             from twisted.internet import reactor
@@ -57,7 +58,7 @@ class FaultPlan:
         self.clock = clock
         self.counts: Counter[str] = Counter() if counts is None else counts
         self._draws = Draws(self.seed, listener)
-        self.faults = tuple(faults)
+        self.faults = faults
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -68,7 +69,7 @@ class FaultPlan:
 
     @faults.setter
     def faults(self, faults: Iterable[Fault]) -> None:
-        chosen = tuple(faults)
+        chosen = faultsFrom(faults)
         for fault in chosen:
             if not (fault.streams if self.onStreams else fault.datagrams):
                 raise ValueError(f"{fault}: expected a fault for {'connections' if self.onStreams else 'datagrams'}")
@@ -90,3 +91,24 @@ class FaultPlan:
         """
         self.number += 1
         return [index for index, (fault, draws) in enumerate(self.drawn) if fault.meets(self.number, draws)]
+
+
+def faultsFrom(faults: object) -> tuple[Fault, ...]:
+    """
+    The faults of a list.
+
+    @raise TypeError: for what is no list of faults.
+    """
+    if isinstance(faults, (Fault, str)) or not isinstance(faults, Iterable):
+        raise TypeError(f"{_text(faults)}: expected a list of faults, such as [Latency(0.1)]")
+    chosen = tuple(faults)
+    for fault in chosen:
+        if not isinstance(fault, Fault):
+            raise TypeError(f"{_text(fault)}: expected a fault, such as Latency(0.1)")
+    return chosen
+
+
+def _text(given: object) -> str:
+    if isinstance(given, type):
+        return f"the class {given.__name__}"
+    return str(given) if isinstance(given, Fault) else repr(given)

@@ -18,6 +18,12 @@ __all__ = ["DropLog"]
 
 log = Logger("sockservices")
 
+#: What more the line says of a reason that an option changes.
+EXPLANATIONS = {
+    Outcome.WITHHELD: "the reply is longer than the request allows; --udp-rfc-size allows any length",
+    Outcome.TOO_LONG: "the datagram is longer than --udp-max",
+}
+
 
 class DropLog:
     """
@@ -42,12 +48,13 @@ class DropLog:
         """
         if not self._interval.allows(outcome, self._seconds()):
             return
+        explanation = EXPLANATIONS.get(outcome) if cause is None else exceptionText(cause)
         log.info(
-            "{service} {transport} {peer} not answered: {reason}{cause} (at most one such line in {seconds:.0f} s)",
+            "{service} {transport} {peer} not answered: {reason}{more} (at most one such line in {seconds:.0f} s)",
             service=self._service,
             transport=transport,
             peer=addressText(peer) or "-",
             reason=outcome.value,
-            cause="" if cause is None else f", {exceptionText(cause)}",
+            more="" if explanation is None else f", {explanation}",
             seconds=self._interval.seconds,
         )

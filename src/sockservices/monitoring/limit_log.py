@@ -11,6 +11,7 @@ from twisted.logger import Logger
 
 from sockservices.admission.exceeded_limit import ExceededLimit
 from sockservices.conversation.policy import optionName
+from sockservices.text.counts import counted
 
 __all__ = ["LimitLog"]
 
@@ -96,8 +97,8 @@ class LimitLog:
 
 def _text(exceeded: ExceededLimit, count: int) -> str:
     datagrams = exceeded.limit == "udpRate"
-    things = ("datagram" if datagrams else "connection") + ("" if count == 1 else "s")
+    things = counted(count, "datagram" if datagrams else "connection")
     # The path of a Unix socket may hold any characters.
     source = ascii(exceeded.source)[1:-1]
     effect = "not answered" if datagrams else "refused"
-    return f"over {optionName(exceeded.limit)} {exceeded.number}: {count} {things} from {source} {effect}"
+    return f"over {optionName(exceeded.limit)} {exceeded.number}: {things} from {source} {effect}"

@@ -15,6 +15,7 @@ from twisted.logger import Logger
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.visit import Visit
 from sockservices.text.addresses import addressText
+from sockservices.text.counts import counted
 from sockservices.text.exceptions import exceptionText
 
 __all__ = ["Record", "VisitLog", "logVisit", "recordVisit"]
@@ -94,8 +95,8 @@ class VisitLog:
                 counts[service][outcome.value] = count
             self._unlogged.clear()
             log.info(
-                "{total} more conversations not logged individually: {text}",
-                total=outcomes.total(),
+                "{more} not logged individually: {text}",
+                more=counted(outcomes.total(), "more conversation"),
                 text=", ".join(f"{count} {outcome.value}" for outcome, count in outcomes.most_common()),
                 counts=counts,
             )

@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from sockservices.admission.census import Census
 from sockservices.admission.totals import ServiceTotals
 from sockservices.conversation.outcome import Outcome
+from sockservices.text.counts import counted
 
 __all__ = ["logTotals"]
 
@@ -42,9 +43,8 @@ def _texts(totals: Mapping[str, ServiceTotals], kind: str) -> Iterator[str]:
     for service, fields in _fields(totals, "answered" if kind == "datagram" else "done").items():
         count = sum(fields["outcomes"].values())
         outcomes = ", ".join(f"{number} {outcome}" for outcome, number in fields["outcomes"].items())
-        plural = "" if count == 1 else "s"
         received, sent = fields["received"], fields["sent"]
-        yield f"{service} {count} {kind}{plural} ({outcomes}), {received} bytes received, {sent} sent"
+        yield f"{service} {counted(count, kind)} ({outcomes}), {received} bytes received, {sent} sent"
 
 
 def _fields(totals: Mapping[str, ServiceTotals], done: str = "done") -> dict[str, Any]:

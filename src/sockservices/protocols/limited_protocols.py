@@ -10,6 +10,7 @@ from twisted.internet.address import UNIXAddress
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IAddress, IProtocolFactory, IReactorTime
 from twisted.internet.protocol import connectionDone
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from sockservices.admission.census import Census
@@ -23,9 +24,12 @@ from sockservices.faults.ending import outcomeWithFaults
 from sockservices.monitoring.recorders import Record
 from sockservices.protocols.limited_factory import LimitedFactory
 from sockservices.protocols.timer import Timer
+from sockservices.text.addresses import addressText
 from sockservices.transports.stream_layer import StreamLayer
 
 __all__ = ["LimitedProtocols"]
+
+log = Logger("sockservices")
 
 
 class LimitedProtocols(LimitedFactory):
@@ -91,7 +95,12 @@ class _LimitedProtocol(StreamLayer):
         self.serial = self._limits.census.nextSerial()
         if self._limits.policy.idleTimeout:
             self._timer.fireBy(self._activeAt + self._limits.policy.idleTimeout)
-        super().makeConnection(transport)
+        try:
+            super().makeConnection(transport)
+        except Exception:
+            # The transport logs it, and resets the connection.
+            self._outcome = Outcome.ERROR
+            raise
 
     def dataReceived(self, data: bytes) -> None:
         """
@@ -99,7 +108,32 @@ class _LimitedProtocol(StreamLayer):
         """
         self._received += len(data)
         self._activeAt = self._limits.clock.seconds()
-        super().dataReceived(data)
+        try:
+            super().dataReceived(data)
+        except Exception:
+            self._resetAfterException()
+
+    def readConnectionLost(self) -> None:
+        """
+        Pass the peer's FIN on.
+        """
+        try:
+            super().readConnectionLost()
+        except Exception:
+            self._resetAfterException()
+
+    def _resetAfterException(self) -> None:
+        """
+        Log the exception that the protocol has raised, and reset the connection. Twisted's transports would close it:
+        to the peer, that is the end of a complete reply.
+        """
+        log.failure(
+            "{service} raised an exception; conversation {serial} with {peer} is reset",
+            service=serviceName(self._limits.responder),
+            serial=self.serial,
+            peer=addressText(self.getPeer()) or "-",
+        )
+        self.abort(Outcome.ERROR)
 
     def write(self, data: bytes) -> None:
         """

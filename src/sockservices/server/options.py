@@ -19,6 +19,7 @@ from sockservices.registry import registered
 from sockservices.server.config import ServerConfig
 from sockservices.server.fault_options import seedOf, withFaults
 from sockservices.server.listener_options import PROTOS, listenersOf
+from sockservices.server.option_hints import withHint
 from sockservices.server.policy_options import policyOf, policyParameters
 from sockservices.server.twistd import InvalidCommandLine, checkTwistdOptions, exitWithError
 from sockservices.text.printable import printable
@@ -47,7 +48,12 @@ class Options(usage.Options):
     optParameters: ClassVar = [
         ["proto", None, "tcp", "tcp, udp or all: the transports of --service"],
         ["log-format", None, "text", "text, or json for one object a line"],
-        ["ports-file", None, "", "PATH of a file to write when the server is ready: all listeners, as a JSON list"],
+        [
+            "ports-file",
+            None,
+            None,
+            "PATH of a file to write when the server is ready: all listeners, as a JSON list [default: none]",
+        ],
         ["seed", None, None, "N that makes faults repeatable [default: a random one]"],
         *policyParameters(),
     ]
@@ -129,7 +135,8 @@ class Options(usage.Options):
         Reject arguments.
         """
         if arguments:
-            raise usage.UsageError(f"{arguments[0]!r}: expected an option, such as --service {arguments[0]}")
+            service = arguments[0] if arguments[0] in self._services else "echo"
+            raise usage.UsageError(f"{arguments[0]!r}: expected an option, such as --service {service}; see --help")
 
     def parseOptions(self, options: list[str] | None = None) -> None:
         """
@@ -141,9 +148,10 @@ class Options(usage.Options):
             _rejectPort(sys.argv[1:] if options is None else options)
             super().parseOptions(options)
         except usage.UsageError as error:
+            text = withHint(str(error), (name.rstrip("=") for name in self.longOpt))
             if not self.twistd:
-                raise usage.UsageError(printable(str(error))) from None
-            exitWithError(str(error), InvalidCommandLine)
+                raise usage.UsageError(printable(text)) from None
+            exitWithError(text, InvalidCommandLine)
         # Now, because twistd reads its pid file before it calls makeService().
         checkTwistdOptions(self.twistd, self["ports-file"])
 
@@ -171,7 +179,7 @@ class Options(usage.Options):
         if self["interface"] and self["listen"] and not self["service"]:
             raise usage.UsageError("--interface: expected --service beside it; a --listen takes :interface=ADDRESS")
         common = {"policy": policy, "trace": bool(self["show"]), "plain": bool(self["plain"])}
-        self["ports-file"] = self["ports-file"] and str(Path(self["ports-file"]).absolute())
+        self["ports-file"] = str(Path(self["ports-file"]).absolute()) if self["ports-file"] else ""
         self.config = ServerConfig(
             listeners=withFaults(listenersOf(self, self._services, self._rejected, **common), self["fault"]),
             logFormat=self["log-format"],

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from twisted.internet.interfaces import IProtocolFactory, IReactorTime, IStreamServerEndpoint
+from twisted.internet.interfaces import IProtocol, IProtocolFactory, IReactorTime, IStreamServerEndpoint
 
 from sockservices.admission.census import Census
 from sockservices.conversation.policy import Policy
@@ -53,7 +53,8 @@ def streamService(
         make a layer around a protocol; the first is next to the transport.
     @return: a service; starting it raises an exception if it cannot listen.
     @raise ValueError: when the string is no endpoint for connections.
-    @raise TypeError: for an object that cannot make a responder.
+    @raise TypeError: for an object that cannot make a responder, and for an endpoint that is neither a string nor an
+        endpoint.
     """
     if isinstance(endpoint, str):
         binding = parse(endpoint)
@@ -63,6 +64,8 @@ def streamService(
             raise ValueError(f"{endpoint!r}: expected tcp:PORT, unix:PATH or systemd:NAME; this is for datagrams")
         else:
             endpoint = StreamEndpoint(reactor, binding)
+    _checkEndpoint(endpoint, "tcp:8007")
+    _rejectFactoryClass(responder)
     visitLog = None
     if record is None:
         record = visitLog = VisitLog(IReactorTime(reactor))
@@ -101,5 +104,24 @@ def datagramService(
         if binding is None or not binding.datagrams:
             raise ValueError(f"{endpoint!r}: expected udp:PORT, unixgram:PATH or systemd:NAME")
         endpoint = DatagramEndpoint(reactor, binding)
+    _checkEndpoint(endpoint, "udp:8007")
     protocol = DatagramResponder(responder, policy, record, IReactorTime(reactor), census)
     return DatagramService(endpoint, protocol, layeredDatagrams(protocol, layers))
+
+
+def _checkEndpoint(endpoint: object, example: str) -> None:
+    """
+    Reject what cannot listen, such as the number of a port, before the service starts.
+    """
+    if not hasattr(endpoint, "listen"):
+        raise TypeError(f"{endpoint!r}: expected an endpoint or its string, such as {example}")
+
+
+def _rejectFactoryClass(served: object) -> None:
+    """
+    Reject a class of Twisted's where a factory is expected: it is no responder class either.
+    """
+    if isinstance(served, type) and IProtocol.implementedBy(served):
+        raise TypeError(f"the protocol class {served.__name__}: expected Factory.forProtocol({served.__name__})")
+    if isinstance(served, type) and IProtocolFactory.implementedBy(served):
+        raise TypeError(f"the factory class {served.__name__}: expected an instance of it")

@@ -21,6 +21,7 @@ from sockservices.server.limits_notice import limitsNotice
 from sockservices.server.listener import ListenerService
 from sockservices.server.ports_file import PortsFile
 from sockservices.server.sd_notify import SystemdNotifier
+from sockservices.text.counts import counted
 from sockservices.transports.reactor import Reactor
 
 __all__ = ["Supervisor"]
@@ -102,12 +103,12 @@ class Supervisor(MultiService):
         if notice:
             log.info("{limits}", limits=notice)
         if self.faultNotice:
-            log.warn("{faults}", faults=self.faultNotice)
+            # In JSON, the field "faults" is an object: what was applied to a conversation.
+            log.warn("{notice}", notice=self.faultNotice)
         listeners = [each.address for each in self._listeners if each.port is not None]
         if self._portsFile is not None:
             self._portsFile.write(listeners)
-        count = len(self._listeners)
-        log.info("ready: {count} listener{s}", count=count, s="" if count == 1 else "s", listeners=listeners)
+        log.info("ready: {number}", number=counted(len(self._listeners), "listener"), listeners=listeners)
         self._notify.ready()
 
     def stopService(self) -> Deferred[None]:
@@ -119,7 +120,7 @@ class Supervisor(MultiService):
             self._portsFile.remove()
         stopped: Deferred[None] = super().stopService()
         # After stopService(), which has accepted the connections in the listen queues.
-        log.info("stopping: {count} connections", count=sum(each.connections for each in self._listeners))
+        log.info("stopping: {open}", open=counted(sum(each.connections for each in self._listeners), "connection"))
         return stopped.addBoth(self._stopped)
 
     def _stopped(self, result: Any) -> Any:

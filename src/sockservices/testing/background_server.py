@@ -23,7 +23,7 @@ from sockservices.faults.datagrams import FaultyDatagrams
 from sockservices.faults.draws import randomSeed
 from sockservices.faults.factory import StreamFaults
 from sockservices.faults.fault import Fault
-from sockservices.faults.plan import FaultPlan
+from sockservices.faults.plan import FaultPlan, faultsFrom
 from sockservices.monitoring.recorders import VisitLog
 from sockservices.scripting.coroutine_service import Service, isCoroutineService
 from sockservices.server.listener import ListenerService
@@ -73,7 +73,7 @@ class BackgroundServer:
         @param seed: the seed of the faults, by default a random one.
         """
         self.seed = randomSeed() if seed is None else seed
-        self._faults, self._hadFaults = tuple(faults), bool(faults)
+        self._faults, self._hadFaults = faultsFrom(faults), bool(faults)
         self._ended = EndedVisits()
         self.visits = self._ended.visits
         self._background = background
@@ -162,8 +162,8 @@ class BackgroundServer:
     @faults.setter
     def faults(self, faults: Sequence[Fault]) -> None:
         self._background.call(setattr, self._plan, "faults", faults)
-        self._faults = tuple(faults)
-        self._hadFaults = self._hadFaults or bool(faults)
+        self._faults = self._plan.faults
+        self._hadFaults = self._hadFaults or bool(self._faults)
 
     @property
     def faultNotice(self) -> str:

@@ -14,7 +14,7 @@ from twisted.internet.testing import FakeDatagramTransport
 
 from sockservices.conversation.visit import Visit
 from sockservices.protocols.datagram import DatagramResponder
-from sockservices.testing.peer import Peer
+from sockservices.testing.peer import Peer, checkSent
 from sockservices.transports.datagram_layer import MakeDatagramLayer, layeredDatagrams
 
 __all__ = ["DatagramPeer"]
@@ -75,7 +75,9 @@ class DatagramPeer(Peer):
         Send a datagram.
 
         @return: the reply; C{b""} for an empty reply, L{None} for no reply.
+        @raise TypeError: for a datagram that is not bytes.
         """
+        checkSent(datagram)
         offset = len(self.heard)
         self._outermost.datagramReceived(datagram, self._source)
         self._raiseTypeError()

@@ -10,7 +10,7 @@ from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.responder_types import ResponderTypeError
 from sockservices.conversation.visit import Visit
 
-__all__ = ["Peer"]
+__all__ = ["Peer", "checkSent"]
 
 #: The most turns of the reactor in a row that each take less than so many seconds. The endless output of a coroutine
 #: takes a turn for every 64 KiB.
@@ -69,3 +69,14 @@ class Peer:
                 break
             clock.advance(max(0.0, due - clock.seconds()))
         clock.advance(max(0.0, until - clock.seconds()))
+
+
+def checkSent(*sent: object) -> None:
+    """
+    Check what a test sends: a responder would be blamed for it.
+
+    @raise TypeError: for what is not bytes.
+    """
+    for each in sent:
+        if not isinstance(each, (bytes, bytearray, memoryview)):
+            raise TypeError(f"say({each!r}): expected bytes")

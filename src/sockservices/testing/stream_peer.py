@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from sockservices.conversation.visit import Visit
 from sockservices.protocols.stream_factory import StreamFactory
-from sockservices.testing.peer import Peer
+from sockservices.testing.peer import Peer, checkSent
 from sockservices.transports.layered_factory import MakeStreamLayer, layered
 
 __all__ = ["StreamPeer"]
@@ -92,7 +92,9 @@ class StreamPeer(Peer):
 
         @return: the reply, C{b""} after the server has closed.
         @raise RuntimeError: after L{end} or L{reset}.
+        @raise TypeError: for a segment that is not bytes.
         """
+        checkSent(*segments)
         if self._inputEnded:
             raise RuntimeError("cannot send after end() or reset()")
         offset = len(self.heard)

@@ -33,9 +33,9 @@ WRONG = [
     ("loss,rate=0.1,rate=0.2", "rate is given twice"),
     ("loss,rate=101%", "loss: rate=1.01: expected 0 to 1, or a percentage such as 5%"),
     ("loss,rate=nan", "loss: rate=nan: expected 0 to 1"),
-    ("latency,delay=-1", "latency: delay=-1.0: expected seconds from 0 to 1000000000"),
+    ("latency,delay=-1", "latency: delay=-1: expected seconds from 0 to 1000000000"),
     ("latency,delay=1,direction=up", "latency: direction=up: expected both, in or out"),
-    ("bandwidth,rate=0", "bandwidth: rate=0.0: expected bytes per second from 1 to 1000000000"),
+    ("bandwidth,rate=0", "bandwidth: rate=0: expected bytes per second from 1 to 1000000000"),
     ("limit,bytes=1.5", "limit: bytes=1.5: expected whole bytes from 0 to 1000000000"),
     ("limit,bytes=1,then=stop", "limit: then=stop: expected fin, reset or hang"),
     ("slice,size=0", "slice: size=0: expected whole bytes from 1 to 1000000000"),
@@ -50,11 +50,13 @@ class FaultTextTests(SynchronousTestCase):
 
     def test_correct(self) -> None:
         """
-        Text becomes a fault, and the fault's own text becomes the same fault.
+        Text becomes a fault, and the fault's own text is the same, but for shares in percent.
         """
         for text, fault in CORRECT:
             self.assertEqual(parseFault(text), fault)
             self.assertEqual(parseFault(str(fault)), fault)
+            if "%" not in text:
+                self.assertEqual(str(fault), text)
 
     def test_wrong(self) -> None:
         """

@@ -29,7 +29,7 @@ def summary(count: int, outcomes: str) -> str:
     """
     The line that summarizes visits.
     """
-    return f"{count} more conversations not logged individually: {outcomes}"
+    return f"{count} more conversation{'s' if count > 1 else ''} not logged individually: {outcomes}"
 
 
 class LineTests(LogCase):

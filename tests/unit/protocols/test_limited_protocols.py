@@ -4,12 +4,15 @@ Ordinary Twisted protocols under the limits of a server.
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from typing import Any
 
+from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.internet.protocol import Factory, Protocol
 from twisted.protocols.basic import LineReceiver
 from twisted.protocols.wire import Echo
+from zope.interface import classImplements
 
 from sockservices import Census, Outcome, Policy, streamService
 from sockservices.conversation.visit import Visit
@@ -85,6 +88,42 @@ class LimitedProtocolTests(LoopCase):
         self.assertEqual(self.outcomes(), [("Shouting", 12, 12, Outcome.DONE)])
         self.assertEqual((self.census.connections, service.connections), (0, 0))
         self.assertEqual(self.census.totals.conversations["Shouting"].received, 12)
+
+    def test_exceptions(self) -> None:
+        """
+        An exception of the protocol is logged, resets its connection, and is the outcome C{error}.
+        """
+
+        class Failing(Protocol):
+            def dataReceived(self, data: bytes) -> None:
+                self.transport.write(b"220 he")  # type: ignore[union-attr]
+                raise ValueError
+
+        class FailingAtFin(Protocol):
+            def readConnectionLost(self) -> None:
+                raise ValueError
+
+            def writeConnectionLost(self) -> None:
+                pass
+
+        class FailingAtStart(Protocol):
+            def connectionMade(self) -> None:
+                raise ValueError
+
+        classImplements(FailingAtFin, IHalfCloseableProtocol)
+        for protocol, received, sent in ((Failing, 5, 6), (FailingAtFin, 5, 0), (FailingAtStart, 0, 0)):
+            client = self.connect(self.serve(protocol).port.getHost())
+            with contextlib.suppress(OSError):
+                client.sendall(b"hello")
+                client.shutdown(socket.SHUT_WR)
+            with self.assertRaises(ConnectionResetError):
+                while self.receive(client, 1):
+                    pass
+            self.until(lambda: self.visits)
+            self.assertEqual(self.outcomes(), [(protocol.__name__, received, sent, Outcome.ERROR)])
+            self.visits.clear()
+            self.assertEqual(len(self.flushLoggedErrors(ValueError)), 0 if protocol is FailingAtStart else 1)
+        self.assertEqual(self.census.connections, 0)
 
     def test_limits(self) -> None:
         """

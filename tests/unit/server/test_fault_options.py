@@ -23,7 +23,7 @@ INVALID = [
     ("--fault latency,dely=1", "--fault latency,dely=1: no key 'dely': latency takes delay, jitter, direction, ..."),
     (
         "--fault latency,delay=-1",
-        "--fault latency,delay=-1: latency: delay=-1.0: expected seconds from 0 to 1000000000",
+        "--fault latency,delay=-1: latency: delay=-1: expected seconds from 0 to 1000000000",
     ),
     ("--fault loss,rate=5%", "--fault loss,rate=5%: expected a listener for datagrams (udp, unixgram)"),
     ("--fault echo:loss,rate=5%", "--fault echo:loss,rate=5%: expected a listener for datagrams (udp, unixgram)"),
@@ -99,7 +99,7 @@ class FaultOptionTests(SynchronousTestCase):
         config = parsed("--proto all --service echo --fault loss,rate=5% --fault latency,delay=1,direction=in")
         self.assertEqual(
             faultNotice(config.listeners, 7),
-            "faults: --fault echo:loss,rate=0.05 --fault echo:latency,delay=1.0,direction=in --seed 7",
+            "faults: --fault echo:loss,rate=0.05 --fault echo:latency,delay=1,direction=in --seed 7",
         )
         self.assertEqual(faultNotice(parsed("--service echo").listeners, 7), "")
 

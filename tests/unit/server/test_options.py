@@ -121,7 +121,11 @@ INVALID = [
     ("--udp-rfc-size=yes", "--udp-rfc-size must not have an argument"),
     ("--log-format xml", "--log-format xml: expected text or json"),
     ("--port 8007", "--port not recognized"),
-    ("-p 8007", "-p not recognized"),
+    ("-p 8007", "-p not recognized; see --help"),
+    ("--idel-timeout 3", "--idel-timeout not recognized; did you mean --idle-timeout\\?"),
+    ("--services echo", "--services not recognized; did you mean --service\\?"),
+    ("--verbose", "--verbose not recognized; see --help"),
+    ("help", "'help': expected an option, such as --service echo; see --help"),
     ("echo", "'echo': expected an option, .*--service echo"),
     ("--show echo", "'echo': expected an option, .*--service echo"),
 ]

@@ -10,8 +10,10 @@ from twisted.application.service import IService
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import TCP4ServerEndpoint
 from twisted.internet.error import ConnectionDone
+from twisted.internet.protocol import ServerFactory
 from twisted.internet.testing import StringTransport
 from twisted.logger import capturedLogs, formatEvent
+from twisted.protocols.wire import Echo as TwistedEcho
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -84,6 +86,34 @@ class EndpointTests(MemoryCase):
             _, served = self.start(endpoint)
             listening: dict[str, Any] = dict(zip(names.split(), servers[-1], strict=False))
             self.assertEqual(listening, listening | expected | {"served": served}, endpoint)
+
+    def test_noEndpoint(self) -> None:
+        """
+        What is neither an endpoint nor a string, such as the number of a port, raises TypeError at once.
+        """
+        make: Any
+        for make, endpoint, message in (
+            (streamService, 8007, "8007: expected an endpoint or its string, such as tcp:8007"),
+            (
+                datagramService,
+                ("127.0.0.1", 7),
+                "('127.0.0.1', 7): expected an endpoint or its string, such as udp:8007",
+            ),
+        ):
+            error = self.assertRaises(TypeError, make, endpoint, Echo, reactor=self.reactor)
+            self.assertEqual(str(error), message)
+
+    def test_classesOfTwisted(self) -> None:
+        """
+        A protocol class or factory class in place of a factory raises TypeError at once, and the error names a factory.
+        """
+        wrong: Any
+        for wrong, message in (
+            (TwistedEcho, "the protocol class Echo: expected Factory.forProtocol(Echo)"),
+            (ServerFactory, "the factory class ServerFactory: expected an instance of it"),
+        ):
+            error = self.assertRaises(TypeError, streamService, "tcp:0", wrong, reactor=self.reactor)
+            self.assertEqual(str(error), message)
 
     def test_invalidStrings(self) -> None:
         """

@@ -43,6 +43,18 @@ class StreamPeerTests(SynchronousTestCase):
         self.assertEqual((peer.heard, peer.outcome), (b"hi~!", None))
         self.assertEqual(converse(Hello).say(b"hi~", b"", b"hi~ again"), b"hello" * 2)
 
+    def test_sayText(self) -> None:
+        """
+        A string in place of bytes is an error of the test, and not of the responder. Nothing of the call is sent.
+        """
+        wrong: Any = "hello"
+        for peer in (converse(Echo), converse(Echo, transport="udp")):
+            error = self.assertRaises(TypeError, peer.say, wrong)
+            self.assertEqual((str(error), peer.exception), ("say('hello'): expected bytes", None))
+        peer = converse(Echo)
+        self.assertRaises(TypeError, peer.say, b"hel", wrong)
+        self.assertEqual(peer.heard, b"")
+
     def test_greeting(self) -> None:
         """
         The peer receives the greeting on connection. There is no reply after the server closes.
