@@ -1,0 +1,22 @@
+"""
+The layers that record what passes between a server and its peers.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from sockservices.monitoring.journal import DatagramJournal, Journal, StreamJournal
+from sockservices.testing.received import Received, ReceivedDatagrams, ReceivedStream
+
+__all__ = ["recordingLayers"]
+
+
+def recordingLayers(stream: bool, journal: Journal, received: Received) -> list[Any]:
+    """
+    Make the layers for connections, or for datagrams.
+    """
+    if stream:
+        return [partial(StreamJournal, journal=journal), partial(ReceivedStream, received=received)]
+    return [partial(DatagramJournal, journal=journal), partial(ReceivedDatagrams, received=received)]
