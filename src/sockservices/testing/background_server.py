@@ -11,7 +11,6 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError
-from twisted.internet.task import deferLater
 
 from sockservices.admission.census import Census
 from sockservices.conversation.policy import Policy
@@ -48,7 +47,8 @@ class BackgroundServer:
     A listening server of one service.
 
     @ivar address: the argument for C{connect()}: a tuple of host and port, or the path of a Unix socket.
-    @ivar journal: every segment and datagram, up to 4 MiB. C{seed}: the seed of the faults.
+    @ivar journal: every segment and datagram, up to 4 MiB.
+    @ivar seed: the seed of the faults.
     @ivar visits: one L{Visit} for each conversation that has ended, each datagram, and each refused connection.
     """
 
@@ -213,12 +213,8 @@ class BackgroundServer:
         @raise AssertionError: the first mismatch, or failed assertion of a coroutine, that was not raised yet.
         """
         if isCoroutineService(self._responder):
-            self._background.call(self._readWhatWasSent)
+            self._background.runTurns(READING_TURNS)
             self._ended.raiseMismatch()
-
-    async def _readWhatWasSent(self) -> None:
-        for _ in range(READING_TURNS):
-            await deferLater(self._background.reactor, 0)
 
     def logSummary(self, timeout: float) -> None:
         """
