@@ -6,14 +6,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple, Protocol, overload
 
 from sockservices.text.addresses import addressText
-from sockservices.transports.datagram_layer import DatagramLayer, LayerRoute
+from sockservices.transports.datagram_layer import DatagramLayer, LayerRoute, MakeDatagramLayer
+from sockservices.transports.layered_factory import MakeStreamLayer
 from sockservices.transports.reply_route import peerAddress
 from sockservices.transports.stream_layer import StreamLayer
 
-__all__ = ["DatagramJournal", "Journal", "JournalEntry", "JournalWriter", "StreamJournal"]
+__all__ = ["DatagramJournal", "Journal", "JournalEntry", "JournalWriter", "StreamJournal", "layersWithJournal"]
 
 #: The most bytes of data that a journal keeps, and the most entries.
 MAX_BYTES, MAX_ENTRIES = 4 * 2**20, 50_000
@@ -194,3 +196,14 @@ class DatagramJournal(DatagramLayer):
         Add a reply.
         """
         self._journal.add("out", route.number, addressText(peerAddress(route.peer)) or "-", datagram)
+
+
+def layersWithJournal(
+    journal: JournalWriter, streams: Sequence[MakeStreamLayer], datagrams: Sequence[MakeDatagramLayer]
+) -> tuple[list[Any], list[Any]]:
+    """
+    Put a journal next to the transport, before the other layers of a listener.
+
+    @return: the layers of connections, and those of datagrams.
+    """
+    return [partial(StreamJournal, journal=journal), *streams], [partial(DatagramJournal, journal=journal), *datagrams]

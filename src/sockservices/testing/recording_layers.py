@@ -7,7 +7,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from sockservices.monitoring.journal import DatagramJournal, Journal, StreamJournal
+from sockservices.monitoring.journal import Journal, layersWithJournal
 from sockservices.testing.received import Received, ReceivedDatagrams, ReceivedStream
 
 __all__ = ["recordingLayers"]
@@ -17,6 +17,5 @@ def recordingLayers(stream: bool, journal: Journal, received: Received) -> list[
     """
     Make the layers for connections, or for datagrams.
     """
-    if stream:
-        return [partial(StreamJournal, journal=journal), partial(ReceivedStream, received=received)]
-    return [partial(DatagramJournal, journal=journal), partial(ReceivedDatagrams, received=received)]
+    streams, datagrams = partial(ReceivedStream, received=received), partial(ReceivedDatagrams, received=received)
+    return layersWithJournal(journal, [streams], [datagrams])[not stream]

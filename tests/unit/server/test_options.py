@@ -134,6 +134,7 @@ OPTIONS = [
     "fault",
     "seed",
     "ports-file",
+    "journal",
     "trusted",
     "proto",
     "service",
