@@ -37,13 +37,13 @@ PROJECTS = {
         "import asyncio\nasync def test_client(sockservice):\n"
         "    reader, writer = await asyncio.open_connection(*sockservice(smtp).address)\n"
         "    writer.write(b'EHLO me\\r\\n')\n    await writer.drain()\n    writer.close()\n",
-        ["-p", "pytest_asyncio", "-o", "asyncio_mode=auto"],
+        ["-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto"],
     ),
     "anyio": (
         "import anyio\n@pytest.mark.anyio\nasync def test_client(sockservice):\n"
         "    async with await anyio.connect_tcp(*sockservice(smtp).address) as stream:\n"
         "        await stream.send(b'EHLO me\\r\\n')\n",
-        ["-p", "anyio"],
+        ["-p", "anyio.pytest_plugin"],
     ),
     "pytest_twisted": (
         "import pytest_twisted\nfrom twisted.internet.threads import deferToThread\n"
@@ -61,7 +61,7 @@ def test_failure(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, pro
     and the first byte that differs.
     """
     test, plugins = PROJECTS[project]
-    if plugins and find_spec(plugins[1]) is None:
+    if plugins and find_spec(plugins[1].partition(".")[0]) is None:
         pytest.skip(f"{plugins[1]} is not installed")
     root = str(Path(sockservices.__file__).parents[1])
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])]))

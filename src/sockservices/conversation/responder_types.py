@@ -34,7 +34,9 @@ def checkMaker(make: Any) -> None:
         <sockservices.Conversation>} alone (a coroutine function: with a peer), and for a class without the methods of a
         L{Responder}.
     """
-    expected = "a Responder class, or a callable that takes a Conversation and returns a Responder"
+    expected = (
+        "a Responder class, a callable that takes a Conversation and returns a Responder, or a coroutine function"
+    )
     if isinstance(make, Responder):
         raise ResponderTypeError(f"an instance of {type(make).__name__}: expected the class itself, not an instance")
     if not callable(make):
@@ -45,8 +47,8 @@ def checkMaker(make: Any) -> None:
         inspect.signature(make).bind(None)
     except TypeError as error:
         name = getattr(make, "__name__", repr(make))
-        argument = "peer" if inspect.iscoroutinefunction(make) else "Conversation"
-        raise ResponderTypeError(f"{name}: expected to be called with a {argument} alone: {error}") from None
+        argument = "the peer" if inspect.iscoroutinefunction(make) else "a Conversation"
+        raise ResponderTypeError(f"{name}: expected to be called with {argument} alone: {error}") from None
     except ValueError:
         # Some callables that are written in C have no signature.
         return

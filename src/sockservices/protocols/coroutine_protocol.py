@@ -96,7 +96,7 @@ class CoroutineProtocol(StreamProtocol):
         """
         Log what a coroutine has raised after its conversation.
         """
-        logException(self._exchange.service, exception, self.serial, self.peer)
+        logException(self._exchange.service, exception, self.serial, self.peer, ended=True)
 
     # The producer of the transport.
 

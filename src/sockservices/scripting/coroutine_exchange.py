@@ -215,7 +215,7 @@ class CoroutineExchange(StreamExchange):
                 self._port.logException(exception)
             return
         if isinstance(exception, IncompleteRead):
-            self.close(Outcome.DONE)
+            self.close(self._whenFinished)
         elif isinstance(exception, ReceiveTimeout):
             self.close(Outcome.TIMED_OUT)
         elif isinstance(exception, AssertionError):

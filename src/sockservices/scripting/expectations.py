@@ -86,11 +86,11 @@ class Expectations:
         except IncompleteRead as error:
             received = error.received
             raise Mismatch(compiled.pattern, received, len(received), "the peer ended", pattern=True) from None
-        except (TimeoutError, TooLong) as error:
-            reason = f"nothing more came within {timeout:g} s"
-            if isinstance(error, TooLong):
-                reason = f"{MAX_BUFFER} bytes are the most that is kept"
+        except TooLong:
+            reason = f"{MAX_BUFFER} bytes are the most that is kept"
             raise mismatch(len(self._reader.waiting), reason) from None
+        except TimeoutError:
+            raise mismatch(len(self._reader.waiting), f"nothing more came within {timeout:g} s") from None
         return found[0]
 
     async def expectEnd(self, timeout: float | None = None) -> None:

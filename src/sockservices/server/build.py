@@ -19,6 +19,8 @@ from sockservices.conversation.responder import serviceName
 from sockservices.faults.datagrams import FaultyDatagrams
 from sockservices.faults.draws import randomSeed
 from sockservices.faults.factory import StreamFaults
+from sockservices.monitoring.journal import layersWithJournal
+from sockservices.monitoring.journal_file import JournalFile, ListenerJournal
 from sockservices.monitoring.limit_log import LimitLog
 from sockservices.monitoring.recorders import VisitLog
 from sockservices.monitoring.trace import DatagramTrace, StreamTrace
@@ -62,6 +64,7 @@ def buildServer(config: ServerConfig, reactor: Reactor, census: Census | None = 
     limitLog = census.onExceeded = LimitLog(IReactorTime(reactor))
     visitLog = VisitLog(IReactorTime(reactor), reactor.seconds)
     seed = randomSeed() if config.seed is None else config.seed
+    journal = JournalFile(config.journal) if config.journal else None
     services: list[ListenerService] = []
     sockets: dict[int, BoundSocket] = {}
     for number, listener in enumerate(config.listeners):
@@ -69,6 +72,8 @@ def buildServer(config: ServerConfig, reactor: Reactor, census: Census | None = 
             if number not in sockets and isinstance(reactor, PosixReactorBase):
                 sockets.update(_socketsOfGroup(listener, config.listeners))
             layers = _layers(listener, IReactorTime(reactor), census, seed, number)
+            if journal is not None:
+                layers = _Layers(*layersWithJournal(ListenerJournal(journal, listener.name), *layers))
             for service in _services(listener, reactor, census, visitLog, layers, sockets.pop(number, None)):
                 services.append(service)
                 service.open()
@@ -80,9 +85,16 @@ def buildServer(config: ServerConfig, reactor: Reactor, census: Census | None = 
         _close(services)
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         raise ListenError(f"{len(services)} listeners: expected more than {limit} open files (ulimit -n)")
+    if journal is not None:
+        try:
+            journal.open()
+        except OSError as error:
+            _close(services)
+            raise ListenError(f"--journal {config.journal}: {error.strerror}") from error
     portsFile = PortsFile(config.portsFile) if config.portsFile else None
     supervisor = Supervisor(reactor, services, visitLog, census, portsFile, limitLog)
     supervisor.faultNotice = faultNotice(config.listeners, seed)
+    supervisor.journal = journal
     return supervisor
 
 

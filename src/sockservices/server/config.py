@@ -57,6 +57,7 @@ class ServerConfig:
     What a server is.
 
     @ivar logFormat: C{"text"} or C{"json"}.
+    @ivar journal: the path of a file to write with every segment and datagram, or C{""}.
     @ivar portsFile: the path of a file to write with the addresses of all listeners, or C{""}.
     @ivar seed: the seed of all faults; by default a random one.
     @ivar trusted: IP addresses and networks that are exempt from the limits per source.
@@ -65,6 +66,7 @@ class ServerConfig:
     listeners: tuple[ListenerConfig, ...]
     logFormat: str = "text"
     portsFile: str = ""
+    journal: str = ""
     trusted: tuple[str, ...] = ()
     seed: int | None = None
 

@@ -54,6 +54,12 @@ class Options(usage.Options):
             None,
             "PATH of a file to write when the server is ready: all listeners, as a JSON list [default: none]",
         ],
+        [
+            "journal",
+            None,
+            None,
+            "PATH of a file to write: every segment and datagram, one JSON object a line, up to 64 MiB [default: none]",
+        ],
         ["seed", None, None, "N that makes faults repeatable [default: a random one]"],
         *policyParameters(),
     ]
@@ -67,6 +73,7 @@ class Options(usage.Options):
             "proto": usage.CompleteList(list(PROTOS)),
             "log-format": usage.CompleteList(list(FORMATS)),
             "ports-file": usage.CompleteFiles(),
+            "journal": usage.CompleteFiles(),
         },
         multiUse=["service", "interface", "listen", "trusted", "fault"],
     )
@@ -184,6 +191,7 @@ class Options(usage.Options):
             listeners=withFaults(listenersOf(self, self._services, self._rejected, **common), self["fault"]),
             logFormat=self["log-format"],
             portsFile=self["ports-file"],
+            journal=self["journal"] and str(Path(self["journal"]).absolute()),
             trusted=tuple(self["trusted"]),
             seed=seedOf(self),
         )

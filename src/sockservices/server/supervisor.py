@@ -14,6 +14,7 @@ from twisted.logger import ILogObserver, Logger
 from twisted.python.log import ILogObserver as ILegacyObserver
 
 from sockservices.admission.census import Census
+from sockservices.monitoring.journal_file import JournalFile
 from sockservices.monitoring.limit_log import LimitLog
 from sockservices.monitoring.recorders import VisitLog
 from sockservices.monitoring.totals import logTotals
@@ -35,11 +36,13 @@ class Supervisor(MultiService):
 
     @ivar startupWarning: a line to log before the server is ready, or C{""}.
     @ivar faultNotice: the faults of the listeners and the seed, or C{""}.
+    @ivar journal: closed when the server has stopped.
     @ivar observer: where twistd's log goes, if not where twistd sends it itself.
     @ivar groups: the groups to keep when privileges are shed, if not those that twistd keeps.
     """
 
     startupWarning = faultNotice = ""
+    journal: JournalFile | None = None
     observer: Any = None
     groups: list[int] | None = None
 
@@ -128,6 +131,8 @@ class Supervisor(MultiService):
         if self._limitLog is not None:
             self._limitLog.flush()
         self.logTotals()
+        if self.journal is not None:
+            self.journal.close()
         self._notify.stopped()
         return result
 

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.error import ReactorNotRunning
+from twisted.internet.task import deferLater
 
 __all__ = ["BackgroundReactor"]
 
@@ -101,6 +102,17 @@ class BackgroundReactor:
         if not done:
             raise TimeoutError(f"the reactor's thread had no result in {timeout:g} s")
         return future.result()
+
+    def runTurns(self, count: int) -> None:
+        """
+        Wait until the reactor has done so many turns: it has then read what was sent before.
+        """
+
+        async def run() -> None:
+            for _ in range(count):
+                await deferLater(self.reactor, 0)
+
+        self.call(run)
 
     def stop(self, timeout: float = DEFAULT_TIMEOUT) -> None:
         """

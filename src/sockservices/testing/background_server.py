@@ -7,12 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError
-from twisted.internet.task import deferLater
 
 from sockservices.admission.census import Census
 from sockservices.conversation.policy import Policy
@@ -24,13 +22,15 @@ from sockservices.faults.draws import randomSeed
 from sockservices.faults.factory import StreamFaults
 from sockservices.faults.fault import Fault
 from sockservices.faults.plan import FaultPlan, faultsFrom
+from sockservices.monitoring.journal import Journal
 from sockservices.monitoring.recorders import VisitLog
 from sockservices.scripting.coroutine_service import Service, isCoroutineService
 from sockservices.server.listener import ListenerService
 from sockservices.server.services import datagramService, streamService
 from sockservices.testing.background_reactor import BackgroundReactor
 from sockservices.testing.ended_visits import EndedVisits
-from sockservices.testing.received import Received, ReceivedDatagrams, ReceivedStream
+from sockservices.testing.received import Received
+from sockservices.testing.recording_layers import recordingLayers
 from sockservices.testing.socket_folder import socketFolder
 from sockservices.text.addresses import addressText
 from sockservices.transports.bindings import InetBinding, UnixBinding
@@ -47,6 +47,7 @@ class BackgroundServer:
     A listening server of one service.
 
     @ivar address: the argument for C{connect()}: a tuple of host and port, or the path of a Unix socket.
+    @ivar journal: every segment and datagram, up to 4 MiB.
     @ivar seed: the seed of the faults.
     @ivar visits: one L{Visit} for each conversation that has ended, each datagram, and each refused connection.
     """
@@ -78,7 +79,7 @@ class BackgroundServer:
         self.visits = self._ended.visits
         self._background = background
         self._responder, self._transport, self._policy = responder, transport, policy
-        self._received = Received()
+        self._received, self.journal = Received(), Journal()
         self._service: ListenerService | None = None
         with ExitStack() as cleanups:
             self._binding: InetBinding | UnixBinding
@@ -119,7 +120,6 @@ class BackgroundServer:
         reactor, transport, binding = self._background.reactor, self._transport, self._binding
         makeService: Any = streamService if transport.isStream else datagramService
         endpoint = StreamEndpoint if transport.isStream else DatagramEndpoint
-        received = partial(ReceivedStream if transport.isStream else ReceivedDatagrams, received=self._received)
         census = Census()
         options: dict[str, Any] = {"seed": self.seed, "clock": reactor, "counts": census.faults}
 
@@ -138,7 +138,7 @@ class BackgroundServer:
             policy=self._policy,
             record=self._record,
             census=census,
-            layers=[received, faulty],
+            layers=[*recordingLayers(transport.isStream, self.journal, self._received), faulty],
         )
         service.startService()
         self._service = service
@@ -213,12 +213,8 @@ class BackgroundServer:
         @raise AssertionError: the first mismatch, or failed assertion of a coroutine, that was not raised yet.
         """
         if isCoroutineService(self._responder):
-            self._background.call(self._readWhatWasSent)
+            self._background.runTurns(READING_TURNS)
             self._ended.raiseMismatch()
-
-    async def _readWhatWasSent(self) -> None:
-        for _ in range(READING_TURNS):
-            await deferLater(self._background.reactor, 0)
 
     def logSummary(self, timeout: float) -> None:
         """

@@ -13,11 +13,11 @@ from zope.interface import implementer
 from sockservices.transports.interfaces import IReplyRoute
 from sockservices.transports.reply_route import RequestProtocol
 
-__all__ = ["DatagramLayer", "MakeDatagramLayer", "layeredDatagrams"]
+__all__ = ["DatagramLayer", "LayerRoute", "MakeDatagramLayer", "layeredDatagrams"]
 
 
 @implementer(IReplyRoute)
-class _Route:
+class LayerRoute:
     """
     A route whose replies pass through a layer.
     """
@@ -73,7 +73,7 @@ class DatagramLayer(RequestProtocol):
         """
         Pass a datagram to the protocol above, with a route through this layer.
         """
-        self.protocol.requestReceived(datagram, _Route(self, route))
+        self.protocol.requestReceived(datagram, LayerRoute(self, route))
 
     def requestLost(self, size: int, route: Any) -> None:
         """

@@ -5,6 +5,7 @@ Services that are coroutines, over connections and datagrams in memory.
 from __future__ import annotations
 
 import contextlib
+import functools
 from typing import Any
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -12,6 +13,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices import Outcome
+from sockservices.faults import Latency, Slice
 from sockservices.scripting import IncompleteRead, ReceiveTimeout, RemotePeer, TooLong
 from sockservices.testing import converse, segmentations
 from tests.support.peer import StreamCase
@@ -65,6 +67,45 @@ class ConversationTests(SynchronousTestCase):
 
         function.name = "other"  # type: ignore[attr-defined]
         self.assertEqual(converse(function).visits[0].service, "other")
+
+    def test_whatIsTaken(self) -> None:
+        """
+        A service may be a C{functools.partial} of a coroutine function, or an object whose C{__call__} is one. A
+        function of other arguments is an error, as is an asynchronous generator.
+        """
+
+        class Greeter:
+            async def __call__(self, peer: RemotePeer) -> None:
+                await peer.send(b"hello")
+
+        async def says(word: bytes, peer: RemotePeer) -> None:
+            await peer.send(word)
+
+        async def none() -> None:
+            pass
+
+        async def generator(peer: RemotePeer) -> Any:
+            yield b"x"
+
+        self.assertEqual(converse(Greeter()).heard, b"hello")
+        peer = converse(functools.partial(says, b"word"))
+        self.assertEqual((peer.heard, peer.visits[0].service), (b"word", "says"))
+        wrong: list[tuple[Any, str]] = [
+            (none, "none: expected to be called with the peer alone"),
+            (generator, r"generator\(\) returned async_generator, expected a Responder"),
+        ]
+        for service, message in wrong:
+            with self.assertRaisesRegex(TypeError, message):
+                converse(service)
+
+    def test_faults(self) -> None:
+        """
+        Faults act on the conversation of a coroutine.
+        """
+        peer = converse(smtp, faults=[Latency(0.5), Slice(2)])
+        self.assertEqual((peer.heard, peer.wait(0.5)), (b"", b"220 ready\r\n"))
+        peer.say(b"HELO\r\n")
+        self.assertEqual((peer.wait(2), peer.outcome), (b"250 HELO\r\n", Outcome.FINISHED))
 
     def test_conversation(self) -> None:
         """
@@ -469,6 +510,7 @@ class ConnectionTests(StreamCase):
         self.assertEqual(self.outcomes, [Outcome.RESET] * 2)
         (line,) = self.lines()
         self.assertIn("fails raised ValueError('in the end')", line)
+        self.assertIn("after conversation 2 with", line)
 
     def test_cancelledAtShutdown(self) -> None:
         """

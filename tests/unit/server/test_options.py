@@ -138,6 +138,7 @@ OPTIONS = [
     "fault",
     "seed",
     "ports-file",
+    "journal",
     "trusted",
     "proto",
     "service",

@@ -202,7 +202,7 @@ async def noPeer() -> None:
         (lambda data: data.upper(), r"<lambda>\(\) raised AttributeError\(.*'upper'.*expected a Responder"),
         (lambda conversation: b"hello", r"<lambda>\(\) returned bytes, expected a Responder"),
         (lambda: Echo, "<lambda>: expected to be called with a Conversation alone"),
-        (noPeer, "noPeer: expected to be called with a peer alone: too many positional arguments"),
+        (noPeer, "noPeer: expected to be called with the peer alone: too many positional arguments"),
         (lambda conversation: Echo, r"<lambda>\(\) returned type, expected a Responder"),
         (Incomplete, "Incomplete: expected a Responder class"),
         (Factory, "Factory: expected a Responder class"),
