@@ -26,8 +26,7 @@ LINGER = 1.0
 #: Bytes of generated output that are joined at a time.
 GENERATED_BYTES = 65536
 
-#: The maximum number of pieces of generated output that are joined at a time: it bounds a turn with a generator of
-#: empty pieces.
+#: The maximum number of pieces that are joined at a time: it bounds a turn with a generator of empty pieces.
 MAX_PIECES = 1024
 
 #: Timeouts that end a conversation in good order, because no data is pending; every other one resets.

@@ -22,7 +22,6 @@ from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import serviceName
 from sockservices.conversation.responder_types import checkMaker
-from sockservices.conversation.visit import Visit
 from sockservices.faults.datagrams import DatagramLostError
 from sockservices.monitoring.drop_log import DropLog
 from sockservices.monitoring.exception_log import ignoreException
@@ -234,15 +233,10 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         totals.received += request.received
         totals.sent += request.sent
         if self._openResponders:
-            callEnded(
-                self._openResponders.pop(request.serial, None), outcome, request.serial, peerAddress(request.peer)
-            )
+            responder = self._openResponders.pop(request.serial, None)
+            callEnded(responder, outcome, request.serial, peerAddress(request.peer))
         if self.record is not None:
-            service, peer = serviceName(self.responder), peerAddress(request.peer)
-            transport, received, sent = transportOf(request.peer), request.received, request.sent
-            faults = getattr(request.route, "faults", ())
-            visit = Visit(service, transport, peer, request.serial, 0.0, received, sent, outcome, faults, mismatch)
-            recordVisit(self.record, visit)
+            recordVisit(self.record, request.visit(serviceName(self.responder), outcome, mismatch))
 
     def _drop(self, outcome: Outcome, request: Request, cause: BaseException | None = None) -> None:
         if self._dropLog is None:

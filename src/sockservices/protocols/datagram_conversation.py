@@ -11,7 +11,9 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.task import deferLater
 
 from sockservices.conversation.context import Conversation
+from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.transport import Transport
+from sockservices.conversation.visit import Visit
 from sockservices.transports.reply_route import peerAddress
 
 if TYPE_CHECKING:
@@ -36,6 +38,14 @@ class Request(NamedTuple):
         Its source, as the route names it.
         """
         return self.route.peer
+
+    def visit(self, service: str, outcome: Outcome, mismatch: AssertionError | None) -> Visit:
+        """
+        Make the record of the conversation.
+        """
+        transport, peer = transportOf(self.peer), peerAddress(self.peer)
+        faults = getattr(self.route, "faults", ())
+        return Visit(service, transport, peer, self.serial, 0.0, self.received, self.sent, outcome, faults, mismatch)
 
 
 def transportOf(peer: Any) -> Transport:

@@ -191,7 +191,7 @@ class Options(usage.Options):
             listeners=withFaults(listenersOf(self, self._services, self._rejected, **common), self["fault"]),
             logFormat=self["log-format"],
             portsFile=self["ports-file"],
-            journal=self["journal"] and str(Path(self["journal"]).absolute()),
+            journal=str(Path(self["journal"]).absolute()) if self["journal"] else "",
             trusted=tuple(self["trusted"]),
             seed=seedOf(self),
         )
