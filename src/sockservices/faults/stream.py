@@ -96,9 +96,11 @@ class FaultyStream(Inbound, Outbound):
             self._outboundEnded = atOnce is not None
         else:
             self._discard()
-        super().makeConnection(transport)
-        if atOnce is not None:
-            self._endByTime(*atOnce)
+        try:
+            super().makeConnection(transport)
+        finally:
+            if atOnce is not None:
+                self._endByTime(*atOnce)
 
     def attach(self, transport: Any) -> None:
         """

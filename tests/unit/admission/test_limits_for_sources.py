@@ -21,6 +21,10 @@ POLICY = Policy(maxPerSource=1, maxRate=1, udpRate=1)
         ("192.0.2.7/24", "192.0.2.0/24"),
         ("2001:db8::7", "2001:db8::7/128"),
         ("[2001:db8::]/32", "2001:db8::/32"),
+        ("::ffff:192.0.2.7", "192.0.2.7/32"),
+        ("::ffff:192.0.2.7/120", "192.0.2.0/24"),
+        ("::ffff:0:0/96", "0.0.0.0/0"),
+        ("::/0", "::/0"),
     ],
 )
 def test_network(text: str, expected: str) -> None:
@@ -30,7 +34,7 @@ def test_network(text: str, expected: str) -> None:
     assert network(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "localhost", "192.0.2.0/33", "192.0.2", "192.0.2.0/24/24"])
+@pytest.mark.parametrize("text", ["", "localhost", "192.0.2.0/33", "192.0.2", "192.0.2.0/24/24", "fe80::1%eth0"])
 def test_noNetwork(text: str) -> None:
     """
     Anything else is an error that gives an example.

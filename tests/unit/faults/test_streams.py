@@ -349,6 +349,20 @@ class LayerTests(SynchronousTestCase):
             used, _ = tracemalloc.get_traced_memory()
             self.assertLess(used, MAX_BUFFER)
 
+    def test_connectionMadeRaises(self) -> None:
+        """
+        A fault ends the connection of a protocol that raises in C{connectionMade}, too.
+        """
+
+        class Raising(Protocol):
+            def connectionMade(self) -> None:
+                raise ZeroDivisionError
+
+        transport = StringTransport()
+        factory = Factory.forProtocol(Raising)
+        self.assertRaises(ZeroDivisionError, self.connect, factory, Refuse(), transport=transport)
+        self.assertTrue(transport.disconnected)
+
     def test_endsOneAfterAnother(self) -> None:
         """
         A connection that a limit of any size has ended with a FIN is reset by a later fault.
