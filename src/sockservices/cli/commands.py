@@ -90,7 +90,9 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except click.ClickException as error:
         context = getattr(error, "ctx", None)
-        name = context.command_path if context is not None else "sockservices"
+        # The parser of a command raises some errors without the context of the command.
+        named = [command for command in arguments[:1] if command in commands.commands]
+        name = context.command_path if context is not None else " ".join(["sockservices", *named])
         print(f"{name}: {usageMessage(error)}; see {name} --help", file=sys.stderr)
         return USAGE
     except RequestFailed as failure:

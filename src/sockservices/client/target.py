@@ -22,9 +22,11 @@ from sockservices.text.addresses import hostPort
 from sockservices.text.values import quoted
 from sockservices.transports.bindings import UnixBinding
 
-__all__ = ["Target", "target"]
+__all__ = ["EXPECTED_PORT", "Target", "target"]
 
 EXPECTED_URL = "expected tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH"
+
+EXPECTED_PORT = "expected 1 to 65535"
 
 
 class Target(NamedTuple):
@@ -98,7 +100,7 @@ def _parseHostPort(address: str) -> tuple[str, int]:
         raise ValueError("expected HOST:PORT; put an IPv6 address in brackets")
     bracketed, plain, port = match.groups()
     if not re.fullmatch("[0-9]{1,5}", port) or not 0 < int(port) < 65536:
-        raise ValueError(f"port {quoted(port)}: expected 1 to 65535")
+        raise ValueError(f"port {quoted(port)}: {EXPECTED_PORT}")
     return bracketed or plain, int(port)
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from sockservices.client.target import Target, target
+from sockservices.client.target import EXPECTED_PORT, Target, target
 from sockservices.text.values import quoted
 
 __all__ = ["targets"]
@@ -21,7 +21,11 @@ def targets(url: str) -> list[Target]:
     """
     match = re.fullmatch(r"((?:tcp|udp)://.*):([0-9]{1,5})-([0-9]{1,5})/?", url, re.IGNORECASE | re.DOTALL)
     if match is None:
-        return [target(url)]
+        try:
+            return [target(url)]
+        except ValueError as error:
+            hint = ", or a range such as 20-25" if str(error).endswith(EXPECTED_PORT) else ""
+            raise ValueError(f"{error}{hint}") from None
     base, (first, last) = match[1], map(int, match.groups()[1:])
     try:
         for port in (first, last):

@@ -50,11 +50,11 @@ class DropLog:
             return
         explanation = EXPLANATIONS.get(outcome) if cause is None else exceptionText(cause)
         log.info(
-            "{service} {transport} {peer} not answered: {reason}{more} (at most one such line in {seconds:.0f} s)",
+            "{service} {transport} {peer} not answered: {reason}{more} (at most one such line in {interval:.0f} s)",
             service=self._service,
             transport=transport,
             peer=addressText(peer) or "-",
             reason=outcome.value,
             more="" if explanation is None else f", {explanation}",
-            seconds=self._interval.seconds,
+            interval=self._interval.seconds,
         )

@@ -72,9 +72,9 @@ class LimitLog:
             return
         self._counts.clear()
         log.warn(
-            "{text} (at most one such line in {seconds:.0f} s)",
+            "{text} (at most one such line in {interval:.0f} s)",
             text="; ".join(_text(exceeded, count) for exceeded, count in counts.items()),
-            seconds=LOG_INTERVAL,
+            interval=LOG_INTERVAL,
             exceeded=[
                 {"option": optionName(each.limit), "limit": each.number, "peer": each.source, "count": count}
                 for each, count in counts.items()

@@ -228,7 +228,9 @@ class TargetsTests(SynchronousTestCase):
             ("tcp://h:9-7", "tcp://h:9-7: ports 9-7: expected FIRST-LAST, FIRST at most LAST"),
             ("tcp://h:0-7", "tcp://h:0-7: port 0: expected 1 to 65535"),
             ("tcp://h:7-65536", "tcp://h:7-65536: port 65536: expected 1 to 65535"),
-            ("tcp://h:-7", "tcp://h:-7: port -7: expected 1 to 65535"),
+            ("tcp://h:-7", "tcp://h:-7: port -7: expected 1 to 65535, or a range such as 20-25"),
+            ("udp://h:22,80", "udp://h:22,80: port 22,80: expected 1 to 65535, or a range such as 20-25"),
+            ("tcp://h", "tcp://h: expected HOST:PORT; put an IPv6 address in brackets"),
             ("tcp://::1:7-9", "tcp://::1:7-9: expected HOST:PORT; put an IPv6 address in brackets"),
         ):
             self.assertEqual(str(self.assertRaises(ValueError, targets, url)), text)
