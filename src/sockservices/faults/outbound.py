@@ -11,10 +11,13 @@ from sockservices.faults.inbound import MAX_HELD
 from sockservices.faults.stage import End, Piece
 from sockservices.transports.stream_layer import StreamLayer
 
-__all__ = ["KERNEL_INTERVAL", "Outbound"]
+__all__ = ["Outbound"]
 
 #: Seconds between two checks of the bytes that the kernel has sent, or the peer's kernel has acknowledged.
 KERNEL_INTERVAL = 0.001
+
+#: The same for a peer that does not read: many of them must not keep the server busy.
+MAX_KERNEL_INTERVAL = 0.064
 
 
 class Outbound(StreamLayer):
@@ -26,6 +29,7 @@ class Outbound(StreamLayer):
     _outbound: Flow
 
     producer: Any = None
+    _kernelPending, _kernelInterval = 0, KERNEL_INTERVAL
     _sliced = False  # each piece has a segment of its own
     _outboundEnded = False  # a fault has ended this direction: output is discarded
     _closing = False  # the protocol has ended this direction
@@ -115,8 +119,17 @@ class Outbound(StreamLayer):
         if self._writePaused:
             return None
         # Bytes that the kernel has not sent yet would share a segment with the next piece.
-        waits = self._sliced and not self._outbound.empty and self.transport.unsentBytes()
-        return KERNEL_INTERVAL if waits else 0.0
+        unsent = self._sliced and not self._outbound.empty and self.transport.unsentBytes()
+        return self._kernelDelay(unsent) if unsent else 0.0
+
+    def _kernelDelay(self, pending: int) -> float:
+        """
+        The seconds to the next check of the kernel: twice as many each time, while the number of pending bytes stays.
+        """
+        stays = pending == self._kernelPending
+        self._kernelPending = pending
+        self._kernelInterval = min(2 * self._kernelInterval, MAX_KERNEL_INTERVAL) if stays else KERNEL_INTERVAL
+        return self._kernelInterval
 
     # The protocol's producer.
 

@@ -21,7 +21,7 @@ from sockservices.faults.fault import Fault
 from sockservices.faults.flow import Flow
 from sockservices.faults.inbound import Inbound
 from sockservices.faults.keys import IN, OUT
-from sockservices.faults.outbound import KERNEL_INTERVAL, Outbound
+from sockservices.faults.outbound import Outbound
 from sockservices.faults.stage import End, Piece, Stage
 from sockservices.faults.timing import Slice
 
@@ -151,8 +151,9 @@ class FaultyStream(Inbound, Outbound):
         Reset the connection when the peer's kernel has acknowledged all bytes: a reset discards the others.
         """
         self._discard()
-        if self.transport.unackedBytes():
-            self._calls = [self._clock.callLater(KERNEL_INTERVAL, self._resetWhenAcked)]
+        unacked = self.transport.unackedBytes()
+        if unacked:
+            self._calls = [self._clock.callLater(self._kernelDelay(unacked), self._resetWhenAcked)]
         else:
             self.transport.abortConnection()
 

@@ -303,6 +303,25 @@ class PausableTransport(StringTransport):
     unackedBytes = unsentBytes = userspaceBytes
 
 
+class UnreadTransport(PausableTransport):
+    """
+    A transport whose peer does not read.
+
+    @ivar checks: how often the pending bytes were counted.
+    """
+
+    pending, checks = 1000, 0
+
+    def unackedBytes(self) -> int:
+        """
+        Count the pending bytes.
+        """
+        self.checks += 1
+        return self.pending
+
+    unsentBytes = unackedBytes
+
+
 class LayerTests(SynchronousTestCase):
     """
     The layer between any transport and any protocol.
@@ -348,6 +367,19 @@ class LayerTests(SynchronousTestCase):
                     layer.dataReceived(b"%d" % number)
             used, _ = tracemalloc.get_traced_memory()
             self.assertLess(used, MAX_BUFFER)
+
+    def test_peerThatDoesNotRead(self) -> None:
+        """
+        A fault that waits for the kernel to send checks rarely while the peer does not read, and soon after it reads.
+        """
+        for fault in (Slice(1), Limit(3, "reset")):
+            layer, transport, clock = self.connect(Factory.forProtocol(TwistedEcho), fault, transport=UnreadTransport())
+            layer.dataReceived(b"hello")
+            clock.pump([0.001] * 1000)
+            self.assertTrue(10 < transport.checks < 60, transport.checks)
+            transport.pending = 0
+            clock.pump([0.001] * 100)
+            self.assertEqual(transport.value() + b"lo" * transport.disconnected, b"hello")
 
     def test_connectionMadeRaises(self) -> None:
         """
