@@ -29,7 +29,7 @@ __all__ = ["ClientProtocol"]
 @implementer(IHalfCloseableProtocol, IPushProducer)
 class ClientProtocol(Receiving, Protocol):
     """
-    One connection. Received data waits in a bounded buffer for L{receive}.
+    One connection. Received data waits in a bounded buffer for C{receive}.
 
     @ivar finished: whether the transport has sent our data and our FIN.
     """
@@ -121,7 +121,7 @@ class ClientProtocol(Receiving, Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """
-        Pass the data to a waiting L{receive}, or buffer it.
+        Pass the data to a waiting C{receive}, or buffer it.
         """
         if self._closing:
             # A TLS connection delivers data until the peer's close_notify.
