@@ -105,7 +105,7 @@ def assertReplays(
     with recording(to, f"--output={path}", *options) as (command, address):
         original = talk(address)
         assert command.exited() == (0, "")
-        assert command.stdout.read().decode().startswith(f"{path}: ")
+        assert command.stdout.read().decode().startswith(f"wrote {path}")
     replay = sockservice(path)
     assert talk(replay) == original
     replay.wait(1)

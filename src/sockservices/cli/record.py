@@ -83,7 +83,7 @@ def record(url: Target, listen: Binding | None, output: str, timing: bool, timeo
     omitted = relay.recording.omitted
     note = f"# {omitted} more bytes were not recorded.\n" if omitted else ""
     Path(output).write_text(f"# Recorded from {url}\n{note}\n{script.rstrip()}\n")
-    click.echo(f"{output}: {script.count('[[')} steps or rules" + (f", {omitted} bytes omitted" if omitted else ""))
+    click.echo(f"wrote {output}" + (f"; {omitted} bytes were not recorded" if omitted else ""))
 
 
 def _run(url: Target, binding: Binding, timing: bool, timeout: float) -> Relay:

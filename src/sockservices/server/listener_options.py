@@ -43,7 +43,7 @@ def listenersOf(
     @raise UsageError: naming the option, the value and the expected values.
     """
     find = partial(_find, services=services, rejected=rejected)
-    scripts = scriptsOf(options["script"], services)
+    scripts = scriptsOf(options["script"])
     byPort = chain(_services(options, find), _scripts(options, scripts.values()))
     configured = [*_byPort(options, byPort), *_byEndpoint(options, find, scripts)]
     listeners = tuple(

@@ -5,7 +5,7 @@ The option C{--script}.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from twisted.python.usage import UsageError
@@ -30,12 +30,11 @@ class ScriptOption(NamedTuple):
     origin: str
 
 
-def scriptsOf(texts: Iterable[str], services: Collection[str]) -> dict[str, ScriptOption]:
+def scriptsOf(texts: Iterable[str]) -> dict[str, ScriptOption]:
     """
     The scripts that the options name, by the name of the service.
 
     @param texts: the values of C{--script}.
-    @param services: the names that a script cannot have.
     @raise UsageError: naming the option, the file with the line or the key, and the expected values.
     """
     scripts: dict[str, ScriptOption] = {}
@@ -52,7 +51,7 @@ def scriptsOf(texts: Iterable[str], services: Collection[str]) -> dict[str, Scri
             raise UsageError(f"--script {error}") from None
         except ValueError as error:
             raise UsageError(f"{origin}: {error}") from None
-        if script.name in services or script.name in scripts:
-            raise UsageError(f"{origin}: expected another name than {script.name!r}, which another service has")
+        if script.name in scripts:
+            raise UsageError(f"{origin}: expected another name than {script.name!r}, which another script has")
         scripts[script.name] = ScriptOption(script, number, origin)
     return scripts

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from twisted.python.usage import UsageError
 
+from sockservices.scripting.script import Script
 from sockservices.server.options import Options
 from tests.support.shell import outputMatches
 
@@ -50,6 +51,7 @@ def parsed(text: str) -> list[str]:
         ("--script other.toml=7 --interface ::1", ["other tcp:[::1]:7"]),
         ("--script smtp.toml --service echo=7", ["echo tcp:127.0.0.1:7", "smtp tcp:127.0.0.1:2525"]),
         ("--script smtp.toml --listen smtp=unix:/s", ["smtp unix:/s"]),
+        ("--script echo.toml=7 --listen echo=tcp:8", ["echo tcp:127.0.0.1:7", "echo tcp:127.0.0.1:8"]),
         ("--script smtp.toml=25 --listen smtp=udp:7", ["smtp tcp:127.0.0.1:25", "smtp udp:127.0.0.1:7"]),
     ],
 )
@@ -67,8 +69,10 @@ def test_listeners(text: str, listeners: list[str]) -> None:
         ("--script smtp.toml=x", "--script smtp.toml=x: port 'x': expected 0 to 65535; 0 is any free port"),
         ("--script none.toml", "--script none.toml: No such file or directory: expected a script file"),
         ("--script wrong.toml", "--script wrong.toml: step 1, 'sned': expected one of expect, match, ..."),
-        ("--script echo.toml", "--script echo.toml: expected another name than 'echo', which another service has"),
-        ("--script smtp.toml --script smtp.toml", "--script smtp.toml: expected another name than 'smtp', ..."),
+        (
+            "--script smtp.toml --script smtp.toml",
+            "--script smtp.toml: expected another name than 'smtp', which another script has",
+        ),
         ("--script smtp.toml --listen other=tcp:0", "--listen other=tcp:0: no service 'other': expected ..."),
     ],
 )
@@ -79,6 +83,15 @@ def test_wrong(text: str, message: str) -> None:
     with pytest.raises(UsageError) as raised:
         parsed(text)
     assert outputMatches(message, str(raised.value)), raised.value
+
+
+def test_nameOfService() -> None:
+    """
+    C{--listen} takes the script, if a service has the same name.
+    """
+    options = Options()
+    options.parseOptions(["--script", "echo.toml", "--listen", "echo=tcp:8"])
+    assert [type(each.service) for each in options.config.listeners] == [Script]
 
 
 def test_file() -> None:
