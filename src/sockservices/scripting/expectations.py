@@ -95,7 +95,7 @@ class Expectations:
                 impossible.append(firstImpossible(each, data))
             offsets = [offset for offset in impossible if offset is not None]
             if len(offsets) == len(compiled):
-                raise mismatch(max(offsets))
+                raise mismatch(max(offsets, default=0))
             return None
 
         try:
