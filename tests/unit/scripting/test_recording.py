@@ -6,12 +6,17 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
-from sockservices.scripting import recording
+from sockservices import Outcome
+from sockservices.scripting import loadScript, recording
 from sockservices.scripting.recording import DatagramRecording, Recording, StreamRecording
 from sockservices.scripting.script import Script
 from sockservices.testing import converse
@@ -122,6 +127,30 @@ def test_ends(events: Events, expected: Any, load: Load) -> None:
     assert steps(events) == expected
     if expected:
         load(recorded(StreamRecording, events))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["expect", "send"]), st.binary(min_size=1, max_size=80)), min_size=1),
+    st.booleans(),
+)
+def test_anyReplay(exchanged: list[tuple[str, bytes]], timing: bool) -> None:
+    """
+    Whatever both sides send, in whatever order, is replayed.
+    """
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "any.toml"
+        path.write_text(recorded(StreamRecording, [*exchanged], timing))
+        peer = converse(loadScript(path))
+    sent = b""
+    for key, data in exchanged:
+        if key == "expect":
+            peer.say(data)
+        else:
+            peer.wait(0.25)
+            sent += data
+            assert peer.heard[: len(sent)] == sent
+    assert peer.outcome in (None, Outcome.FINISHED)
+    assert peer.heard == sent
 
 
 def test_datagrams() -> None:
