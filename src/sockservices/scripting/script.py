@@ -75,6 +75,18 @@ class Action:
             peer.abort()
 
 
+async def _wholeMessage(peer: RemotePeer, receive: ReceiveMessage) -> bytes:
+    """
+    Receive a message. The end of the stream is expected between messages only.
+    """
+    try:
+        return await receive(peer)
+    except IncompleteRead as error:
+        if error.received:
+            raise AssertionError(f"expected the rest of a message that begins with {error.received!r}") from None
+        raise
+
+
 class Script:
     """
     A service that does what a script file says. An instance is a coroutine function: it stands where a responder class
@@ -110,7 +122,9 @@ class Script:
             receive = receiveDatagram
         ended = not self._rules
         while not ended:
-            rule = await self._nextOnStream(peer) if receive is None else self._ruleFor(await receive(peer))
+            rule = (
+                await self._nextOnStream(peer) if receive is None else self._ruleFor(await _wholeMessage(peer, receive))
+            )
             await rule.reply(peer)
             ended = rule.finish or rule.reset or (receive is receiveDatagram and not isStream)
 

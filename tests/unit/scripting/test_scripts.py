@@ -135,12 +135,13 @@ def test_rulesOnStream(load: Load) -> None:
         assert peer.outcome is Outcome.DONE
 
 
-def test_incomplete(load: Load) -> None:
+@pytest.mark.parametrize("framing", ["", "framing = 'line'", "framing = {fixed = 4}", "framing = {delimiter = ';'}"])
+def test_incomplete(framing: str, load: Load) -> None:
     """
-    An end in the middle of what a rule matches is a mismatch.
+    An end in the middle of a message is a mismatch.
     """
-    peer = converse(load("[[rule]]\nmatch = 'PING'"))
-    peer.say(b"PI")
+    peer = converse(load(f"{framing}\n[[rule]]\nmatch = 'PING'"))
+    peer.say(b"PIN")
     peer.end()
     assert peer.outcome is Outcome.MISMATCH
 
