@@ -45,19 +45,22 @@ def test_help(arguments: list[str]) -> None:
     assert (status, err) == (0, "")
     assert out.startswith("Usage: sockservices COMMAND [ARGS]...\n")
     assert "\n  serve " in out
-    assert "ask, chat, check, ping and probe" in out
+    assert "ask, chat, check, ping, probe and record" in out
     assert INSTALL_CLI in out
     status, out, err = run(WITH_CLICK, *arguments)
     assert (status, err) == (0, "")
     assert out.startswith("Usage: sockservices [OPTIONS] COMMAND [ARGS]...\n")
 
 
+EXPECTED_COMMAND = "expected serve, or one of ask, chat, check, ping, probe and record, which need click"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["ask", "tcp://127.0.0.1:7"], f"ask needs click: {INSTALL_CLI}"),
-        (["start"], "'start': expected serve, or one of ask, chat, check, ping and probe, which need click"),
-        (["--proto", "tcp"], "'--proto': expected serve, or one of ask, chat, check, ping and probe, which need click"),
+        (["start"], f"'start': {EXPECTED_COMMAND}"),
+        (["--proto", "tcp"], f"'--proto': {EXPECTED_COMMAND}"),
     ],
 )
 def test_withoutClick(arguments: list[str], message: str) -> None:

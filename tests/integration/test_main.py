@@ -70,7 +70,7 @@ class HelpTests(SynchronousTestCase):
             status, out, err = self.main(option)
             self.assertEqual((status, err), (0, ""))
             self.assertTrue(out.startswith("Usage: sockservices [OPTIONS] COMMAND [ARGS]..."))
-            for name in ("ask", "chat", "check", "ping", "probe", "serve"):
+            for name in ("ask", "chat", "check", "ping", "probe", "record", "serve"):
                 self.assertRegex(out, rf"\n  {name} +[A-Z].*\.\n")
 
     def test_invalid(self) -> None:
@@ -89,7 +89,7 @@ class HelpTests(SynchronousTestCase):
         The help of each subcommand gives the forms of its URL, as its error does, and its options' units and defaults.
         """
         forms = "tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH"
-        for name in ("ask", "chat", "ping"):
+        for name in ("ask", "chat", "ping", "record"):
             status, out, err = self.main(name, "--help")
             self.assertEqual((status, err), (0, ""))
             text = " ".join(out.split())

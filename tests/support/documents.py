@@ -54,12 +54,13 @@ class Block:
 
     def withPorts(self, ports: Mapping[int, int]) -> Block:
         """
-        Replace the port numbers that follow this host's address or name, a service's name and C{=}, or a transport in a
-        row.
+        Replace the port numbers that follow this host's address or name, a service's name and C{=}, a script's file and
+        C{=}, C{--listen tcp:}, or a transport in a row.
 
         @param ports: the new port for each documented port.
         """
-        place = rf"((?:127\.0\.0\.1|localhost)(?::|[\"'], ?| )|(?:tcp|udp)\t|\b(?:{'|'.join(names())})=)(\d+)\b"
+        options = rf"\.toml=|--listen tcp:|\b(?:{'|'.join(names())})="
+        place = rf"((?:127\.0\.0\.1|localhost)(?::|[\"'], ?| )|(?:tcp|udp)\t|{options})(\d+)\b"
 
         def substitute(text: str) -> str:
             return re.sub(place, lambda found: f"{found[1]}{ports.get(int(found[2]), found[2])}", text)

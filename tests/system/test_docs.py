@@ -24,8 +24,10 @@ from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 
 from sockservices.registry import find, names
+from sockservices.scripting import loadScript
 from sockservices.server.options import Options
 from sockservices.transports.poll_group import PollGroup
+from tests.support import inetd
 from tests.support.documents import Block, blocks, runConsole, runPython, runTerminal
 from tests.support.shell import Shell, installCommands
 from tests.support.twistd import ROOT, Twistd, environment
@@ -41,6 +43,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXECUTED_ELSEWHERE = {
     ("testing.md", "python"): ("system/test_pytest_plugin.py", "unit/testing/test_document.py"),
     ("faults.md", "python"): ("system/test_pytest_plugin.py",),
+    ("scripts.md", "python"): ("system/test_scripts_document.py",),
 }
 
 #: The server for a document that names the port of a service, but has no command that starts a server.
@@ -97,6 +100,23 @@ def running(line: str, folder: Path) -> Iterator[dict[int, int]]:
                     raise
         assert sum(map(len, server.listeners.values())) == len(options.config.listeners), server.log
         yield ports
+
+
+def commandPorts(own: list[Block]) -> dict[int, int]:
+    """
+    Free ports for those on which the commands of a document listen themselves.
+    """
+    documented = {int(port) for block in own for port in re.findall(r"(?:\.toml=|--listen tcp:)(\d+)", block.text)}
+    return dict(zip(documented, inetd.freePorts(len(documented)), strict=True))
+
+
+def writeScript(block: Block, home: Path) -> None:
+    """
+    Write the script of a block into the folder of the commands. Its first line gives the name of its file.
+    """
+    (name,) = re.findall(r"^# (\S+)$", block.text.splitlines()[0])
+    (home / name).write_text(block.text)
+    loadScript(home / name)
 
 
 # Checks of commands that would change the machine, or take long.
@@ -242,6 +262,7 @@ async def check(document: Path, folder: Path) -> None:
     namespace: dict[str, Any] = {"__name__": document.stem}
     with contextlib.ExitStack() as stack:
         ports = stack.enter_context(running(starts[0], folder)) if starts else {}
+        ports.update(commandPorts(own))
         for block in own:
             match block.language:
                 case "python":
@@ -250,6 +271,8 @@ async def check(document: Path, folder: Path) -> None:
                     runConsole(block.withPorts(ports), home, commands)
                 case "dockerfile":
                     checkDockerfile(block, folder)
+                case "toml":
+                    writeScript(block, home)
                 case "terminal":
                     runTerminal(block.withPorts(ports), home, commands)
                 case "sh" | "fish":

@@ -21,6 +21,7 @@ from sockservices.cli.errors import usageMessage
 from sockservices.cli.exit_status import INTERRUPTED, OUTPUT_CLOSED, OUTPUT_FAILED, USAGE, exitStatus
 from sockservices.cli.ping import ping
 from sockservices.cli.probe import probe
+from sockservices.cli.record import record
 from sockservices.cli.serve import serve
 from sockservices.cli.usage_status import usageStatus
 from sockservices.client import RequestFailed
@@ -68,7 +69,7 @@ def _serve(options: tuple[str, ...]) -> None:
         serve(list(options))
 
 
-for command in (ask, chat, check, ping, probe):
+for command in (ask, chat, check, ping, probe, record):
     commands.add_command(command)
 
 

@@ -9,7 +9,7 @@ from sockservices.cli.installation import INSTALL_CLI
 __all__ = ["CLIENT_COMMANDS", "CLIENT_NAMES", "PLAIN_HELP"]
 
 #: The commands that need the packages.
-CLIENT_COMMANDS = ("ask", "chat", "check", "ping", "probe")
+CLIENT_COMMANDS = ("ask", "chat", "check", "ping", "probe", "record")
 
 #: The same names in a sentence.
 CLIENT_NAMES = f"{', '.join(CLIENT_COMMANDS[:-1])} and {CLIENT_COMMANDS[-1]}"

@@ -5,6 +5,7 @@ The methods with which a coroutine says what its peer must send.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from twisted.internet.defer import Deferred
 
@@ -62,30 +63,46 @@ class Expectations:
         @return: the match. Bytes that come after it can be received next.
         @raise Mismatch: if no match can begin with what came, or 64 KiB came without a match.
         """
-        compiled = re.compile(pattern)
-        if not isinstance(compiled.pattern, bytes):
-            raise TypeError(f"expectMatch() got {type(compiled.pattern).__name__}, expected a pattern of bytes")
+        return await self.expectAny([pattern], timeout)
+
+    async def expectAny(
+        self, patterns: Sequence[bytes | re.Pattern[bytes]], timeout: float | None = None
+    ) -> re.Match[bytes]:
+        """
+        Receive bytes that match one of several regular expressions, as L{expectMatch} does. The first one counts that
+        matches what has come.
+
+        @return: the match; its C{re} is the compiled expression.
+        """
+        compiled = [re.compile(pattern) for pattern in patterns]
+        for each in compiled:
+            if not isinstance(each.pattern, bytes):
+                raise TypeError(f"expectMatch() got {type(each.pattern).__name__}, expected a pattern of bytes")
+        expected = b"|".join(each.pattern for each in compiled)
         found: list[re.Match[bytes]] = []
 
         def mismatch(offset: int, reason: str = "") -> Mismatch:
-            return Mismatch(compiled.pattern, self._reader.waiting, offset, reason, pattern=True)
+            return Mismatch(expected, self._reader.waiting, offset, reason, pattern=True)
 
         def matching(buffer: bytearray) -> int | None:
             data = bytes(buffer)
-            match = compiled.match(data)
-            if match is not None:
-                found.append(match)
-                return match.end()
-            impossible = firstImpossible(compiled, data)
-            if impossible is not None:
-                raise mismatch(impossible)
+            impossible = []
+            for each in compiled:
+                match = each.match(data)
+                if match is not None:
+                    found.append(match)
+                    return match.end()
+                impossible.append(firstImpossible(each, data))
+            offsets = [offset for offset in impossible if offset is not None]
+            if len(offsets) == len(compiled):
+                raise mismatch(max(offsets, default=0))
             return None
 
         try:
             await self._receive(matching, timeout, "")
         except IncompleteRead as error:
             received = error.received
-            raise Mismatch(compiled.pattern, received, len(received), "the peer ended", pattern=True) from None
+            raise Mismatch(expected, received, len(received), "the peer ended", pattern=True) from None
         except TooLong:
             reason = f"{MAX_BUFFER} bytes are the most that is kept"
             raise mismatch(len(self._reader.waiting), reason) from None

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from sockservices.conversation.policy import Policy
-from sockservices.conversation.responder import MakeResponder, serviceName
+from sockservices.conversation.responder import serviceName
 from sockservices.faults.fault import Fault
+from sockservices.scripting.coroutine_service import Service
 from sockservices.transports.bindings import Binding
 
 __all__ = ["ListenerConfig", "ServerConfig"]
@@ -24,7 +25,8 @@ class ListenerConfig:
     """
     The configuration of one listener.
 
-    @ivar service: a L{Responder<sockservices.Responder>} class, or another callable that makes a responder.
+    @ivar service: a L{Responder<sockservices.Responder>} class, a coroutine function, or another callable that makes a
+        responder.
     @ivar binding: its address. A string is a server endpoint of Twisted's.
     @ivar policy: its limits. Limits without "per source" count the connections of all listeners.
     @ivar trace: whether every message is logged.
@@ -34,7 +36,7 @@ class ListenerConfig:
     @ivar origin: the option that configured it, such as C{--service echo=7}; error messages begin with it.
     """
 
-    service: MakeResponder
+    service: Service
     binding: Binding | str
     policy: Policy = field(default_factory=Policy)
     trace: bool = False

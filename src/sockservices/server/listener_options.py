@@ -1,12 +1,12 @@
 """
-The options for listeners: C{--service} with C{--proto} and C{--interface}, and C{--listen}.
+The options for listeners: C{--service} and C{--script} with C{--proto} and C{--interface}, and C{--listen}.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
-from itertools import count
+from itertools import chain
 from types import MappingProxyType
 from typing import Any
 
@@ -14,7 +14,9 @@ from twisted.python.usage import UsageError
 
 from sockservices.conversation.responder import Responder
 from sockservices.conversation.transport import Transport
+from sockservices.scripting.coroutine_service import Service
 from sockservices.server.config import ListenerConfig
+from sockservices.server.script_options import ScriptOption, scriptsOf
 from sockservices.transports.bindings import LOOPBACK, Binding, InetBinding, parse, portNumber
 
 __all__ = ["PROTOS", "listenersOf"]
@@ -41,7 +43,9 @@ def listenersOf(
     @raise UsageError: naming the option, the value and the expected values.
     """
     find = partial(_find, services=services, rejected=rejected)
-    configured = [*_byService(options, find), *_byEndpoint(options, find)]
+    scripts = scriptsOf(options["script"])
+    byPort = chain(_services(options, find), _scripts(options, scripts.values()))
+    configured = [*_byPort(options, byPort), *_byEndpoint(options, find, scripts)]
     listeners = tuple(
         ListenerConfig(service=service, binding=binding, origin=origin, portGroup=group, **common)
         for service, binding, origin, group in configured
@@ -50,11 +54,14 @@ def listenersOf(
     return listeners
 
 
-def _byService(
+def _services(
     options: Mapping[str, Any], find: Callable[[str, str], list[type[Responder]]]
-) -> Iterator[tuple[type[Responder], Binding, str, int]]:
-    groups = count()
-    for text in options["service"] or ([] if options["listen"] else DEFAULT_SERVICES):
+) -> Iterator[tuple[Service, int, str]]:
+    """
+    The services that C{--service} names, with their ports and the text of the option.
+    """
+    replaced = options["listen"] or options["script"]
+    for text in options["service"] or ([] if replaced else DEFAULT_SERVICES):
         name, equals, port = text.partition("=")
         origin = f"--service {text}"
         for responder in find(name, origin):
@@ -62,10 +69,26 @@ def _byService(
                 number = portNumber(port) if equals else responder.port
             except ValueError as error:
                 raise UsageError(f"{origin}: {error}") from None
-            group = next(groups)
-            for interface in [text.strip("[]") for text in options["interface"]] or [LOOPBACK]:
-                for transport in PROTOS[options["proto"]]:
-                    yield responder, _inetBinding(transport, number, interface), origin, group
+            yield responder, number, origin
+
+
+def _scripts(options: Mapping[str, Any], scripts: Iterable[ScriptOption]) -> Iterator[tuple[Service, int, str]]:
+    """
+    The same for C{--script}. A script without a port that a C{--listen} names listens only there.
+    """
+    elsewhere = {text.partition("=")[0] for text in options["listen"]}
+    for script, port, origin in scripts:
+        if port is not None or script.name not in elsewhere:
+            yield script, script.port if port is None else port, origin
+
+
+def _byPort(
+    options: Mapping[str, Any], named: Iterable[tuple[Service, int, str]]
+) -> Iterator[tuple[Service, Binding, str, int]]:
+    for group, (service, port, origin) in enumerate(named):
+        for interface in [text.strip("[]") for text in options["interface"]] or [LOOPBACK]:
+            for transport in PROTOS[options["proto"]]:
+                yield service, _inetBinding(transport, port, interface), origin, group
 
 
 def _inetBinding(transport: Transport, port: int, interface: str) -> Binding:
@@ -76,8 +99,10 @@ def _inetBinding(transport: Transport, port: int, interface: str) -> Binding:
 
 
 def _byEndpoint(
-    options: Mapping[str, Any], find: Callable[[str, str], list[type[Responder]]]
-) -> Iterator[tuple[type[Responder], Binding | str, str, None]]:
+    options: Mapping[str, Any],
+    find: Callable[[str, str], list[type[Responder]]],
+    scripts: Mapping[str, ScriptOption],
+) -> Iterator[tuple[Service, Binding | str, str, None]]:
     for text in options["listen"]:
         origin = f"--listen {text}"
         name, equals, endpoint = text.partition("=")
@@ -87,8 +112,9 @@ def _byEndpoint(
             binding = parse(endpoint)
         except ValueError as error:
             raise UsageError(f"{origin}: {error}") from None
-        for responder in find(name, origin):
-            yield responder, binding or endpoint, origin, None
+        named: Iterable[Service] = [scripts[name].script] if name in scripts else find(name, origin)
+        for service in named:
+            yield service, binding or endpoint, origin, None
 
 
 def _find(

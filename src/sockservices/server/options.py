@@ -74,8 +74,9 @@ class Options(usage.Options):
             "log-format": usage.CompleteList(list(FORMATS)),
             "ports-file": usage.CompleteFiles(),
             "journal": usage.CompleteFiles(),
+            "script": usage.CompleteFiles("*.toml"),
         },
-        multiUse=["service", "interface", "listen", "trusted", "fault"],
+        multiUse=["service", "script", "interface", "listen", "trusted", "fault"],
     )
 
     def __init__(self) -> None:
@@ -84,6 +85,7 @@ class Options(usage.Options):
         known = ", ".join(f"{name} ({responder.port})" for name, responder in sorted(self._services.items()))
         self.longdesc = f"{self.longdesc} Services, and their ports: {known}."
         self["service"] = []
+        self["script"] = []
         self["interface"] = []
         self["listen"] = []
         self["trusted"] = []
@@ -94,6 +96,12 @@ class Options(usage.Options):
         NAME or NAME=PORT, port 0 for any free one, `all` for every service; repeatable. [default: echo upper welcome]
         """
         self["service"].append(name)
+
+    def opt_script(self, path: str) -> None:
+        """
+        PATH.toml or PATH.toml=PORT, a script to serve by the name of its file; repeatable. See docs/scripts.md.
+        """
+        self["script"].append(path)
 
     def opt_interface(self, address: str) -> None:
         """
@@ -183,7 +191,7 @@ class Options(usage.Options):
             raise usage.UsageError(f"--log-format {self['log-format']}: expected text or json")
         if self["log-format"] != "text" and not self.twistd:
             raise usage.UsageError("--log-format: twist has an option of this name; give that before sockservices")
-        if self["interface"] and self["listen"] and not self["service"]:
+        if self["interface"] and self["listen"] and not (self["service"] or self["script"]):
             raise usage.UsageError("--interface: expected --service beside it; a --listen takes :interface=ADDRESS")
         common = {"policy": policy, "trace": bool(self["show"]), "plain": bool(self["plain"])}
         self["ports-file"] = str(Path(self["ports-file"]).absolute()) if self["ports-file"] else ""

@@ -4,6 +4,7 @@ The value of the pytest fixture C{sockservice}: it starts the servers of one tes
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -22,6 +23,7 @@ from sockservices.conversation.transport import Transport
 from sockservices.faults.fault import Fault
 from sockservices.registry import find
 from sockservices.scripting.coroutine_service import Service, isCoroutineService
+from sockservices.scripting.script_file import SUFFIX, loadScript
 from sockservices.testing.background_reactor import BackgroundReactor
 from sockservices.testing.background_server import BackgroundServer
 from sockservices.testing.transport_name import transportNamed
@@ -76,7 +78,7 @@ class Servers:
 
     def __call__(
         self,
-        service: str | Service,
+        service: str | os.PathLike[str] | Service,
         transport: str = "tcp",
         *,
         interface: str | None = None,
@@ -88,7 +90,8 @@ class Servers:
         """
         Start a server on a free port, or on a Unix socket in a temporary directory.
 
-        @param service: the name of a service; a L{Responder<sockservices.Responder>} class; or a callable that takes a
+        @param service: the name of a service; the path of a script file, C{PATH.toml}; a
+            L{Responder<sockservices.Responder>} class; a coroutine function; or a callable that takes a
             L{Conversation<sockservices.Conversation>} and returns a responder. It is called once to check its
             return value.
         @param transport: C{"tcp"}, C{"udp"}, C{"unix"} or C{"unixgram"}.
@@ -147,7 +150,9 @@ class Servers:
                 server.check()
 
 
-def _responder(service: str | Service) -> Service:
+def _responder(service: str | os.PathLike[str] | Service) -> Service:
+    if isinstance(service, os.PathLike) or (isinstance(service, str) and service.endswith(SUFFIX)):
+        return loadScript(service)
     if isinstance(service, str):
         try:
             return _find(service)

@@ -142,6 +142,7 @@ OPTIONS = [
     "trusted",
     "proto",
     "service",
+    "script",
     "interface",
     "listen",
     "show",

@@ -1,0 +1,111 @@
+"""
+C{sockservices record}: a conversation of a real server as a script.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import click
+
+from sockservices.cli.errors import addTarget
+from sockservices.cli.parameters import TARGET, timeoutOption
+from sockservices.cli.reactor import backgroundReactor
+from sockservices.cli.relay import DatagramRelay, Relay, StreamRelay
+from sockservices.client import Target
+from sockservices.scripting.script_file import SUFFIX
+from sockservices.text.addresses import addressText
+from sockservices.text.values import quoted
+from sockservices.transports.bindings import Binding, parse
+from sockservices.transports.sockets import OpenError
+
+__all__ = ["record"]
+
+EXPECTED_BINDING = "expected tcp:PORT, udp:PORT, unix:PATH or unixgram:PATH"
+
+
+# ParamType is generic only from click 8.4 on.
+class _BindingType(click.ParamType):  # type: ignore[type-arg]
+    """
+    The address of a listener.
+    """
+
+    name = "endpoint"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Binding:
+        """
+        Parse the address.
+        """
+        try:
+            binding = parse(value)
+        except ValueError as error:
+            self.fail(f"{quoted(value)}: {error}", param, ctx)
+        if binding is None or binding.transport is None or binding.proxyHeader:
+            self.fail(f"{quoted(value)}: {EXPECTED_BINDING}", param, ctx)
+        return binding
+
+
+@click.command(short_help="Record a conversation with a server as a script.")
+@click.argument("url", type=TARGET)
+@click.option(
+    "--listen",
+    type=_BindingType(),
+    metavar="ENDPOINT",
+    help="Where the client connects: tcp:PORT, udp:PORT, unix:PATH or unixgram:PATH. [default: tcp:0 or udp:0]",
+)
+@click.option("--output", required=True, metavar="PATH.toml", help="The script to write.")
+@click.option("--timing", is_flag=True, help="Keep the times: the script waits as long as the server did.")
+@timeoutOption(60.0, "Time without a byte or a datagram after which the recording ends.")
+def record(url: Target, listen: Binding | None, output: str, timing: bool, timeout: float) -> None:
+    """
+    Stand between one client and a server, pass everything on, and write a script that replays the server's side.
+
+    URL is tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH. The recording ends with the connection,
+    or at Ctrl-C. On datagrams, it ends at Ctrl-C or after --timeout.
+    """
+    if not output.endswith(SUFFIX) or not Path(output).parent.is_dir():
+        raise click.UsageError(f"--output {quoted(output)}: expected a file that ends with {SUFFIX}, in a directory")
+    binding = listen or parse("tcp:0" if url.stream else "udp:0")
+    assert binding is not None
+    if binding.stream is not url.stream:
+        kind = "tcp:PORT or unix:PATH" if url.stream else "udp:PORT or unixgram:PATH"
+        raise click.UsageError(f"--listen {binding}: expected {kind} for {url}")
+    relay = _run(url, binding, timing, timeout)
+    if relay.error is not None:
+        with addTarget(url):
+            raise relay.error
+    script = relay.recording.toToml()
+    if not script:
+        raise click.ClickException(f"{output}: nothing to write: no byte and no FIN has passed")
+    omitted = relay.recording.omitted
+    note = f"# {omitted} more bytes were not recorded.\n" if omitted else ""
+    Path(output).write_text(f"# Recorded from {url}\n{note}\n{script.rstrip()}\n")
+    click.echo(f"wrote {output}" + (f"; {omitted} bytes were not recorded" if omitted else ""))
+
+
+def _run(url: Target, binding: Binding, timing: bool, timeout: float) -> Relay:
+    """
+    Relay until the conversation has ended, or until Ctrl-C.
+    """
+    ended = Event()
+
+    async def start() -> Relay:
+        kind = StreamRelay if url.stream else DatagramRelay
+        relay = kind(background.reactor, url, timeout, ended.set, timing)
+        await relay.listen(binding)
+        return relay
+
+    with backgroundReactor() as background:
+        try:
+            relay: Relay = background.call(start, timeout=None)
+        except OpenError as error:
+            raise click.UsageError(f"--listen {error}") from None
+        address: Any = relay.port.getHost()
+        click.echo(f"recording {url} on {binding.transport}:{addressText(address)}")
+        with suppress(KeyboardInterrupt):
+            ended.wait()
+        background.call(relay.stop)
+    return relay
