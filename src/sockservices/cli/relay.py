@@ -29,7 +29,7 @@ class Relay:
 
     @ivar recording: what has passed.
     @ivar error: why the server could not be reached.
-    @ivar port: the L{IListeningPort} for the client.
+    @ivar port: the C{IListeningPort} for the client.
     """
 
     recording: Recording
