@@ -49,7 +49,7 @@ class WorkerPool:
         """
         @param count: the number of workers that serve.
         @param slots: the most workers at a time, with those that have been replaced and still have connections.
-        @param spawn: starts the process of a worker.
+        @param spawn: starts the process of a worker, or raises L{OSError}.
         @param onReady: called once, when all workers serve.
         @param onFailed: called with the cause when one of the first workers does not get ready.
         @param onEnded: called with each worker whose process has ended.
@@ -94,7 +94,11 @@ class WorkerPool:
             self._number += 1
             worker = WorkerProcess(self._reactor, self, self._number, self._freeSlots.pop(0), number)
             group.append(worker)
-            self._spawn(worker)
+            try:
+                self._spawn(worker)
+            except OSError as error:
+                worker.end = f"{error.filename or 'fork'}: {error.strerror}"
+                self._reactor.callLater(0, self.workerEnded, worker)
 
     def workerReady(self, worker: WorkerProcess) -> None:
         """
