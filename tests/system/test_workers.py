@@ -21,6 +21,7 @@ import pytest
 
 from tests.support.datagram_load import datagramLoad
 from tests.support.twistd import COMMAND, ROOT, environment
+from tests.support.watched import readToEnd
 from tests.support.workers import EchoLoad, WorkerServer, echo, isRunning, waitUntil
 
 FOUR = ("--service", "echo=0", "--workers", "4")
@@ -207,7 +208,7 @@ def test_theLimitsOnConnectionsHoldForAllWorkers(option: str) -> None:
 
         def allServed() -> bool:
             with connections(address, 8) as clients:
-                return all([isServed(client) for client in clients])
+                return sum(map(isServed, clients)) == 8
 
         for _ in range(10):
             with connections(address, 20) as clients:
@@ -306,8 +307,7 @@ def test_stopDrainsAll() -> None:
         waitUntil(lambda: not listens(server.address("echo")), 1)
         assert server.wait() == -signal.SIGTERM
         with pytest.raises(ConnectionResetError):
-            while full.recv(65536):
-                pass
+            readToEnd(full)
     assert "stopping: 21 connections" in server.log
 
 
@@ -315,14 +315,14 @@ def test_theSecondSignalCutsOff() -> None:
     """
     The second SIGTERM ends all conversations at once.
     """
-    with WorkerServer("--service", "chargen=0", "--workers", "2", "--drain", "60") as server:
-        with socket.create_connection(server.address("chargen"), 10) as client:
-            assert client.recv(10)
-            os.kill(server.pid, signal.SIGTERM)
-            server.waitFor("stopping: 1 connection")
-            startedAt = time.monotonic()
-            assert server.stop() == -signal.SIGTERM
-            assert time.monotonic() - startedAt < 3
+    options = ("--service", "chargen=0", "--workers", "2", "--drain", "60")
+    with WorkerServer(*options) as server, socket.create_connection(server.address("chargen"), 10) as client:
+        assert client.recv(10)
+        os.kill(server.pid, signal.SIGTERM)
+        server.waitFor("stopping: 1 connection")
+        startedAt = time.monotonic()
+        assert server.stop() == -signal.SIGTERM
+        assert time.monotonic() - startedAt < 3
 
 
 def test_restart(tmp_path: Path) -> None:
@@ -368,6 +368,15 @@ def serviceManager(folder: Path) -> Iterator[socket.socket]:
         yield manager
 
 
+def readDatagrams(manager: socket.socket, seconds: float) -> None:
+    """
+    Receive notifications for so many seconds, or until there are none.
+    """
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        manager.recv(100)
+
+
 def test_notifications(tmp_path: Path) -> None:
     """
     The supervisor notifies the service manager. While a worker hangs, it sends no keep-alive.
@@ -380,10 +389,8 @@ def test_notifications(tmp_path: Path) -> None:
             worker = server.workers[0]
             os.kill(worker, signal.SIGSTOP)
             manager.settimeout(1)
-            deadline = time.monotonic() + 10
             with pytest.raises(TimeoutError):
-                while time.monotonic() < deadline:
-                    manager.recv(100)
+                readDatagrams(manager, 10)
             os.kill(worker, signal.SIGCONT)
             manager.settimeout(10)
             assert manager.recv(100) == b"WATCHDOG=1"
