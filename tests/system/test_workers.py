@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from operator import sub
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,30 @@ def test_aStartThatFails(tmp_path: Path) -> None:
     assert "--workers 4: a worker did not start: no such module" in ended.stdout
     assert "ready" not in ended.stdout
     assert not path.exists()
+
+
+def descriptors(pid: int) -> int:
+    """
+    The number of open descriptors of a process.
+    """
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def test_connectionsAreShared() -> None:
+    """
+    The workers have equal numbers of connections, to within 20 %. A worker that hangs delays no connection.
+    """
+    with WorkerServer("--service", "whoami=0", "--service", "echo=0", "--workers", "2") as server:
+        before = [descriptors(pid) for pid in server.workers]
+        with connections(server.address("echo"), 400) as clients:
+            assert sum(map(isServed, clients)) == 400
+            fewer, more = sorted(map(sub, map(descriptors, server.workers), before))
+            assert fewer + more == 400
+            assert more < 1.2 * fewer
+        os.kill(server.workers[0], signal.SIGSTOP)
+        with connections(server.address("echo"), 50) as clients:
+            assert sum(map(isServed, clients)) == 50
+        os.kill(server.workers[0], signal.SIGCONT)
 
 
 def test_aWorkerThatEndsIsReplaced() -> None:

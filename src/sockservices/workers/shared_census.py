@@ -70,6 +70,18 @@ class SharedCensus(Census):
         super().release(host)
         self._count(host, -1)
 
+    def setAccepting(self, accepting: bool) -> None:
+        """
+        Set whether this worker accepts connections.
+        """
+        self._counters.setAccepting(self._slot, accepting)
+
+    def hasShare(self) -> bool:
+        """
+        Whether this worker has its share of the connections, so that others accept the next one.
+        """
+        return self._counters.hasShare(self._slot)
+
     def openConnections(self) -> int:
         """
         The number of open connections of all workers, without the one that is to be admitted.

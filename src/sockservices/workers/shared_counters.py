@@ -8,6 +8,7 @@ import mmap
 import os
 import secrets
 from hashlib import blake2b
+from operator import mul
 
 __all__ = ["Cells", "SharedCounters"]
 
@@ -21,8 +22,8 @@ SECRET_SIZE = 16
 #: Bytes of the table of times.
 TIMES_SIZE = 2 * CELLS * 8
 
-#: Counters of a slot: all its connections, and those of each cell.
-SLOT_COUNTERS = 1 + 2 * CELLS
+#: Counters of a slot: whether its worker accepts connections, all its connections, and those of each cell.
+SLOT_COUNTERS = 2 + 2 * CELLS
 
 #: The cells of a key: one of each row.
 Cells = tuple[int, int]
@@ -81,26 +82,41 @@ class SharedCounters:
 
         @param cells: the cells of the source; empty for a connection that has none.
         """
-        connections, base = self._connections, slot * SLOT_COUNTERS
+        connections, base = self._connections, slot * SLOT_COUNTERS + 1
         connections[base] += change
         for cell in cells:
             connections[base + 1 + cell] += change
+
+    def setAccepting(self, slot: int, accepting: bool) -> None:
+        """
+        Set whether a worker accepts connections.
+        """
+        self._connections[slot * SLOT_COUNTERS] = accepting
+
+    def hasShare(self, slot: int) -> bool:
+        """
+        Whether a worker has more connections than the mean of those that accept, by more than one and by more than 6 %.
+        """
+        accepting = self._connections[::SLOT_COUNTERS].tolist()
+        counts = self._connections[1::SLOT_COUNTERS].tolist()
+        mean = sum(map(mul, accepting, counts)) / max(1, sum(accepting))
+        return bool(counts[slot] > mean + max(1.0, mean / 16))
 
     def total(self) -> int:
         """
         The number of connections of all workers.
         """
-        return sum(self._connections[::SLOT_COUNTERS])
+        return sum(self._connections[1::SLOT_COUNTERS])
 
     def totalOf(self, cells: Cells) -> int:
         """
         The number of connections of a source, with all workers.
         """
-        return min(sum(self._connections[1 + cell :: SLOT_COUNTERS]) for cell in cells)
+        return min(sum(self._connections[2 + cell :: SLOT_COUNTERS]) for cell in cells)
 
     def clear(self, slot: int) -> None:
         """
-        Set the counts of a worker that has ended to 0.
+        Set the counters of a worker that has ended to 0.
         """
         base = slot * SLOT_COUNTERS
         self._connections[base : base + SLOT_COUNTERS] = memoryview(bytes(4 * SLOT_COUNTERS)).cast("I")

@@ -13,6 +13,8 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
 from sockservices.server.supervisor import Supervisor
+from sockservices.transports.stream_port import StreamPort
+from sockservices.workers.shared_census import SharedCensus
 from sockservices.workers.totals import totalsOf
 
 __all__ = ["HEARTBEAT_INTERVAL", "WorkerServer"]
@@ -32,6 +34,7 @@ class WorkerServer(Supervisor):
     """
 
     send: Callable[[dict[str, Any]], object]
+    _census: SharedCensus
 
     def __init__(self, reactor: Any, *args: Any) -> None:
         super().__init__(reactor, *args)
@@ -44,6 +47,10 @@ class WorkerServer(Supervisor):
         """
         Send that all listeners serve, and from now on the totals.
         """
+        for listener in self._listeners:
+            if isinstance(listener.port, StreamPort):
+                listener.port.hasShare = self._census.hasShare
+        self._census.setAccepting(True)
         self.send({"ready": True})
         self._heartbeat.start(HEARTBEAT_INTERVAL)
 
@@ -61,6 +68,7 @@ class WorkerServer(Supervisor):
         """
         if self._onUnused is None:
             self._onUnused = unused
+            self._census.setAccepting(False)
             for listener in self._listeners:
                 if listener.port is not None:
                     listener.port.stopListening()

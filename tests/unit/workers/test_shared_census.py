@@ -73,6 +73,26 @@ def test_aConnectionThatEndsMakesRoom() -> None:
     assert admitted(workers[1:], policy, *["192.0.2.1"] * 20) == workers[0].connections
 
 
+def test_shares() -> None:
+    """
+    A worker has its share when it has more connections than the mean of the accepting workers, by more than one and by
+    more than 6 %.
+    """
+    workers = censuses(sharedCounters())
+    for worker in workers[:3]:
+        worker.setAccepting(True)
+    policy = Policy(maxConnections=0)
+    admitted(workers, policy, *[None] * 8)
+    assert not any(worker.hasShare() for worker in workers)
+    admitted(workers[:1], policy, None, None)
+    assert [worker.hasShare() for worker in workers] == [True, False, False, False]
+    admitted(workers[1:3], policy, *[None] * 400)
+    admitted(workers[:1], policy, *[None] * 210)
+    assert [worker.hasShare() for worker in workers] == [False, False, False, False]
+    admitted(workers[:1], policy, *[None] * 10)
+    assert [worker.hasShare() for worker in workers] == [True, False, False, False]
+
+
 def test_replies() -> None:
     """
     The rates of replies to IP sources and to Unix sources are each shared by all workers.
