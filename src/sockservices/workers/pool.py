@@ -128,22 +128,23 @@ class WorkerPool:
     def restart(self) -> None:
         """
         Start new workers. When all of them serve, the present ones stop listening and end with their last connection.
-        When one of the new ones does not get ready, the present ones go on.
+        When one of the new ones does not get ready, the present ones go on. During the start, do nothing.
         """
-        self._restartAgain = True
+        self._restartAgain = self._started
         self._restartIfAsked()
 
     def _restartIfAsked(self) -> None:
         """
         Restart now, or when the previous restart has ended and there are enough free slots.
         """
-        if not self._restartAgain or self._stopping is not None or self._successors or not self._started:
+        if not self._restartAgain or self._stopping is not None or self._successors:
             return
         # One slot for each replacement of a worker that ends meanwhile is in use by its predecessor already.
         if len(self._freeSlots) - len(self._replacements) < self._count:
             _send(self._retired[: self._count], STOP)
             return
         self._restartAgain = False
+        log.info("starting {count} new workers", count=self._count)
         self._launch(self._successors, [0] * self._count)
 
     def workerEnded(self, worker: WorkerProcess) -> None:

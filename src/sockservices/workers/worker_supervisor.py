@@ -146,7 +146,6 @@ class WorkerSupervisor(Supervisor):
         """
         Replace all workers, without an interruption.
         """
-        log.info("SIGHUP: starting {count} new workers", count=self.workers)
         self._pool.restart()
 
     def logTotals(self) -> None:
