@@ -336,6 +336,20 @@ def test_stopDrainsAll() -> None:
     assert "stopping: 21 connections" in server.log
 
 
+def test_stopDuringTheStart() -> None:
+    """
+    SIGTERM before the workers are ready ends the server within the drain, without a ready line.
+    """
+    process = subprocess.Popen([*COMMAND, *FOUR], env=environment(), stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert any("listening on" in line for line in process.stdout)
+    process.terminate()
+    out, _ = process.communicate(timeout=20)
+    assert process.returncode == -signal.SIGTERM
+    assert "ready" not in out
+    assert "Traceback" not in out
+
+
 def test_theSecondSignalCutsOff() -> None:
     """
     The second SIGTERM ends all conversations at once.

@@ -50,6 +50,7 @@ def main() -> None:
 
     reactor.seconds = time.monotonic  # type: ignore[method-assign]
     server = _openServer(settings, sys.argv[2:], reactor)
+    os.set_inheritable(MESSAGES, False)
     out = BackgroundWriter(MESSAGES, lambda count: jsonLine(droppedEvent(count)))
     out.runWith(reactor)
     server.send = lambda message: out.write(json.dumps(message) + "\n")

@@ -104,6 +104,8 @@ class WorkerPool:
         """
         A worker serves.
         """
+        if self._stopping is not None:
+            return
         if worker in self._successors:
             if all(each.readyAt is not None for each in self._successors):
                 self._succeed()

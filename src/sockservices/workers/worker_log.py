@@ -59,8 +59,8 @@ def logOutput(worker: int, text: str) -> None:
 def _log(worker: int, text: str, level: Any, time: float, fields: dict[str, Any]) -> None:
     event: LogEvent = {
         **fields,
-        "log_format": "{log_text}",
-        "log_text": text,
+        "log_format": "{text}",
+        "text": text,
         "log_level": level,
         "log_namespace": "sockservices",
         "log_system": f"worker {worker}#{level.name}",

@@ -114,16 +114,16 @@ class WorkerProcess(ProcessProtocol):
 
     def send(self, command: bytes) -> None:
         """
-        Send a command.
+        Send a command. Do nothing if the process has closed the pipe, or was never started.
         """
-        if self.transport is not None:
+        with suppress(AttributeError, KeyError):
             self.transport.writeToChild(COMMANDS, command + b" ")
 
     def kill(self) -> None:
         """
-        Kill the process.
+        Kill the process, if it runs.
         """
-        with suppress(ProcessExitedAlready):
+        with suppress(AttributeError, ProcessExitedAlready):
             self.transport.signalProcess(signal.SIGKILL)
 
     def processExited(self, reason: Failure) -> None:

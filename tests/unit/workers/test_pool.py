@@ -226,6 +226,16 @@ class PoolTests(LogCase):
         self.successResultOf(stopped)
         self.assertEqual((len(self.workers), self.clock.getDelayedCalls()), (2, []))
 
+    def test_aStopDuringTheStart(self) -> None:
+        """
+        Workers that get ready after the server has begun to stop do not make it ready.
+        """
+        stopped = self.pool.stop(10)
+        self.serve(*self.workers)
+        self.end(*self.workers, number=None)
+        self.successResultOf(stopped)
+        self.assertEqual((self.ready, self.failed), ([], []))
+
     def test_abort(self) -> None:
         """
         An abort during a stop ends all workers, and kills those that remain after 2 s.
@@ -251,6 +261,6 @@ class PoolTests(LogCase):
         worker.childDataReceived(2, b"printed \xff\n")
         events: list[Any] = self._events
         self.assertEqual([event["log_system"] for event in events], ["worker 1#warn"] * 2)
-        self.assertEqual([event["log_text"] for event in events], ["text {0}", "printed \\xff"])
+        self.assertEqual([event["text"] for event in events], ["text {0}", "printed \\xff"])
         self.assertEqual((events[0]["peer"], events[0]["worker"]), ("p", 1))
         self.assertEqual(events[0]["log_time"], 1795255200.0)
