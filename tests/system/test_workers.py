@@ -358,7 +358,7 @@ def test_theSecondSignalCutsOff() -> None:
     with WorkerServer(*options) as server, socket.create_connection(server.address("chargen"), 10) as client:
         assert client.recv(10)
         os.kill(server.pid, signal.SIGTERM)
-        server.waitFor("stopping: 1 connection")
+        server.waitFor("stopping: 1 connection$")
         startedAt = time.monotonic()
         assert server.stop() == -signal.SIGTERM
         assert time.monotonic() - startedAt < 3

@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from sockservices.monitoring.totals import logTotals
 from sockservices.server.config import ServerConfig
 from sockservices.server.supervisor import Supervisor
+from sockservices.text.counts import counted
 from sockservices.transports.bound_socket import BoundSocket
 from sockservices.transports.listening_port import ListeningPort
 from sockservices.workers.descriptors import COMMANDS, COUNTERS, MESSAGES, SOCKETS
@@ -163,7 +164,7 @@ class WorkerSupervisor(Supervisor):
         self._notify.stopping()
         if self._portsFile is not None:
             self._portsFile.remove()
-        log.info("stopping: {count} connections", count=self._counters.total())
+        log.info("stopping: {open}", open=counted(self._counters.total(), "connection"))
         stopped = self._pool.stop(self._config.drain)
         # The workers accept what waits in the queues, and then close the sockets for good.
         self.close()
