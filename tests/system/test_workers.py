@@ -48,8 +48,8 @@ def listens(address: tuple[str, int]) -> bool:
 
 def test_oneServer(tmp_path: Path) -> None:
     """
-    The workers are one server: one line for each listener, one ready line, one ports file, unique serial numbers. Each
-    line of a worker names it. The last line has the totals of all.
+    Together, the workers have one line for each listener, one ready line, one ports file and unique serial numbers.
+    Each line of a worker names it. One line at the stop has the totals of all.
     """
     ports = tmp_path / "ports"
     options = ("--proto", "all", "--ports-file", str(ports), "--service", "whoami=0")
@@ -98,8 +98,7 @@ def test_jsonLinesNameTheirWorker() -> None:
 
 def breakWorkers(folder: Path) -> dict[str, str]:
     """
-    An environment in which each worker ends at its start with the text of a file as its last words, while the file
-    exists.
+    An environment in which each worker prints the text of a file and ends, while the file exists.
     """
     code = (
         "import os, sys\n"
@@ -366,7 +365,7 @@ def test_theSecondSignalCutsOff() -> None:
 
 def test_restart(tmp_path: Path) -> None:
     """
-    SIGHUP starts new workers. Connections of the previous ones go on; these end with their last connection.
+    SIGHUP starts new workers. The previous ones serve their connections, and end with the last one.
     """
     with WorkerServer(*FOUR) as server:
         first = server.workers
@@ -385,13 +384,13 @@ def test_restart(tmp_path: Path) -> None:
 
 def test_aRestartThatFails(tmp_path: Path) -> None:
     """
-    When a new worker does not start, the present workers go on, and one line has the cause.
+    When a new worker does not start, the present workers continue, and one line has the cause.
     """
     with WorkerServer(*FOUR, env=breakWorkers(tmp_path)) as server:
         first = server.workers
         (tmp_path / "broken").write_text("no such module\n")
         os.kill(server.pid, signal.SIGHUP)
-        server.waitFor("the restart failed: no such module; the previous workers go on")
+        server.waitFor("the restart failed: no such module; the previous workers continue")
         waitUntil(lambda: set(server.workers) == set(first))
         assert echo(server.address("echo")) == b"hello"
 

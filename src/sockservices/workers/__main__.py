@@ -44,7 +44,7 @@ def main() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     _ignoreSignals()
     settings = WorkerSettings(**json.loads(sys.argv[1]))
-    # A module of Twisted's that has no reactor of its own to install is left to choose.
+    # Where the module of a reactor has no install(), Twisted chooses the reactor.
     getattr(importlib.import_module(settings.reactor), "install", lambda: None)()
     from twisted.internet import reactor
 

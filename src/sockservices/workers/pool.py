@@ -18,13 +18,13 @@ __all__ = ["WorkerPool"]
 
 log = Logger("sockservices")
 
-#: Seconds that a worker serves until its end counts as the first one again.
+#: A worker that has served for so many seconds is replaced at once when it ends.
 STABLE_SECONDS = 10.0
 
 #: Seconds until the second replacement of a worker that ends again and again; each further one waits twice as long.
 FIRST_DELAY = 0.5
 
-#: The most seconds until a replacement.
+#: Maximum number of seconds until a replacement.
 MAX_DELAY = 30.0
 
 #: Seconds after the drain, or after an abort, until workers that have not ended are killed.
@@ -48,7 +48,7 @@ class WorkerPool:
     ) -> None:
         """
         @param count: the number of workers that serve.
-        @param slots: the most workers at a time, with those that have been replaced and still have connections.
+        @param slots: the maximum number of workers at a time, retired ones included.
         @param spawn: starts the process of a worker, or raises L{OSError}.
         @param onReady: called once, when all workers serve.
         @param onFailed: called with the cause when one of the first workers does not get ready.
@@ -60,7 +60,8 @@ class WorkerPool:
         self._onReady, self._onFailed, self._onEnded = onReady, onFailed, onEnded
         self._freeSlots = list(range(slots))
         self._number = 0
-        #: The workers that are to serve, those that are to take their place, and those whose place has been taken.
+        #: The workers that serve or start to serve, those of a restart that has begun, and those that earlier restarts
+        #: have replaced.
         self._serving: list[WorkerProcess] = []
         self._successors: list[WorkerProcess] = []
         self._retired: list[WorkerProcess] = []
@@ -102,7 +103,7 @@ class WorkerPool:
 
     def workerReady(self, worker: WorkerProcess) -> None:
         """
-        A worker serves.
+        Report the start or complete a restart, if this is the last of the workers that get ready.
         """
         if self._stopping is not None:
             return
@@ -130,7 +131,7 @@ class WorkerPool:
     def restart(self) -> None:
         """
         Start new workers. When all of them serve, the present ones stop listening and end with their last connection.
-        When one of the new ones does not get ready, the present ones go on. During the start, do nothing.
+        If one of the new ones does not get ready, the present ones continue. During the start, do nothing.
         """
         self._restartAgain = self._started
         self._restartIfAsked()
@@ -151,7 +152,7 @@ class WorkerPool:
 
     def workerEnded(self, worker: WorkerProcess) -> None:
         """
-        The process of a worker has ended.
+        Replace a worker that has ended, unless it was to end.
         """
         group = next(each for each in (self._serving, self._successors, self._retired) if worker in each)
         group.remove(worker)
@@ -187,7 +188,7 @@ class WorkerPool:
         self._replacements.add(call)
 
     def _abandonRestart(self, worker: WorkerProcess) -> None:
-        log.error("the restart failed: {end}; the previous workers go on", end=worker.end)
+        log.error("the restart failed: {end}; the previous workers continue", end=worker.end)
         self._retired += self._successors
         _send(self._successors, ABORT)
         self._successors = []

@@ -1,5 +1,5 @@
 """
-What a worker is started with, beside the options of the server.
+The settings of one worker, beside the options of the server.
 """
 
 from __future__ import annotations

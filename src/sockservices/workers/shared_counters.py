@@ -60,7 +60,7 @@ class SharedCounters:
         """
         Make the memory.
 
-        @param slots: the most workers that use it at a time.
+        @param slots: the maximum number of workers that use it at a time.
         @return: its descriptor.
         """
         descriptor = os.memfd_create("sockservices")

@@ -18,7 +18,7 @@ TABLES = ("conversations", "datagrams")
 
 def totalsOf(census: Census) -> dict[str, Any]:
     """
-    What a worker has done so far.
+    Return the totals of a worker.
     """
     tables: dict[str, Any] = {
         table: {
@@ -38,7 +38,7 @@ def sumOfTotals(workers: Iterable[dict[str, Any]]) -> Census:
     """
     Add the totals of workers.
 
-    @param workers: what L{totalsOf} returned in each.
+    @param workers: the result of L{totalsOf} in each worker.
     @return: a census with the sums.
     """
     census = Census()

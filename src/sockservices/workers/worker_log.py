@@ -12,7 +12,7 @@ from twisted.logger import LogEvent, LogLevel, globalLogPublisher
 
 __all__ = ["MAX_LINE", "LineBuffer", "logOutput", "logWorkerLine"]
 
-#: The most bytes of a line.
+#: Maximum number of bytes of a line.
 MAX_LINE = 262144
 
 

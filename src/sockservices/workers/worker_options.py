@@ -16,10 +16,10 @@ __all__ = ["WorkerOptions"]
 
 class WorkerOptions(ServeOptions):
     """
-    The options of C{twistd sockservices} and C{sockservices serve}, without any effect on this process.
+    The options of C{twistd sockservices} and C{sockservices serve}. Parsing them has no effect on this process.
     """
 
-    #: Any value: a worker has the log formats of a server under twistd.
+    #: Not empty, because a worker accepts all values of C{--log-format}, as under twistd.
     twistd: Mapping[str, Any] = {"nodaemon": True}
 
     def __init__(self) -> None:

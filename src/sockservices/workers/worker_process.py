@@ -1,5 +1,5 @@
 """
-One worker, as its supervisor sees it.
+The supervisor's end of one worker: its process, its pipes and its state.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PIPE_TIMEOUT = 0.5
 
 class WorkerEvents(Protocol):
     """
-    What a worker tells.
+    The methods that a L{WorkerProcess} calls when its state changes.
     """
 
     def workerReady(self, worker: WorkerProcess, /) -> None:
@@ -50,7 +50,7 @@ class WorkerProcess(ProcessProtocol):
     @ivar slot: its slot in the shared counters.
     @ivar readyAt: seconds, when it began to serve; L{None} before.
     @ivar lastMessageAt: seconds, when its last message came.
-    @ivar totals: what it has done so far, or L{None}.
+    @ivar totals: the last totals that it has sent, or L{None}.
     @ivar failures: how many of its predecessors ended soon after their start, one after the other.
     @ivar end: how the process ended, as text.
     """
@@ -69,12 +69,12 @@ class WorkerProcess(ProcessProtocol):
         self.failures = failures
         self.lastMessageAt = reactor.seconds()
         self._messages, self._output = LineBuffer(), LineBuffer()
-        #: What it printed before it was ready: the cause, if it does not get ready.
+        #: The lines that it printed before it was ready. The last one is the cause if it never gets ready.
         self._startOutput: list[str] = []
 
     def connectionMade(self) -> None:
         """
-        The process runs.
+        Start the timeout: the process has started.
         """
         self._startTimeout = self._reactor.callLater(START_TIMEOUT, self._startTimedOut)
 
@@ -85,7 +85,7 @@ class WorkerProcess(ProcessProtocol):
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         """
-        Read messages, or what the process and its libraries print.
+        Read messages, or lines that the process and its libraries print.
         """
         buffer, received = (self._messages, self._message) if childFD == MESSAGES else (self._output, self._printed)
         for line in buffer.add(data):
@@ -128,7 +128,7 @@ class WorkerProcess(ProcessProtocol):
 
     def processExited(self, reason: Failure) -> None:
         """
-        The process has ended. Its pipes may hold more output.
+        Record how the process has ended. Its pipes may hold more output.
         """
         self._cancelTimeout()
         status: Any = reason.value
@@ -140,7 +140,7 @@ class WorkerProcess(ProcessProtocol):
 
     def processEnded(self, reason: Failure) -> None:
         """
-        The process has ended, and its output has been read.
+        Report the end: the process has ended, and its output has been read.
         """
         if self._pipeTimeout.active():
             self._pipeTimeout.cancel()

@@ -28,7 +28,8 @@ RETIRED_INTERVAL = 0.1
 
 class WorkerServer(Supervisor):
     """
-    The listeners of one worker. It sends to the supervising process what that one logs for all workers.
+    The listeners of one worker. It sends its state and its totals to the supervising process, which logs them for all
+    workers.
 
     @ivar send: sends a message to the supervising process.
     """
@@ -82,7 +83,7 @@ class WorkerServer(Supervisor):
 
     def stopService(self) -> Deferred[None]:
         """
-        Stop. The supervising process reports it.
+        Stop. The supervising process logs it.
         """
         if self._retirement.running:
             self._retirement.stop()

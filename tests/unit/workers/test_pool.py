@@ -48,7 +48,7 @@ class Transport:
 
 class PoolTests(LogCase):
     """
-    Tests of a pool of two workers and six slots, whose processes are played by the test.
+    Tests of a pool of two workers and six slots. The test simulates the processes.
     """
 
     def setUp(self) -> None:
@@ -199,14 +199,14 @@ class PoolTests(LogCase):
 
     def test_aRestartThatFails(self) -> None:
         """
-        When a new worker ends before all new ones serve, the present ones go on, and the other new ones end.
+        When a new worker ends before all new ones serve, the present ones continue, and the other new ones end.
         """
         self.serve(*self.workers)
         self.pool.restart()
         self.serve(self.workers[2])
         self.end(self.workers[3])
         self.assertEqual(self.commands(*self.workers[:3]), [b"", b"", b"abort "])
-        self.assertIn("the restart failed: signal 9 (Killed); the previous workers go on", self.lines())
+        self.assertIn("the restart failed: signal 9 (Killed); the previous workers continue", self.lines())
         self.end(self.workers[2], number=None)
         self.clock.advance(100)
         self.assertEqual(len(self.workers), 4)
