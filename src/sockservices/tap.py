@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import atexit
 import resource
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
@@ -20,6 +19,7 @@ from sockservices.faults.draws import randomSeed
 from sockservices.monitoring.own_lines import ownLines
 from sockservices.server.build import ListenError, buildServer
 from sockservices.server.config import ServerConfig
+from sockservices.server.global_reactor import globalReactor
 from sockservices.server.options import Options
 from sockservices.server.signals import Signals, blockedSignals
 from sockservices.server.start_trial import keptGroups
@@ -42,7 +42,7 @@ def makeService(options: Options, reactor: Any = None) -> Supervisor:
     """
     command = reactor is None
     if command:
-        reactor = _globalReactor()
+        reactor = globalReactor()
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     limit = min(descriptors, FD_SETSIZE) if isinstance(reactor, SelectReactor) else descriptors
     config = options.config.capToDescriptorLimit(limit)
@@ -82,13 +82,3 @@ def _openServer(config: ServerConfig, options: Options, reactor: Any, descriptor
         raise
     server.groups = keptGroups(options.twistd)
     return server
-
-
-def _globalReactor() -> Any:
-    """
-    The reactor of this process, before its first timer, with a clock that cannot be set.
-    """
-    from twisted.internet import reactor
-
-    reactor.seconds = time.monotonic  # type: ignore[method-assign]
-    return reactor

@@ -183,13 +183,14 @@ def test_aWorkerThatEndsAgainAndAgain(tmp_path: Path) -> None:
 
 def test_noWorkerOutlivesTheSupervisor() -> None:
     """
-    SIGKILL of the supervisor ends its workers within 2 s: no process and no listener remains.
+    SIGKILL of the supervisor ends its workers within 2 s, also one that hangs: no process and no listener remains.
     """
     with WorkerServer(*FOUR) as server:
         workers, address = server.workers, server.address("echo")
         with socket.create_connection(address, 5) as client:
             client.sendall(b"a")
             assert client.recv(1) == b"a"
+            os.kill(workers[0], signal.SIGSTOP)
             assert server.stop(signal.SIGKILL) == -signal.SIGKILL
             waitUntil(lambda: not any(map(isRunning, workers)) and not listens(address), 2)
 

@@ -200,6 +200,7 @@ def _services(
     @param opened: the sockets of its binding, if they are open already.
     """
     responder, binding, plain = listener.service, listener.binding, listener.plain
+    bound = next(iter(opened), None)
     common: dict[str, Any] = {"reactor": reactor, "policy": listener.policy, "census": census}
     streams, datagrams = dict(common, record=visitLog, layers=layers.streams), dict(common, layers=layers.datagrams)
     if isinstance(binding, str):
@@ -211,6 +212,6 @@ def _services(
             else:
                 yield datagramService(DatagramEndpoint(reactor, binding, inherited), responder, **datagrams)
     elif binding.stream:
-        yield streamService(StreamEndpoint(reactor, binding, next(iter(opened), None), plain), responder, **streams)
+        yield streamService(StreamEndpoint(reactor, binding, bound, plain), responder, **streams)
     else:
-        yield datagramService(DatagramEndpoint(reactor, binding, next(iter(opened), None)), responder, **datagrams)
+        yield datagramService(DatagramEndpoint(reactor, binding, bound), responder, **datagrams)

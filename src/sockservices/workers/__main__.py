@@ -12,7 +12,6 @@ import resource
 import signal
 import socket
 import sys
-import time
 from dataclasses import replace
 from typing import IO, Any, cast
 
@@ -22,6 +21,7 @@ from sockservices.monitoring.background_writer import BackgroundWriter
 from sockservices.monitoring.log import droppedEvent, jsonLine
 from sockservices.monitoring.own_lines import ownLines
 from sockservices.server.build import buildServer
+from sockservices.server.global_reactor import globalReactor
 from sockservices.transports.sockets import BoundSocket
 from sockservices.workers.command_pipe import CommandPipe
 from sockservices.workers.descriptors import ABORT, COMMANDS, COUNTERS, MESSAGES, RETIRE, SOCKETS, STOP
@@ -46,9 +46,7 @@ def main() -> None:
     settings = WorkerSettings(**json.loads(sys.argv[1]))
     # Where the module of a reactor has no install(), Twisted chooses the reactor.
     getattr(importlib.import_module(settings.reactor), "install", lambda: None)()
-    from twisted.internet import reactor
-
-    reactor.seconds = time.monotonic  # type: ignore[method-assign]
+    reactor = globalReactor()
     server = _openServer(settings, sys.argv[2:], reactor)
     os.set_inheritable(MESSAGES, False)
     out = BackgroundWriter(MESSAGES, lambda count: jsonLine(droppedEvent(count)))
