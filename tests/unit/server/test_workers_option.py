@@ -36,6 +36,14 @@ def test_errors(value: str) -> None:
         workers("--workers", value)
 
 
+def test_journal() -> None:
+    """
+    Several workers write no journal.
+    """
+    with pytest.raises(UsageError, match=r"--journal .*file: expected --workers 1, not 2"):
+        workers("--journal", "file", "--workers", "2")
+
+
 def test_endpointsOfTwisted() -> None:
     """
     Several workers do not serve the endpoints of Twisted, which open their own sockets. One does.
