@@ -128,14 +128,9 @@ class WorkerProcess(ProcessProtocol):
 
     def processExited(self, reason: Failure) -> None:
         """
-        Record how the process has ended. Its pipes may hold more output.
+        Limit the time in which the rest of its output is read: the process has ended.
         """
         self._cancelTimeout()
-        status: Any = reason.value
-        number = status.signal
-        cause = self._startOutput[-1] if self._startOutput and self.readyAt is None else ""
-        how = f"exit status {status.exitCode}" if number is None else f"signal {number} ({signal.strsignal(number)})"
-        self.end = self.end or cause or how
         self._pipeTimeout = self._reactor.callLater(PIPE_TIMEOUT, self.transport.loseConnection)
 
     def processEnded(self, reason: Failure) -> None:
@@ -146,6 +141,11 @@ class WorkerProcess(ProcessProtocol):
             self._pipeTimeout.cancel()
         for line in self._output.add(b"\n"):
             self._printed(line)
+        status: Any = reason.value
+        number = status.signal
+        cause = self._startOutput[-1] if self._startOutput and self.readyAt is None else ""
+        how = f"exit status {status.exitCode}" if number is None else f"signal {number} ({signal.strsignal(number)})"
+        self.end = self.end or cause or how
         self._events.workerEnded(self)
 
     def _cancelTimeout(self) -> None:

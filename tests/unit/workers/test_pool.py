@@ -132,6 +132,17 @@ class PoolTests(LogCase):
                 self.assertEqual(self.failed, [cause])
         self.assertEqual(len(self.workers), 2)
 
+    def test_outputAfterTheEnd(self) -> None:
+        """
+        The cause is in the output that is read after the process has ended.
+        """
+        reason = Failure(ProcessTerminated(3))
+        self.workers[0].processExited(reason)
+        self.assertEqual(self.failed, [])
+        self.workers[0].childDataReceived(2, b"no module")
+        self.workers[0].processEnded(reason)
+        self.assertEqual(self.failed, ["no module"])
+
     def test_aProcessThatCannotBeStarted(self) -> None:
         """
         An error of the system at the start of a process counts as the end of the worker.
