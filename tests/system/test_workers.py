@@ -383,6 +383,25 @@ def test_restart(tmp_path: Path) -> None:
         assert echo(server.address("echo")) == b"hello"
 
 
+def test_aRestartReadsScripts(tmp_path: Path) -> None:
+    """
+    After SIGHUP, the workers serve a script as it is on disk. A script with an error leaves the present workers.
+    """
+    path = tmp_path / "hello.toml"
+    path.write_text('[[step]]\nsend = "first"\n')
+    with WorkerServer("--script", f"{path}=0", "--workers", "2") as server:
+        address = server.address("hello")
+        assert echo(address, b"") == b"first"
+        path.write_text("no script")
+        os.kill(server.pid, signal.SIGHUP)
+        assert str(path) in server.waitFor("the restart failed: .*; the previous workers continue")
+        assert echo(address, b"") == b"first"
+        path.write_text('[[step]]\nsend = "second"\n')
+        os.kill(server.pid, signal.SIGHUP)
+        server.waitFor("restarted: 2 workers")
+        waitUntil(lambda: echo(address, b"") == b"second")
+
+
 def test_aRestartThatFails(tmp_path: Path) -> None:
     """
     When a new worker does not start, the present workers continue, and one line has the cause.
