@@ -6,22 +6,26 @@ from __future__ import annotations
 
 import atexit
 import resource
-import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from twisted.internet.selectreactor import SelectReactor
 
 from sockservices.conversation.policy import Policy
+from sockservices.faults.draws import randomSeed
 from sockservices.monitoring.own_lines import ownLines
 from sockservices.server.build import ListenError, buildServer
 from sockservices.server.config import ServerConfig
+from sockservices.server.global_reactor import globalReactor
 from sockservices.server.options import Options
 from sockservices.server.signals import Signals, blockedSignals
 from sockservices.server.start_trial import keptGroups
 from sockservices.server.supervisor import Supervisor
 from sockservices.server.twistd import exitWithError, twistdObserver
+from sockservices.workers.worker_supervisor import WorkerSupervisor
 
 __all__ = ["Options", "makeService"]
 
@@ -38,16 +42,16 @@ def makeService(options: Options, reactor: Any = None) -> Supervisor:
     """
     command = reactor is None
     if command:
-        reactor = _globalReactor()
+        reactor = globalReactor()
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     limit = min(descriptors, FD_SETSIZE) if isinstance(reactor, SelectReactor) else descriptors
     config = options.config.capToDescriptorLimit(limit)
     with blockedSignals() if command else nullcontext():
-        server = _openServer(config, options.twistd, reactor, options.ownLinesOnly)
+        server = _openServer(config, options, reactor, limit)
         if command:
             # A process that ends before it has begun to serve leaves no file of a Unix socket.
             atexit.register(server.close)
-            signals = Signals(reactor, server.abortAll, config.drain, server.logTotals)
+            signals = Signals(reactor, server.abortAll, config.drain, server.logTotals, server.reload)
             signals.hold()
             reactor.callWhenRunning(signals.install)
     asked, possible = (each.listeners[0].policy.maxConnections for each in (options.config, config))
@@ -56,29 +60,25 @@ def makeService(options: Options, reactor: Any = None) -> Supervisor:
     return server
 
 
-def _openServer(config: ServerConfig, twistd: Mapping[str, Any], reactor: Any, ownLinesOnly: bool) -> Supervisor:
+def _openServer(config: ServerConfig, options: Options, reactor: Any, descriptors: int) -> Supervisor:
     """
     Open the sockets, and then the log.
+
+    @param descriptors: how many the process may have open.
     """
+    makeSupervisor: Callable[..., Supervisor] = Supervisor
+    if config.workers > 1:
+        config = replace(config, seed=randomSeed() if config.seed is None else config.seed)
+        makeSupervisor = partial(WorkerSupervisor, config=config, arguments=options.arguments, descriptors=descriptors)
     try:
-        server = buildServer(config, reactor)
+        server = buildServer(config, reactor, makeSupervisor=makeSupervisor)
     except ListenError as error:
         exitWithError(str(error))
     try:
-        observer = twistdObserver(config.logFormat, twistd, reactor)
-        server.observer = ownLines(observer) if ownLinesOnly else observer
+        observer = twistdObserver(config.logFormat, options.twistd, reactor)
+        server.observer = ownLines(observer) if options.ownLinesOnly else observer
     except SystemExit:
         server.close()
         raise
-    server.groups = keptGroups(twistd)
+    server.groups = keptGroups(options.twistd)
     return server
-
-
-def _globalReactor() -> Any:
-    """
-    The reactor of this process, before its first timer, with a clock that cannot be set.
-    """
-    from twisted.internet import reactor
-
-    reactor.seconds = time.monotonic  # type: ignore[method-assign]
-    return reactor

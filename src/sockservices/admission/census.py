@@ -75,7 +75,7 @@ class Census:
         @param now: seconds, by a monotonic clock.
         @return: whether the connection is admitted. If it is, call L{release} when it ends.
         """
-        if policy.maxConnections and self.connections >= policy.maxConnections:
+        if policy.maxConnections and self.openConnections() >= policy.maxConnections:
             return self._refuse("maxConnections", policy.maxConnections, "-" if host is None else sourceOf(host).key)
         if host is not None:
             key, loopback, _ = sourceOf(host)
@@ -86,13 +86,27 @@ class Census:
                 limit = 0 if loopback else DEFAULT_MAX_PER_SOURCE
             if rate is None:
                 rate = 0 if loopback else DEFAULT_MAX_RATE
-            if limit and self._perSource[key] >= limit:
+            if limit and self.openConnectionsOf(key) >= limit:
                 return self._refuse("maxPerSource", limit, key)
             if rate and not self._connectionRates[rate].take(key, now):
                 return self._refuse("maxRate", rate, key)
             self._perSource[key] += 1
         self.connections += 1
         return True
+
+    def openConnections(self) -> int:
+        """
+        The number of open connections that the limit in all counts.
+        """
+        return self.connections
+
+    def openConnectionsOf(self, key: str) -> int:
+        """
+        The number of open connections that the limit for one source counts.
+
+        @param key: the key of the source.
+        """
+        return self._perSource[key]
 
     def release(self, host: str | None) -> None:
         """

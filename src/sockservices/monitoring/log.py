@@ -30,7 +30,7 @@ from twisted.python.syslog import SyslogObserver
 from sockservices.monitoring.background_writer import BackgroundWriter, mayBlock
 from sockservices.monitoring.log_file import ReopenedLogFile
 
-__all__ = ["FORMATS", "jsonLine", "logObserver"]
+__all__ = ["FORMATS", "droppedEvent", "jsonLine", "logObserver"]
 
 #: The values of C{--log-format}.
 FORMATS = ("text", "json")
@@ -39,7 +39,7 @@ FORMATS = ("text", "json")
 FIELDS = (
     *("service", "transport", "peer", "host", "port", "path", "serial"),
     *("seconds", "received", "sent", "outcome", "faults", "reason", "data"),
-    *("listeners", "counts", "exceeded", "totals"),
+    *("listeners", "counts", "exceeded", "totals", "worker"),
 )
 
 
@@ -110,7 +110,7 @@ def logObserver(format: str, options: Mapping[str, Any], reactor: Any) -> ILogOb
         if signal.getsignal(signal.SIGUSR1) in (signal.SIG_DFL, None):
             signal.signal(signal.SIGUSR1, lambda *_: reactor.callFromThread(out.rotate))
     elif isinstance(out, int):
-        out = BackgroundWriter(out, lambda count: formatLine(_droppedEvent(count)))
+        out = BackgroundWriter(out, lambda count: formatLine(droppedEvent(count)))
         out.runWith(reactor)
     return cast(ILogObserver, FileLogObserver(out, formatLine))
 
@@ -148,7 +148,10 @@ def _open(name: str) -> Any:
     return file
 
 
-def _droppedEvent(count: int) -> LogEvent:
+def droppedEvent(count: int) -> LogEvent:
+    """
+    The event that reports lines which were dropped because their reader did not keep up.
+    """
     return {
         "log_format": "{count} log lines dropped: the reader of the log did not keep up",
         "log_level": LogLevel.warn,

@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import os
 import resource
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import partial
+from itertools import chain
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from twisted.internet.interfaces import IReactorTime
@@ -52,11 +54,19 @@ class ListenError(Exception):
     """
 
 
-def buildServer(config: ServerConfig, reactor: Reactor, census: Census | None = None) -> Supervisor:
+def buildServer(
+    config: ServerConfig,
+    reactor: Reactor,
+    census: Census | None = None,
+    opened: Mapping[int, Sequence[BoundSocket]] = MappingProxyType({}),
+    makeSupervisor: Callable[..., Supervisor] = Supervisor,
+) -> Supervisor:
     """
     Build a server. Every socket is open when this returns: before a fork, and with all privileges of the process.
 
     @param census: where connections are counted, by default one for this server.
+    @param opened: the sockets of listeners that are open already, by the number of the listener.
+    @param makeSupervisor: makes the result from the parameters of L{Supervisor}.
     @return: a service; its listeners share total limits, and one log.
     @raise ListenError: when a listener cannot listen. Then no socket is left open.
     """
@@ -66,20 +76,22 @@ def buildServer(config: ServerConfig, reactor: Reactor, census: Census | None = 
     seed = randomSeed() if config.seed is None else config.seed
     journal = JournalFile(config.journal) if config.journal else None
     services: list[ListenerService] = []
-    sockets: dict[int, BoundSocket] = {}
+    sockets: dict[int, Sequence[BoundSocket]] = dict(opened)
     for number, listener in enumerate(config.listeners):
         try:
             if number not in sockets and isinstance(reactor, PosixReactorBase):
-                sockets.update(_socketsOfGroup(listener, config.listeners))
+                group = _socketsOfGroup(listener, config.listeners)
+                sockets.update((other, [bound]) for other, bound in group.items())
             layers = _layers(listener, IReactorTime(reactor), census, seed, number)
             if journal is not None:
                 layers = _Layers(*layersWithJournal(ListenerJournal(journal, listener.name), *layers))
-            for service in _services(listener, reactor, census, visitLog, layers, sockets.pop(number, None)):
+            for service in _services(listener, reactor, census, visitLog, layers, sockets.pop(number, ())):
+                service.number = number
                 services.append(service)
                 service.open()
                 _rejectWildcard(listener, service)
         except Exception as error:
-            _close([*services, *sockets.values()])
+            _close([*services, *chain.from_iterable(sockets.values())])
             raise ListenError(f"{listener.origin}: {error}") from error
     if not _spareDescriptors(len(services) + START_DESCRIPTORS):
         _close(services)
@@ -92,7 +104,7 @@ def buildServer(config: ServerConfig, reactor: Reactor, census: Census | None = 
             _close(services)
             raise ListenError(f"--journal {config.journal}: {error.strerror}") from error
     portsFile = PortsFile(config.portsFile) if config.portsFile else None
-    supervisor = Supervisor(reactor, services, visitLog, census, portsFile, limitLog)
+    supervisor = makeSupervisor(reactor, services, visitLog, census, portsFile, limitLog)
     supervisor.faultNotice = faultNotice(config.listeners, seed)
     supervisor.journal = journal
     return supervisor
@@ -180,20 +192,21 @@ def _services(
     census: Census,
     visitLog: VisitLog,
     layers: _Layers,
-    bound: BoundSocket | None,
+    opened: Sequence[BoundSocket],
 ) -> Iterator[ListenerService]:
     """
     The services of a listener: one, or as many as the service manager has sockets of its name.
 
-    @param bound: the socket of its binding, if that is open already.
+    @param opened: the sockets of its binding, if they are open already.
     """
     responder, binding, plain = listener.service, listener.binding, listener.plain
+    bound = next(iter(opened), None)
     common: dict[str, Any] = {"reactor": reactor, "policy": listener.policy, "census": census}
     streams, datagrams = dict(common, record=visitLog, layers=layers.streams), dict(common, layers=layers.datagrams)
     if isinstance(binding, str):
         yield streamService(binding, responder, **streams)
     elif isinstance(binding, SystemdBinding):
-        for inherited in openSockets(binding):
+        for inherited in opened or openSockets(binding):
             if inherited.stream:
                 yield streamService(StreamEndpoint(reactor, binding, inherited, plain), responder, **streams)
             else:

@@ -62,6 +62,7 @@ class ServerConfig:
     @ivar journal: the path of a file to write with every segment and datagram, or C{""}.
     @ivar portsFile: the path of a file to write with the addresses of all listeners, or C{""}.
     @ivar seed: the seed of all faults; by default a random one.
+    @ivar workers: the number of processes that serve.
     @ivar trusted: IP addresses and networks that are exempt from the limits per source.
     """
 
@@ -71,6 +72,7 @@ class ServerConfig:
     journal: str = ""
     trusted: tuple[str, ...] = ()
     seed: int | None = None
+    workers: int = 1
 
     @property
     def drain(self) -> float:

@@ -20,6 +20,7 @@ from sockservices.monitoring.recorders import VisitLog
 from sockservices.protocols.limited_factory import LimitedFactory
 from sockservices.text.addresses import addressText
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
+from sockservices.transports.sockets import BoundSocket
 
 __all__ = ["DatagramService", "ListenerService", "StreamService"]
 
@@ -32,10 +33,12 @@ class ListenerService(Service):
 
     @cvar transports: its transport over IP, and over a Unix socket.
     @ivar port: the L{IListeningPort} while it listens; its C{getHost()} has the real port number.
+    @ivar number: the position of its listener in the configuration.
     """
 
     transports: ClassVar[tuple[Transport, Transport]]
     port: IListeningPort | None = None
+    number = 0
     _listening: Deferred[None] | None = None
 
     def __init__(self, endpoint: Any, served: Any, layered: Any) -> None:
@@ -103,9 +106,22 @@ class ListenerService(Service):
         """
         super().startService()
         self._listen()
+        self.logAddress()
+
+    def logAddress(self) -> None:
+        """
+        Log where it listens, unless it does not listen yet.
+        """
         if self.port is not None:
             text = addressText(self.port.getHost())
             log.info("{service} listening on {transport}:{address}", address=text, **self.address)
+
+    @property
+    def bound(self) -> BoundSocket | None:
+        """
+        The socket, if it is open and the service does not listen yet.
+        """
+        return getattr(self._endpoint, "bound", None)
 
     @property
     def policy(self) -> Policy:

@@ -22,6 +22,7 @@ from sockservices.server.listener_options import PROTOS, listenersOf
 from sockservices.server.option_hints import withHint
 from sockservices.server.policy_options import policyOf, policyParameters
 from sockservices.server.twistd import InvalidCommandLine, checkTwistdOptions, exitWithError
+from sockservices.server.workers_option import checkWorkers, workersOf
 from sockservices.text.printable import printable
 
 __all__ = ["Options"]
@@ -32,6 +33,7 @@ class Options(usage.Options):
     The options of C{twistd sockservices}.
 
     @ivar config: the server that the options configure.
+    @ivar arguments: the options as they were given.
     @cvar ownLinesOnly: whether the log has no lines of twistd.
     """
 
@@ -60,6 +62,7 @@ class Options(usage.Options):
             None,
             "PATH of a file to write: every segment and datagram, one JSON object a line, up to 64 MiB [default: none]",
         ],
+        ["workers", None, "1", "N processes that serve, or auto for one per core that this process may use"],
         ["seed", None, None, "N that makes faults repeatable [default: a random one]"],
         *policyParameters(),
     ]
@@ -159,8 +162,9 @@ class Options(usage.Options):
         """
         for text in self._rejected.values():
             print(f"sockservices: warning: {text}", file=sys.stderr)
+        self.arguments = list(sys.argv[1:] if options is None else options)
         try:
-            _rejectPort(sys.argv[1:] if options is None else options)
+            _rejectPort(self.arguments)
             super().parseOptions(options)
         except usage.UsageError as error:
             text = withHint(str(error), (name.rstrip("=") for name in self.longOpt))
@@ -202,7 +206,9 @@ class Options(usage.Options):
             journal=str(Path(self["journal"]).absolute()) if self["journal"] else "",
             trusted=tuple(self["trusted"]),
             seed=seedOf(self),
+            workers=workersOf(self),
         )
+        checkWorkers(self.config, self.twistd)
 
 
 def _rejectPort(options: Sequence[str]) -> None:

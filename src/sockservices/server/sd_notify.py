@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from twisted.internet.interfaces import IReactorTime
@@ -21,14 +21,18 @@ MAX_MICROSECONDS = 2**64 - 1
 class SystemdNotifier:
     """
     Sends one datagram for each change of state to C{NOTIFY_SOCKET}, and the keep-alive of C{WATCHDOG_USEC}.
+
+    @ivar watchdogSeconds: the interval of the watchdog; 0 when there is none.
+    @ivar healthy: called before each keep-alive, which is sent only if it returns L{True}.
     """
 
     def __init__(self, reactor: IReactorTime, environ: Mapping[str, str] = os.environ) -> None:
         address = environ.get("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
-        self._keepAlive = LoopingCall(self.send, "WATCHDOG=1")
+        self._keepAlive = LoopingCall(self._sendKeepAlive)
         self._keepAlive.clock = reactor
-        self._watchdogSeconds = _watchdogSeconds(environ)
+        self.watchdogSeconds = _watchdogSeconds(environ)
+        self.healthy: Callable[[], bool] = lambda: True
 
     def send(self, state: str) -> None:
         """
@@ -48,8 +52,12 @@ class SystemdNotifier:
         recommends.
         """
         self.send("READY=1")
-        if self._address and self._watchdogSeconds:
-            self._keepAlive.start(self._watchdogSeconds / 2)
+        if self._address and self.watchdogSeconds:
+            self._keepAlive.start(self.watchdogSeconds / 2)
+
+    def _sendKeepAlive(self) -> None:
+        if self.healthy():
+            self.send("WATCHDOG=1")
 
     def stopping(self) -> None:
         """

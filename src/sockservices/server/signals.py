@@ -35,19 +35,26 @@ def blockedSignals() -> Iterator[None]:
 
 class Signals:
     """
-    SIGTERM and SIGINT stop the server; a second one aborts all conversations. SIGHUP logs the totals. SIGUSR1 without a
-    log file logs a line.
+    SIGTERM and SIGINT stop the server; a second one aborts all conversations. SIGHUP reloads and logs the totals.
+    SIGUSR1 without a log file logs a line.
     """
 
     def __init__(
-        self, reactor: Any, abortAll: Callable[[], object], drain: float, logTotals: Callable[[], object] | None = None
+        self,
+        reactor: Any,
+        abortAll: Callable[[], object],
+        drain: float,
+        logTotals: Callable[[], object] | None = None,
+        reload: Callable[[], object] | None = None,
     ) -> None:
         """
         @param abortAll: ends all conversations at once.
         @param drain: the maximum number of seconds of a stop.
         @param logTotals: logs the server's totals.
+        @param reload: called on SIGHUP, before L{logTotals}; L{None} where there is nothing to reload.
         """
         self._logTotals = logTotals
+        self._reload = reload
         self._reactor = reactor
         self._abortAll = abortAll
         self._alarmSeconds = int(drain) + ALARM_DELAY
@@ -84,7 +91,7 @@ class Signals:
             signal.raise_signal(self._held)
 
     def _installOthers(self) -> None:
-        signal.signal(signal.SIGHUP, self._reload)
+        signal.signal(signal.SIGHUP, self._hangUp)
         if signal.getsignal(signal.SIGUSR1) == signal.SIG_DFL:
             signal.signal(signal.SIGUSR1, self._rotate)
 
@@ -108,11 +115,14 @@ class Signals:
         log.info("second signal to stop: aborting all conversations")
         self._abortAll()
 
-    def _reload(self, number: int, frame: FrameType | None) -> None:
-        self._reactor.callFromThread(self._logHangUp)
+    def _hangUp(self, number: int, frame: FrameType | None) -> None:
+        self._reactor.callFromThread(self._reloadAndLogTotals)
 
-    def _logHangUp(self) -> None:
-        log.info("SIGHUP: nothing to reload")
+    def _reloadAndLogTotals(self) -> None:
+        if self._reload is None:
+            log.info("SIGHUP: nothing to reload")
+        else:
+            self._reload()
         if self._logTotals is not None:
             self._logTotals()
 

@@ -5,6 +5,7 @@ All listeners of a server together, from ready to stopped.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -39,10 +40,14 @@ class Supervisor(MultiService):
     @ivar journal: closed when the server has stopped.
     @ivar observer: where twistd's log goes, if not where twistd sends it itself.
     @ivar groups: the groups to keep when privileges are shed, if not those that twistd keeps.
+    @ivar workers: the number of processes that serve.
+    @ivar reload: called on SIGHUP, or L{None} where there is nothing to reload.
     """
 
     startupWarning = faultNotice = ""
     journal: JournalFile | None = None
+    workers = 1
+    reload: Callable[[], object] | None = None
     observer: Any = None
     groups: list[int] | None = None
 
@@ -87,6 +92,12 @@ class Supervisor(MultiService):
         Give up supplementary groups: with --gid and without --uid, twistd keeps those of root.
         """
         super().privilegedStartService()
+        self.shedGroups()
+
+    def shedGroups(self) -> None:
+        """
+        Give up supplementary groups, unless twistd does.
+        """
         if self.groups is not None:
             os.setgroups(self.groups)
 
@@ -95,9 +106,12 @@ class Supervisor(MultiService):
         Start, and log the start when the reactor runs: before that, a signal ends the process at once.
         """
         super().startService()
-        self._reactor.callWhenRunning(self._ready)
+        self._reactor.callWhenRunning(self.ready)
 
-    def _ready(self) -> None:
+    def ready(self) -> None:
+        """
+        Report that all listeners serve.
+        """
         if os.geteuid() == 0:
             log.warn("running as root: drop privileges with --uid and --gid, or use a service manager")
         if self.startupWarning:
@@ -111,7 +125,10 @@ class Supervisor(MultiService):
         listeners = [each.address for each in self._listeners if each.port is not None]
         if self._portsFile is not None:
             self._portsFile.write(listeners)
-        log.info("ready: {number}", number=counted(len(self._listeners), "listener"), listeners=listeners)
+        more = f", {counted(self.workers, 'worker')}" if self.workers > 1 else ""
+        log.info(
+            "ready: {number}{more}", number=counted(len(self._listeners), "listener"), more=more, listeners=listeners
+        )
         self._notify.ready()
 
     def stopService(self) -> Deferred[None]:
@@ -124,9 +141,12 @@ class Supervisor(MultiService):
         stopped: Deferred[None] = super().stopService()
         # After stopService(), which has accepted the connections in the listen queues.
         log.info("stopping: {open}", open=counted(sum(each.connections for each in self._listeners), "connection"))
-        return stopped.addBoth(self._stopped)
+        return stopped.addBoth(self.stopped)
 
-    def _stopped(self, result: Any) -> Any:
+    def stopped(self, result: Any) -> Any:
+        """
+        Report what has not been logged yet: all conversations have ended.
+        """
         self._visitLog.flush()
         if self._limitLog is not None:
             self._limitLog.flush()

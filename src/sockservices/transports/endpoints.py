@@ -58,6 +58,13 @@ class _Endpoint:
                 raise OpenError(self._binding, "there are several sockets of this name")
             (self._bound,) = sockets
 
+    @property
+    def bound(self) -> BoundSocket | None:
+        """
+        The socket, if it is open and C{listen} has not used it.
+        """
+        return self._bound
+
     def close(self) -> None:
         """
         Close the socket, if it is open and C{listen} has not used it.

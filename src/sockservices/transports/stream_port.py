@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import select
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -54,6 +55,12 @@ TRANSIENT_ERRORS = frozenset(
     }
 )
 
+#: Seconds for which a port leaves connections to other processes.
+SHARED_ACCEPT_DELAY = 0.002
+
+#: Maximum number of connections accepted after that delay: the other processes are busy, or they hang.
+LATE_ACCEPTS = 8
+
 #: Seconds from any other error of accept(2) to the next attempt.
 ACCEPT_RETRY_DELAY = 0.1
 
@@ -72,9 +79,12 @@ class StreamPort(ListeningPort):
     Accepts connections for a factory. Where the system has epoll, the connections join a poll group.
 
     @ivar group: the poll group, if there is one.
+    @ivar hasShare: whether this process has its share of the connections, where others accept from the same socket;
+        L{None} if it is the only one. When it has, the port leaves the next connection to the others for a short time.
     """
 
     group: PollGroup | None = None
+    hasShare: Callable[[], bool] | None = None
 
     _realPortNumber = 0  # The repr of Twisted's connections reads it.
     _retryCall: IDelayedCall | None = None
@@ -105,7 +115,17 @@ class StreamPort(ListeningPort):
         """
         Accept the pending connections, up to L{ACCEPTS_PER_TURN}.
         """
-        self._accept(ACCEPTS_PER_TURN)
+        if self.hasShare is None:
+            self._accept(ACCEPTS_PER_TURN)
+        elif self.hasShare():
+            self.reactor.removeReader(self)
+            self._retryCall = self.reactor.callLater(SHARED_ACCEPT_DELAY, self._acceptLate)
+        else:
+            self._accept(1)
+
+    def _acceptLate(self) -> None:
+        self._resumeAccepting()
+        self._accept(LATE_ACCEPTS)
 
     def lastRead(self) -> None:
         """

@@ -137,6 +137,7 @@ NUMBERS = {line.split()[0][2:]: next(iter(limits)) for line, limits in LIMITS[:1
 OPTIONS = [
     "fault",
     "seed",
+    "workers",
     "ports-file",
     "journal",
     "trusted",

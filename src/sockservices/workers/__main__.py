@@ -1,0 +1,113 @@
+"""
+A worker: a process that serves the sockets of its supervisor.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+from dataclasses import replace
+from typing import IO, Any, cast
+
+from twisted.logger import FileLogObserver, globalLogBeginner
+
+from sockservices.monitoring.background_writer import BackgroundWriter
+from sockservices.monitoring.log import droppedEvent, jsonLine
+from sockservices.monitoring.own_lines import ownLines
+from sockservices.server.build import buildServer
+from sockservices.server.global_reactor import globalReactor
+from sockservices.transports.sockets import BoundSocket
+from sockservices.workers.command_pipe import CommandPipe
+from sockservices.workers.descriptors import ABORT, COMMANDS, COUNTERS, MESSAGES, RETIRE, SOCKETS, STOP
+from sockservices.workers.settings import WorkerSettings
+from sockservices.workers.shared_census import SharedCensus
+from sockservices.workers.shared_counters import SharedCounters
+from sockservices.workers.worker_options import WorkerOptions
+from sockservices.workers.worker_server import WorkerServer
+
+__all__ = ["main"]
+
+#: prctl(2): the signal that the kernel sends when the parent process ends.
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """
+    Serve until a command of the supervisor, or its end.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    _ignoreSignals()
+    settings = WorkerSettings(**json.loads(sys.argv[1]))
+    # Where the module of a reactor has no install(), Twisted chooses the reactor.
+    getattr(importlib.import_module(settings.reactor), "install", lambda: None)()
+    reactor = globalReactor()
+    server = _openServer(settings, sys.argv[2:], reactor)
+    os.set_inheritable(MESSAGES, False)
+    out = BackgroundWriter(MESSAGES, lambda count: jsonLine(droppedEvent(count)))
+    out.runWith(reactor)
+    server.send = lambda message: out.write(json.dumps(message) + "\n")
+    server.privilegedStartService()
+    server.startService()
+    # Without the lines of the start, which the supervisor logs once for all workers.
+    observer: Any = ownLines(FileLogObserver(cast(IO[Any], out), jsonLine))
+    globalLogBeginner.beginLoggingTo([observer], discardBuffer=True, redirectStandardIO=False)
+    _run(server, reactor)
+
+
+def _ignoreSignals() -> None:
+    """
+    Ignore the signals that a terminal or a service manager sends to all processes: the supervisor acts on them.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _openServer(settings: WorkerSettings, arguments: list[str], reactor: Any) -> WorkerServer:
+    """
+    Build the server over the sockets that the supervisor has opened.
+    """
+    counters = SharedCounters(COUNTERS)
+    os.close(COUNTERS)
+    options = WorkerOptions()
+    options.parseOptions(arguments)
+    descriptors = settings.descriptors
+    config = options.config.capToDescriptorLimit(resource.RLIM_INFINITY if descriptors is None else descriptors)
+    config = replace(config, portsFile="", seed=settings.seed)
+    opened: dict[int, list[BoundSocket]] = {}
+    for descriptor, (number, inherits) in enumerate(settings.sockets, SOCKETS):
+        inherited = socket.socket(fileno=descriptor)
+        inherited.set_inheritable(False)
+        opened.setdefault(number, []).append(BoundSocket(inherited, connectionsInheritOobInline=inherits))
+    census = SharedCensus(counters, settings.slot, settings.worker, config.trusted)
+    server = buildServer(config, reactor, census, opened, WorkerServer)
+    assert isinstance(server, WorkerServer)
+    return server
+
+
+def _run(server: WorkerServer, reactor: Any) -> None:
+    stopping = False
+
+    def stop() -> None:
+        nonlocal stopping
+        if not stopping:
+            stopping = True
+            server.stopService().addBoth(lambda _: reactor.stop())
+
+    def abort() -> None:
+        server.abortAll()
+        stop()
+
+    # The reactor installs its own actions when it starts.
+    reactor.callWhenRunning(_ignoreSignals)
+    CommandPipe(reactor, COMMANDS, {RETIRE: lambda: server.retire(stop), STOP: stop, ABORT: abort})
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""
+Counters in memory that all workers share. No operation takes a lock or calls the kernel.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import secrets
+from hashlib import blake2b
+from operator import mul
+
+__all__ = ["Cells", "SharedCounters"]
+
+#: Cells in each of the two rows of a table. A key has one cell in each row. Two keys share both cells with a
+#: probability of one in 2^32.
+CELLS = 1 << 16
+
+#: Bytes of the secret at the start of the memory.
+SECRET_SIZE = 16
+
+#: Bytes of the table of times.
+TIMES_SIZE = 2 * CELLS * 8
+
+#: Counters of a slot: whether its worker accepts connections, all its connections, and those of each cell.
+SLOT_COUNTERS = 2 + 2 * CELLS
+
+#: The cells of a key: one of each row.
+Cells = tuple[int, int]
+
+
+class SharedCounters:
+    """
+    Connections by worker and source, and the times of rate limits by source.
+
+    A source is found by a hash with a secret key, so that no peer can choose the sources that share its cells. As in a
+    count-min sketch, the lower of a source's two cells is its count: it is exact, or too high if other sources use both
+    cells.
+
+    Each worker writes the connections of its own slot only. The times have several writers: if two workers write one at
+    the same moment, one of the two writes is lost.
+
+    @ivar times: seconds by the monotonic clock, which all processes share; index it by a cell.
+    @ivar slots: the number of slots.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        """
+        @param descriptor: the memory that L{create} made; it may be closed afterwards.
+        """
+        size = os.fstat(descriptor).st_size
+        memory = memoryview(mmap.mmap(descriptor, size))
+        self._secret = bytes(memory[:SECRET_SIZE])
+        self.times = memory[SECRET_SIZE : SECRET_SIZE + TIMES_SIZE].cast("d")
+        self._connections = memory[SECRET_SIZE + TIMES_SIZE :].cast("I")
+        self.slots = len(self._connections) // SLOT_COUNTERS
+
+    @staticmethod
+    def create(slots: int) -> int:
+        """
+        Make the memory.
+
+        @param slots: the maximum number of workers that use it at a time.
+        @return: its descriptor.
+        """
+        descriptor = os.memfd_create("sockservices")
+        os.ftruncate(descriptor, SECRET_SIZE + TIMES_SIZE + slots * SLOT_COUNTERS * 4)
+        os.pwrite(descriptor, secrets.token_bytes(SECRET_SIZE), 0)
+        return descriptor
+
+    def cells(self, key: bytes) -> Cells:
+        """
+        Find the cells of a key.
+        """
+        digest = blake2b(key, digest_size=8, key=self._secret).digest()
+        first, second = int.from_bytes(digest[:4], "big"), int.from_bytes(digest[4:], "big")
+        return first % CELLS, CELLS + second % CELLS
+
+    def add(self, slot: int, cells: tuple[int, ...], change: int) -> None:
+        """
+        Change the number of connections of a worker and of a source.
+
+        @param cells: the cells of the source; empty for a connection that has none.
+        """
+        connections, base = self._connections, slot * SLOT_COUNTERS + 1
+        connections[base] += change
+        for cell in cells:
+            connections[base + 1 + cell] += change
+
+    def setAccepting(self, slot: int, accepting: bool) -> None:
+        """
+        Set whether a worker accepts connections.
+        """
+        self._connections[slot * SLOT_COUNTERS] = accepting
+
+    def hasShare(self, slot: int) -> bool:
+        """
+        Whether a worker has more connections than the mean of those that accept, by more than one and by more than 6 %.
+        """
+        accepting = self._connections[::SLOT_COUNTERS].tolist()
+        counts = self._connections[1::SLOT_COUNTERS].tolist()
+        mean = sum(map(mul, accepting, counts)) / max(1, sum(accepting))
+        return bool(counts[slot] > mean + max(1.0, mean / 16))
+
+    def total(self) -> int:
+        """
+        The number of connections of all workers.
+        """
+        return sum(self._connections[1::SLOT_COUNTERS])
+
+    def totalOf(self, cells: Cells) -> int:
+        """
+        The number of connections of a source, with all workers.
+        """
+        return min(sum(self._connections[2 + cell :: SLOT_COUNTERS]) for cell in cells)
+
+    def clear(self, slot: int) -> None:
+        """
+        Set the counters of a worker that has ended to 0.
+        """
+        base = slot * SLOT_COUNTERS
+        self._connections[base : base + SLOT_COUNTERS] = memoryview(bytes(4 * SLOT_COUNTERS)).cast("I")

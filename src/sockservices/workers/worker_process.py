@@ -1,0 +1,154 @@
+"""
+The supervisor's end of one worker: its process, its pipes and its state.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+from contextlib import suppress
+from typing import Any, Protocol
+
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+from sockservices.workers.descriptors import COMMANDS, MESSAGES
+from sockservices.workers.worker_log import LineBuffer, logOutput, logWorkerLine
+
+__all__ = ["START_TIMEOUT", "WorkerEvents", "WorkerProcess"]
+
+#: Seconds in which a worker is ready, or is killed.
+START_TIMEOUT = 30.0
+
+#: Seconds from the end of a process to the end of its pipes, which a process that it has started may hold.
+PIPE_TIMEOUT = 0.5
+
+
+class WorkerEvents(Protocol):
+    """
+    The methods that a L{WorkerProcess} calls when its state changes.
+    """
+
+    def workerReady(self, worker: WorkerProcess, /) -> None:
+        """
+        The worker serves.
+        """
+
+    def workerEnded(self, worker: WorkerProcess, /) -> None:
+        """
+        The process has ended, and its output has been read.
+        """
+
+
+class WorkerProcess(ProcessProtocol):
+    """
+    One worker.
+
+    @ivar number: its number, from 1, in the log.
+    @ivar slot: its slot in the shared counters.
+    @ivar readyAt: seconds, when it began to serve; L{None} before.
+    @ivar lastMessageAt: seconds, when its last message came.
+    @ivar totals: the last totals that it has sent, or L{None}.
+    @ivar failures: how many of its predecessors ended soon after their start, one after the other.
+    @ivar end: how the process ended, as text.
+    """
+
+    readyAt: float | None = None
+    totals: dict[str, Any] | None = None
+    end = ""
+    _startTimeout: IDelayedCall | None = None
+    transport: Any
+
+    def __init__(self, reactor: Any, events: WorkerEvents, number: int, slot: int, failures: int = 0) -> None:
+        self._reactor = reactor
+        self._events = events
+        self.number = number
+        self.slot = slot
+        self.failures = failures
+        self.lastMessageAt = reactor.seconds()
+        self._messages, self._output = LineBuffer(), LineBuffer()
+        #: The lines that it printed before it was ready. The last one is the cause if it never gets ready.
+        self._startOutput: list[str] = []
+
+    def connectionMade(self) -> None:
+        """
+        Start the timeout: the process has started.
+        """
+        self._startTimeout = self._reactor.callLater(START_TIMEOUT, self._startTimedOut)
+
+    def _startTimedOut(self) -> None:
+        self._startTimeout = None
+        self.end = f"it was not ready after {START_TIMEOUT:.0f} s"
+        self.kill()
+
+    def childDataReceived(self, childFD: int, data: bytes) -> None:
+        """
+        Read messages, or lines that the process and its libraries print.
+        """
+        buffer, received = (self._messages, self._message) if childFD == MESSAGES else (self._output, self._printed)
+        for line in buffer.add(data):
+            received(line)
+
+    def _message(self, line: bytes) -> None:
+        self.lastMessageAt = self._reactor.seconds()
+        message = json.loads(line)
+        if "totals" in message and "event" not in message:
+            self.totals = message["totals"]
+        elif "ready" in message:
+            self._cancelTimeout()
+            self.readyAt = self.lastMessageAt
+            for text in self._startOutput:
+                logOutput(self.number, text)
+            self._events.workerReady(self)
+        else:
+            logWorkerLine(self.number, message)
+
+    def _printed(self, line: bytes) -> None:
+        text = line.decode(errors="backslashreplace")
+        if self.readyAt is None:
+            self._startOutput = [*self._startOutput[-9:], text]
+        else:
+            logOutput(self.number, text)
+
+    def send(self, command: bytes) -> None:
+        """
+        Send a command. Do nothing if the process has closed the pipe, or was never started.
+        """
+        with suppress(AttributeError, KeyError):
+            self.transport.writeToChild(COMMANDS, command + b" ")
+
+    def kill(self) -> None:
+        """
+        Kill the process, if it runs.
+        """
+        with suppress(AttributeError, ProcessExitedAlready):
+            self.transport.signalProcess(signal.SIGKILL)
+
+    def processExited(self, reason: Failure) -> None:
+        """
+        Limit the time in which the rest of its output is read: the process has ended.
+        """
+        self._cancelTimeout()
+        self._pipeTimeout = self._reactor.callLater(PIPE_TIMEOUT, self.transport.loseConnection)
+
+    def processEnded(self, reason: Failure) -> None:
+        """
+        Report the end: the process has ended, and its output has been read.
+        """
+        if self._pipeTimeout.active():
+            self._pipeTimeout.cancel()
+        for line in self._output.add(b"\n"):
+            self._printed(line)
+        status: Any = reason.value
+        number = status.signal
+        cause = self._startOutput[-1] if self._startOutput and self.readyAt is None else ""
+        how = f"exit status {status.exitCode}" if number is None else f"signal {number} ({signal.strsignal(number)})"
+        self.end = self.end or cause or how
+        self._events.workerEnded(self)
+
+    def _cancelTimeout(self) -> None:
+        timeout, self._startTimeout = self._startTimeout, None
+        if timeout is not None:
+            timeout.cancel()
