@@ -34,7 +34,7 @@ class DatagramExchange(Exchange):
                 if responder.finished:
                     return None
                 reply = responder.answer(datagram)
-                if type(reply) is bytes or reply is None:
+                if reply is None or isinstance(reply, bytes):
                     return reply
             elif isinstance(greeting, bytes):
                 reply = None if responder.finished else responder.answer(datagram)

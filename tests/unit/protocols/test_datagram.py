@@ -330,6 +330,15 @@ class DropTests(DatagramCase):
         self.assertEqual(self.outcomes, [Outcome.UNSENT, Outcome.DONE] * len(errors))
         self.assertEqual([visit.sent for visit in self.visits], [0, 3] * len(errors))
 
+    def test_subclassOfBytes(self) -> None:
+        """
+        A reply may be of a subclass of bytes, with a greeting and without.
+        """
+        reply = type("Text", (bytes,), {})(b"hi~")
+        answers = {"answer": lambda *_: reply}
+        for methods, expected in ((answers, b"hi~"), (answers | {"greeting": lambda _: b"oh "}, b"oh hi~")):
+            self.assertEqual(self.replies(type("Subclass", (Echo,), methods), b"x"), [expected])
+
     def test_responderErrors(self) -> None:
         """
         A responder that raises, or whose reply is not bytes, sends no reply, and one printable line is logged.
