@@ -153,6 +153,41 @@ def test_connectionsAreShared() -> None:
         os.kill(server.workers[0], signal.SIGCONT)
 
 
+def wakes(pid: int) -> int:
+    """
+    How often a process has waited.
+    """
+    status = Path(f"/proc/{pid}/status").read_text()
+    (count,) = re.findall(r"^voluntary_ctxt_switches:\s+(\d+)$", status, re.MULTILINE)
+    return int(count)
+
+
+def test_oneWorkerWakes() -> None:
+    """
+    The kernel wakes one worker for a new connection or datagram, not all of them.
+    """
+    with (
+        WorkerServer(*FOUR, "--proto", "all", "--service", "greet=0") as server,
+        socket.socket(type=socket.SOCK_DGRAM) as client,
+    ):
+        client.settimeout(10)
+        client.connect(server.address("echo", "udp"))
+
+        def datagram() -> None:
+            client.send(b"a")
+            assert client.recv(10) == b"a"
+
+        def conversation() -> None:
+            assert echo(server.address("greet"), b"") == b"connected"
+
+        # A worker wakes for the connection, and for its end.
+        for exchange, most in ((datagram, 1), (conversation, 2)):
+            before = sum(map(wakes, server.workers))
+            for _ in range(200):
+                exchange()
+            assert sum(map(wakes, server.workers)) - before < (most + 0.5) * 200
+
+
 def test_aWorkerThatEndsIsReplaced() -> None:
     """
     The log names a worker that ends, and another one takes its place. The server serves all the time.

@@ -39,12 +39,14 @@ class BoundSocket:
     @ivar inode: the inode of that file. A file with another inode belongs to another server and is not removed.
     @ivar connectionsInheritOobInline: whether accepted connections inherit SO_OOBINLINE. Unix connections do not, nor
         do connections that were in the queue of an inherited socket before the option was set.
+    @ivar shared: whether other processes of this server watch the socket as well.
     """
 
     socket: socket.socket
     path: str | None = None
     inode: int = 0
     connectionsInheritOobInline: bool = False
+    shared: bool = False
 
     @cached_property
     def stream(self) -> bool:

@@ -18,6 +18,7 @@ from zope.interface import implementer
 
 from sockservices.text.addresses import addressText
 from sockservices.transports.reactor import Reactor
+from sockservices.transports.shared_sockets import watchInTurn
 from sockservices.transports.sockets import BoundSocket
 
 __all__ = ["ListeningPort"]
@@ -86,7 +87,12 @@ class ListeningPort:
         Start reading.
         """
         self.connected = True
+        self._watch()
+
+    def _watch(self) -> None:
         self.reactor.addReader(self)
+        if self._bound.shared:
+            watchInTurn(self.reactor, self)
 
     def doRead(self) -> None:
         """

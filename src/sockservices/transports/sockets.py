@@ -17,6 +17,9 @@ from sockservices.transports.unix_path import lockedFolder, removeStaleSocket
 
 __all__ = ["BoundSocket", "OpenError", "openSockets"]
 
+#: Bytes that a UDP socket asks the kernel to hold until the server reads them.
+RECEIVE_BUFFER = 1 << 20
+
 
 def openSockets(binding: Any, environ: Mapping[str, str] | None = None) -> list[BoundSocket]:
     """
@@ -50,6 +53,9 @@ def _openInet(binding: InetBinding) -> BoundSocket:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
             # Connections inherit it: a reply does not wait for the acknowledgement of the previous one (RFC 896).
             bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        else:
+            # The default of Linux holds about 200 small datagrams. The kernel allows up to net.core.rmem_max.
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
         bound.bind(address)
         _prepare(bound)
         return BoundSocket(bound, connectionsInheritOobInline=True)

@@ -26,6 +26,7 @@ from sockservices.transports.connection import Connection
 from sockservices.transports.listening_port import ListeningPort
 from sockservices.transports.poll_group import PollGroup
 from sockservices.transports.reactor import Reactor
+from sockservices.transports.shared_sockets import watchInTurn
 from sockservices.transports.sockets import BoundSocket
 from sockservices.transports.unix_connection import UnixConnection
 
@@ -55,11 +56,12 @@ TRANSIENT_ERRORS = frozenset(
     }
 )
 
-#: Seconds for which a port leaves connections to other processes.
-SHARED_ACCEPT_DELAY = 0.002
+#: Connections by which a process may exceed its share, and the most that it accepts from a shared socket in one turn of
+#: the reactor.
+MAX_EXCESS = 4
 
-#: Maximum number of connections accepted after that delay: the other processes are busy, or they hang.
-LATE_ACCEPTS = 8
+#: Seconds for which a process above that accepts no connections.
+SHARED_ACCEPT_DELAY = 0.002
 
 #: Seconds from any other error of accept(2) to the next attempt.
 ACCEPT_RETRY_DELAY = 0.1
@@ -79,12 +81,13 @@ class StreamPort(ListeningPort):
     Accepts connections for a factory. Where the system has epoll, the connections join a poll group.
 
     @ivar group: the poll group, if there is one.
-    @ivar hasShare: whether this process has its share of the connections, where others accept from the same socket;
-        L{None} if it is the only one. When it has, the port leaves the next connection to the others for a short time.
+    @ivar excess: by how many connections this process exceeds its share, where others accept from the same socket;
+        L{None} if it is the only one. Above 1, another process gets the next connection. Above L{MAX_EXCESS}, this one
+        accepts none for a short time.
     """
 
     group: PollGroup | None = None
-    hasShare: Callable[[], bool] | None = None
+    excess: Callable[[], float] | None = None
 
     _realPortNumber = 0  # The repr of Twisted's connections reads it.
     _retryCall: IDelayedCall | None = None
@@ -115,17 +118,16 @@ class StreamPort(ListeningPort):
         """
         Accept the pending connections, up to L{ACCEPTS_PER_TURN}.
         """
-        if self.hasShare is None:
+        if self.excess is None:
             self._accept(ACCEPTS_PER_TURN)
-        elif self.hasShare():
-            self.reactor.removeReader(self)
-            self._retryCall = self.reactor.callLater(SHARED_ACCEPT_DELAY, self._acceptLate)
-        else:
-            self._accept(1)
-
-    def _acceptLate(self) -> None:
-        self._resumeAccepting()
-        self._accept(LATE_ACCEPTS)
+            return
+        self._accept(MAX_EXCESS)
+        excess = self.excess()
+        if excess > 1 and self.connected and self._retryCall is None:
+            if excess > MAX_EXCESS:
+                self._pauseAccepting(SHARED_ACCEPT_DELAY)
+            else:
+                watchInTurn(self.reactor, self)
 
     def lastRead(self) -> None:
         """
@@ -154,7 +156,7 @@ class StreamPort(ListeningPort):
             except OSError as error:
                 if error.errno in TRANSIENT_ERRORS:
                     continue
-                self._pauseAccepting(error)
+                self._acceptFailed(error)
                 return
             self._setUpConnection(connection, name)
             if self.socket.fileno() < 0:
@@ -210,15 +212,18 @@ class StreamPort(ListeningPort):
                 seconds=self._logInterval.seconds,
             )
 
-    def _pauseAccepting(self, error: OSError) -> None:
-        self.reactor.removeReader(self)
-        if self._retryCall is None:
-            self._retryCall = self.reactor.callLater(ACCEPT_RETRY_DELAY, self._resumeAccepting)
+    def _acceptFailed(self, error: OSError) -> None:
+        self._pauseAccepting(ACCEPT_RETRY_DELAY)
         if self._logInterval.allows(error.errno, self.reactor.seconds()):
             log.warn(
                 "cannot accept connections to {port}: {error}", port=addressText(self.getHost()), error=error.strerror
             )
 
+    def _pauseAccepting(self, seconds: float) -> None:
+        self.reactor.removeReader(self)
+        if self._retryCall is None:
+            self._retryCall = self.reactor.callLater(seconds, self._resumeAccepting)
+
     def _resumeAccepting(self) -> None:
         self._retryCall = None
-        self.reactor.addReader(self)
+        self._watch()

@@ -83,7 +83,7 @@ def _openServer(settings: WorkerSettings, arguments: list[str], reactor: Any) ->
     for descriptor, (number, inherits) in enumerate(settings.sockets, SOCKETS):
         inherited = socket.socket(fileno=descriptor)
         inherited.set_inheritable(False)
-        opened.setdefault(number, []).append(BoundSocket(inherited, connectionsInheritOobInline=inherits))
+        opened.setdefault(number, []).append(BoundSocket(inherited, connectionsInheritOobInline=inherits, shared=True))
     census = SharedCensus(counters, settings.slot, settings.worker, config.trusted)
     server = buildServer(config, reactor, census, opened, WorkerServer)
     assert isinstance(server, WorkerServer)

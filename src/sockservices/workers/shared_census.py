@@ -76,11 +76,11 @@ class SharedCensus(Census):
         """
         self._counters.setAccepting(self._slot, accepting)
 
-    def hasShare(self) -> bool:
+    def excess(self) -> float:
         """
-        Whether this worker has its share of the connections, so that others accept the next one.
+        By how many connections this worker exceeds its share.
         """
-        return self._counters.hasShare(self._slot)
+        return self._counters.excess(self._slot)
 
     def openConnections(self) -> int:
         """

@@ -22,7 +22,8 @@ SECRET_SIZE = 16
 #: Bytes of the table of times.
 TIMES_SIZE = 2 * CELLS * 8
 
-#: Counters of a slot: whether its worker accepts connections, all its connections, and those of each cell.
+#: Counters of a slot: whether its worker accepts connections, all its connections, and those of each cell. Each counter
+#: is a row with one number for each slot.
 SLOT_COUNTERS = 2 + 2 * CELLS
 
 #: The cells of a key: one of each row.
@@ -82,41 +83,47 @@ class SharedCounters:
 
         @param cells: the cells of the source; empty for a connection that has none.
         """
-        connections, base = self._connections, slot * SLOT_COUNTERS + 1
-        connections[base] += change
+        connections, slots = self._connections, self.slots
+        connections[slots + slot] += change
         for cell in cells:
-            connections[base + 1 + cell] += change
+            connections[(2 + cell) * slots + slot] += change
 
     def setAccepting(self, slot: int, accepting: bool) -> None:
         """
         Set whether a worker accepts connections.
         """
-        self._connections[slot * SLOT_COUNTERS] = accepting
+        self._connections[slot] = accepting
 
-    def hasShare(self, slot: int) -> bool:
+    def excess(self, slot: int) -> float:
         """
-        Whether a worker has more connections than the mean of those that accept, by more than one and by more than 6 %.
+        By how many connections a worker exceeds its share: the mean of the workers that accept, and 3 % more.
         """
-        accepting = self._connections[::SLOT_COUNTERS].tolist()
-        counts = self._connections[1::SLOT_COUNTERS].tolist()
-        mean = sum(map(mul, accepting, counts)) / max(1, sum(accepting))
-        return bool(counts[slot] > mean + max(1.0, mean / 16))
+        accepting, counts = self._row(0), self._row(1)
+        mean: float = sum(map(mul, accepting, counts)) / max(1, sum(accepting))
+        return counts[slot] - mean - mean / 32
 
     def total(self) -> int:
         """
         The number of connections of all workers.
         """
-        return sum(self._connections[1::SLOT_COUNTERS])
+        return sum(self._row(1))
 
     def totalOf(self, cells: Cells) -> int:
         """
         The number of connections of a source, with all workers.
         """
-        return min(sum(self._connections[2 + cell :: SLOT_COUNTERS]) for cell in cells)
+        return min(sum(self._row(2 + cell)) for cell in cells)
+
+    def _row(self, number: int) -> list[int]:
+        """
+        One counter of all workers.
+        """
+        start = number * self.slots
+        row: list[int] = self._connections[start : start + self.slots].tolist()
+        return row
 
     def clear(self, slot: int) -> None:
         """
         Set the counters of a worker that has ended to 0.
         """
-        base = slot * SLOT_COUNTERS
-        self._connections[base : base + SLOT_COUNTERS] = memoryview(bytes(4 * SLOT_COUNTERS)).cast("I")
+        self._connections[slot :: self.slots] = memoryview(bytes(4 * SLOT_COUNTERS)).cast("I")

@@ -13,13 +13,15 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
 
 from sockservices.server.supervisor import Supervisor
+from sockservices.transports.listening_port import ListeningPort
 from sockservices.transports.stream_port import StreamPort
 from sockservices.workers.shared_census import SharedCensus
 from sockservices.workers.totals import totalsOf
 
 __all__ = ["HEARTBEAT_INTERVAL", "WorkerServer"]
 
-#: Seconds between two messages with the totals, which also show that the worker does not hang.
+#: Seconds between two messages with the totals, which also show that the worker does not hang, and between two reads of
+#: all sockets.
 HEARTBEAT_INTERVAL = 0.5
 
 #: Seconds between two checks whether the last connection of a retired worker has ended.
@@ -39,7 +41,7 @@ class WorkerServer(Supervisor):
 
     def __init__(self, reactor: Any, *args: Any) -> None:
         super().__init__(reactor, *args)
-        self._heartbeat = LoopingCall(self.logTotals)
+        self._heartbeat = LoopingCall(self._beat)
         self._retirement = LoopingCall(self._stopIfUnused)
         self._heartbeat.clock = self._retirement.clock = IReactorTime(reactor)
         self._onUnused: Callable[[], object] | None = None
@@ -50,10 +52,20 @@ class WorkerServer(Supervisor):
         """
         for listener in self._listeners:
             if isinstance(listener.port, StreamPort):
-                listener.port.hasShare = self._census.hasShare
+                listener.port.excess = self._census.excess
         self._census.setAccepting(True)
         self.send({"ready": True})
         self._heartbeat.start(HEARTBEAT_INTERVAL)
+
+    def _beat(self) -> None:
+        """
+        Send the totals, and read all sockets: the worker that the kernel has woken for a connection may have ended or
+        hung before it accepted it.
+        """
+        self.logTotals()
+        for listener in self._listeners:
+            if isinstance(listener.port, ListeningPort) and listener.port.connected:
+                listener.port.doRead()
 
     def logTotals(self) -> None:
         """

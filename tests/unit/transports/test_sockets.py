@@ -126,6 +126,17 @@ class InetTests(OpenCase):
         self.assertEqual(self.openError(InetBinding(TCP, 0, "192.0.2.1")), "Cannot assign requested address")
         self.assertTrue(self.openError(InetBinding(UDP, 0, "fe80::1%nolink")))
 
+    def test_receiveBuffer(self) -> None:
+        """
+        The kernel keeps as many datagrams for the server as it allows a socket without privileges, up to 1 MiB.
+        """
+        with socket.socket(type=socket.SOCK_DGRAM) as largest:
+            largest.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+            expected = largest.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        for interface in (V4, V6):
+            bound, _ = self.inet(UDP, interface)
+            self.assertEqual(bound.socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF), expected)
+
     def test_portIsReused(self) -> None:
         """
         A port can be bound again at once, although connections to it are in TIME_WAIT.

@@ -73,24 +73,20 @@ def test_aConnectionThatEndsMakesRoom() -> None:
     assert admitted(workers[1:], policy, *["192.0.2.1"] * 20) == workers[0].connections
 
 
-def test_shares() -> None:
+def test_excess() -> None:
     """
-    A worker has its share when it has more connections than the mean of the accepting workers, by more than one and by
-    more than 6 %.
+    A worker exceeds its share by the connections that it has above the mean of the accepting workers and 3 % more.
     """
     workers = censuses(sharedCounters())
     for worker in workers[:3]:
         worker.setAccepting(True)
     policy = Policy(maxConnections=0)
-    admitted(workers, policy, *[None] * 8)
-    assert not any(worker.hasShare() for worker in workers)
-    admitted(workers[:1], policy, None, None)
-    assert [worker.hasShare() for worker in workers] == [True, False, False, False]
-    admitted(workers[1:3], policy, *[None] * 400)
-    admitted(workers[:1], policy, *[None] * 210)
-    assert [worker.hasShare() for worker in workers] == [False, False, False, False]
-    admitted(workers[:1], policy, *[None] * 10)
-    assert [worker.hasShare() for worker in workers] == [True, False, False, False]
+    admitted(workers[:3], policy, *[None] * 96)
+    assert [worker.excess() for worker in workers[:3]] == [-1] * 3
+    admitted(workers[:1], policy, *[None] * 96)
+    assert [worker.excess() for worker in workers[:3]] == [62, -34, -34]
+    admitted(workers[3:], policy, *[None] * 96)
+    assert workers[0].excess() == 62
 
 
 def test_replies() -> None:
