@@ -9,19 +9,21 @@ import resource
 import signal
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.build import BuildError, build
 from benchmarks.machine import describe
-from benchmarks.measure import Benchmark, Run
+from benchmarks.measure import PINNED, Benchmark
 from benchmarks.peers import Peer, peers
-from benchmarks.plot import plot, plotScales
-from benchmarks.progress import progress
+from benchmarks.plot import plot, plotScales, plotWorkers
 from benchmarks.report import Report
-from benchmarks.server import RunError
-from benchmarks.workloads import ALL_WORKLOADS, SCALES, WORKLOADS, Workload, capToDescriptorLimit
+from benchmarks.rounds import REMAINING_RUNS, Case, runAll
+from benchmarks.workers import deployments, quotaExclusion
+from benchmarks.workers_report import WorkersReport
+from benchmarks.workloads import ALL_WORKLOADS, SCALES, WORKERS_WORKLOADS, WORKLOADS, Workload, capToDescriptorLimit
 
 __all__ = ["main"]
 
@@ -42,9 +44,6 @@ class Defaults(NamedTuple):
 
 FULL, QUICK = Defaults(10_000, 2.0, 5), Defaults(1_000, 0.3, 1)
 
-#: The name under which the report lists the runs that an interrupt has prevented.
-REMAINING_RUNS = "remaining runs"
-
 
 def parseOptions(known: dict[str, Peer], arguments: list[str] | None) -> argparse.Namespace:
     """
@@ -59,6 +58,11 @@ def parseOptions(known: dict[str, Peer], arguments: list[str] | None) -> argpars
     parser.add_argument(
         "--scale", action="append", choices=SCALES, help="run the workloads of this series instead; repeatable"
     )
+    parser.add_argument(
+        "--workers",
+        action="store_true",
+        help="compare servers with 1 and 2 workers, on all cores, and as root also with a CPU quota for each worker",
+    )
     parser.add_argument("--peer", action="append", choices=known, help="measure only this server; repeatable")
     parser.add_argument("--rounds", type=int, help=f"runs of each server under each workload (default {FULL.rounds})")
     parser.add_argument("--seconds", type=float, help=f"duration of a run (default {FULL.seconds:g})")
@@ -72,6 +76,8 @@ def parseOptions(known: dict[str, Peer], arguments: list[str] | None) -> argpars
     options.connections = defaults.connections
     options.rounds = defaults.rounds if options.rounds is None else options.rounds
     options.seconds = defaults.seconds if options.seconds is None else options.seconds
+    if options.workers and options.scale:
+        parser.error(f"--scale {options.scale[0]}: expected without --workers")
     if options.rounds < 1:
         parser.error(f"--rounds {options.rounds}: expected 1 or more")
     if not 0 < options.seconds <= 60:
@@ -94,41 +100,37 @@ def listing(known: dict[str, Peer]) -> str:
     return "\n".join(lines)
 
 
-def runAll(
-    benchmark: Benchmark, workloads: list[Workload], servers: list[Peer], rounds: int, unmeasured: dict[str, str]
-) -> list[Run]:
+def selectPeers(known: Mapping[str, Peer], options: argparse.Namespace, workloads: Sequence[Workload]) -> list[Peer]:
     """
-    Run every server under every workload. A server that has failed under a workload is not run under it again. Ctrl-C
-    ends the comparison and keeps its results.
+    Select the servers to measure: those of the options, or all that have a service of the workloads.
+    """
+    if options.peer:
+        return [known[name] for name in options.peer]
+    services = {workload.service for workload in workloads}
+    return [peer for peer in known.values() if peer.services & services and (peer.workers or not options.workers)]
 
-    @param unmeasured: receives the reasons of runs that were not measured.
+
+def makeCases(
+    folder: Path,
+    options: argparse.Namespace,
+    workloads: Sequence[Workload],
+    servers: Sequence[Peer],
+    unmeasured: dict[str, str],
+) -> list[Case]:
     """
-    pairs = []
-    for workload in workloads:
-        for peer in servers:
-            if reason := peer.exclusion(workload):
-                unmeasured[f"{workload.name} {peer.name}"] = reason
-            else:
-                pairs.append((workload, peer))
-    runs: list[Run] = []
-    try:
-        with progress(len(pairs) * rounds) as shown:
-            for number in range(1, rounds + 1):
-                for workload, peer in pairs:
-                    name = f"{workload.name} {peer.name}"
-                    title = f"round {number} {name}"
-                    shown.started(title)
-                    try:
-                        if name in unmeasured:
-                            raise RunError(unmeasured[name])
-                        runs.append(benchmark.run(workload, peer, number))
-                        shown.ended(title, f"{runs[-1].cpu:.2f} us/{workload.unit}")
-                    except RunError as error:
-                        unmeasured[name] = str(error)
-                        shown.ended(title, f"not measured: {error}", failed=True)
-    except KeyboardInterrupt:
-        unmeasured[REMAINING_RUNS] = "interrupted"
-    return runs
+    Make the cases of a round: with one worker on a core of its own; with C{--workers}, each deployment.
+
+    @param folder: the folder of the compiled programs.
+    @param unmeasured: receives the reason if CPU quotas cannot be set.
+    """
+    if options.workers and (reason := quotaExclusion()):
+        unmeasured["CPU quotas"] = reason
+    return [
+        Case(Benchmark(folder, options.seconds, deployment), workload, peer)
+        for workload in workloads
+        for peer in servers
+        for deployment in (deployments(workload, "CPU quotas" not in unmeasured) if options.workers else [PINNED])
+    ]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -149,7 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
     maxDescriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (maxDescriptors, maxDescriptors))
     series = [workload.name for name in options.scale or () for workload in SCALES[name].values()]
-    names = [*(options.workload or ()), *series] or WORKLOADS
+    names = [*(options.workload or ()), *series] or (WORKERS_WORKLOADS if options.workers else WORKLOADS)
     workloads = [capToDescriptorLimit(ALL_WORKLOADS[name], options.connections) for name in names]
     unmeasured: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="benchmarks") as folder:
@@ -158,19 +160,20 @@ def main(arguments: list[str] | None = None) -> int:
         except BuildError as error:
             print(f"benchmarks: {error}", file=sys.stderr)
             return 1
-        benchmark = Benchmark(Path(folder), options.seconds)
-        servers = [known[name] for name in options.peer or known]
-        runs = runAll(benchmark, workloads, servers, options.rounds, unmeasured)
-    settings = {"rounds": options.rounds, "seconds": options.seconds, "pinned": "yes" if benchmark.cores else "no"}
+        cases = makeCases(Path(folder), options, workloads, selectPeers(known, options, workloads), unmeasured)
+        runs = runAll(cases, options.rounds, unmeasured)
+    isPinned = any(case.benchmark.cores for case in cases)
+    settings = {"rounds": options.rounds, "seconds": options.seconds, "pinned": "yes" if isPinned else "no"}
     date = datetime.now(UTC).isoformat(timespec="seconds")
-    report = Report(date, describe(), settings, runs, unmeasured)
+    report = (WorkersReport if options.workers else Report)(date, describe(), settings, runs, unmeasured)
     print(report.markdown())
     status = 130 if REMAINING_RUNS in unmeasured else int(not runs)
     if not runs:
         return status
     report.write(options.output)
     try:
-        (plotScales if options.scale else plot)(report, options.output / "results.svg")
+        draw = plotWorkers if options.workers else plotScales if options.scale else plot
+        draw(report, options.output / "results.svg")
     except ImportError:
         print("no plot: matplotlib is not installed", file=sys.stderr)
     print(f"written to {options.output}", file=sys.stderr)

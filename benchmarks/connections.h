@@ -77,7 +77,7 @@ static void streamRun(void) {
 
 /* churn: CONCURRENCY clients connect, send "1", read to the end, and close. */
 
-static const char WELCOME[] = "welcome to server!";
+static const char *request = "1", *reply = "welcome to server!";
 
 static void startConnection(int serial) {
     static int connections;
@@ -86,7 +86,7 @@ static void startConnection(int serial) {
     each->offset = 0;
     each->fd = openSocket(SOCK_STREAM | SOCK_NONBLOCK, connections++);
     if (connectToServer(each->fd) < 0 && errno != EINPROGRESS) die("connect: %s", strerror(errno));
-    each->requestSent = send(each->fd, "1", 1, MSG_NOSIGNAL) == 1;
+    each->requestSent = !*request || send(each->fd, request, 1, MSG_NOSIGNAL) == 1;
     setEvents(EPOLL_CTL_ADD, each->fd, each->requestSent ? EPOLLIN : EPOLLOUT, serial);
 }
 
@@ -100,7 +100,7 @@ static void churnRun(void) {
             int serial = (int)events[index].data.u32;
             struct client *each = &clients[serial];
             if (!each->requestSent) {
-                if (send(each->fd, "1", 1, MSG_NOSIGNAL) != 1) die("connect: %s", strerror(errno));
+                if (send(each->fd, request, 1, MSG_NOSIGNAL) != 1) die("connect: %s", strerror(errno));
                 each->requestSent = 1;
                 setEvents(EPOLL_CTL_MOD, each->fd, EPOLLIN, serial);
                 continue;
@@ -108,15 +108,23 @@ static void churnRun(void) {
             ssize_t length = recv(each->fd, received, sizeof received, MSG_DONTWAIT);
             if (length < 0 && errno == EAGAIN) continue;
             if (length < 0) die("the server reset a connection");
-            if (each->offset + length >= sizeof WELCOME || memcmp(received, WELCOME + each->offset, length))
+            if (each->offset + length > strlen(reply) || memcmp(received, reply + each->offset, length))
                 die("wrong reply");
             if ((each->offset += length), length) continue;
-            if (each->offset != sizeof WELCOME - 1) die("incomplete reply");
+            if (each->offset != strlen(reply)) die("incomplete reply");
             close(each->fd);
             if (complete(each->startedAt, each->offset)) startConnection(serial);
             else open--;
         }
     }
+}
+
+/* greet: CONCURRENCY clients connect, read to the end, and close. */
+
+static void greetRun(void) {
+    request = "";
+    reply = "connected";
+    churnRun();
 }
 
 /* idle: CONCURRENCY connections are opened, one by one, and kept open. Each counts as a message. */

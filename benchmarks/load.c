@@ -17,6 +17,7 @@ static void noConnections(void) {}
 static const struct workload { const char *name; void (*open)(void), (*run)(void); } WORKLOADS[] = {
     {"tcp", tcpOpen, tcpRun}, {"stream", streamOpen, streamRun}, {"churn", noConnections, churnRun},
     {"udp", udpOpen, udpRun}, {"sources", udpOpen, udpRun},      {"idle", noConnections, idleRun},
+    {"greet", noConnections, greetRun},
 };
 
 int main(int count, char **arguments) {

@@ -17,6 +17,7 @@ __all__ = ["describe"]
 LIBRARIES = ("sockservices", "twisted", "uvloop", "gevent")
 PROGRAMS = {
     "cc": ["cc", "--version"],
+    "nginx": ["nginx", "-v"],
     "go": ["go", "version"],
     "socat": ["socat", "-V"],
     "xinetd": ["xinetd", "-version"],

@@ -12,9 +12,11 @@ from typing import Any
 
 from benchmarks.report import Report
 from benchmarks.summary import BASELINES, Summary, summarize
+from benchmarks.workers import MAX_WORKERS, summarizeWorkers
+from benchmarks.workers_report import quotaText
 from benchmarks.workloads import ALL_WORKLOADS, SCALES
 
-__all__ = ["plot", "plotScales"]
+__all__ = ["plot", "plotScales", "plotWorkers"]
 
 #: Charts side by side.
 COLUMNS = 2
@@ -78,6 +80,37 @@ def plotScales(report: Report, path: Path) -> None:
             axes.set_ylabel("us/message of processor time")
             axes.spines[["top", "right"]].set_visible(False)
             axes.legend(fontsize=7, frameon=False)
+
+
+def plotWorkers(report: Report, path: Path) -> None:
+    """
+    Draw a chart per quota: how many times the rate of one worker several workers serve, with a bar per server and
+    workload.
+
+    @param path: the SVG file to write.
+    @raise ImportError: if matplotlib is not installed.
+    """
+    summaries = summarizeWorkers(report.runs)
+    quotas = list(dict.fromkeys(quotaText(run.quota) for run in report.runs))
+    labels = [f"{name} {peer}" for name, peers in summaries.items() for peer in peers][::-1]
+    with _figure(report, path, len(labels) * 0.19 + 1.2) as figure:
+        for axes, quota in zip(
+            figure.subplots(1, len(quotas), squeeze=False, sharex=True, sharey=True).flat, quotas, strict=True
+        ):
+            ratios = {
+                f"{name} {peer}": row.rateRatio
+                for name, peers in summaries.items()
+                for peer, rows in peers.items()
+                for row in rows
+                if quotaText(row.quota) == quota and row.rateRatio is not None
+            }
+            colours = [OWN_COLOUR if "sockservices" in label else OTHER_COLOUR for label in labels]
+            bars = axes.barh(labels, [ratios.get(label, 0) for label in labels], color=colours)
+            axes.bar_label(bars, [f"{ratios[label]:.2f}" if label in ratios else "" for label in labels], padding=2)
+            axes.set_title(quota, loc="left", fontsize=8, fontweight="bold")
+            axes.set_xlabel(f"rate of {MAX_WORKERS} workers, 1 worker = 1")
+            axes.margins(x=0.1)
+            axes.spines[["top", "right"]].set_visible(False)
 
 
 @contextmanager

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["chooseCores", "cpuSeconds", "memoryKiB", "pinnedTo"]
+__all__ = ["chooseCores", "cpuClock", "cpuSeconds", "memoryKiB", "pinnedTo", "processesWithoutChild"]
 
 PROC = Path("/proc")
 #: The unit of processor times in /proc/PID/stat.
@@ -24,19 +24,45 @@ def _stat(pid: int) -> list[str]:
     return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
 
 
-def processTree(pid: int) -> list[int]:
+def _parents() -> dict[int, int]:
     """
-    List a process and its descendants.
+    Find the parent of each process.
     """
     parents: dict[int, int] = {}
     for entry in PROC.iterdir():
         if entry.name.isdigit():
             with suppress(OSError):
                 parents[int(entry.name)] = int(_stat(int(entry.name))[1])
+    return parents
+
+
+def processTree(pid: int, parents: Mapping[int, int] | None = None) -> list[int]:
+    """
+    List a process and its descendants.
+
+    @param parents: the parent of each process, if it is known.
+    """
+    parents = _parents() if parents is None else parents
     found = [pid]
     for each in found:
         found.extend(child for child, parent in parents.items() if parent == each)
     return found
+
+
+def processesWithoutChild(pid: int) -> list[int]:
+    """
+    List those of a process and its descendants that have no child.
+    """
+    parents = _parents()
+    return [each for each in processTree(pid, parents) if each not in parents.values()]
+
+
+def cpuClock(pid: int) -> float:
+    """
+    Read the processor time, user and system, of one process, in seconds. It includes threads that have ended.
+    """
+    # The clock id of clock_getcpuclockid(3): the standard library offers that function for threads only.
+    return time.clock_gettime((~pid << 3) | 2)
 
 
 def cpuSeconds(pid: int) -> float:
@@ -50,8 +76,7 @@ def cpuSeconds(pid: int) -> float:
     for each in processTree(pid):
         with suppress(OSError):
             endedChildren = _stat(each)[13:15]
-            # The clock id of clock_getcpuclockid(3): the standard library offers that function for threads only.
-            seconds += time.clock_gettime((~each << 3) | 2) + sum(map(int, endedChildren)) / TICKS_PER_SECOND
+            seconds += cpuClock(each) + sum(map(int, endedChildren)) / TICKS_PER_SECOND
     return seconds
 
 

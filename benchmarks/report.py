@@ -8,12 +8,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.measure import Run
 from benchmarks.summary import BASELINES, Summary, summarize
 from benchmarks.workloads import ALL_WORKLOADS
 
-__all__ = ["Report"]
+__all__ = ["Report", "formatNumber", "formatTable", "rateUnit", "workloadTitle"]
 
 
 @dataclass(frozen=True)
@@ -45,26 +46,35 @@ class Report:
         Write C{results.json} and C{results.md}.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        whole = asdict(self) | {
-            "summary": {
-                workload: {peer: asdict(row) for peer, row in peers.items()}
-                for workload, peers in summarize(self.runs).items()
-            }
-        }
+        whole = asdict(self) | {"summary": self.summary()}
         (folder / "results.json").write_text(json.dumps(whole, indent=1) + "\n")
         (folder / "results.md").write_text(self.markdown())
 
-    def markdown(self) -> str:
+    def summary(self) -> dict[str, dict[str, Any]]:
         """
-        Format the tables.
+        Summarize the runs by workload and server, for the JSON file.
+        """
+        return {
+            workload: {peer: asdict(row) for peer, row in peers.items()}
+            for workload, peers in summarize(self.runs).items()
+        }
+
+    def tables(self) -> list[str]:
+        """
+        Format the tables: the comparisons with the baselines, then one of each workload.
         """
         summaries = summarize(self.runs)
-        settings = ", ".join(f"{name} {value}" for name, value in self.settings.items())
-        parts = [f"Measured {self.caption}; {settings}.\n", *(_comparison(summaries, name) for name in BASELINES)]
-        parts += [
-            f"### {name}: {ALL_WORKLOADS[name].description}\n\n{_details(name, rows)}"
-            for name, rows in summaries.items()
+        return [
+            *(_comparison(summaries, name) for name in BASELINES),
+            *(workloadTitle(name) + _details(name, rows) for name, rows in summaries.items()),
         ]
+
+    def markdown(self) -> str:
+        """
+        Format the whole report.
+        """
+        settings = ", ".join(f"{name} {value}" for name, value in self.settings.items())
+        parts = [f"Measured {self.caption}; {settings}.\n", *self.tables()]
         if self.unmeasured:
             parts.append(
                 "### Not measured\n\n" + "".join(f"* {run}: {reason}\n" for run, reason in self.unmeasured.items())
@@ -79,12 +89,30 @@ def _named(name: str, value: str) -> str:
     return value if name in {"processor", "kernel", "python"} else f"{name} {value}"
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def workloadTitle(name: str) -> str:
+    """
+    Format the title of a workload's table.
+    """
+    return f"### {name}: {ALL_WORKLOADS[name].description}\n\n"
+
+
+def rateUnit(name: str) -> str:
+    """
+    The unit of a workload's rate.
+    """
+    unit = ALL_WORKLOADS[name].unit
+    return f"{unit}/s" if unit == "KiB" else f"{unit}s/s"
+
+
+def formatTable(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """
+    Format a table in Markdown.
+    """
     lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def _number(value: float | None) -> str:
+def formatNumber(value: float | None) -> str:
     """
     Format three significant digits.
     """
@@ -99,12 +127,12 @@ def _comparison(summaries: Mapping[str, Mapping[str, Summary]], baseline: str) -
     """
     names = [name for name, rows in summaries.items() if baseline in rows]
     peers = {peer: None for name in names for peer in summaries[name]}
-    absolute = [f"{_number(summaries[name][baseline].cost)} {ALL_WORKLOADS[name].costUnit}" for name in names]
+    absolute = [f"{formatNumber(summaries[name][baseline].cost)} {ALL_WORKLOADS[name].costUnit}" for name in names]
     rows = [
         [peer, *(f"{row.ratios[baseline]:.2f}" if (row := summaries[name].get(peer)) else "-" for name in names)]
         for peer in peers
     ]
-    return _table([f"cost, {baseline} = 1", *names], [[f"*{baseline}*", *absolute], *rows]) if names else ""
+    return formatTable([f"cost, {baseline} = 1", *names], [[f"*{baseline}*", *absolute], *rows]) if names else ""
 
 
 def _details(name: str, rows: Mapping[str, Summary]) -> str:
@@ -113,14 +141,19 @@ def _details(name: str, rows: Mapping[str, Summary]) -> str:
     """
     unit, idle = ALL_WORKLOADS[name].unit, ALL_WORKLOADS[name].kind == "idle"
     baselines = [baseline for baseline in BASELINES if baseline in rows]
-    rate = f"{unit}/s" if unit == "KiB" else f"{unit}s/s"
-    head = ["server", f"us/{unit}", *(f"x {baseline}" for baseline in baselines), rate, "p50 us", "p99 us"]
+    head = ["server", f"us/{unit}", *(f"x {baseline}" for baseline in baselines), rateUnit(name), "p50 us", "p99 us"]
     head += ["KiB/connection", "idle us/s", "connections"] if idle else ["memory MiB"]
     lines = []
     for peer, row in rows.items():
         ratios = [f"{row.ratios[each]:.2f}" if each in row.ratios else "-" for each in baselines]
         memory = [row.memory, row.idle, row.units] if idle else [row.memory / 1024]
         lines.append(
-            [peer, _number(row.cpu), *ratios, *map(_number, (row.rate, row.p50, row.p99, *memory)), str(row.lost)]
+            [
+                peer,
+                formatNumber(row.cpu),
+                *ratios,
+                *map(formatNumber, (row.rate, row.p50, row.p99, *memory)),
+                str(row.lost),
+            ]
         )
-    return _table([*head, "lost"], lines)
+    return formatTable([*head, "lost"], lines)

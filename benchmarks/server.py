@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from benchmarks.peers import Peer
-from benchmarks.processes import pinnedTo
+from benchmarks.processes import pinnedTo, processesWithoutChild
 
 __all__ = ["RunError", "Server"]
 
@@ -23,6 +23,9 @@ ROOT = Path(__file__).parent.parent
 
 #: Seconds in which a server must listen. Some are compiled first.
 START_TIMEOUT = 60.0
+
+#: Seconds from then on in which its worker processes must exist.
+WORKERS_TIMEOUT = 5.0
 
 
 class RunError(Exception):
@@ -39,12 +42,12 @@ class Server:
     @ivar port: the port on which it listens.
     """
 
-    def __init__(self, peer: Peer, service: str, folder: Path, core: int | None) -> None:
+    def __init__(self, peer: Peer, service: str, folder: Path, core: int | None, workers: int = 1) -> None:
         self._log = folder / f"{peer.name}.log"
         paths = [str(ROOT / "src"), str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         with pinnedTo(core), self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.peers", peer.name, service, str(folder)],
+                [sys.executable, "-m", "benchmarks.peers", peer.name, service, str(folder), str(workers)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -85,6 +88,20 @@ class Server:
                 raise RunError(reason)
             time.sleep(0.01)
         return int(match[1])
+
+    def workers(self, count: int) -> list[int]:
+        """
+        Wait for the worker processes. Some servers listen before they start them.
+
+        @return: the ids of the processes without a child.
+        @raise RunError: if there are not C{count} of them in time.
+        """
+        deadline = time.monotonic() + WORKERS_TIMEOUT
+        while len(workers := processesWithoutChild(self.pid)) != count:
+            if time.monotonic() > deadline:
+                raise RunError(f"{len(workers)} worker processes after {WORKERS_TIMEOUT:g} s, expected {count}")
+            time.sleep(0.01)
+        return workers
 
     def __exit__(self, *_: object) -> None:
         """

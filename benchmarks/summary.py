@@ -10,7 +10,7 @@ from statistics import median
 
 from benchmarks.measure import Run
 
-__all__ = ["BASELINES", "Summary", "medianRatio", "summarize"]
+__all__ = ["BASELINES", "Summary", "medianOf", "medianRatio", "summarize"]
 
 #: The servers with which the others are compared.
 BASELINES = ("c", "uvloop")
@@ -39,19 +39,25 @@ class Summary:
     ratios: Mapping[str, float]
 
 
-def medianRatio(runs: Iterable[Run], baseline: Iterable[Run]) -> float | None:
+def medianRatio(runs: Iterable[Run], baseline: Iterable[Run], value: str = "cost") -> float | None:
     """
     Compute the ratio of costs for each round, and take the median: the other load of the machine varies from
     round to round, and affects both servers of a round.
 
+    @param value: the attribute of runs to compare.
     @return: L{None} if the two share no round.
     """
-    costs = {run.round: run.cost for run in baseline}
-    ratios = [run.cost / costs[run.round] for run in runs if costs.get(run.round)]
+    values = {run.round: getattr(run, value) for run in baseline}
+    ratios = [getattr(run, value) / values[run.round] for run in runs if values.get(run.round)]
     return median(ratios) if ratios else None
 
 
-def _median(numbers: Iterable[float | None]) -> float | None:
+def medianOf(numbers: Iterable[float | None]) -> float | None:
+    """
+    Compute the median of the numbers that are known.
+
+    @return: L{None} if none is.
+    """
     known = [number for number in numbers if number is not None]
     return median(known) if known else None
 
@@ -75,11 +81,11 @@ def _summarizeWorkload(peers: Mapping[str, Sequence[Run]]) -> dict[str, Summary]
             cost=median(run.cost for run in runs),
             cpu=median(run.cpu for run in runs),
             rate=median(run.rate for run in runs),
-            p50=_median(run.p50 for run in runs),
-            p99=_median(run.p99 for run in runs),
+            p50=medianOf(run.p50 for run in runs),
+            p99=medianOf(run.p99 for run in runs),
             memory=median(run.memory for run in runs),
             lost=sum(run.lost for run in runs),
-            idle=_median(run.idle for run in runs),
+            idle=medianOf(run.idle for run in runs),
             rounds=len(runs),
             ratios={name: ratio for name, ratio in ratios.items() if ratio is not None},
         )

@@ -7,7 +7,7 @@ from __future__ import annotations
 import resource
 from dataclasses import dataclass, replace
 
-__all__ = ["ALL_WORKLOADS", "SCALES", "WORKLOADS", "Workload", "capToDescriptorLimit"]
+__all__ = ["ALL_WORKLOADS", "SCALES", "WORKERS_WORKLOADS", "WORKLOADS", "Workload", "capToDescriptorLimit"]
 
 #: Descriptors that the load generator, or a server, needs for anything but connections.
 RESERVED_DESCRIPTORS = 200
@@ -19,7 +19,7 @@ class Workload:
     One workload.
 
     @ivar description: one line for the user.
-    @ivar service: the service that it needs: C{tcp} or C{udp} (both echo), or C{welcome}.
+    @ivar service: the service that it needs: C{tcp} or C{udp} (both echo), C{welcome} or C{greet}.
     @ivar kind: the load generator's name of it.
     @ivar concurrency: connections, or datagrams in flight.
     @ivar size: the length of a message, in bytes.
@@ -113,8 +113,19 @@ SCALES = {
     },
 }
 
+#: The workloads of the comparison of several workers. nginx cannot echo: C{greet} is a service that it has, too.
+WORKERS_WORKLOADS = {name: WORKLOADS[name] for name in ("tcp10", "tcp1000", "udp", "churn")} | {
+    "greet": Workload(
+        "greet", "10 clients connect, read to the end, close", "greet", "greet", 10, 1, 50_000, "connection"
+    )
+}
+
 #: Every workload by its name.
-ALL_WORKLOADS = {workload.name: workload for series in SCALES.values() for workload in series.values()} | WORKLOADS
+ALL_WORKLOADS = (
+    {workload.name: workload for series in SCALES.values() for workload in series.values()}
+    | WORKLOADS
+    | WORKERS_WORKLOADS
+)
 
 
 def capToDescriptorLimit(workload: Workload, maxConnections: int) -> Workload:

@@ -2,19 +2,23 @@
 The servers that are compared, one module per server. A new module adds a server. It has
 
  - a docstring, whose first line describes the server;
- - C{SERVICES}: the set of services that it offers, of C{tcp}, C{udp} and C{welcome};
+ - C{SERVICES}: the set of services that it offers, of C{tcp}, C{udp}, C{welcome} and C{greet};
  - C{serve(service, folder)}, which starts the service, calls L{reportPort}, and runs until it is killed;
  - optionally C{LIBRARY} or C{PROGRAM}, the name of the library or program that it needs;
- - optionally C{EXCLUDED}, the workloads that it cannot run, each with the reason.
+ - optionally C{EXCLUDED}, the workloads that it cannot run, each with the reason;
+ - optionally C{WORKERS}, if several workers can serve: C{"processes"}, or C{"threads"} of one process. C{serve} then
+   has an argument C{workers}, the number of them. Those of the server's processes that have no child are the workers.
 
 It imports third-party libraries inside C{serve} only.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pkgutil
 import shutil
+import signal
 import socket
 import time
 from collections.abc import Mapping
@@ -27,12 +31,29 @@ from typing import Any, NoReturn
 
 from benchmarks.workloads import Workload
 
-__all__ = ["HOST", "WELCOME", "Peer", "execServer", "freePort", "peerModule", "peers", "reportPort"]
+__all__ = [
+    "GREETING",
+    "HOST",
+    "WELCOME",
+    "Peer",
+    "endWithParent",
+    "execServer",
+    "freePort",
+    "peerModule",
+    "peers",
+    "reportPort",
+]
 
 HOST = "127.0.0.1"
 
 #: The reply of the service C{welcome}.
 WELCOME = b"welcome to server!"
+
+#: The reply of the service C{greet}.
+GREETING = b"connected"
+
+#: The option of prctl(2) to get a signal when the parent dies: no server outlives a benchmark that is killed.
+PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -41,9 +62,10 @@ class Peer:
     One server.
 
     @ivar description: one line for the user.
-    @ivar services: the services that it offers, of C{tcp}, C{udp} and C{welcome}.
+    @ivar services: the services that it offers, of C{tcp}, C{udp}, C{welcome} and C{greet}.
     @ivar missing: the name of a library or program that it needs and that is not installed.
     @ivar excluded: the workloads that it cannot run, each with the reason.
+    @ivar workers: what its workers are, C{processes} or C{threads}; L{None} if it has one only.
     """
 
     name: str
@@ -51,15 +73,18 @@ class Peer:
     services: frozenset[str]
     missing: str | None = None
     excluded: Mapping[str, str] = field(default_factory=dict)
+    workers: str | None = None
 
-    def exclusion(self, workload: Workload) -> str | None:
+    def exclusion(self, workload: Workload, workers: int = 1) -> str | None:
         """
-        Tell why this server does not run a workload; L{None} if it does.
+        Tell why this server does not run a workload with so many workers; L{None} if it does.
         """
         if self.missing:
             return f"{self.missing} is not installed"
         if workload.service not in self.services:
             return f"no {workload.service} service"
+        if workers > 1 and self.workers is None:
+            return "it has one worker only"
         return self.excluded.get(workload.name)
 
 
@@ -86,7 +111,12 @@ def _peer(name: str) -> Peer:
     )
     description = (getdoc(source) or "").partition("\n")[0].rstrip(".")
     return Peer(
-        name.replace("_", "-"), description, frozenset(source.SERVICES), missing, getattr(source, "EXCLUDED", {})
+        name.replace("_", "-"),
+        description,
+        frozenset(source.SERVICES),
+        missing,
+        getattr(source, "EXCLUDED", {}),
+        getattr(source, "WORKERS", None),
     )
 
 
@@ -95,6 +125,13 @@ def reportPort(port: int) -> None:
     Print the port on which the server listens.
     """
     os.write(1, f"PORT {port}\n".encode())
+
+
+def endWithParent() -> None:
+    """
+    Let the kernel kill this process when its parent ends.
+    """
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
 def freePort() -> int:

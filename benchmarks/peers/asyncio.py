@@ -5,12 +5,14 @@ asyncio: a bare Protocol.
 from __future__ import annotations
 
 import asyncio
+import socket
 from pathlib import Path
 from typing import Any
 
-from benchmarks.peers import HOST, WELCOME, reportPort
+from benchmarks.peers import GREETING, WELCOME
+from benchmarks.peers._reuse_port import startWorkers
 
-SERVICES = {"tcp", "udp", "welcome"}
+SERVICES = {"tcp", "udp", "welcome", "greet"}
 
 
 class Echo(asyncio.Protocol):
@@ -44,6 +46,19 @@ class Welcome(Echo):
         self.transport.close()
 
 
+class Greet(asyncio.Protocol):
+    """
+    Sends the greeting, and closes.
+    """
+
+    def connection_made(self, transport: Any) -> None:
+        """
+        Send the greeting.
+        """
+        transport.write(GREETING)
+        transport.close()
+
+
 class EchoDatagrams(asyncio.DatagramProtocol):
     """
     Sends back every datagram.
@@ -62,18 +77,19 @@ class EchoDatagrams(asyncio.DatagramProtocol):
         self.transport.sendto(data, addr)
 
 
-async def listen(service: str) -> None:
+PROTOCOLS = {"tcp": Echo, "welcome": Welcome, "greet": Greet}
+
+
+async def serveSocket(service: str, port: socket.socket) -> None:
     """
-    Listen, and serve forever.
+    Serve forever.
     """
     loop = asyncio.get_running_loop()
+    port.setblocking(False)
     if service == "udp":
-        transport, _ = await loop.create_datagram_endpoint(EchoDatagrams, (HOST, 0))
-        reportPort(transport.get_extra_info("sockname")[1])
+        await loop.create_datagram_endpoint(EchoDatagrams, sock=port)
         await loop.create_future()
-    protocol = Welcome if service == "welcome" else Echo
-    server = await loop.create_server(protocol, HOST, 0, backlog=1024)
-    reportPort(server.sockets[0].getsockname()[1])
+    server = await loop.create_server(PROTOCOLS[service], sock=port, backlog=1024)
     await server.serve_forever()
 
 
@@ -81,4 +97,5 @@ def serve(service: str, folder: Path) -> None:
     """
     Serve with asyncio's own event loop.
     """
-    asyncio.run(listen(service))
+    port = startWorkers(service, 1)
+    asyncio.run(serveSocket(service, port))

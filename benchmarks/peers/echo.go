@@ -1,10 +1,11 @@
-// echo-go tcp|udp|welcome: a server made with Go's package net. It prints "PORT n", its port on 127.0.0.1.
+// echo-go tcp|udp|welcome|greet: a server made with Go's package net. It prints "PORT n", its port on 127.0.0.1.
 package main
 
 import (
 	"fmt"
 	"net"
 	"os"
+	"runtime"
 )
 
 const host = "127.0.0.1:0"
@@ -34,6 +35,11 @@ func welcome(connection net.Conn) {
 	connection.Write([]byte("welcome to server!"))
 }
 
+func greet(connection net.Conn) {
+	defer connection.Close()
+	connection.Write([]byte("connected"))
+}
+
 func serveConnections(serve func(net.Conn)) error {
 	listener, err := net.Listen("tcp", host)
 	if err != nil {
@@ -49,16 +55,7 @@ func serveConnections(serve func(net.Conn)) error {
 	}
 }
 
-func serveDatagrams() error {
-	address, err := net.ResolveUDPAddr("udp", host)
-	if err != nil {
-		return err
-	}
-	port, err := net.ListenUDP("udp", address)
-	if err != nil {
-		return err
-	}
-	reportPort(port.LocalAddr())
+func echoDatagrams(port *net.UDPConn) error {
 	buffer := make([]byte, 64<<10)
 	for {
 		length, peer, err := port.ReadFromUDPAddrPort(buffer)
@@ -69,11 +66,29 @@ func serveDatagrams() error {
 	}
 }
 
+// serveDatagrams serves with a goroutine per core that the program uses.
+func serveDatagrams() error {
+	address, err := net.ResolveUDPAddr("udp", host)
+	if err != nil {
+		return err
+	}
+	port, err := net.ListenUDP("udp", address)
+	if err != nil {
+		return err
+	}
+	reportPort(port.LocalAddr())
+	for others := runtime.GOMAXPROCS(0) - 1; others > 0; others-- {
+		go echoDatagrams(port)
+	}
+	return echoDatagrams(port)
+}
+
 func main() {
 	serve := map[string]func() error{
 		"tcp":     func() error { return serveConnections(echo) },
 		"udp":     serveDatagrams,
 		"welcome": func() error { return serveConnections(welcome) },
+		"greet":   func() error { return serveConnections(greet) },
 	}
 	fmt.Fprintln(os.Stderr, serve[os.Args[1]]())
 	os.Exit(1)

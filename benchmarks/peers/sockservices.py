@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.peers import reportPort
 
-SERVICES = {"tcp", "udp", "welcome"}
+SERVICES = {"tcp", "udp", "welcome", "greet"}
 LIBRARY = "twisted"
+WORKERS = "processes"
 
 #: Limits that no workload reaches, but that the server enforces. By default, some of them exempt loopback sources.
 LIMITS = [
@@ -23,22 +25,27 @@ LIMITS = [
 LISTENING = re.compile(r" listening on \w+:127\.0\.0\.1:(\d+)$")
 
 
-def serve(service: str, folder: Path, *options: str) -> None:
+def serve(service: str, folder: Path, workers: int = 1, options: Sequence[str] = ()) -> None:
     """
-    Run C{twistd}, and report the port from its log line.
+    Run C{twistd}, and report the port from its log line when all workers serve.
     """
     from twisted.logger import ILogObserver, formatEvent, globalLogPublisher
     from twisted.scripts.twistd import run
     from zope.interface import implementer
 
+    ports: list[int] = []
+
     @implementer(ILogObserver)
     def observe(event: Any) -> None:
-        if listening := LISTENING.search(formatEvent(event)):
+        text = formatEvent(event)
+        if listening := LISTENING.search(text):
+            ports.append(int(listening[1]))
+        elif text.startswith("ready: "):
             globalLogPublisher.removeObserver(observe)
-            reportPort(int(listening[1]))
+            reportPort(ports[0])
 
     globalLogPublisher.addObserver(observe)
-    name, transport = ("welcome", "tcp") if service == "welcome" else ("echo", service)
+    name, transport = ("echo", service) if service in {"tcp", "udp"} else (service, "tcp")
     sys.argv = [
         "twistd",
         "-n",
@@ -48,6 +55,8 @@ def serve(service: str, folder: Path, *options: str) -> None:
         transport,
         "--service",
         f"{name}=0",
+        "--workers",
+        str(workers),
         *LIMITS,
         *options,
     ]

@@ -16,4 +16,4 @@ def serve(service: str, folder: Path) -> None:
     """
     Run C{twistd}.
     """
-    sockservices.serve(service, folder, "--plain")
+    sockservices.serve(service, folder, options=["--plain"])

@@ -176,7 +176,8 @@ def test_peers() -> None:
     assert {"c", "sockservices", "sockservices-plain", "twisted", "asyncio", "uvloop"} <= known.keys()
     for peer in known.values():
         assert peer.description, peer
-        assert peer.services <= {"tcp", "udp", "welcome"}
+        assert peer.services <= {"tcp", "udp", "welcome", "greet"}
+        assert peer.workers in {None, "processes", "threads"}
         assert peer.excluded.keys() <= WORKLOADS.keys()
 
 
