@@ -21,7 +21,8 @@ Each server ran with 1 worker and with {MAX_WORKERS}: processes, or threads of o
 
 * Without a quota, the server and the load generator share all cores.
 * With a quota of 25%, each worker is in a cgroup of its own, which may use a quarter of each {PERIOD / 1000:g} ms.
-  Threads of one process share one cgroup with {MAX_WORKERS} quotas. The load generator has no quota.
+  Threads of one process share one cgroup with {MAX_WORKERS} quotas. The load generator has no quota. A ratio is
+  valid only if the least share is near the quota: otherwise something else limited the rate.
 * us: processor time of all processes of the server.
 * Shares of a core: least and most are those of the workers that used the least and the most, of {MAX_WORKERS} workers.
   Load is that of the load generator, which has one thread: near 100%, it limits the rate.
