@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.support.twistd import Twistd
 
-__all__ = ["EchoLoad", "WorkerServer", "echo", "waitUntil"]
+__all__ = ["EchoLoad", "WorkerServer", "echo", "isRunning", "listens", "waitUntil"]
 
 MIB = 1 << 20
 
@@ -50,6 +50,14 @@ def _sendAll(client: socket.socket, data: bytes) -> None:
     with suppress(OSError):
         client.sendall(data)
         client.shutdown(socket.SHUT_WR)
+
+
+def listens(address: tuple[str, int]) -> bool:
+    """
+    Whether a process listens at an address.
+    """
+    with socket.socket() as client:
+        return client.connect_ex(address) == 0
 
 
 class WorkerServer(Twistd):

@@ -23,7 +23,7 @@ import pytest
 from tests.support.datagram_load import datagramLoad
 from tests.support.twistd import COMMAND, ROOT, environment
 from tests.support.watched import readToEnd
-from tests.support.workers import EchoLoad, WorkerServer, echo, isRunning, waitUntil
+from tests.support.workers import EchoLoad, WorkerServer, echo, isRunning, listens, waitUntil
 
 FOUR = ("--service", "echo=0", "--workers", "4")
 
@@ -36,14 +36,6 @@ def whoami(address: tuple[str, int]) -> int:
     """
     serial: int = json.loads(echo(address))["serial"]
     return serial
-
-
-def listens(address: tuple[str, int]) -> bool:
-    """
-    Whether a process listens at an address.
-    """
-    with socket.socket() as client:
-        return client.connect_ex(address) == 0
 
 
 def test_oneServer(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 from sockservices.transports.layered_factory import MakeStreamLayer
 from sockservices.transports.reactor import Reactor
 from sockservices.transports.sockets import BoundSocket, openSockets
+from sockservices.transports.twisted_endpoints import SharedEndpoint
 
 __all__ = ["ListenError", "buildServer"]
 
@@ -85,7 +86,8 @@ def buildServer(
             layers = _layers(listener, IReactorTime(reactor), census, seed, number)
             if journal is not None:
                 layers = _Layers(*layersWithJournal(ListenerJournal(journal, listener.name), *layers))
-            for service in _services(listener, reactor, census, visitLog, layers, sockets.pop(number, ())):
+            shared = config.workers > 1
+            for service in _services(listener, reactor, census, visitLog, layers, sockets.pop(number, ()), shared):
                 service.number = number
                 services.append(service)
                 service.open()
@@ -150,8 +152,10 @@ def _rejectWildcard(listener: ListenerConfig, service: ListenerService) -> None:
 
     @raise ValueError: if it does.
     """
-    if isinstance(listener.binding, str) and "interface=" not in listener.binding and service.port is not None:
-        host = getattr(service.port.getHost(), "host", None)
+    if isinstance(listener.binding, str) and "interface=" not in listener.binding:
+        host = None if service.port is None else getattr(service.port.getHost(), "host", None)
+        if service.bound is not None:
+            host = service.bound.socket.getsockname()[0]
         if host in ("0.0.0.0", "::"):
             raise ValueError("expected :interface=ADDRESS; without it every interface would be listened on")
 
@@ -193,18 +197,21 @@ def _services(
     visitLog: VisitLog,
     layers: _Layers,
     opened: Sequence[BoundSocket],
+    shared: bool,
 ) -> Iterator[ListenerService]:
     """
     The services of a listener: one, or as many as the service manager has sockets of its name.
 
     @param opened: the sockets of its binding, if they are open already.
+    @param shared: whether several processes serve the sockets.
     """
     responder, binding, plain = listener.service, listener.binding, listener.plain
     bound = next(iter(opened), None)
     common: dict[str, Any] = {"reactor": reactor, "policy": listener.policy, "census": census}
     streams, datagrams = dict(common, record=visitLog, layers=layers.streams), dict(common, layers=layers.datagrams)
     if isinstance(binding, str):
-        yield streamService(binding, responder, **streams)
+        endpoint = SharedEndpoint(reactor, binding, bound) if shared else binding
+        yield streamService(endpoint, responder, **streams)
     elif isinstance(binding, SystemdBinding):
         for inherited in opened or openSockets(binding):
             if inherited.stream:

@@ -44,10 +44,6 @@ def checkWorkers(config: ServerConfig, twistd: Mapping[str, Any]) -> None:
     """
     if config.workers == 1:
         return
-    for listener in config.listeners:
-        if isinstance(listener.binding, str):
-            expected = "expected tcp, udp, unix, unixgram, systemd, or haproxy before one of these"
-            raise UsageError(f"{listener.origin}: with --workers {config.workers}, {expected}")
     if config.journal:
         raise UsageError(f"--journal {config.journal}: expected --workers 1, not {config.workers}")
     if twistd.get("chroot") is not None:

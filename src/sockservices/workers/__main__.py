@@ -16,11 +16,12 @@ from dataclasses import replace
 from typing import IO, Any, cast
 
 from twisted.logger import FileLogObserver, globalLogBeginner
+from twisted.python.usage import UsageError
 
 from sockservices.monitoring.background_writer import BackgroundWriter
 from sockservices.monitoring.log import droppedEvent, jsonLine
 from sockservices.monitoring.own_lines import ownLines
-from sockservices.server.build import buildServer
+from sockservices.server.build import ListenError, buildServer
 from sockservices.server.global_reactor import globalReactor
 from sockservices.transports.sockets import BoundSocket
 from sockservices.workers.command_pipe import CommandPipe
@@ -47,7 +48,11 @@ def main() -> None:
     # Where the module of a reactor has no install(), Twisted chooses the reactor.
     getattr(importlib.import_module(settings.reactor), "install", lambda: None)()
     reactor = globalReactor()
-    server = _openServer(settings, sys.argv[2:], reactor)
+    try:
+        server = _openServer(settings, sys.argv[2:], reactor)
+    except (ListenError, UsageError) as error:
+        # The supervisor logs the last line.
+        sys.exit(" ".join(str(error).split()))
     os.set_inheritable(MESSAGES, False)
     out = BackgroundWriter(MESSAGES, lambda count: jsonLine(droppedEvent(count)))
     out.runWith(reactor)
