@@ -61,6 +61,7 @@ def buildServer(
     census: Census | None = None,
     opened: Mapping[int, Sequence[BoundSocket]] = MappingProxyType({}),
     makeSupervisor: Callable[..., Supervisor] = Supervisor,
+    makeJournal: Callable[[str], JournalFile] = JournalFile,
 ) -> Supervisor:
     """
     Build a server. Every socket is open when this returns: before a fork, and with all privileges of the process.
@@ -68,6 +69,7 @@ def buildServer(
     @param census: where connections are counted, by default one for this server.
     @param opened: the sockets of listeners that are open already, by the number of the listener.
     @param makeSupervisor: makes the result from the parameters of L{Supervisor}.
+    @param makeJournal: makes the journal from its path.
     @return: a service; its listeners share total limits, and one log.
     @raise ListenError: when a listener cannot listen. Then no socket is left open.
     """
@@ -75,7 +77,7 @@ def buildServer(
     limitLog = census.onExceeded = LimitLog(IReactorTime(reactor))
     visitLog = VisitLog(IReactorTime(reactor), reactor.seconds)
     seed = randomSeed() if config.seed is None else config.seed
-    journal = JournalFile(config.journal) if config.journal else None
+    journal = makeJournal(config.journal) if config.journal else None
     services: list[ListenerService] = []
     sockets: dict[int, Sequence[BoundSocket]] = dict(opened)
     for number, listener in enumerate(config.listeners):

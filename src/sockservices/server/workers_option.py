@@ -44,7 +44,5 @@ def checkWorkers(config: ServerConfig, twistd: Mapping[str, Any]) -> None:
     """
     if config.workers == 1:
         return
-    if config.journal:
-        raise UsageError(f"--journal {config.journal}: expected --workers 1, not {config.workers}")
     if twistd.get("chroot") is not None:
         raise UsageError(f"--chroot: expected --workers 1, not {config.workers}: a worker starts in the new root")

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import IO, Any, cast
 
 from twisted.logger import FileLogObserver, globalLogBeginner
@@ -25,7 +26,8 @@ from sockservices.server.build import ListenError, buildServer
 from sockservices.server.global_reactor import globalReactor
 from sockservices.transports.sockets import BoundSocket
 from sockservices.workers.command_pipe import CommandPipe
-from sockservices.workers.descriptors import ABORT, COMMANDS, COUNTERS, MESSAGES, RETIRE, SOCKETS, STOP
+from sockservices.workers.descriptors import ABORT, COMMANDS, COUNTERS, JOURNAL, MESSAGES, RETIRE, SOCKETS, STOP
+from sockservices.workers.journal import WorkerJournal
 from sockservices.workers.settings import WorkerSettings
 from sockservices.workers.shared_census import SharedCensus
 from sockservices.workers.shared_counters import SharedCounters
@@ -90,7 +92,10 @@ def _openServer(settings: WorkerSettings, arguments: list[str], reactor: Any) ->
         inherited.set_inheritable(False)
         opened.setdefault(number, []).append(BoundSocket(inherited, connectionsInheritOobInline=inherits, shared=True))
     census = SharedCensus(counters, settings.slot, settings.worker, config.trusted)
-    server = buildServer(config, reactor, census, opened, WorkerServer)
+    if config.journal:
+        os.set_inheritable(JOURNAL, False)
+    journal = partial(WorkerJournal, descriptor=JOURNAL, number=settings.worker)
+    server = buildServer(config, reactor, census, opened, WorkerServer, journal)
     assert isinstance(server, WorkerServer)
     return server
 

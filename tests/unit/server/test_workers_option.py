@@ -34,11 +34,3 @@ def test_errors(value: str) -> None:
     """
     with pytest.raises(UsageError, match=r"--workers .*: expected 1 to 256, or auto"):
         workers("--workers", value)
-
-
-def test_journal() -> None:
-    """
-    Several workers write no journal.
-    """
-    with pytest.raises(UsageError, match=r"--journal .*file: expected --workers 1, not 2"):
-        workers("--journal", "file", "--workers", "2")
