@@ -20,6 +20,7 @@ from twisted.logger import Logger
 from sockservices.monitoring.totals import logTotals
 from sockservices.server.config import ServerConfig
 from sockservices.server.supervisor import Supervisor
+from sockservices.server.worker_command import workerCommand
 from sockservices.text.counts import counted
 from sockservices.transports.bound_socket import BoundSocket
 from sockservices.transports.listening_port import ListeningPort
@@ -121,8 +122,7 @@ class WorkerSupervisor(Supervisor):
         if self.journal is not None:
             descriptors[JOURNAL] = self.journal.descriptor
         descriptors |= {SOCKETS + index: bound.socket.fileno() for index, (_, bound) in enumerate(self._sockets)}
-        # Without -P, Python would import from the working directory.
-        command = [sys.executable, "-P", "-m", "sockservices.workers", json.dumps(asdict(settings)), *self._arguments]
+        command = workerCommand(json.dumps(asdict(settings)), self._arguments)
         self._reactor.spawnProcess(worker, sys.executable, command, self._environ, childFDs=descriptors)
 
     def _failed(self, cause: str) -> None:
