@@ -16,6 +16,7 @@ from twisted.internet.selectreactor import SelectReactor
 
 from sockservices.conversation.policy import Policy
 from sockservices.faults.draws import randomSeed
+from sockservices.monitoring.journal_file import JournalFile
 from sockservices.monitoring.own_lines import ownLines
 from sockservices.server.build import ListenError, buildServer
 from sockservices.server.config import ServerConfig
@@ -25,6 +26,7 @@ from sockservices.server.signals import Signals, blockedSignals
 from sockservices.server.start_trial import keptGroups
 from sockservices.server.supervisor import Supervisor
 from sockservices.server.twistd import exitWithError, twistdObserver
+from sockservices.workers.journal import SharedJournal
 from sockservices.workers.worker_supervisor import WorkerSupervisor
 
 __all__ = ["Options", "makeService"]
@@ -67,11 +69,13 @@ def _openServer(config: ServerConfig, options: Options, reactor: Any, descriptor
     @param descriptors: how many the process may have open.
     """
     makeSupervisor: Callable[..., Supervisor] = Supervisor
+    makeJournal = JournalFile
     if config.workers > 1:
         config = replace(config, seed=randomSeed() if config.seed is None else config.seed)
         makeSupervisor = partial(WorkerSupervisor, config=config, arguments=options.arguments, descriptors=descriptors)
+        makeJournal = SharedJournal
     try:
-        server = buildServer(config, reactor, makeSupervisor=makeSupervisor)
+        server = buildServer(config, reactor, makeSupervisor=makeSupervisor, makeJournal=makeJournal)
     except ListenError as error:
         exitWithError(str(error))
     try:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.support.twistd import Twistd
+from tests.support.twistd import Twistd, environment
 
-__all__ = ["EchoLoad", "WorkerServer", "echo", "waitUntil"]
+__all__ = ["EchoLoad", "WorkerServer", "breakWorkers", "echo", "isRunning", "listens", "waitUntil"]
 
 MIB = 1 << 20
 
@@ -50,6 +50,30 @@ def _sendAll(client: socket.socket, data: bytes) -> None:
     with suppress(OSError):
         client.sendall(data)
         client.shutdown(socket.SHUT_WR)
+
+
+def listens(address: tuple[str, int]) -> bool:
+    """
+    Whether a process listens at an address.
+    """
+    with socket.socket() as client:
+        return client.connect_ex(address) == 0
+
+
+def breakWorkers(folder: Path) -> dict[str, str]:
+    """
+    An environment in which each worker prints the text of a file and ends, while the file exists.
+    """
+    code = (
+        "import os, sys\n"
+        f"path = {str(folder / 'broken')!r}\n"
+        "if 'sockservices.workers' in sys.orig_argv and os.path.exists(path):\n"
+        "    os.write(2, open(path, 'rb').read())\n"
+        "    os._exit(3)\n"
+    )
+    (folder / "sitecustomize.py").write_text(code)
+    variables = environment()
+    return variables | {"PYTHONPATH": f"{folder}{os.pathsep}{variables['PYTHONPATH']}"}
 
 
 class WorkerServer(Twistd):

@@ -23,7 +23,7 @@ import pytest
 from tests.support.datagram_load import datagramLoad
 from tests.support.twistd import COMMAND, ROOT, environment
 from tests.support.watched import readToEnd
-from tests.support.workers import EchoLoad, WorkerServer, echo, isRunning, waitUntil
+from tests.support.workers import EchoLoad, WorkerServer, breakWorkers, echo, isRunning, listens, waitUntil
 
 FOUR = ("--service", "echo=0", "--workers", "4")
 
@@ -36,14 +36,6 @@ def whoami(address: tuple[str, int]) -> int:
     """
     serial: int = json.loads(echo(address))["serial"]
     return serial
-
-
-def listens(address: tuple[str, int]) -> bool:
-    """
-    Whether a process listens at an address.
-    """
-    with socket.socket() as client:
-        return client.connect_ex(address) == 0
 
 
 def test_oneServer(tmp_path: Path) -> None:
@@ -94,22 +86,6 @@ def test_jsonLinesNameTheirWorker() -> None:
     (line,) = (line for line in map(json.loads, server.lines) if line.get("outcome") == "done")
     assert line["worker"] in range(1, 5)
     assert (line["received"], line["transport"]) == (5, "tcp")
-
-
-def breakWorkers(folder: Path) -> dict[str, str]:
-    """
-    An environment in which each worker prints the text of a file and ends, while the file exists.
-    """
-    code = (
-        "import os, sys\n"
-        f"path = {str(folder / 'broken')!r}\n"
-        "if 'sockservices.workers' in sys.orig_argv and os.path.exists(path):\n"
-        "    os.write(2, open(path, 'rb').read())\n"
-        "    os._exit(3)\n"
-    )
-    (folder / "sitecustomize.py").write_text(code)
-    variables = environment()
-    return variables | {"PYTHONPATH": f"{folder}{os.pathsep}{variables['PYTHONPATH']}"}
 
 
 def test_aStartThatFails(tmp_path: Path) -> None:

@@ -10,11 +10,12 @@ import os
 import stat
 import time
 from base64 import b64encode
-from typing import Any, TextIO
+from math import inf
+from typing import Any
 
 from twisted.logger import Logger
 
-__all__ = ["JournalFile", "ListenerJournal"]
+__all__ = ["MAX_FILE", "JournalFile", "ListenerJournal"]
 
 log = Logger("sockservices")
 
@@ -25,18 +26,24 @@ MAX_FILE = 64 * 2**20
 class JournalFile:
     """
     A JSON object for each segment and datagram, up to 64 MiB. The last line counts what is left out.
+
+    Each line is one write(2) with O_APPEND, so that several processes can write to the file (open(2): not over NFS).
+
+    @ivar leftOut: the number of entries that are left out.
+    @ivar leftOutBytes: the number of their bytes of data.
     """
+
+    _descriptor = -1
 
     def __init__(self, path: str, maxSize: int = MAX_FILE) -> None:
         """
         @param maxSize: the most bytes of the file.
         """
         self._path = path
-        self._room = maxSize
+        self._maxSize = maxSize
         self._startedAt = time.time() - time.monotonic()
         self._conversations = 0
-        self._leftOut = self._leftOutBytes = 0
-        self._file: TextIO | None = None
+        self.leftOut = self.leftOutBytes = 0
 
     def open(self) -> None:
         """
@@ -45,11 +52,12 @@ class JournalFile:
         @raise OSError: if that is not possible.
         """
         # Without O_NONBLOCK, the open of a FIFO would wait for a reader (fifo(7)).
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK, 0o600)
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK
+        descriptor = os.open(self._path, flags, 0o600)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise OSError(errno.EINVAL, "expected a regular file")
-        self._file = os.fdopen(descriptor, "w", buffering=1, encoding="ascii")
+        self._descriptor = descriptor
 
     def begin(self) -> int:
         """
@@ -66,37 +74,45 @@ class JournalFile:
         """
         fields = {"time": round(self._startedAt + time.monotonic(), 6), **entry}
         content = {"text": data.decode(errors="backslashreplace"), "base64": b64encode(data).decode()}
-        line = json.dumps(fields | {"data": content}) + "\n"
-        if self._leftOut or len(line) > self._room or not self._tryWrite(line):
-            if not self._leftOut:
+        if self.leftOut or not self._tryWrite(fields | {"data": content}, self._maxSize):
+            if not self.leftOut:
                 log.warn("--journal {path}: full; further segments and datagrams are counted only", path=self._path)
-            self._leftOut += 1
-            self._leftOutBytes += len(data)
-        else:
-            self._room -= len(line)
+            self.leftOut += 1
+            self.leftOutBytes += len(data)
 
-    def _tryWrite(self, line: str) -> bool:
-        if self._file is None:
+    def _tryWrite(self, entry: dict[str, Any], maxSize: float = inf) -> bool:
+        if self._descriptor < 0:
             return False
+        line = (json.dumps(entry) + "\n").encode("ascii")
         try:
-            self._file.write(line)
+            if os.fstat(self._descriptor).st_size + len(line) > maxSize:
+                return False
+            if os.write(self._descriptor, line) == len(line):
+                return True
+            # The kernel writes a part of the line before it reports a full disk.
+            self.logError(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
         except OSError as error:
-            log.error("--journal {path}: {error}", path=self._path, error=error.strerror)
-            return False
-        return True
+            self.logError(error)
+        return False
 
     def close(self) -> None:
         """
         Write how much is left out, and close the file.
         """
-        if self._leftOut:
-            self._tryWrite(json.dumps({"leftOut": self._leftOut, "leftOutBytes": self._leftOutBytes}) + "\n")
-        file, self._file = self._file, None
-        if file is not None:
+        if self.leftOut:
+            self._tryWrite({"leftOut": self.leftOut, "leftOutBytes": self.leftOutBytes})
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
             try:
-                file.close()
+                os.close(descriptor)
             except OSError as error:
-                log.error("--journal {path}: {error}", path=self._path, error=error.strerror)
+                self.logError(error)
+
+    def logError(self, error: OSError) -> None:
+        """
+        Log an error, which ends no conversation.
+        """
+        log.error("--journal {path}: {error}", path=self._path, error=error.strerror)
 
 
 class ListenerJournal:

@@ -39,6 +39,7 @@ from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 from sockservices.transports.layered_factory import MakeStreamLayer
 from sockservices.transports.reactor import Reactor
 from sockservices.transports.sockets import BoundSocket, openSockets
+from sockservices.transports.twisted_endpoints import SharedEndpoint
 
 __all__ = ["ListenError", "buildServer"]
 
@@ -60,6 +61,7 @@ def buildServer(
     census: Census | None = None,
     opened: Mapping[int, Sequence[BoundSocket]] = MappingProxyType({}),
     makeSupervisor: Callable[..., Supervisor] = Supervisor,
+    makeJournal: Callable[[str], JournalFile] = JournalFile,
 ) -> Supervisor:
     """
     Build a server. Every socket is open when this returns: before a fork, and with all privileges of the process.
@@ -67,6 +69,7 @@ def buildServer(
     @param census: where connections are counted, by default one for this server.
     @param opened: the sockets of listeners that are open already, by the number of the listener.
     @param makeSupervisor: makes the result from the parameters of L{Supervisor}.
+    @param makeJournal: makes the journal from its path.
     @return: a service; its listeners share total limits, and one log.
     @raise ListenError: when a listener cannot listen. Then no socket is left open.
     """
@@ -74,7 +77,7 @@ def buildServer(
     limitLog = census.onExceeded = LimitLog(IReactorTime(reactor))
     visitLog = VisitLog(IReactorTime(reactor), reactor.seconds)
     seed = randomSeed() if config.seed is None else config.seed
-    journal = JournalFile(config.journal) if config.journal else None
+    journal = makeJournal(config.journal) if config.journal else None
     services: list[ListenerService] = []
     sockets: dict[int, Sequence[BoundSocket]] = dict(opened)
     for number, listener in enumerate(config.listeners):
@@ -85,7 +88,8 @@ def buildServer(
             layers = _layers(listener, IReactorTime(reactor), census, seed, number)
             if journal is not None:
                 layers = _Layers(*layersWithJournal(ListenerJournal(journal, listener.name), *layers))
-            for service in _services(listener, reactor, census, visitLog, layers, sockets.pop(number, ())):
+            shared = config.workers > 1
+            for service in _services(listener, reactor, census, visitLog, layers, sockets.pop(number, ()), shared):
                 service.number = number
                 services.append(service)
                 service.open()
@@ -150,8 +154,10 @@ def _rejectWildcard(listener: ListenerConfig, service: ListenerService) -> None:
 
     @raise ValueError: if it does.
     """
-    if isinstance(listener.binding, str) and "interface=" not in listener.binding and service.port is not None:
-        host = getattr(service.port.getHost(), "host", None)
+    if isinstance(listener.binding, str) and "interface=" not in listener.binding:
+        host = None if service.port is None else getattr(service.port.getHost(), "host", None)
+        if service.bound is not None:
+            host = service.bound.socket.getsockname()[0]
         if host in ("0.0.0.0", "::"):
             raise ValueError("expected :interface=ADDRESS; without it every interface would be listened on")
 
@@ -193,18 +199,21 @@ def _services(
     visitLog: VisitLog,
     layers: _Layers,
     opened: Sequence[BoundSocket],
+    shared: bool,
 ) -> Iterator[ListenerService]:
     """
     The services of a listener: one, or as many as the service manager has sockets of its name.
 
     @param opened: the sockets of its binding, if they are open already.
+    @param shared: whether several processes serve the sockets.
     """
     responder, binding, plain = listener.service, listener.binding, listener.plain
     bound = next(iter(opened), None)
     common: dict[str, Any] = {"reactor": reactor, "policy": listener.policy, "census": census}
     streams, datagrams = dict(common, record=visitLog, layers=layers.streams), dict(common, layers=layers.datagrams)
     if isinstance(binding, str):
-        yield streamService(binding, responder, **streams)
+        endpoint = SharedEndpoint(reactor, binding, bound) if shared else binding
+        yield streamService(endpoint, responder, **streams)
     elif isinstance(binding, SystemdBinding):
         for inherited in opened or openSockets(binding):
             if inherited.stream:

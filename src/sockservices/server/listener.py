@@ -19,7 +19,7 @@ from sockservices.conversation.transport import Transport
 from sockservices.monitoring.recorders import VisitLog
 from sockservices.protocols.limited_factory import LimitedFactory
 from sockservices.text.addresses import addressText
-from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
+from sockservices.transports.endpoints import Endpoint
 from sockservices.transports.sockets import BoundSocket
 
 __all__ = ["DatagramService", "ListenerService", "StreamService"]
@@ -56,7 +56,7 @@ class ListenerService(Service):
 
         @raise Exception: the exception of the endpoint.
         """
-        if isinstance(self._endpoint, (StreamEndpoint, DatagramEndpoint)):
+        if isinstance(self._endpoint, Endpoint):
             self._endpoint.open()
         else:
             self._listen()
@@ -65,7 +65,7 @@ class ListenerService(Service):
         """
         Close the socket of a service that is never to start.
         """
-        if isinstance(self._endpoint, (StreamEndpoint, DatagramEndpoint)):
+        if isinstance(self._endpoint, Endpoint):
             self._endpoint.close()
         if self.port is not None:
             self.port.stopListening()

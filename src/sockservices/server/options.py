@@ -172,7 +172,7 @@ class Options(usage.Options):
                 raise usage.UsageError(printable(text)) from None
             exitWithError(text, InvalidCommandLine)
         # Now, because twistd reads its pid file before it calls makeService().
-        checkTwistdOptions(self.twistd, self["ports-file"])
+        checkTwistdOptions(self.twistd, self.config, self.arguments)
 
     @property
     def twistd(self) -> Mapping[str, Any]:

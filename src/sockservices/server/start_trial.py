@@ -7,7 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from pwd import getpwuid
@@ -16,21 +16,29 @@ from typing import Any, NoReturn
 
 from twisted.python.util import switchUID
 
+from sockservices.server.config import ServerConfig
+from sockservices.server.worker_command import tryWorker
+
 __all__ = ["keptGroups", "tryStart"]
 
 
-def tryStart(twistd: Mapping[str, Any], portsFile: str = "") -> str:
+def tryStart(twistd: Mapping[str, Any], config: ServerConfig, arguments: Sequence[str]) -> str:
     """
     Apply twistd's options to a child process, as twistd applies them to this one later: root directory, working
     directory, umask, pid file, user and groups. Only the kernel knows all rules for these, such as capabilities(7).
 
+    For a daemon, also start a worker, as this user. In the foreground, the start itself fails when a worker does.
+
     @param twistd: its options.
-    @param portsFile: the path of a file that the server writes when it is ready, or C{""}.
+    @param config: the server.
+    @param arguments: its options.
     @return: the first error, beginning with the option, or C{""}.
     """
     steps = list(_steps(twistd))
-    if portsFile:
-        steps.append((f"--ports-file {portsFile}", partial(_tryCreating, Path(portsFile))))
+    if config.portsFile:
+        steps.append((f"--ports-file {config.portsFile}", partial(_tryCreating, Path(config.portsFile))))
+    if config.workers > 1 and not twistd.get("nodaemon", True):
+        steps.append((f"--workers {config.workers}", partial(tryWorker, arguments)))
     if not steps:
         return ""
     try:

@@ -4,10 +4,11 @@ What the command owes to twistd, which runs it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from sockservices.monitoring.log import logObserver
+from sockservices.server.config import ServerConfig
 from sockservices.server.start_trial import tryStart
 from sockservices.text.printable import printable
 
@@ -32,12 +33,13 @@ def exitWithError(text: str, error: type[SystemExit] = SystemExit) -> NoReturn:
     raise error("sockservices: " + printable(" ".join(text.split())))
 
 
-def checkTwistdOptions(twistd: Mapping[str, Any], portsFile: str = "") -> None:
+def checkTwistdOptions(twistd: Mapping[str, Any], config: ServerConfig, arguments: Sequence[str]) -> None:
     """
     Exit with an error for values that twistd would reject only later, with a traceback and with open sockets.
 
     @param twistd: its options; empty under another command.
-    @param portsFile: the path of a file that the server writes when it is ready, or C{""}.
+    @param config: the server.
+    @param arguments: its options.
     """
     for option in ("uid", "gid"):
         number = twistd.get(option)
@@ -46,7 +48,7 @@ def checkTwistdOptions(twistd: Mapping[str, Any], portsFile: str = "") -> None:
     umask = twistd.get("umask")
     if umask is not None and not 0 <= umask <= 0o777:
         exitWithError(f"--umask {umask:o}: expected 0 to 777", InvalidCommandLine)
-    error = tryStart(twistd, portsFile)
+    error = tryStart(twistd, config, arguments)
     if error:
         exitWithError(error)
 

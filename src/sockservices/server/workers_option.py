@@ -44,11 +44,5 @@ def checkWorkers(config: ServerConfig, twistd: Mapping[str, Any]) -> None:
     """
     if config.workers == 1:
         return
-    for listener in config.listeners:
-        if isinstance(listener.binding, str):
-            expected = "expected tcp, udp, unix, unixgram, systemd, or haproxy before one of these"
-            raise UsageError(f"{listener.origin}: with --workers {config.workers}, {expected}")
-    if config.journal:
-        raise UsageError(f"--journal {config.journal}: expected --workers 1, not {config.workers}")
     if twistd.get("chroot") is not None:
         raise UsageError(f"--chroot: expected --workers 1, not {config.workers}: a worker starts in the new root")

@@ -27,13 +27,44 @@ from sockservices.transports.sendmmsg import sendmmsg
 from sockservices.transports.sockets import BoundSocket, OpenError, openSockets
 from sockservices.transports.stream_port import StreamPort
 
-__all__ = ["DatagramEndpoint", "StreamEndpoint"]
+__all__ = ["DatagramEndpoint", "Endpoint", "StreamEndpoint"]
 
 
-class _Endpoint:
+class Endpoint:
     """
-    The base class of the endpoints. L{open} can open the socket before C{listen}: while the process is privileged, and
+    The base class of endpoints whose L{open} can open the socket before C{listen}: while the process is privileged, and
     before it forks.
+    """
+
+    _bound: BoundSocket | None = None
+
+    def open(self) -> None:
+        """
+        Open the socket.
+
+        @raise OpenError: when the socket cannot be opened.
+        """
+        raise NotImplementedError
+
+    @property
+    def bound(self) -> BoundSocket | None:
+        """
+        The socket, if it is open and C{listen} has not used it.
+        """
+        return self._bound
+
+    def close(self) -> None:
+        """
+        Close the socket, if it is open and C{listen} has not used it.
+        """
+        if self._bound is not None:
+            self._bound.close()
+            self._bound = None
+
+
+class _BindingEndpoint(Endpoint):
+    """
+    The base class of the endpoints at the address of a binding.
 
     On a reactor without real sockets, such as a L{MemoryReactor<twisted.internet.testing.MemoryReactor>}, C{listen}
     calls the listen method of the reactor.
@@ -58,21 +89,6 @@ class _Endpoint:
                 raise OpenError(self._binding, "there are several sockets of this name")
             (self._bound,) = sockets
 
-    @property
-    def bound(self) -> BoundSocket | None:
-        """
-        The socket, if it is open and C{listen} has not used it.
-        """
-        return self._bound
-
-    def close(self) -> None:
-        """
-        Close the socket, if it is open and C{listen} has not used it.
-        """
-        if self._bound is not None:
-            self._bound.close()
-            self._bound = None
-
     def _claimSocket(self) -> BoundSocket | None:
         self.open()
         bound, self._bound = self._bound, None
@@ -88,7 +104,7 @@ class _Endpoint:
 
 
 @implementer(IStreamServerEndpoint)
-class StreamEndpoint(_Endpoint):
+class StreamEndpoint(_BindingEndpoint):
     """
     Listens for TCP or Unix-stream connections.
     """
@@ -129,7 +145,7 @@ class StreamEndpoint(_Endpoint):
         return self._startPort(StreamPort(bound, factory, reactor, self._plain), bound)
 
 
-class DatagramEndpoint(_Endpoint):
+class DatagramEndpoint(_BindingEndpoint):
     """
     Listens for UDP or Unix datagrams.
     """

@@ -13,18 +13,23 @@ import signal
 import socket
 import sys
 from dataclasses import replace
+from functools import partial
 from typing import IO, Any, cast
 
 from twisted.logger import FileLogObserver, globalLogBeginner
+from twisted.python.usage import UsageError
 
 from sockservices.monitoring.background_writer import BackgroundWriter
 from sockservices.monitoring.log import droppedEvent, jsonLine
 from sockservices.monitoring.own_lines import ownLines
-from sockservices.server.build import buildServer
+from sockservices.server.build import ListenError, buildServer
 from sockservices.server.global_reactor import globalReactor
+from sockservices.server.worker_command import CHECK
 from sockservices.transports.sockets import BoundSocket
+from sockservices.transports.twisted_endpoints import twistedEndpoint
 from sockservices.workers.command_pipe import CommandPipe
-from sockservices.workers.descriptors import ABORT, COMMANDS, COUNTERS, MESSAGES, RETIRE, SOCKETS, STOP
+from sockservices.workers.descriptors import ABORT, COMMANDS, COUNTERS, JOURNAL, MESSAGES, RETIRE, SOCKETS, STOP
+from sockservices.workers.journal import WorkerJournal
 from sockservices.workers.settings import WorkerSettings
 from sockservices.workers.shared_census import SharedCensus
 from sockservices.workers.shared_counters import SharedCounters
@@ -39,15 +44,39 @@ PR_SET_PDEATHSIG = 1
 
 def main() -> None:
     """
-    Serve until a command of the supervisor, or its end.
+    Serve until a command of the supervisor, or its end; or check the options and exit.
     """
+    try:
+        if sys.argv[1] == CHECK:
+            _checkOptions(sys.argv[2:])
+        else:
+            _serve(WorkerSettings(**json.loads(sys.argv[1])), sys.argv[2:])
+    except (ListenError, UsageError) as error:
+        # The supervisor reports the last line.
+        sys.exit(" ".join(str(error).split()))
+
+
+def _checkOptions(arguments: list[str]) -> None:
+    """
+    Read the options, and the scripts, keys and certificates that they name.
+    """
+    options = WorkerOptions()
+    options.parseOptions(arguments)
+    for listener in options.config.listeners:
+        if isinstance(listener.binding, str):
+            try:
+                twistedEndpoint(globalReactor(), listener.binding)
+            except ValueError as error:
+                raise ListenError(f"{listener.origin}: {error}") from error
+
+
+def _serve(settings: WorkerSettings, arguments: list[str]) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     _ignoreSignals()
-    settings = WorkerSettings(**json.loads(sys.argv[1]))
     # Where the module of a reactor has no install(), Twisted chooses the reactor.
     getattr(importlib.import_module(settings.reactor), "install", lambda: None)()
     reactor = globalReactor()
-    server = _openServer(settings, sys.argv[2:], reactor)
+    server = _openServer(settings, arguments, reactor)
     os.set_inheritable(MESSAGES, False)
     out = BackgroundWriter(MESSAGES, lambda count: jsonLine(droppedEvent(count)))
     out.runWith(reactor)
@@ -85,7 +114,10 @@ def _openServer(settings: WorkerSettings, arguments: list[str], reactor: Any) ->
         inherited.set_inheritable(False)
         opened.setdefault(number, []).append(BoundSocket(inherited, connectionsInheritOobInline=inherits, shared=True))
     census = SharedCensus(counters, settings.slot, settings.worker, config.trusted)
-    server = buildServer(config, reactor, census, opened, WorkerServer)
+    if config.journal:
+        os.set_inheritable(JOURNAL, False)
+    journal = partial(WorkerJournal, descriptor=JOURNAL, number=settings.worker)
+    server = buildServer(config, reactor, census, opened, WorkerServer, journal)
     assert isinstance(server, WorkerServer)
     return server
 

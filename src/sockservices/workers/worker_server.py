@@ -71,7 +71,8 @@ class WorkerServer(Supervisor):
         """
         Send the totals.
         """
-        self.send({"totals": totalsOf(self._census)})
+        leftOut = (0, 0) if self.journal is None else (self.journal.leftOut, self.journal.leftOutBytes)
+        self.send({"totals": totalsOf(self._census) | {"leftOut": leftOut}})
 
     def retire(self, unused: Callable[[], object]) -> None:
         """

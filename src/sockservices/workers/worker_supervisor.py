@@ -20,10 +20,12 @@ from twisted.logger import Logger
 from sockservices.monitoring.totals import logTotals
 from sockservices.server.config import ServerConfig
 from sockservices.server.supervisor import Supervisor
+from sockservices.server.worker_command import workerCommand
 from sockservices.text.counts import counted
 from sockservices.transports.bound_socket import BoundSocket
 from sockservices.transports.listening_port import ListeningPort
-from sockservices.workers.descriptors import COMMANDS, COUNTERS, MESSAGES, SOCKETS
+from sockservices.workers.descriptors import COMMANDS, COUNTERS, JOURNAL, MESSAGES, SOCKETS
+from sockservices.workers.journal import SharedJournal
 from sockservices.workers.pool import WorkerPool
 from sockservices.workers.settings import WorkerSettings
 from sockservices.workers.shared_counters import SharedCounters
@@ -54,6 +56,7 @@ class WorkerSupervisor(Supervisor):
 
     _reactor: Any
     _hasFailed = False
+    journal: SharedJournal | None
 
     def __init__(
         self,
@@ -116,9 +119,10 @@ class WorkerSupervisor(Supervisor):
             sockets=[(number, bound.connectionsInheritOobInline) for number, bound in self._sockets],
         )
         descriptors: dict[int, Any] = {COMMANDS: "w", 1: "r", 2: "r", MESSAGES: "r", COUNTERS: self._memory}
+        if self.journal is not None:
+            descriptors[JOURNAL] = self.journal.descriptor
         descriptors |= {SOCKETS + index: bound.socket.fileno() for index, (_, bound) in enumerate(self._sockets)}
-        # Without -P, Python would import from the working directory.
-        command = [sys.executable, "-P", "-m", "sockservices.workers", json.dumps(asdict(settings)), *self._arguments]
+        command = workerCommand(json.dumps(asdict(settings)), self._arguments)
         self._reactor.spawnProcess(worker, sys.executable, command, self._environ, childFDs=descriptors)
 
     def _failed(self, cause: str) -> None:
@@ -133,6 +137,8 @@ class WorkerSupervisor(Supervisor):
 
     def _ended(self, worker: WorkerProcess) -> None:
         self._counters.clear(worker.slot)
+        if self.journal is not None:
+            self.journal.workerEnded(*(worker.totals or {}).get("leftOut", (0, 0)))
         if worker.totals is not None:
             self._endedTotals = [totalsOf(sumOfTotals([*self._endedTotals, worker.totals]))]
 

@@ -79,7 +79,7 @@ class JournalFileTests(LogCase):
         file = JournalFile("/dev/full")
         with self.assertRaisesRegex(OSError, "expected a regular file"):
             file.open()
-        file._file = open("/dev/full", "w", buffering=1)  # noqa: SIM115, PTH123
+        file._descriptor = os.open("/dev/full", os.O_WRONLY)
         ListenerJournal(file, "echo").add("in", 1, "-", b"x")
         file.close()
         self.assertIn("--journal /dev/full: No space left on device", self.lines())

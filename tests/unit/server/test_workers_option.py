@@ -34,22 +34,3 @@ def test_errors(value: str) -> None:
     """
     with pytest.raises(UsageError, match=r"--workers .*: expected 1 to 256, or auto"):
         workers("--workers", value)
-
-
-def test_journal() -> None:
-    """
-    Several workers write no journal.
-    """
-    with pytest.raises(UsageError, match=r"--journal .*file: expected --workers 1, not 2"):
-        workers("--journal", "file", "--workers", "2")
-
-
-def test_endpointsOfTwisted() -> None:
-    """
-    Several workers do not serve the endpoints of Twisted, which open their own sockets. One does.
-    """
-    listener = "echo=ssl:0:interface=127.0.0.1"
-    expected = "--listen echo=ssl:.*: with --workers 2, expected tcp, udp, unix, unixgram, systemd, or haproxy"
-    with pytest.raises(UsageError, match=expected):
-        workers("--listen", listener, "--workers", "2")
-    assert workers("--listen", listener) == 1
