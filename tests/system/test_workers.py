@@ -164,6 +164,23 @@ def test_oneWorkerWakes() -> None:
             assert sum(map(wakes, server.workers)) - before < (most + 0.5) * 200
 
 
+def test_datagramsOfAHungWorker() -> None:
+    """
+    Each source belongs to one worker. When that worker hangs, another one answers within half a second.
+    """
+    with WorkerServer(*FOUR, "--proto", "udp") as server, ExitStack() as stack:
+        clients = [stack.enter_context(socket.socket(type=socket.SOCK_DGRAM)) for _ in range(40)]
+        for worker in server.workers[1:]:
+            os.kill(worker, signal.SIGSTOP)
+        for client in clients:
+            client.connect(server.address("echo", "udp"))
+            client.settimeout(5)
+            client.send(b"a")
+        assert [client.recv(10) for client in clients] == [b"a"] * 40
+        for worker in server.workers[1:]:
+            os.kill(worker, signal.SIGCONT)
+
+
 def test_aWorkerThatEndsIsReplaced() -> None:
     """
     The log names a worker that ends, and another one takes its place. The server serves all the time.

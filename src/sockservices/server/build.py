@@ -223,4 +223,6 @@ def _services(
     elif binding.stream:
         yield streamService(StreamEndpoint(reactor, binding, bound, plain), responder, **streams)
     else:
-        yield datagramService(DatagramEndpoint(reactor, binding, bound), responder, **datagrams)
+        # Of several workers, each serves one of several sockets.
+        for each in opened or (None,):
+            yield datagramService(DatagramEndpoint(reactor, binding, each), responder, **datagrams)

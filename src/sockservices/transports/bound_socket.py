@@ -39,7 +39,8 @@ class BoundSocket:
     @ivar inode: the inode of that file. A file with another inode belongs to another server and is not removed.
     @ivar connectionsInheritOobInline: whether accepted connections inherit SO_OOBINLINE. Unix connections do not, nor
         do connections that were in the queue of an inherited socket before the option was set.
-    @ivar shared: whether other processes of this server watch the socket as well.
+    @ivar shared: whether other processes of this server serve the socket as well.
+    @ivar watched: whether this process serves it when the reactor has an event for it; otherwise another one does.
     """
 
     socket: socket.socket
@@ -47,6 +48,7 @@ class BoundSocket:
     inode: int = 0
     connectionsInheritOobInline: bool = False
     shared: bool = False
+    watched: bool = True
 
     @cached_property
     def stream(self) -> bool:

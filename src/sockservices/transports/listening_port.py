@@ -90,9 +90,10 @@ class ListeningPort:
         self._watch()
 
     def _watch(self) -> None:
-        self.reactor.addReader(self)
-        if self._bound.shared:
-            watchInTurn(self.reactor, self)
+        if self._bound.watched:
+            self.reactor.addReader(self)
+            if self._bound.shared:
+                watchInTurn(self.reactor, self)
 
     def doRead(self) -> None:
         """

@@ -109,10 +109,11 @@ def _openServer(settings: WorkerSettings, arguments: list[str], reactor: Any) ->
     config = options.config.capToDescriptorLimit(resource.RLIM_INFINITY if descriptors is None else descriptors)
     config = replace(config, portsFile="", seed=settings.seed)
     opened: dict[int, list[BoundSocket]] = {}
-    for descriptor, (number, inherits) in enumerate(settings.sockets, SOCKETS):
+    for descriptor, (number, inherits, watched) in enumerate(settings.sockets, SOCKETS):
         inherited = socket.socket(fileno=descriptor)
         inherited.set_inheritable(False)
-        opened.setdefault(number, []).append(BoundSocket(inherited, connectionsInheritOobInline=inherits, shared=True))
+        bound = BoundSocket(inherited, connectionsInheritOobInline=inherits, shared=True, watched=watched)
+        opened.setdefault(number, []).append(bound)
     census = SharedCensus(counters, settings.slot, settings.worker, config.trusted)
     if config.journal:
         os.set_inheritable(JOURNAL, False)

@@ -88,18 +88,21 @@ class WorkerPool:
         Start the workers.
         """
         if self._stopping is None:
-            self._launch(self._serving, [0] * self._count)
+            self._launchAll(self._serving)
 
-    def _launch(self, group: list[WorkerProcess], failures: Iterable[int]) -> None:
-        for number in failures:
-            self._number += 1
-            worker = WorkerProcess(self._reactor, self, self._number, self._freeSlots.pop(0), number)
-            group.append(worker)
-            try:
-                self._spawn(worker)
-            except OSError as error:
-                worker.end = f"{error.filename or 'fork'}: {error.strerror}"
-                self._reactor.callLater(0, self.workerEnded, worker)
+    def _launchAll(self, group: list[WorkerProcess]) -> None:
+        for place in range(self._count):
+            self._launch(group, place)
+
+    def _launch(self, group: list[WorkerProcess], place: int, failures: int = 0) -> None:
+        self._number += 1
+        worker = WorkerProcess(self._reactor, self, self._number, self._freeSlots.pop(0), place, failures)
+        group.append(worker)
+        try:
+            self._spawn(worker)
+        except OSError as error:
+            worker.end = f"{error.filename or 'fork'}: {error.strerror}"
+            self._reactor.callLater(0, self.workerEnded, worker)
 
     def workerReady(self, worker: WorkerProcess) -> None:
         """
@@ -148,7 +151,7 @@ class WorkerPool:
             return
         self._restartAgain = False
         log.info("starting {count} new workers", count=self._count)
-        self._launch(self._successors, [0] * self._count)
+        self._launchAll(self._successors)
 
     def workerEnded(self, worker: WorkerProcess) -> None:
         """
@@ -182,7 +185,7 @@ class WorkerPool:
 
         def launch() -> None:
             self._replacements.discard(call)
-            self._launch(self._serving, [failures + 1])
+            self._launch(self._serving, worker.place, failures + 1)
 
         call = self._reactor.callLater(delay, launch)
         self._replacements.add(call)

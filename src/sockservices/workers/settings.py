@@ -19,7 +19,8 @@ class WorkerSettings:
     @ivar reactor: the module of the supervisor's reactor.
     @ivar descriptors: the limit of descriptors that caps the connections, or L{None}.
     @ivar seed: the seed of all faults.
-    @ivar sockets: for each socket the number of its listener, and whether connections inherit SO_OOBINLINE from it.
+    @ivar sockets: for each socket the number of its listener, whether connections inherit SO_OOBINLINE from it, and
+        whether this worker watches it.
     """
 
     worker: int
@@ -27,4 +28,4 @@ class WorkerSettings:
     reactor: str
     descriptors: int | None
     seed: int | None
-    sockets: list[tuple[int, bool]]
+    sockets: list[tuple[int, bool, bool]]

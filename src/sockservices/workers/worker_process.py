@@ -48,6 +48,7 @@ class WorkerProcess(ProcessProtocol):
 
     @ivar number: its number, from 1, in the log.
     @ivar slot: its slot in the shared counters.
+    @ivar place: its place, from 0, among the workers that serve; a replacement has that of its predecessor.
     @ivar readyAt: seconds, when it began to serve; L{None} before.
     @ivar lastMessageAt: seconds, when its last message came.
     @ivar totals: the last totals that it has sent, or L{None}.
@@ -61,11 +62,14 @@ class WorkerProcess(ProcessProtocol):
     _startTimeout: IDelayedCall | None = None
     transport: Any
 
-    def __init__(self, reactor: Any, events: WorkerEvents, number: int, slot: int, failures: int = 0) -> None:
+    def __init__(
+        self, reactor: Any, events: WorkerEvents, number: int, slot: int, place: int = 0, failures: int = 0
+    ) -> None:
         self._reactor = reactor
         self._events = events
         self.number = number
         self.slot = slot
+        self.place = place
         self.failures = failures
         self.lastMessageAt = reactor.seconds()
         self._messages, self._output = LineBuffer(), LineBuffer()

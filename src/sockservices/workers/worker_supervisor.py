@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
+from itertools import chain
 from typing import Any
 
 from twisted.application.service import Service
@@ -18,12 +19,15 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
 from sockservices.monitoring.totals import logTotals
+from sockservices.server.build import ListenError
 from sockservices.server.config import ServerConfig
 from sockservices.server.supervisor import Supervisor
 from sockservices.server.worker_command import workerCommand
 from sockservices.text.counts import counted
+from sockservices.transports.bindings import InetBinding
 from sockservices.transports.bound_socket import BoundSocket
 from sockservices.transports.listening_port import ListeningPort
+from sockservices.transports.shared_sockets import openReusePort
 from sockservices.workers.descriptors import COMMANDS, COUNTERS, JOURNAL, MESSAGES, SOCKETS
 from sockservices.workers.journal import SharedJournal
 from sockservices.workers.pool import WorkerPool
@@ -35,6 +39,9 @@ from sockservices.workers.worker_process import WorkerProcess
 __all__ = ["WorkerSupervisor"]
 
 log = Logger("sockservices")
+
+#: The most UDP sockets of a listener: each worker has all of them open. More workers share them.
+MAX_UDP_SOCKETS = 16
 
 #: Slots for each worker: for itself, its successor, and predecessors that still have connections.
 SLOTS_PER_WORKER = 4
@@ -85,13 +92,28 @@ class WorkerSupervisor(Supervisor):
         self._pool = WorkerPool(reactor, config.workers, slots, self._spawn, self.ready, self._failed, self._ended)
         self._endedTotals: list[dict[str, Any]] = []
         self._notify.healthy = self._allResponsive
-        self._sockets: list[tuple[int, BoundSocket]] = []
+        #: For each listener its number, and its sockets: one for all workers, or one for each of them.
+        self._sockets: list[tuple[int, list[BoundSocket]]] = []
         for listener in self._listeners:
             bound = listener.bound
             if bound is not None:
-                self._sockets.append((listener.number, bound))
                 # It is never started: it has the address.
                 listener.port = ListeningPort(bound, None, reactor)
+                self._sockets.append((listener.number, [bound]))
+        try:
+            self._openUDPSockets()
+        except OSError as error:
+            self.close()
+            raise ListenError(f"--workers {self.workers}: no socket for each worker: {error.strerror}") from error
+
+    def _openUDPSockets(self) -> None:
+        """
+        Open a UDP socket for each worker, unless a service manager has opened them.
+        """
+        for number, sockets in self._sockets:
+            binding = self._config.listeners[number].binding
+            if isinstance(binding, InetBinding) and not binding.stream:
+                sockets += openReusePort(sockets[0], min(self.workers, MAX_UDP_SOCKETS) - 1)
 
     def privilegedStartService(self) -> None:
         """
@@ -116,12 +138,17 @@ class WorkerSupervisor(Supervisor):
             reactor=type(self._reactor).__module__,
             descriptors=self._limit,
             seed=self._config.seed,
-            sockets=[(number, bound.connectionsInheritOobInline) for number, bound in self._sockets],
+            sockets=[
+                (number, bound.connectionsInheritOobInline, index == worker.place % len(sockets))
+                for number, sockets in self._sockets
+                for index, bound in enumerate(sockets)
+            ],
         )
         descriptors: dict[int, Any] = {COMMANDS: "w", 1: "r", 2: "r", MESSAGES: "r", COUNTERS: self._memory}
         if self.journal is not None:
             descriptors[JOURNAL] = self.journal.descriptor
-        descriptors |= {SOCKETS + index: bound.socket.fileno() for index, (_, bound) in enumerate(self._sockets)}
+        passed = chain.from_iterable(sockets for _, sockets in self._sockets)
+        descriptors |= {descriptor: bound.socket.fileno() for descriptor, bound in enumerate(passed, SOCKETS)}
         command = workerCommand(json.dumps(asdict(settings)), self._arguments)
         self._reactor.spawnProcess(worker, sys.executable, command, self._environ, childFDs=descriptors)
 
@@ -175,6 +202,15 @@ class WorkerSupervisor(Supervisor):
         # The workers accept what waits in the queues, and then close the sockets for good.
         self.close()
         return stopped.addBoth(self.stopped)
+
+    def close(self) -> None:
+        """
+        Close all sockets in this process.
+        """
+        super().close()
+        for _, sockets in self._sockets:
+            for bound in sockets:
+                bound.close()
 
     def abortAll(self) -> None:
         """
