@@ -95,6 +95,7 @@ def _toStep(step: Mapping[str, Any], table: Table) -> Action:
     if not values.keys() - {"repeat"}:
         raise WrongKeyError(table, "", f"expected one of {', '.join(STEP_KEYS)}")
     _checkInput(values, table)
+    _checkGroups(values, table)
     if "repeat" in values:
         if values.keys() & {"finish", "reset", "expect-end"}:
             raise WrongKeyError(table, "repeat", "expected no finish, reset or expect-end beside it")
@@ -109,6 +110,7 @@ def _toRule(rule: Mapping[str, Any], table: Table, framed: bool) -> Action:
         raise WrongKeyError(table, "", "expected match or expect")
     if not framed:
         _checkInput(values, table)
+    _checkGroups(values, table)
     return _toAction(values, None)
 
 
@@ -121,6 +123,18 @@ def _checkInput(values: Mapping[str, Any], table: Table) -> None:
     pattern = values.get("match")
     if pattern is not None and not _parser.parse(pattern.pattern).getwidth()[0]:
         raise WrongKeyError(table, "match", "expected a pattern that does not match without a byte")
+
+
+def _checkGroups(values: Mapping[str, Any], table: Table) -> None:
+    """
+    Reject groups that the pattern does not have.
+    """
+    pattern: re.Pattern[bytes] | None = values.get("match")
+    groups = [] if pattern is None else [*range(pattern.groups + 1), *pattern.groupindex]
+    for piece in values.get("send", ()):
+        if not isinstance(piece, bytes) and piece not in groups:
+            known = f"a group of match: {', '.join(map(repr, groups))}" if groups else f"match in the same {table.name}"
+            raise WrongKeyError(table, "send", f"group {piece!a}: expected {known}")
 
 
 def _checkOrder(steps: list[Action], rules: list[Action]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 from sockservices.conversation.policy import MAX_LIMIT
-from sockservices.scripting.script_bytes import toBytes
+from sockservices.scripting.script_bytes import toBytes, toTemplate
 from sockservices.scripting.script_framing import toFraming
 
 __all__ = ["FILE_KEYS", "RULE_KEYS", "STEP_KEYS", "Table", "WrongKeyError", "convert"]
@@ -96,7 +96,7 @@ ACTION_KEYS: dict[str, Convert] = {
     "expect": toBytes,
     "match": _toPattern,
     "wait": _toSeconds,
-    "send": toBytes,
+    "send": toTemplate,
     "finish": _toTrue,
     "reset": _toTrue,
 }

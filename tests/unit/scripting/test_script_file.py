@@ -84,9 +84,16 @@ WRONG = [
     ("[[step]]", ":1: step 1: expected one of expect, match, wait, send, finish, reset, expect-end, repeat"),
     ("[[step]]\nrepeat = 2", ":1: step 1: expected one of expect, ..."),
     ("[[step]]\nwait = 1\n[[step]]\nsned = 'a'", ":4: step 2, sned: expected one of expect, match, ..."),
-    ("[[step]]\nsend = 5", ":2: step 1, send: 5: expected a string, or an array of strings"),
-    ("[[step]]\nsend = []", ":2: step 1, send: []: expected a string, or an array of strings"),
-    ("[[step]]\nsend = [['a']]", ":2: step 1, send: [['a']]: expected a string, or an array of strings"),
+    ("[[step]]\nexpect = 5", ":2: step 1, expect: 5: expected a string, or an array of strings"),
+    ("[[step]]\nsend = 5", ":2: step 1, send: 5: expected a string, ..."),
+    ("[[step]]\nexpect = []", ":2: step 1, expect: []: expected a string, or an array of strings"),
+    ("[[step]]\nsend = []", ":2: step 1, send: []: expected a string, {group = NUMBER}, {group = 'NAME'}, or ..."),
+    ("[[step]]\nsend = [['a']]", ":2: step 1, send: [['a']]: expected a string, ..."),
+    ("[[step]]\nmatch = 'a'\nsend = {}", ":3: step 1, send: {}: expected a string, ..."),
+    ("[[step]]\nmatch = 'a'\nsend = {group = true}", ":3: step 1, send: {'group': True}: expected ..."),
+    ("[[step]]\nmatch = 'a'\nsend = {group = 0, a = 1}", ":3: step 1, send: {'group': 0, 'a': 1}: expected ..."),
+    ("[[step]]\nmatch = 'a'\nsend = [{group = -1}]", ":3: step 1, send: [{'group': -1}]: expected ..."),
+    ("[[step]]\nexpect = [{group = 0}]", ":2: step 1, expect: [{'group': 0}]: expected a string, or ..."),
     ("[[step]]\nsend = 'hex:abc'", ":2: step 1, send: 'hex:abc': expected pairs of hexadecimal digits after hex:"),
     ("[[step]]\nexpect = ''", ":2: step 1, expect: expected at least one byte"),
     ("[[step]]\nwait = -1", ":2: step 1, wait: -1: expected a number of seconds from 0 to 1000000000"),
@@ -113,6 +120,13 @@ CONTRADICTORY = [
     ("[[step]]\nmatch = 'a*'", ":2: step 1, match: expected a pattern that does not match without a byte"),
     ("[[rule]]\nmatch = '(?=a)'", ":2: rule 1, match: expected a pattern that does not match without a byte"),
     ("[[rule]]\nexpect = ''", ":2: rule 1, expect: expected at least one byte"),
+    ("[[step]]\nsend = {group = 0}", ":2: step 1, send: group 0: expected match in the same step"),
+    ("[[rule]]\nexpect = 'a'\nsend = {group = 'a'}", ":3: rule 1, send: group 'a': expected match in the same rule"),
+    (
+        "[[step]]\nmatch = '(?P<b>a)(?P<c>b)'\nsend = [\n'a',\n{group = 3},\n]",
+        ":3: step 1, send: group 3: expected a group of match: 0, 1, 2, 'b', 'c'",
+    ),
+    ("[[step]]\nmatch = 'a'\nsend = {group = 'b'}", ":3: step 1, send: group 'b': expected a group of match: 0"),
     ("[[step]]\nexpect = ['']", ":2: step 1, expect: expected at least one byte"),
     ("[[step]]\nsend = ''\nrepeat = 2", ":3: step 1, repeat: expected a step that receives, waits or sends a byte"),
     ("[[step]]\nfinish = true\n[[step]]\nsend = ''", ":4: step 2, send: expected no send after the finish of step 1"),
@@ -168,7 +182,9 @@ def parserError(document: dict[str, Any]) -> str:
     return ""
 
 
-values = st.sampled_from(["a", "", "hex:00", "hex:0", ["a", "hex:ff"], [], 0, 1, 2, 3, 0.5, -1, True, False, "forever"])
+templates = [{"group": 0}, ["a", {"group": 1}], {"group": "b"}, [{"group": 0, "a": 1}], {"group": -1}, {"group": True}]
+strings = ["a", "", "hex:00", "hex:0", ["a", "hex:ff"], [], "forever"]
+values = st.sampled_from([*strings, *templates, 0, 1, 2, 3, 0.5, -1, True, False])
 keys = st.sampled_from(["expect", "match", "expect-end", "wait", "send", "finish", "reset", "repeat", "times", "other"])
 tables = st.lists(st.dictionaries(keys, values, max_size=4), max_size=2)
 framings = st.sampled_from(
