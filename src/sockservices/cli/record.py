@@ -4,9 +4,10 @@ C{sockservices record}: a conversation of a real server as a script.
 
 from __future__ import annotations
 
-from contextlib import suppress
+import signal
+from functools import partial
 from pathlib import Path
-from threading import Event
+from queue import SimpleQueue
 from typing import Any
 
 import click
@@ -64,7 +65,7 @@ def record(url: Target, listen: Binding | None, output: str, timing: bool, timeo
     Stand between one client and a server, pass everything on, and write a script that replays the server's side.
 
     URL is tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH. The recording ends with the connection,
-    or at Ctrl-C. On datagrams, it ends at Ctrl-C or after --timeout.
+    or at Ctrl-C or SIGTERM. On datagrams, it ends at Ctrl-C, at SIGTERM or after --timeout.
     """
     if not output.endswith(SUFFIX) or not Path(output).parent.is_dir():
         raise click.UsageError(f"--output {quoted(output)}: expected a file that ends with {SUFFIX}, in a directory")
@@ -73,28 +74,12 @@ def record(url: Target, listen: Binding | None, output: str, timing: bool, timeo
     if binding.stream is not url.stream:
         kind = "tcp:PORT or unix:PATH" if url.stream else "udp:PORT or unixgram:PATH"
         raise click.UsageError(f"--listen {binding}: expected {kind} for {url}")
-    relay = _run(url, binding, timing, timeout)
-    if relay.error is not None:
-        with addTarget(url):
-            raise relay.error
-    script = relay.recording.toToml()
-    if not script:
-        raise click.ClickException(f"{output}: nothing to write: no byte and no FIN has passed")
-    omitted = relay.recording.omitted
-    note = f"# {omitted} more bytes were not recorded.\n" if omitted else ""
-    Path(output).write_text(f"# Recorded from {url}\n{note}\n{script.rstrip()}\n")
-    click.echo(f"wrote {output}" + (f"; {omitted} bytes were not recorded" if omitted else ""))
-
-
-def _run(url: Target, binding: Binding, timing: bool, timeout: float) -> Relay:
-    """
-    Relay until the conversation has ended, or until Ctrl-C.
-    """
-    ended = Event()
+    # A SimpleQueue, because an Event may deadlock in a signal handler.
+    ended = SimpleQueue[None]()
 
     async def start() -> Relay:
         kind = StreamRelay if url.stream else DatagramRelay
-        relay = kind(background.reactor, url, timeout, ended.set, timing)
+        relay = kind(background.reactor, url, timeout, partial(ended.put, None), timing)
         await relay.listen(binding)
         return relay
 
@@ -103,9 +88,28 @@ def _run(url: Target, binding: Binding, timing: bool, timeout: float) -> Relay:
             relay: Relay = background.call(start, timeout=None)
         except OpenError as error:
             raise click.UsageError(f"--listen {error}") from None
+        # They stay until the process ends, so that a second signal does not interrupt the writing of the script.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: ended.put(None))
         address: Any = relay.port.getHost()
         click.echo(f"recording {url} on {binding.transport}:{addressText(address)}")
-        with suppress(KeyboardInterrupt):
-            ended.wait()
+        ended.get()
         background.call(relay.stop)
-    return relay
+    _write(relay, url, output)
+
+
+def _write(relay: Relay, url: Target, output: str) -> None:
+    """
+    Write the script.
+    """
+    if relay.error is not None:
+        with addTarget(url):
+            raise relay.error
+    script = relay.recording.toToml()
+    if not script:
+        raise OSError(f"{output}: not written: no byte and no FIN has passed")
+    omitted = relay.recording.omitted
+    note = f"# {omitted} more bytes were not recorded.\n" if omitted else ""
+    # TOML is UTF-8, whatever the locale.
+    Path(output).write_text(f"# Recorded from {url}\n{note}\n{script.rstrip()}\n", "utf-8")
+    click.echo(f"wrote {output}" + (f"; {omitted} bytes were not recorded" if omitted else ""))
