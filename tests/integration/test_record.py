@@ -4,25 +4,25 @@ C{sockservices record}, and the replay of what it has recorded.
 
 from __future__ import annotations
 
-import re
 import signal
 import socket
 import struct
 import tomllib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from sockservices import Outcome
-from sockservices.client import Target, target
+from sockservices.client import Target
 from sockservices.scripting import RemotePeer
 from sockservices.testing.background_server import BackgroundServer
 from sockservices.testing.fixture import Servers
-from tests.support.commands import TIMEOUT, Piped, Run
+from tests.support.commands import Run
 from tests.support.inetd import Xinetd
 from tests.support.plain_servers import unusedPort
+from tests.support.recorder import connected, recording
 
 
 async def smtp(peer: RemotePeer) -> None:
@@ -43,34 +43,6 @@ def url(server: BackgroundServer, transport: str) -> str:
     The URL of a server.
     """
     return str(Target(transport, server.address))
-
-
-@contextmanager
-def recording(*arguments: str) -> Iterator[tuple[Piped, Target]]:
-    """
-    Run the command.
-
-    @return: the command, and where its client connects.
-    """
-    with Piped("record", *arguments) as command:
-        line = command.stdout.readline().decode()
-        transport, address = re.findall(r" on (\w+):(.*)\n", line)[0]
-        yield command, target(f"{transport}://{address}")
-
-
-@contextmanager
-def connected(to: Target | BackgroundServer) -> Iterator[socket.socket]:
-    """
-    Connect a client.
-    """
-    stream = not isinstance(to, Target) or to.stream
-    family = socket.AF_UNIX if isinstance(to.address, str) else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM if stream else socket.SOCK_DGRAM) as client:
-        client.settimeout(TIMEOUT)
-        if not stream and family == socket.AF_UNIX:
-            client.bind("")
-        client.connect(to.address)
-        yield client
 
 
 def talkSmtp(to: Target | BackgroundServer) -> list[bytes]:

@@ -13,10 +13,10 @@ from typing import Any
 import click
 
 from sockservices.cli.errors import addTarget
-from sockservices.cli.parameters import TARGET, timeoutOption
+from sockservices.cli.parameters import UrlType, timeoutOption
 from sockservices.cli.reactor import backgroundReactor
 from sockservices.cli.relay import DatagramRelay, Relay, StreamRelay
-from sockservices.client import Target
+from sockservices.cli.tls_target import RecordableTarget, recordableTarget
 from sockservices.scripting.script_file import SUFFIX
 from sockservices.text.addresses import addressText
 from sockservices.text.values import quoted
@@ -50,7 +50,7 @@ class _BindingType(click.ParamType):  # type: ignore[type-arg]
 
 
 @click.command(short_help="Record a conversation with a server as a script.")
-@click.argument("url", type=TARGET)
+@click.argument("url", type=UrlType(recordableTarget))
 @click.option(
     "--listen",
     type=_BindingType(),
@@ -60,12 +60,12 @@ class _BindingType(click.ParamType):  # type: ignore[type-arg]
 @click.option("--output", required=True, metavar="PATH.toml", help="The script to write.")
 @click.option("--timing", is_flag=True, help="Keep the times: the script waits as long as the server did.")
 @timeoutOption(60.0, "Time without a byte or a datagram after which the recording ends.")
-def record(url: Target, listen: Binding | None, output: str, timing: bool, timeout: float) -> None:
+def record(url: RecordableTarget, listen: Binding | None, output: str, timing: bool, timeout: float) -> None:
     """
     Stand between one client and a server, pass everything on, and write a script that replays the server's side.
 
-    URL is tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH. The recording ends with the connection,
-    or at Ctrl-C or SIGTERM. On datagrams, it ends at Ctrl-C, at SIGTERM or after --timeout.
+    URL is tcp://HOST:PORT, tls://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH. The recording ends with
+    the connection, or at Ctrl-C or SIGTERM. On datagrams, it ends at Ctrl-C, at SIGTERM or after --timeout.
     """
     if not output.endswith(SUFFIX) or not Path(output).parent.is_dir():
         raise click.UsageError(f"--output {quoted(output)}: expected a file that ends with {SUFFIX}, in a directory")
@@ -78,8 +78,8 @@ def record(url: Target, listen: Binding | None, output: str, timing: bool, timeo
     ended = SimpleQueue[None]()
 
     async def start() -> Relay:
-        kind = StreamRelay if url.stream else DatagramRelay
-        relay = kind(background.reactor, url, timeout, partial(ended.put, None), timing)
+        kind: Any = StreamRelay if url.stream else DatagramRelay
+        relay: Relay = kind(background.reactor, url, timeout, partial(ended.put, None), timing)
         await relay.listen(binding)
         return relay
 
@@ -88,6 +88,8 @@ def record(url: Target, listen: Binding | None, output: str, timing: bool, timeo
             relay: Relay = background.call(start, timeout=None)
         except OpenError as error:
             raise click.UsageError(f"--listen {error}") from None
+        except ImportError:
+            raise click.UsageError(f"{url}: expected pyOpenSSL and service-identity to be installed") from None
         # They stay until the process ends, so that a second signal does not interrupt the writing of the script.
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: ended.put(None))
@@ -98,7 +100,7 @@ def record(url: Target, listen: Binding | None, output: str, timing: bool, timeo
     _write(relay, url, output)
 
 
-def _write(relay: Relay, url: Target, output: str) -> None:
+def _write(relay: Relay, url: RecordableTarget, output: str) -> None:
     """
     Write the script.
     """

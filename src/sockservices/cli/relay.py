@@ -11,7 +11,8 @@ from typing import Any
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.internet.protocol import DatagramProtocol
 
-from sockservices.client import DatagramClient, RequestFailed, Target, connect
+from sockservices.cli.tls_target import RecordableTarget
+from sockservices.client import DatagramClient, RequestFailed, Target, Verdict, connect
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.visit import Visit
 from sockservices.scripting.recording import DatagramRecording, Recording, StreamRecording
@@ -36,13 +37,12 @@ class Relay:
     error: RequestFailed | None = None
     port: Any
 
-    def __init__(self, reactor: Any, target: Target, timeout: float, onEnd: Callable[[], object]) -> None:
+    def __init__(self, reactor: Any, timeout: float, onEnd: Callable[[], object]) -> None:
         """
         @param timeout: seconds without a byte or a datagram after which the relay ends.
         @param onEnd: called when the conversation has ended.
         """
         self._reactor = reactor
-        self._target = target
         self._timeout = timeout
         self._onEnd = onEnd
         self._idle = reactor.callLater(timeout, onEnd)
@@ -68,13 +68,20 @@ class Relay:
 
 class StreamRelay(Relay):
     """
-    A relay of one connection. The half-close of each side and the reset of each side are passed on.
+    A relay of one connection. The half-close of each side and the reset of each side are passed on; over TLS, the
+    half-close of the client is not.
     """
 
     _ended = False
 
-    def __init__(self, reactor: Any, target: Target, timeout: float, onEnd: Callable[[], object], timing: bool) -> None:
-        super().__init__(reactor, target, timeout, onEnd)
+    def __init__(
+        self, reactor: Any, target: RecordableTarget, timeout: float, onEnd: Callable[[], object], timing: bool
+    ) -> None:
+        """
+        @raise ImportError: if pyOpenSSL, which TLS needs, is not installed.
+        """
+        self._endpoint = target.endpoint(reactor)
+        super().__init__(reactor, timeout, onEnd)
         self.recording = StreamRecording(reactor.seconds, timing)
 
     async def listen(self, binding: Binding) -> None:
@@ -103,7 +110,7 @@ class StreamRelay(Relay):
         directions = []
         server = None
         try:
-            server = await connect(self._target.endpoint(self._reactor), reactor=self._reactor)
+            server = await connect(self._endpoint, reactor=self._reactor)
             directions = [
                 Deferred.fromCoroutine(self._pass(client, server, "expect", "expect-end")),
                 Deferred.fromCoroutine(self._pass(server, client, "send", "finish")),
@@ -114,7 +121,12 @@ class StreamRelay(Relay):
             client.abort()
         except FirstError as error:
             error.subFailure.trap(RequestFailed)
-            self._record("reset")
+            failed: Any = error.subFailure.value
+            if failed.verdict is Verdict.UNREACHABLE:
+                # The TLS handshake has failed, which begins after the connection.
+                self.error = failed
+            else:
+                self._record("reset")
             client.abort()
         finally:
             self._ended = True
@@ -141,7 +153,7 @@ class DatagramRelay(Relay, DatagramProtocol):
     _receiving: Deferred[None]
 
     def __init__(self, reactor: Any, target: Target, timeout: float, onEnd: Callable[[], object], timing: bool) -> None:
-        super().__init__(reactor, target, timeout, onEnd)
+        super().__init__(reactor, timeout, onEnd)
         self.recording = DatagramRecording(reactor.seconds, timing)
         self._server = DatagramClient(target.address, reactor=reactor)
 
