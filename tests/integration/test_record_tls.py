@@ -41,12 +41,14 @@ def writeCertificate(path: Path) -> None:
 
 def serve(connection: socket.socket, context: ssl.SSLContext) -> None:
     """
-    Greet, answer one line, and close.
+    Greet, answer one line, and close. C{QUIT} closes without a close_notify, as many servers do.
     """
     with context.wrap_socket(connection, server_side=True) as stream:
         stream.sendall(b"220 ready\r\n")
-        stream.sendall(b"250 " + stream.recv(100))
-        stream.unwrap()
+        line = stream.recv(100)
+        stream.sendall(b"250 " + line)
+        if line != b"QUIT\r\n":
+            stream.unwrap()
 
 
 @pytest.fixture
@@ -62,22 +64,24 @@ def server(tmp_path: Path) -> Iterator[str]:
         yield f"tls://localhost:{url.rpartition(':')[2]}"
 
 
-def test_script(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("line", ["HELO me\r\n", "QUIT\r\n"])
+def test_script(line: str, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    The client talks without TLS to the recorder, which talks with TLS to the server. The script has what passed.
+    The client talks without TLS to the recorder, which talks with TLS to the server. The script has what passed,
+    and the server's end, with or without a close_notify.
     """
     path = tmp_path / "smtp.toml"
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "localhost.pem"))
     with recording(server, f"--output={path}") as (command, address):
         with connected(address) as client, client.makefile("rb") as replies:
             assert replies.readline() == b"220 ready\r\n"
-            client.sendall(b"HELO me\r\n")
-            assert replies.read() == b"250 HELO me\r\n"
+            client.sendall(line.encode())
+            assert replies.read() == f"250 {line}".encode()
         assert command.exited() == (0, "")
     steps = tomllib.loads(path.read_text())["step"]
     assert steps[:2] == [
         {"send": "220 ready\r\n"},
-        {"expect": "HELO me\r\n", "send": "250 HELO me\r\n", "finish": True},
+        {"expect": line, "send": f"250 {line}", "finish": True},
     ]
 
 

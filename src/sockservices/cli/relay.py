@@ -11,7 +11,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.internet.protocol import DatagramProtocol
 
-from sockservices.cli.tls_target import RecordableTarget
+from sockservices.cli.tls_target import RecordableTarget, TlsTarget
 from sockservices.client import DatagramClient, RequestFailed, Target, Verdict, connect
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.visit import Visit
@@ -68,10 +68,11 @@ class Relay:
 
 class StreamRelay(Relay):
     """
-    A relay of one connection. The half-close of each side and the reset of each side are passed on; over TLS, the
-    half-close of the client is not.
+    A relay of one connection. The half-close of each side and the reset of each side are passed on. Over TLS, the
+    half-close of the client is not, and a reset of the server after its first byte is passed on as a FIN.
     """
 
+    _answered = False  # whether a byte of the server has come
     _ended = False
 
     def __init__(
@@ -81,6 +82,7 @@ class StreamRelay(Relay):
         @raise ImportError: if pyOpenSSL, which TLS needs, is not installed.
         """
         self._endpoint = target.endpoint(reactor)
+        self._overTls = isinstance(target, TlsTarget)
         super().__init__(reactor, timeout, onEnd)
         self.recording = StreamRecording(reactor.seconds, timing)
 
@@ -122,8 +124,8 @@ class StreamRelay(Relay):
         except FirstError as error:
             error.subFailure.trap(RequestFailed)
             failed: Any = error.subFailure.value
-            if failed.verdict is Verdict.UNREACHABLE:
-                # The TLS handshake has failed, which begins after the connection.
+            if failed.verdict is Verdict.UNREACHABLE and not self._answered:
+                # The TLS handshake, which begins after the connection, has failed.
                 self.error = failed
             else:
                 self._record("reset")
@@ -137,11 +139,22 @@ class StreamRelay(Relay):
                 server.abort()
 
     async def _pass(self, source: Any, sink: Any, data: str, end: str) -> None:
-        while segment := await source.receive():
+        while segment := await self._receive(source):
+            self._answered = self._answered or data == "send"
             self._record(data, segment)
             await sink.send(segment)
         self._record(end)
         sink.finish()
+
+    async def _receive(self, source: Any) -> bytes:
+        try:
+            segment: bytes = await source.receive()
+        except RequestFailed:
+            # Many servers end TLS without a close_notify, which Twisted reports as it reports a reset.
+            if not (self._overTls and self._answered):
+                raise
+            segment = b""
+        return segment
 
 
 class DatagramRelay(Relay, DatagramProtocol):
