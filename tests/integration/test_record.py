@@ -4,23 +4,25 @@ C{sockservices record}, and the replay of what it has recorded.
 
 from __future__ import annotations
 
-import re
+import signal
 import socket
 import struct
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+import tomllib
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from sockservices import Outcome
-from sockservices.client import Target, target
+from sockservices.client import Target
 from sockservices.scripting import RemotePeer
 from sockservices.testing.background_server import BackgroundServer
 from sockservices.testing.fixture import Servers
-from tests.support.commands import TIMEOUT, Piped, Run
+from tests.support.commands import Run
 from tests.support.inetd import Xinetd
 from tests.support.plain_servers import unusedPort
+from tests.support.recorder import connected, recording
 
 
 async def smtp(peer: RemotePeer) -> None:
@@ -41,34 +43,6 @@ def url(server: BackgroundServer, transport: str) -> str:
     The URL of a server.
     """
     return str(Target(transport, server.address))
-
-
-@contextmanager
-def recording(*arguments: str) -> Iterator[tuple[Piped, Target]]:
-    """
-    Run the command.
-
-    @return: the command, and where its client connects.
-    """
-    with Piped("record", *arguments) as command:
-        line = command.stdout.readline().decode()
-        transport, address = re.findall(r" on (\w+):(.*)\n", line)[0]
-        yield command, target(f"{transport}://{address}")
-
-
-@contextmanager
-def connected(to: Target | BackgroundServer) -> Iterator[socket.socket]:
-    """
-    Connect a client.
-    """
-    stream = not isinstance(to, Target) or to.stream
-    family = socket.AF_UNIX if isinstance(to.address, str) else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM if stream else socket.SOCK_DGRAM) as client:
-        client.settimeout(TIMEOUT)
-        if not stream and family == socket.AF_UNIX:
-            client.bind("")
-        client.connect(to.address)
-        yield client
 
 
 def talkSmtp(to: Target | BackgroundServer) -> list[bytes]:
@@ -164,6 +138,40 @@ def test_datagrams(transport: str, sockservice: Servers, tmp_path: Path) -> None
         for datagram in (b"b", b"a"):
             client.send(datagram)
             assert client.recv(100) == datagram.upper()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal(number: signal.Signals, sockservice: Servers, tmp_path: Path) -> None:
+    """
+    Ctrl-C and SIGTERM end the recording of an open connection. The script is complete, also after further signals.
+    """
+    original = sockservice(smtp)
+    path = tmp_path / "smtp.toml"
+    with recording(url(original, "tcp"), f"--output={path}", f"--listen=unix:{tmp_path}/socket") as (command, address):
+        with connected(address) as client:
+            assert client.recv(100) == b"220 ready\r\n"
+            client.sendall(b"caf\xc3\xa9\r\n")
+            assert client.recv(100) == b"250 caf\xc3\xa9\r\n"
+            for _ in range(3):
+                command.process.send_signal(number)
+            assert command.exited() == (0, "")
+        assert command.stdout.read().decode() == f"wrote {path}\n"
+    sends = [step["send"] for step in tomllib.loads(path.read_bytes().decode())["step"]]
+    assert sends == ["220 ready\r\n", "250 café\r\n"]
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nothingRecorded(number: signal.Signals, sockservice: Servers, tmp_path: Path) -> None:
+    """
+    A signal before anything has passed leaves no file.
+    """
+    path = tmp_path / "smtp.toml"
+    arguments = (url(sockservice(smtp), "tcp"), f"--output={path}", f"--listen=unix:{tmp_path}/socket")
+    with recording(*arguments) as (command, _):
+        command.process.send_signal(number)
+        assert command.exited() == (74, f"sockservices: {path}: not written: no byte and no FIN has passed\n")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_serverResets(sockservice: Servers, tmp_path: Path) -> None:

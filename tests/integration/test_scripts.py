@@ -81,7 +81,7 @@ def test_mismatch(sockservice: Servers, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("none.toml", "none.toml: No such file"), ("wrong.toml", "wrong.toml: step 1, send: 1: expected a string")],
+    [("none.toml", "none.toml: No such file"), ("wrong.toml", "wrong.toml:2: step 1, send: 1: expected a string")],
 )
 def test_wrongFile(name: str, message: str, sockservice: Servers, tmp_path: Path) -> None:
     """

@@ -256,6 +256,29 @@ def test_trio(sockservice):
 """,
     ),
     (
+        ("pytest-trio",),
+        ("-p", "no:asyncio"),
+        """
+import pytest, trio
+
+async def greeter(peer):
+    await peer.send(b"hello " + await peer.receiveLine())
+
+@pytest.fixture
+async def connection(sockservice):
+    server = sockservice(greeter)
+    async with await trio.open_tcp_stream(*server.address) as stream:
+        yield stream
+    await trio.to_thread.run_sync(server.wait, 1)
+    assert server.visits[0].received == 3
+
+@pytest.mark.trio
+async def test_pytestTrio(connection):
+    await connection.send_all(b"me\\n")
+    assert await connection.receive_some() == b"hello me"
+""",
+    ),
+    (
         ("pytest-twisted",),
         ("-p", "no:asyncio"),
         """
@@ -300,7 +323,8 @@ def test_otherProject(built: Built, tmp_path: Path) -> None:
         own = project / "tests" / f"test_{requirements[0].replace('-', '_')}.py"
         own.write_text(tests)
         # pytest-asyncio runs every coroutine test. trio warns about the signal handlers of pytest-twisted's reactor.
-        excluded = {"test_pytest_asyncio.py"} | ({"test_anyio.py"} if "pytest-twisted" in requirements else set())
+        trio = {"test_anyio.py", "test_pytest_trio.py"}
+        excluded = {"test_pytest_asyncio.py"} | (trio if "pytest-twisted" in requirements else set())
         others = {file for file in project.glob("tests/*.py") if file.name not in excluded}
         output = run(place / "bin" / "pytest", "-q", *options, *sorted({own, *others}), cwd=project)
         assert re.search(r"^\d+ passed in", output, re.MULTILINE), output

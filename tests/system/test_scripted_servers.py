@@ -39,11 +39,21 @@ PROJECTS = {
         "    writer.write(b'EHLO me\\r\\n')\n    await writer.drain()\n    writer.close()\n",
         ["-p", "pytest_asyncio.plugin", "-o", "asyncio_mode=auto"],
     ),
-    "anyio": (
-        "import anyio\n@pytest.mark.anyio\nasync def test_client(sockservice):\n"
-        "    async with await anyio.connect_tcp(*sockservice(smtp).address) as stream:\n"
-        "        await stream.send(b'EHLO me\\r\\n')\n",
-        ["-p", "anyio.pytest_plugin"],
+    **{
+        f"anyio on {backend}": (
+            f"import anyio, {backend}\n@pytest.fixture\ndef anyio_backend():\n    return '{backend}'\n"
+            "@pytest.mark.anyio\nasync def test_client(sockservice):\n"
+            "    async with await anyio.connect_tcp(*sockservice(smtp).address) as stream:\n"
+            "        await stream.send(b'EHLO me\\r\\n')\n",
+            ["-p", "anyio.pytest_plugin"],
+        )
+        for backend in ("asyncio", "trio")
+    },
+    "pytest_trio": (
+        "import trio\n@pytest.mark.trio\nasync def test_client(sockservice):\n"
+        "    async with await trio.open_tcp_stream(*sockservice(smtp).address) as stream:\n"
+        "        await stream.send_all(b'EHLO me\\r\\n')\n",
+        ["-p", "pytest_trio.plugin"],
     ),
     "pytest_twisted": (
         "import pytest_twisted\nfrom twisted.internet.threads import deferToThread\n"

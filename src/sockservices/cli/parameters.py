@@ -16,14 +16,14 @@ from sockservices.client import target, targets
 from sockservices.conversation.policy import MAX_LIMIT
 from sockservices.text.values import quoted
 
-__all__ = ["COUNT", "INTERVAL", "PARALLEL", "SECONDS", "TARGET", "TARGETS", "timeoutOption"]
+__all__ = ["COUNT", "INTERVAL", "PARALLEL", "SECONDS", "TARGET", "TARGETS", "UrlType", "timeoutOption"]
 
 #: The maximum of --parallel: each probe has one or two descriptors, and the usual limit is 1024.
 MAX_PARALLEL = 400
 
 
 # ParamType is generic only from click 8.4 on.
-class _UrlType(click.ParamType):  # type: ignore[type-arg]
+class UrlType(click.ParamType):  # type: ignore[type-arg]
     """
     The URL of a service.
     """
@@ -55,10 +55,10 @@ class _UrlType(click.ParamType):  # type: ignore[type-arg]
 
 
 #: One L{Target<sockservices.client.Target>}.
-TARGET = _UrlType(target)
+TARGET = UrlType(target)
 
 #: A list of targets: that of the URL, or one on each port of its range.
-TARGETS = _UrlType(targets)
+TARGETS = UrlType(targets)
 
 
 # ParamType is generic only from click 8.4 on.

@@ -4,18 +4,19 @@ C{sockservices record}: a conversation of a real server as a script.
 
 from __future__ import annotations
 
-from contextlib import suppress
+import signal
+from functools import partial
 from pathlib import Path
-from threading import Event
+from queue import SimpleQueue
 from typing import Any
 
 import click
 
 from sockservices.cli.errors import addTarget
-from sockservices.cli.parameters import TARGET, timeoutOption
+from sockservices.cli.parameters import UrlType, timeoutOption
 from sockservices.cli.reactor import backgroundReactor
 from sockservices.cli.relay import DatagramRelay, Relay, StreamRelay
-from sockservices.client import Target
+from sockservices.cli.tls_target import RecordableTarget, recordableTarget
 from sockservices.scripting.script_file import SUFFIX
 from sockservices.text.addresses import addressText
 from sockservices.text.values import quoted
@@ -49,7 +50,7 @@ class _BindingType(click.ParamType):  # type: ignore[type-arg]
 
 
 @click.command(short_help="Record a conversation with a server as a script.")
-@click.argument("url", type=TARGET)
+@click.argument("url", type=UrlType(recordableTarget))
 @click.option(
     "--listen",
     type=_BindingType(),
@@ -59,12 +60,12 @@ class _BindingType(click.ParamType):  # type: ignore[type-arg]
 @click.option("--output", required=True, metavar="PATH.toml", help="The script to write.")
 @click.option("--timing", is_flag=True, help="Keep the times: the script waits as long as the server did.")
 @timeoutOption(60.0, "Time without a byte or a datagram after which the recording ends.")
-def record(url: Target, listen: Binding | None, output: str, timing: bool, timeout: float) -> None:
+def record(url: RecordableTarget, listen: Binding | None, output: str, timing: bool, timeout: float) -> None:
     """
     Stand between one client and a server, pass everything on, and write a script that replays the server's side.
 
-    URL is tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH. The recording ends with the connection,
-    or at Ctrl-C. On datagrams, it ends at Ctrl-C or after --timeout.
+    URL is tcp://HOST:PORT, tls://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH. The recording ends with
+    the connection, or at Ctrl-C or SIGTERM. On datagrams, it ends at Ctrl-C, at SIGTERM or after --timeout.
     """
     if not output.endswith(SUFFIX) or not Path(output).parent.is_dir():
         raise click.UsageError(f"--output {quoted(output)}: expected a file that ends with {SUFFIX}, in a directory")
@@ -73,28 +74,12 @@ def record(url: Target, listen: Binding | None, output: str, timing: bool, timeo
     if binding.stream is not url.stream:
         kind = "tcp:PORT or unix:PATH" if url.stream else "udp:PORT or unixgram:PATH"
         raise click.UsageError(f"--listen {binding}: expected {kind} for {url}")
-    relay = _run(url, binding, timing, timeout)
-    if relay.error is not None:
-        with addTarget(url):
-            raise relay.error
-    script = relay.recording.toToml()
-    if not script:
-        raise click.ClickException(f"{output}: nothing to write: no byte and no FIN has passed")
-    omitted = relay.recording.omitted
-    note = f"# {omitted} more bytes were not recorded.\n" if omitted else ""
-    Path(output).write_text(f"# Recorded from {url}\n{note}\n{script.rstrip()}\n")
-    click.echo(f"wrote {output}" + (f"; {omitted} bytes were not recorded" if omitted else ""))
-
-
-def _run(url: Target, binding: Binding, timing: bool, timeout: float) -> Relay:
-    """
-    Relay until the conversation has ended, or until Ctrl-C.
-    """
-    ended = Event()
+    # A SimpleQueue, because an Event may deadlock in a signal handler.
+    ended = SimpleQueue[None]()
 
     async def start() -> Relay:
-        kind = StreamRelay if url.stream else DatagramRelay
-        relay = kind(background.reactor, url, timeout, ended.set, timing)
+        kind: Any = StreamRelay if url.stream else DatagramRelay
+        relay: Relay = kind(background.reactor, url, timeout, partial(ended.put, None), timing)
         await relay.listen(binding)
         return relay
 
@@ -103,9 +88,30 @@ def _run(url: Target, binding: Binding, timing: bool, timeout: float) -> Relay:
             relay: Relay = background.call(start, timeout=None)
         except OpenError as error:
             raise click.UsageError(f"--listen {error}") from None
+        except ImportError:
+            raise click.UsageError(f"{url}: expected pyOpenSSL and service-identity to be installed") from None
+        # They stay until the process ends, so that a second signal does not interrupt the writing of the script.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: ended.put(None))
         address: Any = relay.port.getHost()
         click.echo(f"recording {url} on {binding.transport}:{addressText(address)}")
-        with suppress(KeyboardInterrupt):
-            ended.wait()
+        ended.get()
         background.call(relay.stop)
-    return relay
+    _write(relay, url, output)
+
+
+def _write(relay: Relay, url: RecordableTarget, output: str) -> None:
+    """
+    Write the script.
+    """
+    if relay.error is not None:
+        with addTarget(url):
+            raise relay.error
+    script = relay.recording.toToml()
+    if not script:
+        raise OSError(f"{output}: not written: no byte and no FIN has passed")
+    omitted = relay.recording.omitted
+    note = f"# {omitted} more bytes were not recorded.\n" if omitted else ""
+    # TOML is UTF-8, whatever the locale.
+    Path(output).write_text(f"# Recorded from {url}\n{note}\n{script.rstrip()}\n", "utf-8")
+    click.echo(f"wrote {output}" + (f"; {omitted} bytes were not recorded" if omitted else ""))

@@ -11,7 +11,8 @@ from typing import Any
 from twisted.internet.defer import Deferred, FirstError, gatherResults
 from twisted.internet.protocol import DatagramProtocol
 
-from sockservices.client import DatagramClient, RequestFailed, Target, connect
+from sockservices.cli.tls_target import RecordableTarget, TlsTarget
+from sockservices.client import DatagramClient, RequestFailed, Target, Verdict, connect
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.visit import Visit
 from sockservices.scripting.recording import DatagramRecording, Recording, StreamRecording
@@ -36,13 +37,12 @@ class Relay:
     error: RequestFailed | None = None
     port: Any
 
-    def __init__(self, reactor: Any, target: Target, timeout: float, onEnd: Callable[[], object]) -> None:
+    def __init__(self, reactor: Any, timeout: float, onEnd: Callable[[], object]) -> None:
         """
         @param timeout: seconds without a byte or a datagram after which the relay ends.
         @param onEnd: called when the conversation has ended.
         """
         self._reactor = reactor
-        self._target = target
         self._timeout = timeout
         self._onEnd = onEnd
         self._idle = reactor.callLater(timeout, onEnd)
@@ -68,13 +68,22 @@ class Relay:
 
 class StreamRelay(Relay):
     """
-    A relay of one connection. The half-close of each side and the reset of each side are passed on.
+    A relay of one connection. The half-close of each side and the reset of each side are passed on. Over TLS, the
+    half-close of the client is not, and a reset of the server after its first byte is passed on as a FIN.
     """
 
+    _answered = False  # whether a byte of the server has come
     _ended = False
 
-    def __init__(self, reactor: Any, target: Target, timeout: float, onEnd: Callable[[], object], timing: bool) -> None:
-        super().__init__(reactor, target, timeout, onEnd)
+    def __init__(
+        self, reactor: Any, target: RecordableTarget, timeout: float, onEnd: Callable[[], object], timing: bool
+    ) -> None:
+        """
+        @raise ImportError: if pyOpenSSL, which TLS needs, is not installed.
+        """
+        self._endpoint = target.endpoint(reactor)
+        self._overTls = isinstance(target, TlsTarget)
+        super().__init__(reactor, timeout, onEnd)
         self.recording = StreamRecording(reactor.seconds, timing)
 
     async def listen(self, binding: Binding) -> None:
@@ -103,7 +112,7 @@ class StreamRelay(Relay):
         directions = []
         server = None
         try:
-            server = await connect(self._target.endpoint(self._reactor), reactor=self._reactor)
+            server = await connect(self._endpoint, reactor=self._reactor)
             directions = [
                 Deferred.fromCoroutine(self._pass(client, server, "expect", "expect-end")),
                 Deferred.fromCoroutine(self._pass(server, client, "send", "finish")),
@@ -114,7 +123,12 @@ class StreamRelay(Relay):
             client.abort()
         except FirstError as error:
             error.subFailure.trap(RequestFailed)
-            self._record("reset")
+            failed: Any = error.subFailure.value
+            if failed.verdict is Verdict.UNREACHABLE and not self._answered:
+                # The TLS handshake, which begins after the connection, has failed.
+                self.error = failed
+            else:
+                self._record("reset")
             client.abort()
         finally:
             self._ended = True
@@ -125,11 +139,22 @@ class StreamRelay(Relay):
                 server.abort()
 
     async def _pass(self, source: Any, sink: Any, data: str, end: str) -> None:
-        while segment := await source.receive():
+        while segment := await self._receive(source):
+            self._answered = self._answered or data == "send"
             self._record(data, segment)
             await sink.send(segment)
         self._record(end)
         sink.finish()
+
+    async def _receive(self, source: Any) -> bytes:
+        try:
+            segment: bytes = await source.receive()
+        except RequestFailed:
+            # Many servers end TLS without a close_notify, which Twisted reports as it reports a reset.
+            if not (self._overTls and self._answered):
+                raise
+            segment = b""
+        return segment
 
 
 class DatagramRelay(Relay, DatagramProtocol):
@@ -141,7 +166,7 @@ class DatagramRelay(Relay, DatagramProtocol):
     _receiving: Deferred[None]
 
     def __init__(self, reactor: Any, target: Target, timeout: float, onEnd: Callable[[], object], timing: bool) -> None:
-        super().__init__(reactor, target, timeout, onEnd)
+        super().__init__(reactor, timeout, onEnd)
         self.recording = DatagramRecording(reactor.seconds, timing)
         self._server = DatagramClient(target.address, reactor=reactor)
 

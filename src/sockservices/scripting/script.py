@@ -13,6 +13,7 @@ from sockservices.conversation.transport import Transport
 from sockservices.scripting.mismatch import Mismatch
 from sockservices.scripting.partial_match import firstImpossible
 from sockservices.scripting.remote_peer import RemotePeer
+from sockservices.scripting.script_bytes import Template, expand
 from sockservices.scripting.script_framing import ReceiveMessage, receiveDatagram
 from sockservices.transports.stream_reader import IncompleteRead
 
@@ -28,7 +29,7 @@ class Action:
     @ivar match: the pattern of what the peer must send first.
     @ivar expectEnd: whether the peer must send its FIN first.
     @ivar wait: seconds.
-    @ivar send: bytes to send; L{None} is none, C{b""} an empty datagram.
+    @ivar send: what to send; L{None} is nothing, C{()} an empty datagram.
     @ivar finish: whether to send a FIN.
     @ivar reset: whether to reset the connection.
     @ivar count: how many times the step is done, or the rule applies; L{None} is no limit.
@@ -38,7 +39,7 @@ class Action:
     match: re.Pattern[bytes] | None = None
     expectEnd: bool = False
     wait: float = 0.0
-    send: bytes | None = None
+    send: Template | None = None
     finish: bool = False
     reset: bool = False
     count: int | None = None
@@ -50,25 +51,30 @@ class Action:
         """
         return self.match or re.compile(re.escape(self.expect or b""))
 
-    async def receive(self, peer: RemotePeer) -> None:
+    async def receive(self, peer: RemotePeer) -> re.Match[bytes] | None:
         """
         Receive what the peer must send first.
+
+        @return: the match of the pattern, if there is one.
         """
+        if self.match is not None:
+            return await peer.expectMatch(self.match)
         if self.expect is not None:
             await peer.expect(self.expect)
-        elif self.match is not None:
-            await peer.expectMatch(self.match)
         elif self.expectEnd:
             await peer.expectEnd()
+        return None
 
-    async def reply(self, peer: RemotePeer) -> None:
+    async def reply(self, peer: RemotePeer, match: re.Match[bytes] | None) -> None:
         """
         Wait, send, and end the connection or its sending side.
+
+        @param match: what the groups are taken from.
         """
         if self.wait:
             await peer.sleep(self.wait)
         if self.send is not None:
-            await peer.send(self.send)
+            await peer.send(expand(self.send, match))
         if self.finish:
             peer.finish()
         if self.reset:
@@ -115,17 +121,16 @@ class Script:
         """
         for step in self._steps:
             for _ in repeat(None) if step.count is None else range(step.count):
-                await step.receive(peer)
-                await step.reply(peer)
+                await step.reply(peer, await step.receive(peer))
         receive, isStream = self._framing, Transport(peer.conversation.transport).isStream
         if receive is None and not isStream:
             receive = receiveDatagram
         ended = not self._rules
         while not ended:
-            rule = (
+            rule, match = (
                 await self._nextOnStream(peer) if receive is None else self._ruleFor(await _wholeMessage(peer, receive))
             )
-            await rule.reply(peer)
+            await rule.reply(peer, match)
             ended = rule.finish or rule.reset or (receive is receiveDatagram and not isStream)
 
     @property
@@ -140,11 +145,11 @@ class Script:
             if rule.count is None or used < rule.count
         }
 
-    def _use(self, number: int) -> Action:
+    def _use(self, number: int, match: re.Match[bytes]) -> tuple[Action, re.Match[bytes]]:
         self._uses[number] += 1
-        return self._rules[number][0]
+        return self._rules[number][0], match
 
-    async def _nextOnStream(self, peer: RemotePeer) -> Action:
+    async def _nextOnStream(self, peer: RemotePeer) -> tuple[Action, re.Match[bytes]]:
         """
         Receive up to the end of a match.
         """
@@ -161,17 +166,17 @@ class Script:
         # While this conversation waited, others may have used up a rule.
         for number, pattern in self._patterns.items():
             if pattern is match.re:
-                return self._use(number)
+                return self._use(number, match)
         return self._ruleFor(match[0])
 
-    def _ruleFor(self, message: bytes) -> Action:
+    def _ruleFor(self, message: bytes) -> tuple[Action, re.Match[bytes]]:
         """
         The first rule that matches a whole message.
         """
         patterns = self._patterns
         for number, pattern in patterns.items():
-            if pattern.fullmatch(message):
-                return self._use(number)
+            if match := pattern.fullmatch(message):
+                return self._use(number, match)
         offset = max((firstImpossible(pattern, message) or 0 for pattern in patterns.values()), default=0)
         expected = b"|".join(pattern.pattern for pattern in patterns.values())
         raise Mismatch(expected, message, offset, "no rule matches", pattern=True)

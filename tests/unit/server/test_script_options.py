@@ -68,7 +68,7 @@ def test_listeners(text: str, listeners: list[str]) -> None:
         ("--script smtp", "--script smtp: expected PATH.toml or PATH.toml=PORT"),
         ("--script smtp.toml=x", "--script smtp.toml=x: port 'x': expected 0 to 65535; 0 is any free port"),
         ("--script none.toml", "--script none.toml: No such file or directory: expected a script file"),
-        ("--script wrong.toml", "--script wrong.toml: step 1, 'sned': expected one of expect, match, ..."),
+        ("--script wrong.toml", "--script wrong.toml:2: step 1, sned: expected one of expect, match, ..."),
         (
             "--script smtp.toml --script smtp.toml",
             "--script smtp.toml: expected another name than 'smtp', which another script has",
@@ -78,7 +78,7 @@ def test_listeners(text: str, listeners: list[str]) -> None:
 )
 def test_wrong(text: str, message: str) -> None:
     """
-    An error is one line, which names the option, the file, the line or the key, and what is expected.
+    An error is one line, which names the option, the file, the line, the key, and what is expected.
     """
     with pytest.raises(UsageError) as raised:
         parsed(text)
