@@ -144,7 +144,9 @@ class Outbound(StreamLayer):
         """
         Unregister the protocol's producer. The transport does not pause this layer any more.
         """
-        super().unregisterProducer()
+        # A fault that has ended this direction has unregistered the producer already.
+        if self.producer is not None:
+            super().unregisterProducer()
         self.producer, self._writePaused = None, False
         self._outbound.pump()
 

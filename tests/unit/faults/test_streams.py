@@ -116,6 +116,16 @@ class ConversationTests(SynchronousTestCase):
         peer.wait(1)
         self.assertEqual((peer.outcome, peer.visits[0].faults), (Outcome.GRACE, (("limit", 1),)))
 
+    def test_endAfterALimit(self) -> None:
+        """
+        The protocol ends the conversation after a limit has: its producer is unregistered once.
+        """
+        peer = converse(Echo, faults=[Limit(3), Latency(0.5, direction="in")])
+        peer.say(b"hello")
+        peer.end()
+        peer.wait(1)
+        self.assertEqual((peer.heard, peer.outcome), (b"hel", Outcome.FAULT))
+
     def test_limitThatIsNotReached(self) -> None:
         """
         A limit that nothing reaches is not recorded.
