@@ -152,7 +152,7 @@ class ConversationTests(SynchronousTestCase):
             (Refuse(), b"", 0, 0),
             (Reset(), b"", 0, 0),
             (Reset(2.5), b"hello", 2.5, 5),
-            (Reset(afterBytes=3), b"hel", 0, 3),
+            (Reset(afterBytes=3), b"hel", 0, 5),
         ]
         for fault, reply, seconds, received in cases:
             peer = converse(Echo, faults=[fault])
@@ -289,6 +289,7 @@ class PausableTransport(StringTransport):
     identifying = False
     halfCloses = True
     faults = ()
+    discardedBytes = 0, 0
     limit = 0
 
     def limitBuffers(self, size: int) -> None:
