@@ -19,7 +19,8 @@ from sockservices.client import Target
 from sockservices.scripting.script_file import SUFFIX
 from sockservices.text.addresses import addressText
 from sockservices.text.values import quoted
-from sockservices.transports.bindings import Binding, parse
+from sockservices.transports.binding_strings import parse
+from sockservices.transports.bindings import Binding
 from sockservices.transports.sockets import OpenError
 
 __all__ = ["record"]

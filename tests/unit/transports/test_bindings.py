@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sockservices.conversation.transport import Transport
-from sockservices.transports.bindings import Binding, InetBinding, SystemdBinding, UnixBinding, parse, portNumber
+from sockservices.transports.binding_strings import parse, portNumber
+from sockservices.transports.bindings import Binding, InetBinding, SystemdBinding, UnixBinding
 
 TCP, UDP, UNIX, UNIXGRAM = Transport
 
@@ -177,8 +178,11 @@ def test_text() -> None:
 
 def test_constructors() -> None:
     """
-    The constructors reject invalid values. A path has at most 107 bytes.
+    The constructors reject invalid values. A path has at most 107 bytes. getaddrinfo(3) would take a port modulo 65536.
     """
+    for port in (-1, 65536):
+        with pytest.raises(ValueError, match=f"port {port}: expected 0 to 65535"):
+            InetBinding(TCP, port)
     with pytest.raises(ValueError, match="localhost"):
         InetBinding(TCP, 8007, "localhost")
     for path in ("", "/" + 107 * "a"):
