@@ -45,10 +45,7 @@ def withFaults(listeners: tuple[ListenerConfig, ...], texts: list[str]) -> tuple
 
 
 def _canHave(listener: ListenerConfig, fault: Fault) -> bool:
-    binding = listener.binding
-    if isinstance(binding, str):
-        return fault.streams
-    return (fault.streams and binding.stream) or (fault.datagrams and binding.datagrams)
+    return (fault.streams and listener.streams) or (fault.datagrams and listener.datagrams)
 
 
 def seedOf(options: Mapping[str, Any]) -> int | None:

@@ -109,4 +109,7 @@ def _makeBinding(kind: str, arguments: dict[str, str]) -> Binding:
     if transport.isInet:
         port, interface = portNumber(arguments.pop("port")), arguments.pop("interface", LOOPBACK)
         return InetBinding(transport, port, interface.strip("[]"))
-    return UnixBinding(transport, arguments.pop("path"), fileMode(arguments.pop("mode", "600")))
+    path, mode = arguments.pop("path"), arguments.pop("mode", None)
+    if mode is not None and path.startswith("@"):
+        raise ValueError(f"mode {mode!r}: expected none for {path}: an abstract socket has no permissions")
+    return UnixBinding(transport, path, fileMode("600" if mode is None else mode))

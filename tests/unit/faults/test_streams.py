@@ -54,8 +54,9 @@ ORDER_KEEPING = st.one_of(
 BREAKING = st.one_of(
     st.builds(Corrupt, st.sampled_from([0.1, 1])),
     st.builds(Limit, st.sampled_from([0, 1, 50]), st.sampled_from(["fin", "reset", "hang"])),
-    st.builds(Reset, st.sampled_from([0, 0.5]), st.sampled_from([None, 30])),
-    st.builds(Hang, st.sampled_from([0, 0.5]), st.sampled_from([None, 30])),
+    st.builds(Reset, st.sampled_from([0, 0.5])),
+    st.builds(Hang, st.sampled_from([0, 0.5])),
+    st.sampled_from([Reset(afterBytes=30), Hang(afterBytes=30)]),
     st.builds(Refuse, share=st.just(0.5)),
 )
 

@@ -78,6 +78,7 @@ INVALID = [
     ("unix:/run/a:mode=888", "mode '888'.*three octal digits"),
     ("unix:/run/a:mode=4755", "mode '4755'.*three octal digits"),
     ("unix:/run/a:mode=", "mode ''.*three octal digits"),
+    ("unix:@a:mode=660", "mode '660'.*expected none for @a"),
     ("unixgram:/run/a:lockfile=0", "'lockfile'.*unixgram has no such argument"),
     ("systemd", "name is missing"),
     ("systemd:domain=INET:index=0", "name is missing"),
@@ -133,6 +134,9 @@ def test_pathRoundTrip(kind: str, path: str, mode: int) -> None:
     Parsing reverses the escaping of any path.
     """
     binding = UnixBinding(Transport(kind), path, mode)
+    if path.startswith("@"):
+        assert parse(f"{kind}:{escaped(path)}") == UnixBinding(Transport(kind), path)
+        return
     assert parse(f"{kind}:{escaped(path)}:mode={mode:03o}") == binding
     assert parse(f"{kind}:mode={mode:03o}:path={escaped(path)}") == binding
 
