@@ -10,14 +10,22 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionLost
+from twisted.internet.protocol import Factory
 from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.protocols.wire import Echo as TwistedEcho
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from sockservices import Outcome, Policy
+from sockservices import Outcome, Policy, Visit
 from sockservices.faults import Bandwidth, Duplicate, Fault, Hang, Latency, Limit, Loss, Refuse, Reset, Truncate
 from sockservices.faults.factory import StreamFaults
+from sockservices.protocols.limited_protocols import LimitedProtocols
 from sockservices.responders import Chargen, Echo, Greet
 from sockservices.testing import converse
+from sockservices.transports.layered_factory import layered
 from tests.unit.faults.test_streams import BREAKING, ORDER_KEEPING
 
 
@@ -80,6 +88,22 @@ class StreamTests(SynchronousTestCase):
         peer.say(b"hello", b"more")
         peer.reset()
         self.assertEqual((peer.visits[0].received, peer.visits[0].sent), (9, 1))
+
+    def test_protocolsOfOthers(self) -> None:
+        """
+        The record of a connection of any protocol of Twisted's has the same bytes.
+        """
+        clock, visits = Clock(), list[Visit]()
+        factory = LimitedProtocols(Factory.forProtocol(TwistedEcho), Policy(), visits.append, clock)
+        faults = StreamFaults([Limit(3, "hang")], seed=1, clock=clock)
+        protocol = layered(factory, [faults]).buildProtocol(IPv4Address("TCP", "127.0.0.1", 40000))
+        transport = StringTransport()
+        protocol.makeConnection(transport)
+        protocol.dataReceived(b"hello")
+        protocol.dataReceived(b"more")
+        protocol.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual([(visit.received, visit.sent) for visit in visits], [(9, 3)])
+        self.assertEqual(transport.value(), b"hel")
 
 
 class _Refusing:
