@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from sockservices.cli.reactor import CLOSE_TIMEOUT
 from tests.support.commands import COMMAND, TIMEOUT, Piped, Run, runCommand, terminal, unreadBytes, waitForExit
 from tests.support.plain_servers import datagramServer, resetAfterData, streamServer
 from tests.support.twistd import environment
@@ -174,7 +175,8 @@ def test_closedOutput() -> None:
 
 def test_fullOutput() -> None:
     """
-    While a full pipe blocks its output, a command still ends on Ctrl-C, and at its timeout.
+    While a full pipe blocks its output, a command still ends on Ctrl-C, and at its timeout. It waits only once for the
+    thread that is blocked.
     """
     with ExitStack() as servers, ExitStack() as commands:
         # The commands run at the same time, because each waits some seconds for the blocked thread.
@@ -189,11 +191,13 @@ def test_fullOutput() -> None:
             deadline = time.monotonic() + TIMEOUT
             while unreadBytes(each.stdout) < capacity - 4096:
                 assert time.monotonic() < deadline
+        interruptedAt = time.monotonic()
         asking.interrupt()
         chatting.interrupt()
         # click ends the line of ^C.
         assert asking.exited() == (130, "\n")
         assert chatting.exited() == (0, "")
+        assert time.monotonic() - interruptedAt < 2 * CLOSE_TIMEOUT
         message = f"sockservices: {urls[2]}: timeout: standard output was not read within 1 s\n"
         assert waiting.exited() == (12, message)
 

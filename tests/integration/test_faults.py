@@ -248,7 +248,7 @@ def test_hang(sockservice: Servers, transport: str) -> None:
         with pytest.raises(TimeoutError):
             client.recv(1)
     server.wait(1, timeout=20)
-    assert (server.visits[0].received, server.visits[0].faults) == (5, (("hang", 1),))
+    assert (server.visits[0].received, server.visits[0].faults) == (9, (("hang", 1),))
 
 
 def test_corrupt(sockservice: Servers) -> None:

@@ -114,6 +114,12 @@ class BatchedUpper(UpperDatagrams):
         """
         raise NotImplementedError
 
+    def changedReplySent(self, token: Any, size: int) -> None:
+        """
+        Fail: no fault changes replies here.
+        """
+        raise NotImplementedError
+
     def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
         """
         Record the report.

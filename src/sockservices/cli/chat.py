@@ -4,7 +4,6 @@ C{sockservices chat}: a conversation with a service, line by line.
 
 from __future__ import annotations
 
-from contextlib import suppress
 from threading import Event
 
 import click
@@ -15,7 +14,7 @@ from sockservices.cli.errors import addTarget
 from sockservices.cli.exit_status import exitStatus
 from sockservices.cli.parameters import SECONDS, TARGET, timeoutOption
 from sockservices.cli.prompt import PROMPT, Prompt
-from sockservices.cli.reactor import CLOSE_TIMEOUT, backgroundReactor
+from sockservices.cli.reactor import backgroundReactor
 from sockservices.cli.segment_log import SegmentLog
 from sockservices.cli.terminal_mode import keepEndOfFile
 from sockservices.client import ClientProtocol, DatagramClient, RequestFailed, Target, Verdict, connect
@@ -92,21 +91,21 @@ class _Chat:
             if not self._ended.is_set():
                 self._prompt.printMessage("")
         finally:
-            # The reactor's thread may hang in a write to a pipe that nobody reads.
-            with suppress(TimeoutError):
-                self._background.call(self._close, self._client, timeout=CLOSE_TIMEOUT)
+            # Not with call(): the reactor's thread may hang in a write to a pipe that nobody reads. The end of the
+            # command waits for the thread.
+            self._background.reactor.callFromThread(self._close, self._client)
         if self._error is not None:
             raise self._error
         return self._verdict
 
-    def _close(self, client: ClientProtocol | DatagramClient | None) -> Deferred[None] | None:
+    def _close(self, client: ClientProtocol | DatagramClient | None) -> None:
         if client is None:
-            return None
+            return
         self._receiving.cancel()
         if isinstance(client, ClientProtocol):
-            return client.abort()
-        client.close()
-        return None
+            client.abort()
+        else:
+            client.close()
 
     async def _open(self) -> ClientProtocol | DatagramClient:
         reactor = self._background.reactor

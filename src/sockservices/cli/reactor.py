@@ -30,19 +30,26 @@ class _ResolverThreads(ThreadPool):
 
 
 @contextmanager
-def backgroundReactor() -> Iterator[BackgroundReactor]:
+def backgroundReactor(background: BackgroundReactor | None = None) -> Iterator[BackgroundReactor]:
     """
     Run a reactor in a background thread.
+
+    @param background: by default a new one.
     """
-    background = BackgroundReactor()
+    background = BackgroundReactor() if background is None else background
+    # The thread hangs if it writes to a pipe that nobody reads. It is a daemon thread and ends with the process.
+    closeTimeout = CLOSE_TIMEOUT
     try:
         background.start()
         background.call(_useResolverThreads, background.reactor)
         yield background
+    except TimeoutError:
+        # It hangs already: the time to wait for it is over.
+        closeTimeout = 0.0
+        raise
     finally:
-        # The thread hangs if it writes to a pipe that nobody reads. It is a daemon thread and ends with the process.
         with suppress(TimeoutError):
-            background.stop(CLOSE_TIMEOUT)
+            background.stop(closeTimeout)
 
 
 def _useResolverThreads(reactor: Any) -> None:
@@ -58,9 +65,9 @@ def runInReactor(function: Callable[[Any], Any], timeout: float) -> Any:
     @raise RequestFailed: if the function exceeds its own timeout, because its thread hangs in a write to standard
         output.
     """
-    with backgroundReactor() as background:
-        try:
+    try:
+        with backgroundReactor() as background:
             return background.call(function, background.reactor, timeout=timeout + CLOSE_TIMEOUT)
-        except TimeoutError:
-            description = f"standard output was not read within {timeout:g} s"
-            raise RequestFailed(Verdict.TIMEOUT, description) from None
+    except TimeoutError:
+        description = f"standard output was not read within {timeout:g} s"
+        raise RequestFailed(Verdict.TIMEOUT, description) from None

@@ -20,7 +20,8 @@ from sockservices.cli.tls_target import RecordableTarget, recordableTarget
 from sockservices.scripting.script_file import SUFFIX
 from sockservices.text.addresses import addressText
 from sockservices.text.values import quoted
-from sockservices.transports.bindings import Binding, parse
+from sockservices.transports.binding_strings import parse
+from sockservices.transports.bindings import Binding
 from sockservices.transports.sockets import OpenError
 
 __all__ = ["record"]

@@ -12,7 +12,7 @@ from sockservices.conversation.context import Conversation
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.phase import ABORTED, CLOSING, OPEN
 from sockservices.conversation.responder import MakeResponder, Responder, serviceName
-from sockservices.conversation.responder_types import replyError, responderError
+from sockservices.conversation.responder_types import ResponderTypeError, replyError, responderError
 
 __all__ = ["Exchange"]
 
@@ -161,7 +161,6 @@ class Exchange:
 
     def _await(self, reply: Any, method: str) -> None:
         if not hasattr(reply, "__await__"):
-            # Not raised: a traceback would end in this method, not in the responder.
             self.fail(replyError(self.responder, method, reply))
             return
         self._awaitedMethod = method
@@ -203,6 +202,9 @@ class Exchange:
         """
         Abort because the responder raised. Even SystemExit ends only the conversation that raised it.
         """
+        if isinstance(exception, ResponderTypeError):
+            # Its text names the responder's method. The traceback would end in the code that calls the method.
+            exception = exception.with_traceback(None)
         self.exception = exception
         self.abort(Outcome.ERROR)
 

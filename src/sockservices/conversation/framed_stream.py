@@ -42,10 +42,12 @@ class _FramedMaker:
 class _FramedResponder:
     """
     A responder of segments around a responder of messages.
+
+    @ivar unframed: the responder of messages. Errors name its class.
     """
 
     def __init__(self, responder: Any, framing: Framing) -> None:
-        self._responder = responder
+        self.unframed = responder
         self._framing = framing
         self.name = serviceName(responder)
         self.deadline = responder.deadline
@@ -55,14 +57,14 @@ class _FramedResponder:
         """
         Whether the conversation ends after the current replies.
         """
-        finished: bool = self._responder.finished
+        finished: bool = self.unframed.finished
         return finished
 
     def greeting(self) -> Any:
         """
         The greeting in its frame.
         """
-        greeting = self._responder.greeting()
+        greeting = self.unframed.greeting()
         if hasattr(greeting, "__await__"):
             return self._awaited(greeting, "greeting")
         return self._encoded(greeting, "greeting")
@@ -95,12 +97,12 @@ class _FramedResponder:
         @return: the awaitable of that reply, or L{None}.
         """
         awaitable = None
-        while awaitable is None and not self._responder.finished:
+        while awaitable is None and not self.unframed.finished:
             try:
                 message = self._framing.next()
             except FramingError as error:
-                replies.append(self._encoded(self._responder.malformed(str(error)), "malformed"))
-                self._responder.finished = True
+                replies.append(self._encoded(self.unframed.malformed(str(error)), "malformed"))
+                self.unframed.finished = True
                 break
             if message is None:
                 break
@@ -108,7 +110,7 @@ class _FramedResponder:
         return awaitable
 
     def _answerMessage(self, message: bytes, replies: list[bytes | None]) -> Any:
-        reply = self._responder.answer(message)
+        reply = self.unframed.answer(message)
         if hasattr(reply, "__await__"):
             return reply
         replies.append(self._encoded(reply, "answer"))
@@ -121,21 +123,21 @@ class _FramedResponder:
         if reply is None:
             return None
         if not isinstance(reply, bytes):
-            raise replyError(self._responder, method, reply)
+            raise replyError(self.unframed, method, reply)
         return self._framing.encode(reply)
 
     def generate(self) -> Iterator[bytes] | None:
         """
         Endless output has no frames.
         """
-        output: Iterator[bytes] | None = self._responder.generate()
+        output: Iterator[bytes] | None = self.unframed.generate()
         return output
 
     def ended(self, outcome: Outcome) -> None:
         """
         The conversation is over.
         """
-        self._responder.ended(outcome)
+        self.unframed.ended(outcome)
 
 
 def _joined(replies: list[bytes | None]) -> bytes | None:

@@ -88,8 +88,15 @@ def replyError(responder: object, method: str, reply: object) -> ResponderTypeEr
     The error of a reply that is neither bytes nor awaitable.
     """
     return ResponderTypeError(
-        f"{type(responder).__name__}.{method}() returned {type(reply).__name__}, expected bytes or None"
+        f"{_className(responder)}.{method}() returned {type(reply).__name__}, expected bytes or None"
     )
+
+
+def _className(responder: object) -> str:
+    """
+    The name of the class that the user has written, also where a framing is around its responder.
+    """
+    return type(getattr(responder, "unframed", responder)).__name__
 
 
 def outputError(
@@ -102,7 +109,7 @@ def outputError(
     @param pieces: the objects that it yielded.
     @param exception: the exception that joining them raised.
     """
-    method = f"{type(responder).__name__}.generate()"
+    method = f"{_className(responder)}.generate()"
     if not hasattr(generator, "__iter__"):
         return ResponderTypeError(f"{method} returned {type(generator).__name__}, expected an iterator or None")
     for piece in pieces:

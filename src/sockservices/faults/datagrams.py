@@ -15,6 +15,7 @@ from zope.interface import implementer
 
 from sockservices.faults.applied import Applied
 from sockservices.faults.fault import Fault
+from sockservices.faults.faulty_reply import FaultyReply, ReplyCopy
 from sockservices.faults.keys import IN, OUT
 from sockservices.faults.plain_datagrams import PlainDatagrams
 from sockservices.faults.plan import FaultPlan
@@ -22,20 +23,11 @@ from sockservices.faults.stage import MAX_HELD, OVERHEAD, Piece, Stage
 from sockservices.transports.datagram_layer import DatagramLayer
 from sockservices.transports.interfaces import IReplyRoute, IRequestProtocol
 
-__all__ = ["DatagramLostError", "FaultyDatagrams"]
+__all__ = ["FaultyDatagrams"]
 
 log = Logger("sockservices")
 
-#: The token of a duplicate reply. Its result is not reported to the protocol.
-_COPY = object()
-
-_Deliver = Callable[[bytes, bool], object]
-
-
-class DatagramLostError(Exception):
-    """
-    A fault has dropped a reply.
-    """
+_Deliver = Callable[[bytes], object]
 
 
 @implementer(IReplyRoute)
@@ -125,7 +117,7 @@ class FaultyDatagrams(DatagramLayer, FaultPlan):
             self.protocol.requestReceived(datagram, route)
             return
 
-        def deliver(piece: bytes, _: bool) -> None:
+        def deliver(piece: bytes) -> None:
             self.protocol.requestReceived(piece, faulty)
 
         if not self._pass(IN, datagram, faulty, deliver):
@@ -135,19 +127,19 @@ class FaultyDatagrams(DatagramLayer, FaultPlan):
         """
         Send a reply, if and when the faults let it pass.
         """
+        reply = FaultyReply(self.protocol, token, len(datagram))
 
-        def deliver(piece: bytes, first: bool) -> None:
-            route.route.send(piece, token if first else _COPY)
+        def deliver(piece: bytes) -> None:
+            route.route.send(piece, ReplyCopy(reply, len(piece)))
 
-        if not self._pass(OUT, datagram, route, deliver):
-            self.protocol.repliesSent([], [(token, DatagramLostError())])
+        reply.passed(self._pass(OUT, datagram, route, deliver))
 
-    def _pass(self, direction: str, datagram: bytes, route: _FaultyRoute, deliver: _Deliver) -> bool:
+    def _pass(self, direction: str, datagram: bytes, route: _FaultyRoute, deliver: _Deliver) -> int:
         """
         Pass a datagram through the stages of a direction.
 
-        @param deliver: called with each datagram that goes on, and whether it is the first.
-        @return: whether one goes on.
+        @param deliver: called with each datagram that goes on.
+        @return: how many go on.
         """
         now = self.clock.seconds()
         passing: list[tuple[float, Piece]] = [(now, datagram)]
@@ -158,34 +150,40 @@ class FaultyDatagrams(DatagramLayer, FaultPlan):
         for at, piece in passing:
             assert isinstance(piece, bytes)
             if at <= now:
-                deliver(piece, not kept)
+                deliver(piece)
             elif self._heldBytes + len(piece) + OVERHEAD <= MAX_HELD:
-                self._hold(at - now, piece, deliver, not kept)
+                self._hold(at - now, piece, deliver)
             else:
                 route.applied.add("overflow")
                 continue
             kept += 1
-        return kept > 0
+        return kept
 
-    def _hold(self, seconds: float, piece: bytes, deliver: _Deliver, first: bool) -> None:
+    def _hold(self, seconds: float, piece: bytes, deliver: _Deliver) -> None:
         size, key = len(piece) + OVERHEAD, object()
 
         def release() -> None:
             self._heldBytes -= size
             del self._held[key]
-            deliver(piece, first)
+            deliver(piece)
 
         self._heldBytes += size
         self._held[key] = self.clock.callLater(seconds, release), release
 
     def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
         """
-        Report which replies the kernel has accepted, and which have failed, without duplicates.
+        Report which replies the kernel has accepted, and which have failed: each once, when all copies are sent.
         """
-        tokens = [token for token in tokens if token is not _COPY]
-        failures = [failure for failure in failures if failure[0] is not _COPY]
-        if tokens or failures:
-            super().repliesSent(tokens, failures)
+        unchanged = [token for token in tokens if not isinstance(token, ReplyCopy)]
+        failed = [failure for failure in failures if not isinstance(failure[0], ReplyCopy)]
+        if unchanged or failed:
+            super().repliesSent(unchanged, failed)
+        for token in tokens:
+            if isinstance(token, ReplyCopy):
+                token.reply.copySent(token.size)
+        for token, error in failures:
+            if isinstance(token, ReplyCopy):
+                token.reply.copyFailed(error)
 
     def doStop(self) -> None:
         """

@@ -79,6 +79,14 @@ class _AfterInput(Fault):
     after: float = seconds(0.0)
     afterBytes: int | None = whole("bytes", None, minimum=1)
 
+    def __post_init__(self) -> None:
+        """
+        Check each value, and that only one of the two is given.
+        """
+        super().__post_init__()
+        if self.after and self.afterBytes is not None:
+            raise ValueError(f"{self.word}: after={self.after:g}: expected after or afterBytes, not both")
+
     def stage(self, draws: Draws, ordered: bool) -> Stage | None:
         """
         Count the bytes from the peer.

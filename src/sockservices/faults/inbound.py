@@ -26,12 +26,14 @@ class Inbound(StreamLayer):
     _outbound: Flow
 
     _inboundEnded = False  # a fault has ended this direction: input is discarded
+    _undelivered = 0  # the number of bytes from the peer that the protocol has not got
     _readPaused = _protocolPaused = _finReceived = False
 
     def dataReceived(self, data: bytes) -> None:
         """
         Take a segment.
         """
+        self._undelivered += len(data)
         if not self._inboundEnded:
             self._inbound.add(data)
             self._updateReading()
@@ -46,6 +48,7 @@ class Inbound(StreamLayer):
 
     def _deliverIn(self, piece: Piece) -> None:
         if isinstance(piece, bytes):
+            self._undelivered -= len(piece)
             self.protocol.dataReceived(piece)
             self._updateReading()
         elif piece is End.FIN:

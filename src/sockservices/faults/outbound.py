@@ -29,6 +29,7 @@ class Outbound(StreamLayer):
     _outbound: Flow
 
     producer: Any = None
+    _unwritten = 0  # the number of bytes for the peer that the transport has not got
     _kernelPending, _kernelInterval = 0, KERNEL_INTERVAL
     _sliced = False  # each piece has a segment of its own
     _outboundEnded = False  # a fault has ended this direction: output is discarded
@@ -46,6 +47,7 @@ class Outbound(StreamLayer):
         """
         Take bytes for the peer.
         """
+        self._unwritten += len(data)
         if data and not (self._outboundEnded or self._closing):
             self._outbound.add(bytes(data))
             self._updateFlow()
@@ -76,6 +78,7 @@ class Outbound(StreamLayer):
 
     def _deliverOut(self, piece: Piece) -> None:
         if isinstance(piece, bytes):
+            self._unwritten -= len(piece)
             self.transport.write(piece)
             self._updateFlow()
         elif piece is End.CLOSE:
@@ -144,7 +147,9 @@ class Outbound(StreamLayer):
         """
         Unregister the protocol's producer. The transport does not pause this layer any more.
         """
-        super().unregisterProducer()
+        # A fault that has ended this direction has unregistered the producer already.
+        if self.producer is not None:
+            super().unregisterProducer()
         self.producer, self._writePaused = None, False
         self._outbound.pump()
 

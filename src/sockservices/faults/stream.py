@@ -83,6 +83,14 @@ class FaultyStream(Inbound, Outbound):
         """
         return self._applied.faults
 
+    @property
+    def discardedBytes(self) -> tuple[int, int]:
+        """
+        The bytes that this layer, and those below, have not passed on.
+        """
+        received, sent = self.transport.discardedBytes
+        return received + self._undelivered, sent + self._unwritten
+
     def makeConnection(self, transport: Any) -> None:
         """
         Connect the protocol. A fault that ends the connection at once lets no greeting pass.

@@ -76,7 +76,7 @@ class JournalFile:
         content = {"text": data.decode(errors="backslashreplace"), "base64": b64encode(data).decode()}
         if self.leftOut or not self._tryWrite(fields | {"data": content}, self._maxSize):
             if not self.leftOut:
-                log.warn("--journal {path}: full; further segments and datagrams are counted only", path=self._path)
+                log.warn("--journal {file}: full; further segments and datagrams are counted only", file=self._path)
             self.leftOut += 1
             self.leftOutBytes += len(data)
 
@@ -112,7 +112,7 @@ class JournalFile:
         """
         Log an error, which ends no conversation.
         """
-        log.error("--journal {path}: {error}", path=self._path, error=error.strerror)
+        log.error("--journal {file}: {error}", file=self._path, error=error.strerror)
 
 
 class ListenerJournal:

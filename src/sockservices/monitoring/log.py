@@ -35,10 +35,11 @@ __all__ = ["FORMATS", "droppedEvent", "jsonLine", "logObserver"]
 #: The values of C{--log-format}.
 FORMATS = ("text", "json")
 
-#: The keys of a JSON line, where it is about a conversation or datagram, a listener, or a number of them.
+#: The keys of a JSON line, where it is about a conversation or datagram, a listener, or a number of them. Each has one
+#: meaning in all lines, so that a log pipeline can sum and group by it.
 FIELDS = (
     *("service", "transport", "peer", "host", "port", "path", "serial"),
-    *("seconds", "received", "sent", "outcome", "faults", "reason", "data"),
+    *("seconds", "received", "sent", "outcome", "faults", "reason", "size", "data"),
     *("listeners", "counts", "exceeded", "totals", "worker"),
 )
 

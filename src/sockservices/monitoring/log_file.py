@@ -43,8 +43,8 @@ class ReopenedLogFile(LogFile):
             # Else each line tries again.
             self.size = 0
             log.error(
-                "cannot open a new log file {path}: {error}; logging continues in the current one",
-                path=self.path,
+                "cannot open a new log file {file}: {error}; logging continues in the current one",
+                file=self.path,
                 error=error.strerror,
             )
         else:

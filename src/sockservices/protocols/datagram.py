@@ -22,13 +22,14 @@ from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import serviceName
 from sockservices.conversation.responder_types import checkMaker
-from sockservices.faults.datagrams import DatagramLostError
+from sockservices.faults.faulty_reply import DatagramLostError
 from sockservices.monitoring.drop_log import DropLog
 from sockservices.monitoring.exception_log import ignoreException
 from sockservices.monitoring.recorders import Record, recordVisit
 from sockservices.protocols.awaitable import cancelReply
 from sockservices.protocols.awaited_datagrams import AwaitedDatagrams
 from sockservices.protocols.datagram_conversation import DatagramConversation, Request, transportOf
+from sockservices.protocols.fault_reports import FaultReports
 from sockservices.protocols.responder_end import callEnded, overridesEnded
 from sockservices.protocols.timer import globalClock
 from sockservices.scripting.coroutine_service import Service, isCoroutineService
@@ -54,7 +55,7 @@ MAX_DATAGRAM = 2**18
 MAX_UDP_REPLY = 65507
 
 
-class DatagramResponder(AwaitedDatagrams, RequestProtocol):
+class DatagramResponder(AwaitedDatagrams, FaultReports, RequestProtocol):
     """
     Answers each datagram by itself: at most once, and over IP with at most max(request size, 40) bytes.
 
@@ -219,12 +220,6 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         for token, error in failures:
             outcome = Outcome.LOST if isinstance(error, DatagramLostError) else Outcome.UNSENT
             self._drop(outcome, Request(*token)._replace(sent=0), None if outcome is Outcome.LOST else error)
-
-    def requestLost(self, size: int, route: Any) -> None:
-        """
-        Count a datagram that a fault has dropped.
-        """
-        self._drop(Outcome.LOST, Request(self.census.nextSerial(), route, size, 0))
 
     def _count(self, outcome: Outcome, request: Request, mismatch: AssertionError | None = None) -> None:
         totals = self._totals

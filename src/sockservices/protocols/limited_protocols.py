@@ -194,7 +194,8 @@ class _LimitedProtocol(StreamLayer):
             transport = Transport.UNIX if isinstance(self.admitted, UNIXAddress) else Transport.TCP
             peer = self.getPeer() if self.connected else self.admitted
             seconds = self._limits.clock.seconds() - self._startedAt
-            received, sent = self._received, self._sent
+            discarded = self.discardedBytes if self.connected else (0, 0)
+            received, sent = self._received + discarded[0], self._sent - discarded[1]
             self._limits.ended(
                 self, Visit(service, transport, peer, self.serial, seconds, received, sent, outcome, faults)
             )

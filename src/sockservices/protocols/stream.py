@@ -216,7 +216,9 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
         if self.factory.callsEnded:
             callEnded(responder, outcome, self.serial, self.peer)
         seconds = self._seconds() - self._startedAt
-        transport, peer, received, sent = self.transportName, self.peer, exchange.received, exchange.sent
+        discarded = getattr(self._transport, "discardedBytes", (0, 0))
+        received, sent = exchange.received + discarded[0], exchange.sent - discarded[1]
+        transport, peer = self.transportName, self.peer
         visit = Visit(service, transport, peer, self.serial, seconds, received, sent, outcome, faults, self.mismatch)
         self.factory.ended(self, visit)
 

@@ -52,6 +52,20 @@ class ListenerConfig:
         """
         return serviceName(self.service)
 
+    @property
+    def streams(self) -> bool:
+        """
+        Whether it may accept connections.
+        """
+        return isinstance(self.binding, str) or self.binding.stream
+
+    @property
+    def datagrams(self) -> bool:
+        """
+        Whether it may receive datagrams. The endpoints of Twisted do not.
+        """
+        return not isinstance(self.binding, str) and self.binding.datagrams
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServerConfig:

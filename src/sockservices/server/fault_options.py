@@ -45,23 +45,25 @@ def withFaults(listeners: tuple[ListenerConfig, ...], texts: list[str]) -> tuple
 
 
 def _canHave(listener: ListenerConfig, fault: Fault) -> bool:
-    binding = listener.binding
-    if isinstance(binding, str):
-        return fault.streams
-    return (fault.streams and binding.stream) or (fault.datagrams and binding.datagrams)
+    return (fault.streams and listener.streams) or (fault.datagrams and listener.datagrams)
 
 
 def seedOf(options: Mapping[str, Any]) -> int | None:
     """
     The seed that the user gave, if any.
 
-    @raise UsageError: if it is not an integer.
+    @raise UsageError: if it is not an integer, or there are no faults.
     """
     text = options["seed"]
+    if text is None:
+        return None
     try:
-        return None if text is None else int(text)
+        seed = int(text)
     except ValueError:
         raise UsageError(f"--seed {text}: expected an integer") from None
+    if not options["fault"]:
+        raise UsageError(f"--seed {text}: expected --fault as well")
+    return seed
 
 
 def faultNotice(listeners: tuple[ListenerConfig, ...], seed: int) -> str:

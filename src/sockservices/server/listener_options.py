@@ -17,7 +17,8 @@ from sockservices.conversation.transport import Transport
 from sockservices.scripting.coroutine_service import Service
 from sockservices.server.config import ListenerConfig
 from sockservices.server.script_options import ScriptOption, scriptsOf
-from sockservices.transports.bindings import LOOPBACK, Binding, InetBinding, parse, portNumber
+from sockservices.transports.binding_strings import parse, portNumber
+from sockservices.transports.bindings import LOOPBACK, Binding, InetBinding
 
 __all__ = ["PROTOS", "listenersOf"]
 

@@ -22,6 +22,7 @@ from sockservices.server.listener_options import PROTOS, listenersOf
 from sockservices.server.option_hints import withHint
 from sockservices.server.policy_options import policyOf, policyParameters
 from sockservices.server.twistd import InvalidCommandLine, checkTwistdOptions, exitWithError
+from sockservices.server.unused_options import rejectUnused
 from sockservices.server.workers_option import checkWorkers, workersOf
 from sockservices.text.printable import printable
 
@@ -195,19 +196,19 @@ class Options(usage.Options):
             raise usage.UsageError(f"--log-format {self['log-format']}: expected text or json")
         if self["log-format"] != "text" and not self.twistd:
             raise usage.UsageError("--log-format: twist has an option of this name; give that before sockservices")
-        if self["interface"] and self["listen"] and not (self["service"] or self["script"]):
-            raise usage.UsageError("--interface: expected --service beside it; a --listen takes :interface=ADDRESS")
         common = {"policy": policy, "trace": bool(self["show"]), "plain": bool(self["plain"])}
-        self["ports-file"] = str(Path(self["ports-file"]).absolute()) if self["ports-file"] else ""
+        for option in ("ports-file", "journal"):
+            self[option] = str(Path(self[option]).absolute()) if self[option] else ""
         self.config = ServerConfig(
             listeners=withFaults(listenersOf(self, self._services, self._rejected, **common), self["fault"]),
             logFormat=self["log-format"],
             portsFile=self["ports-file"],
-            journal=str(Path(self["journal"]).absolute()) if self["journal"] else "",
+            journal=self["journal"],
             trusted=tuple(self["trusted"]),
             seed=seedOf(self),
             workers=workersOf(self),
         )
+        rejectUnused(self, self.config.listeners)
         checkWorkers(self.config, self.twistd)
 
 

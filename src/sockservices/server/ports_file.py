@@ -44,7 +44,7 @@ class PortsFile:
             # Writes to PATH.new, and renames that.
             FilePath(str(self._path)).setContent(self._content, ".new")
         except OSError as error:
-            log.error("--ports-file {path}: {error}", path=self._path, error=error.strerror)
+            log.error("--ports-file {file}: {error}", file=self._path, error=error.strerror)
 
     def remove(self) -> None:
         """

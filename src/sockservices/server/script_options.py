@@ -12,7 +12,7 @@ from twisted.python.usage import UsageError
 
 from sockservices.scripting.script import Script
 from sockservices.scripting.script_file import ScriptError, loadScript
-from sockservices.transports.bindings import portNumber
+from sockservices.transports.binding_strings import portNumber
 
 __all__ = ["ScriptOption", "scriptsOf"]
 

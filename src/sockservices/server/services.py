@@ -17,7 +17,7 @@ from sockservices.protocols.limited_protocols import LimitedProtocols
 from sockservices.protocols.stream_factory import StreamFactory
 from sockservices.scripting.coroutine_service import Service
 from sockservices.server.listener import DatagramService, StreamService
-from sockservices.transports.bindings import parse
+from sockservices.transports.binding_strings import parse
 from sockservices.transports.datagram_layer import MakeDatagramLayer, layeredDatagrams
 from sockservices.transports.endpoints import DatagramEndpoint, StreamEndpoint
 from sockservices.transports.layered_factory import MakeStreamLayer, layered

@@ -51,8 +51,8 @@ def converse(
     clock: Clock | None = None,
     peer: IAddress | None = None,
     layers: Sequence[MakeStreamLayer] = (),
-    faults: Sequence[Fault] = (),
-    seed: int = ...,
+    faults: Sequence[Fault] | None = None,
+    seed: int | None = None,
     world: Environment | None = None,
 ) -> StreamPeer: ...
 
@@ -67,8 +67,8 @@ def converse(
     clock: Clock | None = None,
     peer: IAddress | None = None,
     layers: Sequence[MakeDatagramLayer] = (),
-    faults: Sequence[Fault] = (),
-    seed: int = ...,
+    faults: Sequence[Fault] | None = None,
+    seed: int | None = None,
     world: Environment | None = None,
 ) -> DatagramPeer: ...
 
@@ -82,8 +82,8 @@ def converse(
     clock: Clock | None = None,
     peer: IAddress | None = None,
     layers: Sequence[Any] = (),
-    faults: Sequence[Fault] = (),
-    seed: int = 0,
+    faults: Sequence[Fault] | None = None,
+    seed: int | None = None,
     world: Environment | None = None,
 ) -> StreamPeer | DatagramPeer:
     """
@@ -98,11 +98,14 @@ def converse(
     @param peer: the peer's address, by default a loopback address.
     @param layers: stream layers or datagram layers around the protocol; the first is next to the transport.
     @param faults: the faults of the conversation, in the order in which they act.
-    @param seed: the seed of the faults.
+    @param seed: the seed of the faults, by default 0.
     @param world: the name of C{environment} in version 0.1.0.
     @return: the peer: the test sends and receives through it.
-    @raise ValueError: for an unknown transport, and for a fault that the transport cannot have.
+    @raise ValueError: for an unknown transport, for a fault that the transport cannot have, and for a seed without
+        C{faults}.
     """
+    if seed is not None and faults is None:
+        raise ValueError(f"seed={seed}: expected faults as well")
     kind = transportNamed(transport)
     host, defaultPeer = ADDRESSES[kind]
     peerAddress = defaultPeer if peer is None else peer
@@ -110,12 +113,13 @@ def converse(
     environment = environment or world or fixedEnvironment(now=lambda: NOW + usedClock.seconds())
     census = Census(environment)
     visits: list[Visit] = []
+    plan: dict[str, Any] = {"seed": seed or 0, "clock": clock, "counts": census.faults}
     if not kind.isStream:
         datagrams = DatagramResponder(responder, policy, visits.append, clock, census)
         if faults:
-            layers = [partial(FaultyDatagrams, faults=faults, seed=seed, clock=clock, counts=census.faults), *layers]
+            layers = [partial(FaultyDatagrams, faults=faults, **plan), *layers]
         return DatagramPeer(datagrams, clock, visits, host, peerAddress, layers)
     factory = StreamFactory(responder, policy, visits.append, clock, census)
     if faults:
-        layers = [StreamFaults(faults, seed=seed, clock=clock, counts=census.faults), *layers]
+        layers = [StreamFaults(faults, **plan), *layers]
     return StreamPeer(factory, clock, visits, host, peerAddress, layers)

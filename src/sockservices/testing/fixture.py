@@ -98,7 +98,8 @@ class Servers:
         @param interface: an IP address of this machine, such as C{"::1"}; by default C{127.0.0.1}.
         @param port: a fixed port; by default a free one.
         @param faults: the faults of its conversations, in the order in which they act.
-        @param seed: the seed of the faults; by default a random one, which the report of a failed test names.
+        @param seed: the seed of the faults, also of those that C{server.faults} sets later; by default a random one,
+            which the report of a failed test names.
         @param limits: fields of L{Policy<sockservices.Policy>}, such as C{timeout}, the service's own deadline.
         @return: the listening server.
         @raise ValueError: for an unknown service, transport or limit, for a value out of range, for a fault that the

@@ -1,13 +1,11 @@
 """
-Bindings: the addresses of listeners, as values and as strings such as C{tcp:8007:interface=0.0.0.0}, C{udp:8007},
-C{unix:/run/echo.sock:mode=660} and C{systemd:echo}.
+Bindings: the addresses of listeners.
 """
 
 from __future__ import annotations
 
 import os
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
@@ -16,7 +14,7 @@ from twisted.internet.interfaces import IListeningPort
 from sockservices.conversation.transport import Transport
 from sockservices.text.addresses import hostPort
 
-__all__ = ["BACKLOG", "LOOPBACK", "Binding", "InetBinding", "SystemdBinding", "UnixBinding", "parse", "portNumber"]
+__all__ = ["BACKLOG", "LOOPBACK", "MAX_PORT", "Binding", "InetBinding", "SystemdBinding", "UnixBinding"]
 
 #: The default interface.
 LOOPBACK = "127.0.0.1"
@@ -24,22 +22,11 @@ LOOPBACK = "127.0.0.1"
 #: Maximum number of connections that wait to be accepted (listen(2)); the kernel lowers it to somaxconn.
 BACKLOG = 1024
 
-#: The prefix of a binding whose connections begin with a PROXY header, as in Twisted's endpoint strings.
-PROXY_PREFIX = "haproxy:"
+#: The highest number of a port. getaddrinfo(3) takes a higher one modulo 65536.
+MAX_PORT = 65535
 
 #: Maximum length of a path in bytes: C{sun_path} has 108 bytes with the final NUL (unix(7)).
 MAX_PATH = 107
-
-
-def portNumber(text: str) -> int:
-    """
-    Parse the number of a port.
-
-    @raise ValueError: when the text is not a decimal number from 0 to 65535.
-    """
-    if re.fullmatch(r"[0-9]{1,5}", text) and int(text) <= 65535:
-        return int(text)
-    raise ValueError(f"port {text!r}: expected 0 to 65535; 0 is any free port")
 
 
 class Binding:
@@ -82,7 +69,8 @@ class InetBinding(Binding):
     """
     An IP address and a TCP or UDP port.
 
-    @raise ValueError: when the interface is not an IP address; host names are not resolved.
+    @raise ValueError: when the port is not 0 to L{MAX_PORT}, or the interface is not an IP address; host names are not
+        resolved.
     """
 
     transport: Transport
@@ -91,6 +79,8 @@ class InetBinding(Binding):
     proxyHeader: bool = False
 
     def __post_init__(self) -> None:
+        if not 0 <= self.port <= MAX_PORT:
+            raise ValueError(f"port {self.port}: expected 0 to {MAX_PORT}; 0 is any free port")
         try:
             ip_address(self.interface.partition("%")[0])
         except ValueError:
@@ -159,69 +149,3 @@ class SystemdBinding(Binding):
 
     def __str__(self) -> str:
         return f"systemd:{self.name}"
-
-
-#: One part of a binding string: escaped characters, an address in brackets, and any characters except colons.
-_PART = re.compile(r"(?:^|:)((?:\\.|\[[^\]]*\]|[^:\\]|\\\Z)*)", re.DOTALL)
-
-
-def parse(text: str) -> Binding | None:
-    r"""
-    Parse a binding string. As in Twisted's endpoint strings, colons separate the parts, and C{\:} is a literal colon.
-    Colons in brackets, as in C{[::1]}, are literal too.
-
-    @return: L{None} when the kind is none of this module's; it may be a kind of Twisted's endpoint strings.
-    @raise ValueError: when the arguments are not valid for the kind.
-    """
-    if text.startswith(PROXY_PREFIX):
-        return _parseWithProxyHeader(text)
-    kind, *parts = _PART.findall(text)
-    if kind not in (*Transport, "systemd"):
-        return None
-    positional = {"tcp": "port", "udp": "port", "systemd": "name"}.get(kind, "path")
-    arguments: dict[str, str] = {}
-    for number, part in enumerate(parts):
-        name, equals, value = part.partition("=")
-        if not (equals and name.isidentifier()):
-            if number:
-                raise ValueError(f"{_unescape(part)!r}: expected NAME=VALUE; put an IPv6 address in brackets")
-            name, value = positional, part
-        if name in arguments:
-            raise ValueError(f"{name!r}: expected once, not twice")
-        arguments[name] = _unescape(value)
-    if positional not in arguments:
-        raise ValueError(f"{kind}: the {positional} is missing")
-    binding = _makeBinding(kind, arguments)
-    if arguments:
-        raise ValueError(f"{next(iter(arguments))!r}: {kind} has no such argument")
-    return binding
-
-
-def _parseWithProxyHeader(text: str) -> Binding | None:
-    binding: Any = parse(text.removeprefix(PROXY_PREFIX))
-    if binding is None:
-        return None
-    if not binding.stream:
-        raise ValueError(f"{text!r}: expected haproxy:tcp:PORT or haproxy:unix:PATH; datagrams have no PROXY header")
-    proxied: Binding = replace(binding, proxyHeader=True)
-    return proxied
-
-
-def _unescape(part: str) -> str:
-    return re.sub(r"\\(.)", r"\1", part, flags=re.DOTALL)
-
-
-def _makeBinding(kind: str, arguments: dict[str, str]) -> Binding:
-    """
-    Make a binding from arguments, and remove from the dictionary those that it uses.
-    """
-    if kind == "systemd":
-        return SystemdBinding(arguments.pop("name"))
-    transport = Transport(kind)
-    if transport.isInet:
-        port, interface = portNumber(arguments.pop("port")), arguments.pop("interface", LOOPBACK)
-        return InetBinding(transport, port, interface.strip("[]"))
-    path, mode = arguments.pop("path"), arguments.pop("mode", "600")
-    if not re.fullmatch(r"0?[0-7]{3}", mode):
-        raise ValueError(f"mode {mode!r}: expected three octal digits, such as 660")
-    return UnixBinding(transport, path, int(mode, 8))

@@ -44,6 +44,7 @@ class Connection(GroupMember, LazyAddresses, tcp.Server):
     identifying = False
     halfCloses = True
     faults = ()
+    discardedBytes = 0, 0
     _maxRead = MAX_READ
 
     #: Slots keep the attributes that each message uses adjacent in memory: a thousand connections exceed the L2 cache.

@@ -94,6 +94,12 @@ class DatagramLayer(RequestProtocol):
         """
         route.send(datagram, token)
 
+    def changedReplySent(self, token: Any, size: int) -> None:
+        """
+        Report that the kernel has accepted a reply, and faults have changed its size.
+        """
+        self.protocol.changedReplySent(token, size)
+
     def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
         """
         Report which replies the kernel has accepted, and which have failed.

@@ -9,7 +9,8 @@ from twisted.plugin import IPlugin
 from zope.interface import implementer
 
 from sockservices.conversation.transport import Transport
-from sockservices.transports.bindings import InetBinding, UnixBinding, portNumber
+from sockservices.transports.binding_strings import fileMode, portNumber
+from sockservices.transports.bindings import InetBinding, UnixBinding
 from sockservices.transports.endpoints import StreamEndpoint
 from sockservices.transports.reactor import Reactor
 
@@ -59,4 +60,4 @@ class FastUNIX:
         @param mode: octal permissions; by default every user may connect, as with C{unix:}.
         @raise ValueError: when path or mode is invalid.
         """
-        return StreamEndpoint(_real(reactor), UnixBinding(Transport.UNIX, address, int(mode, 8)))
+        return StreamEndpoint(_real(reactor), UnixBinding(Transport.UNIX, address, fileMode(mode)))

@@ -52,6 +52,10 @@ class IStreamTransport(ITransport, IConsumer, Interface):
 
     faults = Attribute("The faults that were applied on purpose: pairs of a word and how often.")
 
+    discardedBytes = Attribute(
+        "How many bytes from the peer, and to the peer, faults have discarded or still hold: a pair of numbers."
+    )
+
     def limitBuffers(size: int) -> None:
         """
         Read at most C{size} bytes at once, and pause the producer when more are pending in this process.
@@ -111,9 +115,16 @@ class IRequestProtocol(Interface):
         Called when a fault has dropped a datagram of C{size} bytes.
         """
 
+    def changedReplySent(token: object, size: int) -> None:
+        """
+        Called in place of C{repliesSent} when the kernel has accepted a reply, and faults have changed its size.
+
+        @param size: how many bytes were sent, of all copies together.
+        """
+
     def repliesSent(tokens: list[object], failures: list[tuple[object, Exception]]) -> None:
         """
-        Called with the results of sending. Each token is passed once.
+        Called with the results of sending. Each token is passed once, to this method or to C{changedReplySent}.
 
         @param tokens: the tokens of the replies that the kernel has accepted.
         @param failures: the tokens of the other replies, each with the exception.

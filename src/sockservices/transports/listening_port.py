@@ -135,6 +135,8 @@ class ListeningPort:
         """
         if self.connected:
             if not reason.check(ConnectionLost):
-                log.error("stopped listening on {port}: {error}", port=addressText(self.getHost()), error=reason.value)
+                log.error(
+                    "stopped listening on {address}: {error}", address=addressText(self.getHost()), error=reason.value
+                )
             self._stopping = True
             self._close()

@@ -101,10 +101,10 @@ class ProxyLayer(StreamLayer):
         self._cancelDeadline()
         if self._logInterval.allows("rejected", self._clock.seconds()):
             log.info(
-                "{peer}: no PROXY header: {reason}; connection reset (at most one such line in {seconds:.0f} s)",
+                "{peer}: no PROXY header: {cause}; connection reset (at most one such line in {interval:.0f} s)",
                 peer=addressText(self.transport.getPeer()) or "-",
-                reason=reason,
-                seconds=self._logInterval.seconds,
+                cause=reason,
+                interval=self._logInterval.seconds,
             )
         self.abortConnection()
 

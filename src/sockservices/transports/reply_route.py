@@ -93,6 +93,14 @@ class RequestProtocol(DatagramProtocol):
         @param size: its length in bytes.
         """
 
+    def changedReplySent(self, token: Any, size: int) -> None:
+        """
+        Called when the kernel has accepted a reply, and faults have changed its size.
+
+        @param size: how many bytes were sent, of all copies together.
+        """
+        self.repliesSent([token], [])
+
     def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
         """
         Called with the results of sending.

@@ -206,17 +206,19 @@ class StreamPort(ListeningPort):
     def _logException(self, exception: Exception) -> None:
         if self._logInterval.allows(type(exception).__name__, self.reactor.seconds()):
             log.error(
-                "a connection to {port} failed: {error} (at most one such line in {seconds:.0f} s)",
-                port=addressText(self.getHost()),
+                "a connection to {address} failed: {error} (at most one such line in {interval:.0f} s)",
+                address=addressText(self.getHost()),
                 error=exceptionText(exception),
-                seconds=self._logInterval.seconds,
+                interval=self._logInterval.seconds,
             )
 
     def _acceptFailed(self, error: OSError) -> None:
         self._pauseAccepting(ACCEPT_RETRY_DELAY)
         if self._logInterval.allows(error.errno, self.reactor.seconds()):
             log.warn(
-                "cannot accept connections to {port}: {error}", port=addressText(self.getHost()), error=error.strerror
+                "cannot accept connections to {address}: {error}",
+                address=addressText(self.getHost()),
+                error=error.strerror,
             )
 
     def _pauseAccepting(self, seconds: float) -> None:

@@ -22,6 +22,7 @@ from zope.interface import implementer
 
 from sockservices.conversation.transport import Transport
 from sockservices.transports.bindings import InetBinding
+from sockservices.transports.endpoint_forms import endpointError
 from sockservices.transports.endpoints import Endpoint, StreamEndpoint
 from sockservices.transports.listening_port import ListeningPort
 from sockservices.transports.reactor import Reactor
@@ -145,10 +146,6 @@ def twistedEndpoint(reactor: Reactor, text: str) -> IStreamServerEndpoint:
 def _parse(reactor: Any, text: str) -> IStreamServerEndpoint:
     try:
         endpoint: IStreamServerEndpoint = serverFromString(reactor, text)
-    except OSError as error:
-        # Of a file, such as that of a key.
-        raise ValueError(f"{error.filename}: {error.strerror}") from error
     except Exception as error:
-        expected = "expected tcp:PORT, unix:PATH, systemd:NAME or a server endpoint string of Twisted"
-        raise ValueError(f"{text!r}: {error or type(error).__name__}; {expected}") from error
+        raise endpointError(text, error) from error
     return endpoint

@@ -28,6 +28,7 @@ class TwistedTransport:
 
     identifying = False
     faults = ()
+    discardedBytes = 0, 0
 
     def __init__(self, transport: Any, protocol: object) -> None:
         self._transport = transport

@@ -39,6 +39,7 @@ WRONG = [
     ("limit,bytes=1.5", "limit: bytes=1.5: expected whole bytes from 0 to 1000000000"),
     ("limit,bytes=1,then=stop", "limit: then=stop: expected fin, reset or hang"),
     ("slice,size=0", "slice: size=0: expected whole bytes from 1 to 1000000000"),
+    ("reset,after=5,afterBytes=3", "reset: after=5: expected after or afterBytes, not both"),
     ("refuse,every=0", "refuse: every=0: expected whole conversations from 1 to 1000000000"),
 ]
 

@@ -53,3 +53,12 @@ def test_noListOfFaults(faults: Any, message: str, sockservice: Servers) -> None
             take(faults=faults)
         assert str(raised.value) == message
     assert server.faults == ()
+
+
+def test_seedWithoutFaults() -> None:
+    """
+    A seed without faults is an error, because it has no effect. An empty list of faults is explicit.
+    """
+    with pytest.raises(ValueError, match=r"^seed=7: expected faults as well$"):
+        converse(Echo, seed=7)
+    assert converse(Echo, faults=[], seed=7).say(b"hello") == b"hello"

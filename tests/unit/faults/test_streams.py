@@ -54,8 +54,9 @@ ORDER_KEEPING = st.one_of(
 BREAKING = st.one_of(
     st.builds(Corrupt, st.sampled_from([0.1, 1])),
     st.builds(Limit, st.sampled_from([0, 1, 50]), st.sampled_from(["fin", "reset", "hang"])),
-    st.builds(Reset, st.sampled_from([0, 0.5]), st.sampled_from([None, 30])),
-    st.builds(Hang, st.sampled_from([0, 0.5]), st.sampled_from([None, 30])),
+    st.builds(Reset, st.sampled_from([0, 0.5])),
+    st.builds(Hang, st.sampled_from([0, 0.5])),
+    st.sampled_from([Reset(afterBytes=30), Hang(afterBytes=30)]),
     st.builds(Refuse, share=st.just(0.5)),
 )
 
@@ -116,6 +117,16 @@ class ConversationTests(SynchronousTestCase):
         peer.wait(1)
         self.assertEqual((peer.outcome, peer.visits[0].faults), (Outcome.GRACE, (("limit", 1),)))
 
+    def test_endAfterALimit(self) -> None:
+        """
+        The protocol ends the conversation after a limit has: its producer is unregistered once.
+        """
+        peer = converse(Echo, faults=[Limit(3), Latency(0.5, direction="in")])
+        peer.say(b"hello")
+        peer.end()
+        peer.wait(1)
+        self.assertEqual((peer.heard, peer.outcome), (b"hel", Outcome.FAULT))
+
     def test_limitThatIsNotReached(self) -> None:
         """
         A limit that nothing reaches is not recorded.
@@ -142,7 +153,7 @@ class ConversationTests(SynchronousTestCase):
             (Refuse(), b"", 0, 0),
             (Reset(), b"", 0, 0),
             (Reset(2.5), b"hello", 2.5, 5),
-            (Reset(afterBytes=3), b"hel", 0, 3),
+            (Reset(afterBytes=3), b"hel", 0, 5),
         ]
         for fault, reply, seconds, received in cases:
             peer = converse(Echo, faults=[fault])
@@ -279,6 +290,7 @@ class PausableTransport(StringTransport):
     identifying = False
     halfCloses = True
     faults = ()
+    discardedBytes = 0, 0
     limit = 0
 
     def limitBuffers(self, size: int) -> None:

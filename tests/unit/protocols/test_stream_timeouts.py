@@ -27,6 +27,7 @@ class UnackedTransport(StringTransport):
 
     identifying = halfCloses = False
     faults = ()
+    discardedBytes = 0, 0
 
     def limitBuffers(self, size: int) -> None:
         """

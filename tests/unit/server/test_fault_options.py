@@ -32,6 +32,7 @@ INVALID = [
     ("--proto udp --fault refuse", "--fault refuse: expected a listener for connections (tcp, unix)"),
     ("--seed seven", "--seed seven: expected an integer"),
     ("--seed 1.5", "--seed 1.5: expected an integer"),
+    ("--seed 7", "--seed 7: expected --fault as well"),
 ]
 
 
@@ -90,7 +91,8 @@ class FaultOptionTests(SynchronousTestCase):
         """
         The seed is any integer; there is none by default.
         """
-        self.assertEqual([parsed(text).seed for text in ("--seed 7", "--seed -1", "")], [7, -1, None])
+        seeds = [parsed(f"--fault refuse {text}").seed for text in ("--seed 7", "--seed -1", "")]
+        self.assertEqual(seeds, [7, -1, None])
 
     def test_notice(self) -> None:
         """

@@ -21,7 +21,8 @@ from sockservices import Outcome, Policy, Visit, datagramService, streamService
 from sockservices.conversation.transport import Transport
 from sockservices.responders import Echo, Welcome
 from sockservices.server.listener import ListenerService
-from sockservices.transports.bindings import InetBinding, parse
+from sockservices.transports.binding_strings import parse
+from sockservices.transports.bindings import InetBinding
 from sockservices.transports.endpoints import StreamEndpoint
 from sockservices.transports.sockets import OpenError, openSockets
 from sockservices.transports.stream_port import ACCEPTS_PER_TURN

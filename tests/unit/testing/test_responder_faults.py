@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from twisted.logger import capturedLogs, formatEvent
 
-from sockservices import Outcome, Responder
+from sockservices import LineResponder, Outcome, Responder
 from sockservices.testing import converse
 
 
@@ -74,11 +74,32 @@ class Counted(Responder):
         return 3
 
 
+class Malformed(LineResponder):
+    """
+    Replies to too long a line with text.
+    """
+
+    MAX_LENGTH = 2
+
+    def malformed(self, reason: str) -> Any:
+        """
+        Return the reason.
+        """
+        return reason
+
+
 def makeText(conversation: object) -> Any:
     """
     Make no responder.
     """
     return "text"
+
+
+def framed(responder: type[Responder]) -> type[Responder]:
+    """
+    The same responder, for lines.
+    """
+    return type(responder.__name__, (responder, LineResponder), {})
 
 
 STREAMS, DATAGRAMS = ("tcp", "unix"), ("udp", "unixgram")
@@ -93,6 +114,12 @@ STREAMS, DATAGRAMS = ("tcp", "unix"), ("udp", "unixgram")
         (Yielding, STREAMS, "Yielding", "Yielding.generate() yielded str, expected bytes"),
         (Counted, STREAMS, "Counted", "Counted.generate() returned int, expected an iterator or None"),
         (makeText, STREAMS + DATAGRAMS, "makeText", "makeText() returned str, expected a Responder"),
+        (framed(Slow), STREAMS + DATAGRAMS, "Slow", "Slow.answer() returned str, expected bytes or None"),
+        (framed(Greeting), STREAMS + DATAGRAMS, "Greeting", "Greeting.greeting() returned str, expected bytes or None"),
+        (framed(Awaited), STREAMS + DATAGRAMS, "Awaited", "Awaited.answer() returned str, expected bytes or None"),
+        (framed(Yielding), STREAMS, "Yielding", "Yielding.generate() yielded str, expected bytes"),
+        (framed(Counted), STREAMS, "Counted", "Counted.generate() returned int, expected an iterator or None"),
+        (Malformed, STREAMS, "Malformed", "Malformed.malformed() returned str, expected bytes or None"),
     ],
 )
 def test_wrongTypes(responder: Any, transports: tuple[Any, ...], name: str, expected: str) -> None:
@@ -102,7 +129,7 @@ def test_wrongTypes(responder: Any, transports: tuple[Any, ...], name: str, expe
 
     def talk(transport: Any) -> None:
         peer: Any = converse(responder, transport=transport)
-        peer.say(b"hello")
+        peer.say(b"hello\n")
         peer.hear()
 
     for transport in transports:
@@ -112,7 +139,7 @@ def test_wrongTypes(responder: Any, transports: tuple[Any, ...], name: str, expe
         (line,) = [formatEvent(event) for event in events]
         assert line.startswith(name + " ")
         assert expected in line
-        assert "exchange.py" not in line
+        assert ".py" not in line
 
 
 def test_exceptionsOfResponders() -> None:

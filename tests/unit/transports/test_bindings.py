@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sockservices.conversation.transport import Transport
-from sockservices.transports.bindings import Binding, InetBinding, SystemdBinding, UnixBinding, parse, portNumber
+from sockservices.transports.binding_strings import parse, portNumber
+from sockservices.transports.bindings import Binding, InetBinding, SystemdBinding, UnixBinding
 
 TCP, UDP, UNIX, UNIXGRAM = Transport
 
@@ -77,6 +78,7 @@ INVALID = [
     ("unix:/run/a:mode=888", "mode '888'.*three octal digits"),
     ("unix:/run/a:mode=4755", "mode '4755'.*three octal digits"),
     ("unix:/run/a:mode=", "mode ''.*three octal digits"),
+    ("unix:@a:mode=660", "mode '660'.*expected none for @a"),
     ("unixgram:/run/a:lockfile=0", "'lockfile'.*unixgram has no such argument"),
     ("systemd", "name is missing"),
     ("systemd:domain=INET:index=0", "name is missing"),
@@ -132,6 +134,9 @@ def test_pathRoundTrip(kind: str, path: str, mode: int) -> None:
     Parsing reverses the escaping of any path.
     """
     binding = UnixBinding(Transport(kind), path, mode)
+    if path.startswith("@"):
+        assert parse(f"{kind}:{escaped(path)}") == UnixBinding(Transport(kind), path)
+        return
     assert parse(f"{kind}:{escaped(path)}:mode={mode:03o}") == binding
     assert parse(f"{kind}:mode={mode:03o}:path={escaped(path)}") == binding
 
@@ -177,8 +182,11 @@ def test_text() -> None:
 
 def test_constructors() -> None:
     """
-    The constructors reject invalid values. A path has at most 107 bytes.
+    The constructors reject invalid values. A path has at most 107 bytes. getaddrinfo(3) would take a port modulo 65536.
     """
+    for port in (-1, 65536):
+        with pytest.raises(ValueError, match=f"port {port}: expected 0 to 65535"):
+            InetBinding(TCP, port)
     with pytest.raises(ValueError, match="localhost"):
         InetBinding(TCP, 8007, "localhost")
     for path in ("", "/" + 107 * "a"):
