@@ -22,7 +22,6 @@ from sockservices.server.listener_options import PROTOS, listenersOf
 from sockservices.server.option_hints import withHint
 from sockservices.server.policy_options import policyOf, policyParameters
 from sockservices.server.twistd import InvalidCommandLine, checkTwistdOptions, exitWithError
-from sockservices.server.unused_options import rejectUnused
 from sockservices.server.workers_option import checkWorkers, workersOf
 from sockservices.text.printable import printable
 
@@ -199,6 +198,8 @@ class Options(usage.Options):
         common = {"policy": policy, "trace": bool(self["show"]), "plain": bool(self["plain"])}
         for option in ("ports-file", "journal"):
             self[option] = str(Path(self[option]).absolute()) if self[option] else ""
+        if self["journal"] and self["journal"] == self["ports-file"]:
+            raise usage.UsageError(f"--journal {self['journal']}: expected another file than that of --ports-file")
         self.config = ServerConfig(
             listeners=withFaults(listenersOf(self, self._services, self._rejected, **common), self["fault"]),
             logFormat=self["log-format"],
@@ -208,7 +209,6 @@ class Options(usage.Options):
             seed=seedOf(self),
             workers=workersOf(self),
         )
-        rejectUnused(self, self.config.listeners)
         checkWorkers(self.config, self.twistd)
 
 

@@ -64,7 +64,7 @@ LIMITS: list[tuple[str, dict[str, Any]]] = [
     ("--drain 0", {"drain": 0.0}),
     ("--udp-rate 3", {"udpRate": 3}),
     ("--udp-max 512", {"udpMax": 512}),
-    ("--udp-rfc-size --proto all", {"udpRfcSize": True}),
+    ("--udp-rfc-size", {"udpRfcSize": True}),
     ("--drain 1 --drain 2", {"drain": 2.0}),
     ("--max-rate 1 --udp-rate 2", {"maxRate": 1, "udpRate": 2}),
 ]
@@ -119,9 +119,6 @@ INVALID = [
     ("--udp-rate 0x5", "--udp-rate 0x5: expected an integer of replies per second"),
     ("--udp-max 1k", "--udp-max 1k: expected an integer of bytes"),
     ("--udp-rfc-size=yes", "--udp-rfc-size must not have an argument"),
-    ("--udp-rfc-size", "--udp-rfc-size: expected a listener for datagrams, such as --proto udp"),
-    ("--listen echo=tcp:7 --proto udp", "--proto udp: expected --service beside it; a --listen has its transport"),
-    ("--listen echo=tcp:7 --interface ::1", "--interface: expected --service .*; a --listen takes :interface=ADDRESS"),
     ("--journal a --ports-file a", "--journal .*/a: expected another file than that of --ports-file"),
     ("--listen echo=unix:@a:mode=600", "mode '600': expected none for @a: an abstract socket has no permissions"),
     ("--log-format xml", "--log-format xml: expected text or json"),
