@@ -7,10 +7,8 @@ from __future__ import annotations
 import sys
 
 from sockservices.cli.exit_status import INTERRUPTED, USAGE
-from sockservices.cli.installation import INSTALL_CLI
-from sockservices.cli.plain_help import CLIENT_COMMANDS, CLIENT_NAMES, PLAIN_HELP
+from sockservices.cli.plain_help import CLIENT_COMMANDS, CLIENT_NAMES, INSTALL_CLI, PLAIN_HELP
 from sockservices.cli.serve import serve
-from sockservices.cli.usage_status import usageStatus
 
 __all__ = ["main"]
 
@@ -21,8 +19,7 @@ def main() -> None:
     """
     arguments = sys.argv[1:]
     if arguments[:1] == ["serve"]:
-        with usageStatus():
-            return serve(arguments[1:])
+        return serve(arguments[1:])
     if arguments == ["--version"]:
         return serve(arguments)
     try:

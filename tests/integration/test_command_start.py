@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from sockservices.cli.installation import INSTALL_CLI
+from sockservices.cli.plain_help import INSTALL_CLI
 from tests.support.twistd import environment
 
 #: The command in a process where click is not installed.

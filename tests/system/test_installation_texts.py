@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 
-from sockservices.cli.installation import INSTALL_CLI
+from sockservices.cli.plain_help import INSTALL_CLI
 from tests.support.twistd import ROOT
 
 INSTALLING = ROOT / "docs" / "installing.md"

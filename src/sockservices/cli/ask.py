@@ -4,42 +4,32 @@ C{sockservices ask}: one request and its answer.
 
 from __future__ import annotations
 
+import json
 import os
 import sys
+from base64 import b64encode
 from contextlib import aclosing
-from typing import Any
 
 import click
 from twisted.internet.interfaces import IReactorTime
 
 from sockservices import client
 from sockservices.cli.errors import addTarget
-from sockservices.cli.json_output import describeAnswer, describeVerdict, printObject
+from sockservices.cli.json_output import describeVerdict
 from sockservices.cli.output import Output
-from sockservices.cli.parameters import TARGET, timeoutOption
+from sockservices.cli.parameters import TARGET, Parsed, timeoutOption
 from sockservices.cli.reactor import runInReactor
-from sockservices.client import RequestFailed, Target, Verdict, askDatagram, exchange
+from sockservices.client import RequestFailed, Target, askDatagram, exchange
 from sockservices.text.values import quoted
 
 __all__ = ["ask"]
 
 
-# ParamType is generic only from click 8.4 on.
-class _HexType(click.ParamType):  # type: ignore[type-arg]
-    """
-    Bytes in hexadecimal.
-    """
-
-    name = "bytes"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
-        """
-        Decode the bytes.
-        """
-        try:
-            return value if isinstance(value, bytes) else bytes.fromhex(value)
-        except ValueError:
-            self.fail(f"{quoted(value)}: expected two hexadecimal digits for each byte, such as 31", param, ctx)
+def _parseHex(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        raise ValueError(f"{quoted(text)}: expected two hexadecimal digits for each byte, such as 31") from None
 
 
 @click.command(short_help="Send one message to a service, and print the answer.")
@@ -48,7 +38,7 @@ class _HexType(click.ParamType):  # type: ignore[type-arg]
 @click.option(
     "--hex",
     "octets",
-    type=_HexType(),
+    type=Parsed(_parseHex),
     metavar="BYTES",
     help="The message in hexadecimal, such as 31 or '31 0d 0a'.",
 )
@@ -120,8 +110,14 @@ def _printAnswerAsJson(url: Target, request: bytes, expected: bytes | None, time
         return answer, reactor.seconds() - startedAt, failure
 
     answer, seconds, failure = runInReactor(collect, timeout)
-    result = describeVerdict(url, failure.verdict if failure else Verdict.OK, failure)
-    printObject({**result, "seconds": round(seconds, 6), **describeAnswer(answer)})
+    result = {
+        **describeVerdict(url, failure),
+        "seconds": round(seconds, 6),
+        "bytes": len(answer),
+        "text": answer.decode("utf-8", "backslashreplace"),
+        "base64": b64encode(answer).decode("ascii"),
+    }
+    click.echo(json.dumps(result))
     if failure is not None:
         with addTarget(url):
             raise failure

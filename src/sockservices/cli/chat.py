@@ -15,7 +15,6 @@ from sockservices.cli.exit_status import exitStatus
 from sockservices.cli.parameters import SECONDS, TARGET, timeoutOption
 from sockservices.cli.prompt import PROMPT, Prompt
 from sockservices.cli.reactor import backgroundReactor
-from sockservices.cli.segment_log import SegmentLog
 from sockservices.cli.terminal_mode import keepEndOfFile
 from sockservices.client import ClientProtocol, DatagramClient, RequestFailed, Target, Verdict, connect
 from sockservices.client.timeout import withTimeout
@@ -64,7 +63,6 @@ class _Chat:
     _lineSent = _answered = _finSent = False
     _error: BaseException | None = None
     _client: ClientProtocol | DatagramClient | None = None
-    _segments: SegmentLog | None = None
 
     def __init__(
         self, background: BackgroundReactor, url: Target, wait: float, timeout: float, prompt: Prompt, showBytes: bool
@@ -120,8 +118,7 @@ class _Chat:
                 except BaseException:
                     client.close()
                     raise
-        if self._showBytes:
-            self._segments = SegmentLog(reactor.seconds, self._prompt.printRow)
+        self._openedAt = reactor.seconds()
         if isinstance(client, ClientProtocol):
             receiving = self._receiveStream(client)
         else:
@@ -155,8 +152,7 @@ class _Chat:
         except RequestFailed as failure:
             self._verdict, message = failure.verdict, str(failure)
             end = "RST" if failure.verdict is Verdict.RESET else failure.verdict.value
-        if self._segments is not None:
-            self._segments.ended("<-", end)
+        self._printRow("<-", end)
         self._end(f"{message} ({end})" if message else "")
 
     async def _receiveDatagrams(self, client: DatagramClient) -> None:
@@ -179,12 +175,21 @@ class _Chat:
 
     def _print(self, data: bytes) -> None:
         self._answered = True
-        if self._segments is not None:
-            self._segments.received(data)
-            self._printed.set()
-            return
-        self._prompt.printData(data, complete=not self._url.stream)
+        if self._showBytes:
+            self._printRow("<-", data)
+        else:
+            self._prompt.printData(data, complete=not self._url.stream)
         self._printed.set()
+
+    def _printRow(self, direction: str, event: bytes | str) -> None:
+        """
+        With C{--show-bytes}, print a row for a segment, for a datagram, or for the end of the connection.
+        """
+        if self._showBytes:
+            time = f"{self._background.reactor.seconds() - self._openedAt:.6f} s"
+            length = [] if isinstance(event, str) else [f"{len(event)} byte{'s' * (len(event) != 1)}"]
+            text = event if isinstance(event, str) else repr(event)
+            self._prompt.printRow("\t".join([time, direction, *length, text]))
 
     def _sendLines(self, client: ClientProtocol | DatagramClient) -> None:
         while not self._ended.is_set():
@@ -223,13 +228,11 @@ class _Chat:
                     raise
 
     def _finish(self, client: ClientProtocol) -> None:
-        if self._segments is not None:
-            self._segments.ended("->", "FIN")
+        self._printRow("->", "FIN")
         client.finish()
 
     async def _sendInReactor(self, client: ClientProtocol | DatagramClient, line: bytes) -> None:
-        if self._segments is not None:
-            self._segments.sent(line)
+        self._printRow("->", line)
         if isinstance(client, ClientProtocol):
             reactor = self._background.reactor
             await withTimeout(client.send(line), self._timeout, reactor, "the peer did not read")

@@ -8,12 +8,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -21,7 +18,8 @@ from sockservices import conformance
 from sockservices.cli.completion import completePorts
 from sockservices.cli.errors import addTarget
 from sockservices.cli.exit_status import exitStatus
-from sockservices.cli.parameters import timeoutOption
+from sockservices.cli.parameters import Parsed, timeoutOption
+from sockservices.cli.progress_bar import progressBar
 from sockservices.cli.reactor import backgroundReactor
 from sockservices.client import RequestFailed, Verdict
 from sockservices.conformance import PORTS, RFC_PORTS, Result, Row, Timing
@@ -40,53 +38,15 @@ REASONS = {
 }
 
 
-# ParamType is generic only from click 8.4 on.
-class _HostType(click.ParamType):  # type: ignore[type-arg]
-    """
-    A host name or an IP address.
-    """
-
-    name = "host"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """
-        Reject URLs and ports.
-        """
-        host = str(value)
-        if not re.fullmatch(r"[\w.-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%\S+)?", host):
-            self.fail(f"{quoted(host)}: expected a host name or an IP address; ports go into --ports", param, ctx)
-        return host
-
-
-class _PortsType(click.ParamType):  # type: ignore[type-arg]
-    """
-    The ports of the services: C{rfc}, or C{echo=7007,time=7037}.
-    """
-
-    name = "ports"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Mapping[str, int]:
-        """
-        Parse the ports.
-        """
-        if value == "rfc":
-            return RFC_PORTS
-        if not isinstance(value, str):
-            ports: Mapping[str, int] = value
-            return ports
-        try:
-            return _parsePorts(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """
-        Complete services with their ports.
-        """
-        return completePorts(incomplete)
+def _parseHost(text: str) -> str:
+    if not re.fullmatch(r"[\w.-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*(%\S+)?", text):
+        raise ValueError(f"{quoted(text)}: expected a host name or an IP address; ports go into --ports")
+    return text
 
 
 def _parsePorts(text: str) -> Mapping[str, int]:
+    if text == "rfc":
+        return RFC_PORTS
     ports = {}
     for item in text.split(","):
         name, equals, port = item.strip().partition("=")
@@ -103,10 +63,10 @@ def _parsePorts(text: str) -> Mapping[str, int]:
 
 
 @click.command(short_help="Check a host's services for conformance to their RFCs.")
-@click.argument("host", type=_HostType())
+@click.argument("host", type=Parsed(_parseHost))
 @click.option(
     "--ports",
-    type=_PortsType(),
+    type=Parsed(_parsePorts, completePorts),
     metavar="rfc|NAME=PORT,...",
     default=PORTS,
     help="Ports of the services, the same for TCP and UDP: those of the RFCs, or the given services alone. By default, "
@@ -129,10 +89,10 @@ def check(host: str, ports: Mapping[str, int], failures: bool, asJson: bool, tim
     rows = _check(host.strip("[]"), ports, Timing(timeout))
     printed = [row for row in rows if row.result is Result.FAIL] if failures else rows
     counts = Counter(row.result for row in rows)
-    summary = f"{host}: {', '.join(f'{counts[result]} {result.value}' for result in Result)}"
+    summary = f"{host}: {', '.join(f'{counts[result]} {result}' for result in Result)}"
     console = Console(highlight=False)
     if asJson:
-        click.echo(json.dumps([row._asdict() | {"result": row.result.value} for row in printed], indent=2))
+        click.echo(json.dumps([row._asdict() for row in printed], indent=2))
     elif console.is_terminal:
         console.print(_table(printed))
         console.print(summary, markup=False)
@@ -152,16 +112,12 @@ def _check(host: str, ports: Mapping[str, int], timing: Timing) -> list[Row]:
     """
     Check the host, with a progress bar if standard error is a terminal.
     """
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn()
-    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with bar, backgroundReactor() as background:
-        task = bar.add_task(f"checking {host}", total=conformance.countCases(ports))
+    with progressBar(f"checking {host}", conformance.countCases(ports)) as advance, backgroundReactor() as background:
 
         def advanceBar(row: Row) -> None:
             # One row stands for all cases of a service that is not offered.
             notOffered = row.result is Result.NOT_OFFERED
-            bar.advance(task, conformance.countCases([row.service], row.transport) if notOffered else 1)
+            advance(conformance.countCases([row.service], row.transport) if notOffered else 1)
 
         reactor = background.reactor
         rows: list[Row] = background.call(
@@ -171,7 +127,7 @@ def _check(host: str, ports: Mapping[str, int], timing: Timing) -> list[Row]:
 
 
 def _columns(row: Row) -> list[str]:
-    columns = [row.service, row.transport, str(row.port), row.result.value]
+    columns = [row.service, row.transport, str(row.port), row.result]
     if row.result is Result.NOT_OFFERED:
         return [*columns, row.sentence, _reason(row)]
     columns.append(f"{row.sentence} ({row.source})")
@@ -198,7 +154,7 @@ def _table(rows: Sequence[Row]) -> Table:
             statement = Text(_reason(row))
         elif row.expected:
             statement.append(f"\n  seen: {row.seen}\n  expected: {row.expected}", STYLES[row.result])
-        result = Text(row.result.value, STYLES[row.result])
+        result = Text(row.result, STYLES[row.result])
         table.add_row(row.service, row.transport, str(row.port), statement, result, style="dim" if notOffered else None)
     return table
 

@@ -23,7 +23,6 @@ from sockservices.cli.ping import ping
 from sockservices.cli.probe import probe
 from sockservices.cli.record import record
 from sockservices.cli.serve import serve
-from sockservices.cli.usage_status import usageStatus
 from sockservices.client import RequestFailed
 from sockservices.server.serve_options import ServeOptions
 
@@ -65,8 +64,7 @@ def commands() -> None:
 )
 @click.argument("options", nargs=-1, type=click.UNPROCESSED, shell_complete=_completeServeValue)
 def _serve(options: tuple[str, ...]) -> None:
-    with usageStatus():
-        serve(list(options))
+    serve(list(options))
 
 
 for command in (ask, chat, check, ping, probe, record):

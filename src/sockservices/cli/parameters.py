@@ -5,6 +5,7 @@ The types of the commands' options and arguments, and the option C{--timeout}.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from math import ulp
 from typing import Any, TypeVar
 
@@ -16,90 +17,78 @@ from sockservices.client import target, targets
 from sockservices.conversation.policy import MAX_LIMIT
 from sockservices.text.values import quoted
 
-__all__ = ["COUNT", "INTERVAL", "PARALLEL", "SECONDS", "TARGET", "TARGETS", "UrlType", "timeoutOption"]
+__all__ = ["COUNT", "INTERVAL", "PARALLEL", "SECONDS", "TARGET", "TARGETS", "Parsed", "timeoutOption"]
 
 #: The maximum of --parallel: each probe has one or two descriptors, and the usual limit is 1024.
 MAX_PARALLEL = 400
 
 
 # ParamType is generic only from click 8.4 on.
-class UrlType(click.ParamType):  # type: ignore[type-arg]
+class Parsed(click.ParamType):  # type: ignore[type-arg]
     """
-    The URL of a service.
+    The type of an argument or option whose text a function parses.
     """
 
-    name = "url"
+    name = "text"
 
-    def __init__(self, parse: Callable[[str], Any]) -> None:
+    def __init__(
+        self,
+        parse: Callable[[str], Any],
+        complete: Callable[[str], list[CompletionItem]] = lambda incomplete: [],
+    ) -> None:
         """
-        @param parse: raises L{ValueError} for text that is no such URL.
+        @param parse: raises L{ValueError} with a message that gives the text and what was expected.
+        @param complete: gives the completions of incomplete text in a shell.
         """
         self._parse = parse
+        self._complete = complete
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """
-        Parse the URL, unless click has done so already.
+        Parse text. Return a default, which is no text, as it is.
         """
-        if not isinstance(value, str):
-            return value
         try:
-            return self._parse(value)
+            return self._parse(value) if isinstance(value, str) else value
         except ValueError as error:
             self.fail(str(error), param, ctx)
 
     def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         """
-        Complete schemes, and ports of services.
+        Complete text in a shell.
         """
-        return completeUrl(incomplete)
+        return self._complete(incomplete)
+
+
+def _number(kind: type[int] | type[float], expected: str, minimum: float = 0.0, maximum: float = MAX_LIMIT) -> Parsed:
+    """
+    Make the type of a number in a range. The ranges of click accept C{nan}, and numbers of seconds that no timer takes.
+
+    @param expected: the description of the range, without its maximum.
+    """
+
+    def parse(text: str) -> float:
+        with suppress(ValueError):
+            number = kind(text)
+            if minimum <= number <= maximum:
+                return number
+        raise ValueError(f"{quoted(text)}: expected {expected} {maximum}")
+
+    return Parsed(parse)
 
 
 #: One L{Target<sockservices.client.Target>}.
-TARGET = UrlType(target)
+TARGET = Parsed(target, completeUrl)
 
 #: A list of targets: that of the URL, or one on each port of its range.
-TARGETS = UrlType(targets)
+TARGETS = Parsed(targets, completeUrl)
 
+COUNT = _number(int, "a whole number from 1 to", 1)
 
-# ParamType is generic only from click 8.4 on.
-class _NumberType(click.ParamType):  # type: ignore[type-arg]
-    """
-    A number in a range. The ranges of click accept C{nan}, and numbers of seconds that no timer takes.
-    """
+PARALLEL = _number(int, "a whole number from 1 to", 1, MAX_PARALLEL)
 
-    name = "number"
+INTERVAL = _number(float, "a number of seconds from 0 to")
 
-    def __init__(
-        self, kind: type[int] | type[float], expected: str, minimum: float = 0.0, maximum: float = MAX_LIMIT
-    ) -> None:
-        """
-        @param expected: the description of the range, without its maximum.
-        """
-        self._kind = kind
-        self._expected = f"expected {expected} {maximum}"
-        self._minimum = minimum
-        self._maximum = maximum
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """
-        Parse the number.
-        """
-        try:
-            number = self._kind(value)
-        except ValueError:
-            number = self._kind(-1)
-        if not self._minimum <= number <= self._maximum:
-            self.fail(f"{quoted(str(value))}: {self._expected}", param, ctx)
-        return number
-
-
-COUNT = _NumberType(int, "a whole number from 1 to", 1)
-
-PARALLEL = _NumberType(int, "a whole number from 1 to", 1, MAX_PARALLEL)
-
-INTERVAL = _NumberType(float, "a number of seconds from 0 to")
-
-SECONDS = _NumberType(float, "a number of seconds above 0, up to", ulp(0.0))
+SECONDS = _number(float, "a number of seconds above 0, up to", ulp(0.0))
 
 
 F = TypeVar("F", bound=Callable[..., Any])

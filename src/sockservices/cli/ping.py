@@ -4,6 +4,7 @@ C{sockservices ping}: repeated probes of an echo service.
 
 from __future__ import annotations
 
+import json
 from contextlib import nullcontext
 from random import SystemRandom
 from statistics import quantiles
@@ -15,7 +16,7 @@ from rich.live import Live
 from rich.text import Text
 
 from sockservices.cli.exit_status import exitStatus
-from sockservices.cli.json_output import describeVerdict, printObject
+from sockservices.cli.json_output import describeVerdict
 from sockservices.cli.parameters import COUNT, INTERVAL, TARGET, timeoutOption
 from sockservices.cli.reactor import backgroundReactor
 from sockservices.client import RequestFailed, Target, Verdict
@@ -57,7 +58,7 @@ def _percentiles(statistics: PingStatistics) -> tuple[float, float, float] | Non
     if not times:
         return None
     # quantiles() needs two values.
-    cuts = quantiles([*times] * (1 + (len(times) == 1)), n=100, method="inclusive")
+    cuts = quantiles(times if len(times) > 1 else [*times, *times], n=100, method="inclusive")
     return min(times), cuts[49], cuts[98]
 
 
@@ -110,16 +111,15 @@ def ping(url: Target, count: int | None, interval: float, asJson: bool, timeout:
             )
         except KeyboardInterrupt:
             background.call(lambda: statistics.discardSentAfter(reactor.seconds() - timeout))
-    verdict = statistics.verdict
     failure = _failure(statistics, timeout)
     if asJson:
-        printObject({**describeVerdict(url, verdict, failure), **_countsAsJson(statistics)})
+        click.echo(json.dumps({**describeVerdict(url, failure), **_countsAsJson(statistics)}))
     else:
         console.print(f"{url}: {counts(statistics)}", soft_wrap=True)
         console.print(roundTripTimes(statistics), soft_wrap=True)
-    if verdict is not Verdict.OK:
-        click.echo(f"sockservices ping: {url}: {failure or verdict.value}", err=True)
-    return exitStatus(verdict)
+    if failure is not None:
+        click.echo(f"sockservices ping: {url}: {failure}", err=True)
+    return exitStatus(statistics.verdict)
 
 
 def _failure(statistics: PingStatistics, timeout: float) -> RequestFailed | None:
@@ -127,6 +127,8 @@ def _failure(statistics: PingStatistics, timeout: float) -> RequestFailed | None
     Describe the failure of the verdict; L{None} for C{ok}.
     """
     verdict, last = statistics.verdict, statistics.lastFailure
+    if verdict is Verdict.OK:
+        return None
     if last is not None and last.verdict is verdict:
         return last
     descriptions = {
@@ -136,7 +138,7 @@ def _failure(statistics: PingStatistics, timeout: float) -> RequestFailed | None
         Verdict.CORRUPT: "a reply differs from its probe",
         Verdict.WRONG_SOURCE: "a reply came from another address than the target",
     }
-    return RequestFailed(verdict, descriptions[verdict]) if verdict in descriptions else None
+    return RequestFailed(verdict, descriptions[verdict])
 
 
 def _countsAsJson(statistics: PingStatistics) -> dict[str, Any]:

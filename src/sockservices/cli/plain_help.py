@@ -1,12 +1,14 @@
 """
-The help of the C{sockservices} command where the packages of the extra C{cli} are not installed.
+The help of the C{sockservices} command where the packages of the extra C{cli} are not installed, and how to install
+them.
 """
 
 from __future__ import annotations
 
-from sockservices.cli.installation import INSTALL_CLI
+__all__ = ["CLIENT_COMMANDS", "CLIENT_NAMES", "INSTALL_CLI", "PLAIN_HELP"]
 
-__all__ = ["CLIENT_COMMANDS", "CLIENT_NAMES", "PLAIN_HELP"]
+#: The command of docs/installing.md: no version is on PyPI yet. A release changes both; a test compares them.
+INSTALL_CLI = "pip install '.[cli]' in a checkout of sockservices"
 
 #: The commands that need the packages.
 CLIENT_COMMANDS = ("ask", "chat", "check", "ping", "probe", "record")

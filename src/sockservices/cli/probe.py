@@ -6,20 +6,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from itertools import chain
 from typing import Any
 
 import click
-from click.shell_completion import CompletionItem
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
-from twisted.internet.defer import Deferred
 
 from sockservices.cli.completion import completeWords
 from sockservices.cli.exit_status import exitStatus
-from sockservices.cli.parameters import PARALLEL, TARGETS, timeoutOption
+from sockservices.cli.parameters import PARALLEL, TARGETS, Parsed, timeoutOption
+from sockservices.cli.progress_bar import progressBar
 from sockservices.cli.reactor import backgroundReactor
 from sockservices.client import Target, Verdict
 from sockservices.client.probe import STATES, ProbeResult, probeAll
@@ -30,32 +29,20 @@ __all__ = ["probe"]
 STYLES = {Verdict.OK: "green", Verdict.TIMEOUT: "yellow"}
 
 
-# ParamType is generic only from click 8.4 on.
-class _StateType(click.ParamType):  # type: ignore[type-arg]
-    """
-    The state of a port.
-    """
-
-    name = "state"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """
-        Check the state.
-        """
-        if value not in STATES:
-            self.fail(f"{quoted(str(value))}: expected {', '.join(STATES[:-1])} or {STATES[-1]}", param, ctx)
-        return str(value)
-
-    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        """
-        Complete the state.
-        """
-        return completeWords(STATES, incomplete)
+def _parseState(text: str) -> str:
+    if text not in STATES:
+        raise ValueError(f"{quoted(text)}: expected {', '.join(STATES[:-1])} or {STATES[-1]}")
+    return text
 
 
 @click.command(short_help="Find out which ports accept connections.")
 @click.argument("urls", type=TARGETS, nargs=-1, required=True, metavar="URL...")
-@click.option("--expect", type=_StateType(), metavar="STATE", help="The state that every target must have.")
+@click.option(
+    "--expect",
+    type=Parsed(_parseState, partial(completeWords, STATES)),
+    metavar="STATE",
+    help="The state that every target must have.",
+)
 @click.option(
     "--parallel",
     type=PARALLEL,
@@ -80,50 +67,44 @@ def probe(urls: Sequence[list[Target]], expect: str | None, parallel: int, asJso
     timeout 12, unreachable 17, dns 18, no-connection 19. With --expect it is 0, or 2 if a target has another state.
     """
     targets = list(chain.from_iterable(urls))
-    rows = _Rows(len(targets), printAtOnce=not asJson and not Console().is_terminal)
-    console = Console(stderr=True)
-    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    with bar, backgroundReactor() as background:
-        task = bar.add_task("probing", total=len(targets))
+    console = Console(highlight=False)
+    rows = _OrderedRows()
+    with progressBar("probing", len(targets)) as advance, backgroundReactor() as background:
 
         def onResult(index: int, result: ProbeResult) -> None:
-            rows.add(index, result)
-            bar.advance(task)
+            if not (asJson or console.is_terminal):
+                rows.add(index, result)
+            advance(1)
 
-        def run() -> Deferred[list[ProbeResult]]:
-            reactor = background.reactor
-            return probeAll(targets, reactor=reactor, timeout=timeout, parallel=parallel, onResult=onResult)
-
-        results: list[ProbeResult] = background.call(run, timeout=None)
+        reactor = background.reactor
+        results: list[ProbeResult] = background.call(
+            lambda: probeAll(targets, reactor=reactor, timeout=timeout, parallel=parallel, onResult=onResult),
+            timeout=None,
+        )
     if asJson:
         click.echo(json.dumps([_asObject(each) for each in results], indent=2))
-    elif not rows.printAtOnce:
-        Console(highlight=False).print(_table(results))
+    elif console.is_terminal:
+        console.print(_table(results))
     return _exitStatus(results, expect)
 
 
-class _Rows:
+class _OrderedRows:
     """
-    Rows in the order of the targets. In a pipe, each is printed as soon as all earlier ones are known.
+    Prints rows in the order of the targets, each as soon as all earlier ones are known.
     """
 
-    def __init__(self, count: int, printAtOnce: bool) -> None:
-        self.printAtOnce = printAtOnce
-        self._results: list[ProbeResult | None] = [None] * count
-        self._printed = 0
+    def __init__(self) -> None:
+        self._waiting: dict[int, ProbeResult] = {}
+        self._next = 0
 
     def add(self, index: int, result: ProbeResult) -> None:
         """
         Add a row.
         """
-        self._results[index] = result
-        while self.printAtOnce and self._printed < len(self._results):
-            following = self._results[self._printed]
-            if following is None:
-                break
-            click.echo("\t".join(_cells(following)))
-            self._printed += 1
+        self._waiting[index] = result
+        while self._next in self._waiting:
+            click.echo("\t".join(_cells(self._waiting.pop(self._next))))
+            self._next += 1
 
 
 def _cells(result: ProbeResult) -> tuple[str, str, str, str]:

@@ -21,14 +21,6 @@ __all__ = ["CLOSE_TIMEOUT", "backgroundReactor", "runInReactor"]
 CLOSE_TIMEOUT = 2.0
 
 
-class _ResolverThreads(ThreadPool):
-    """
-    Daemon threads for name resolution: the process exits without waiting for a slow name server.
-    """
-
-    threadFactory: Any = staticmethod(partial(Thread, daemon=True))
-
-
 @contextmanager
 def backgroundReactor(background: BackgroundReactor | None = None) -> Iterator[BackgroundReactor]:
     """
@@ -41,7 +33,7 @@ def backgroundReactor(background: BackgroundReactor | None = None) -> Iterator[B
     closeTimeout = CLOSE_TIMEOUT
     try:
         background.start()
-        background.call(_useResolverThreads, background.reactor)
+        background.call(_useDaemonThreads, background.reactor)
         yield background
     except TimeoutError:
         # It hangs already: the time to wait for it is over.
@@ -52,8 +44,12 @@ def backgroundReactor(background: BackgroundReactor | None = None) -> Iterator[B
             background.stop(closeTimeout)
 
 
-def _useResolverThreads(reactor: Any) -> None:
-    reactor.threadpool = _ResolverThreads(0, 2, "resolver")
+def _useDaemonThreads(reactor: Any) -> None:
+    """
+    Resolve names in daemon threads: the process exits without waiting for a slow name server.
+    """
+    reactor.threadpool = ThreadPool(0, 2, "resolver")
+    reactor.threadpool.threadFactory = partial(Thread, daemon=True)
     reactor.threadpool.start()
 
 

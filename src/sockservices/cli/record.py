@@ -12,8 +12,9 @@ from typing import Any
 
 import click
 
+from sockservices.cli.completion import completeUrl
 from sockservices.cli.errors import addTarget
-from sockservices.cli.parameters import UrlType, timeoutOption
+from sockservices.cli.parameters import Parsed, timeoutOption
 from sockservices.cli.reactor import backgroundReactor
 from sockservices.cli.relay import DatagramRelay, Relay, StreamRelay
 from sockservices.cli.tls_target import RecordableTarget, recordableTarget
@@ -29,32 +30,21 @@ __all__ = ["record"]
 EXPECTED_BINDING = "expected tcp:PORT, udp:PORT, unix:PATH or unixgram:PATH"
 
 
-# ParamType is generic only from click 8.4 on.
-class _BindingType(click.ParamType):  # type: ignore[type-arg]
-    """
-    The address of a listener.
-    """
-
-    name = "endpoint"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Binding:
-        """
-        Parse the address.
-        """
-        try:
-            binding = parse(value)
-        except ValueError as error:
-            self.fail(f"{quoted(value)}: {error}", param, ctx)
-        if binding is None or binding.transport is None or binding.proxyHeader:
-            self.fail(f"{quoted(value)}: {EXPECTED_BINDING}", param, ctx)
-        return binding
+def _parseListen(text: str) -> Binding:
+    try:
+        binding = parse(text)
+    except ValueError as error:
+        raise ValueError(f"{quoted(text)}: {error}") from None
+    if binding is None or binding.transport is None or binding.proxyHeader:
+        raise ValueError(f"{quoted(text)}: {EXPECTED_BINDING}")
+    return binding
 
 
 @click.command(short_help="Record a conversation with a server as a script.")
-@click.argument("url", type=UrlType(recordableTarget))
+@click.argument("url", type=Parsed(recordableTarget, completeUrl))
 @click.option(
     "--listen",
-    type=_BindingType(),
+    type=Parsed(_parseListen),
     metavar="ENDPOINT",
     help="Where the client connects: tcp:PORT, udp:PORT, unix:PATH or unixgram:PATH. [default: tcp:0 or udp:0]",
 )

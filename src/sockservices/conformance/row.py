@@ -4,13 +4,13 @@ One row of the table of results.
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import NamedTuple
 
 __all__ = ["Result", "Row"]
 
 
-class Result(Enum):
+class Result(StrEnum):
     """
     The result of a case, as text for users.
     """
