@@ -18,6 +18,7 @@ from sockservices.client.datagram import DatagramClient
 from sockservices.client.request_failed import RequestFailed
 from sockservices.client.timeout import failAfter, withTimeout
 from sockservices.client.verdict import Verdict
+from sockservices.text.difference import firstDifference
 
 __all__ = ["ask", "askDatagram", "exchange"]
 
@@ -161,9 +162,8 @@ def _compare(received: bytes, expected: bytes, offset: int, answer: bytes = b"")
     @raise RequestFailed: if the bytes differ.
     """
     if received != expected:
-        pairs = enumerate(zip(received, expected, strict=False))
-        difference = next((at for at, (ours, theirs) in pairs if ours != theirs), len(expected))
-        description = f"the answer differs from the expected one at byte {offset + difference}"
+        difference = offset + firstDifference(received, expected)
+        description = f"the answer differs from the expected one at byte {difference}"
         raise RequestFailed(Verdict.CORRUPT, description, answer)
 
 

@@ -4,6 +4,8 @@ Short, printable excerpts of received data, for the table of results.
 
 from __future__ import annotations
 
+from sockservices.text.difference import firstDifference
+
 __all__ = ["excerpt", "excerptsOfDifference"]
 
 #: The maximum length of an excerpt without its position, in characters.
@@ -36,8 +38,7 @@ def excerptsOfDifference(seen: bytes, expected: bytes) -> tuple[str, str]:
     texts = excerpt(seen), excerpt(expected)
     if texts[0] != texts[1] and max(len(seen), len(expected)) <= MAX_EXCERPT:
         return texts
-    pairs = enumerate(zip(seen, expected, strict=False))
-    start = next((index for index, (ours, theirs) in pairs if ours != theirs), min(len(seen), len(expected)))
+    start = firstDifference(seen, expected)
     if start in (len(seen), len(expected)):
         return f"{len(seen) or 'no'} bytes", f"{len(expected) or 'no'} bytes"
     return excerpt(seen, start), excerpt(expected, start)

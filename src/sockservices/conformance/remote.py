@@ -18,8 +18,12 @@ class Remote:
     """
     A service over one transport.
 
+    @ivar transport: C{"tcp"} or C{"udp"}.
+    @ivar address: IP address and port.
     @ivar responded: whether the service has ever responded: over TCP by a connection, over UDP by a reply.
     """
+
+    transport: str
 
     def __init__(
         self,
@@ -31,11 +35,10 @@ class Remote:
         now: Callable[[], float],
     ) -> None:
         """
-        @param address: IP address and port.
         @param throttle: shared by all connections, or all datagrams, to one host.
         @param now: the time in seconds since 1970-01-01 00:00 UTC.
         """
-        self._address = address
+        self.address = address
         self._reactor = reactor
         self._throttle = throttle
         self._now = now

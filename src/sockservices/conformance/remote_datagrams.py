@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from twisted.internet.defer import Deferred
 
-from sockservices.client import DatagramClient, Unanswered, Verdict
+from sockservices.client import DatagramClient, RequestFailed, Verdict
 from sockservices.client.gather import gather
 from sockservices.conformance.exceptions import Deviation, NotOffered
 from sockservices.conformance.remote import Remote
@@ -30,16 +30,17 @@ class RemoteDatagrams(Remote):
     A service over UDP. Each request has a socket of its own, so that a late reply is not taken for the next one's.
     """
 
+    transport = "udp"
     _emptyAndLong: tuple[Response | None, Response | None] | None = None
     _longReplies: tuple[Response, ...] = ()
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[DatagramClient]:
-        client = DatagramClient(self._address, reactor=self._reactor)
+        client = DatagramClient(self.address, reactor=self._reactor)
         try:
             await client.open()
             yield client
-        except Unanswered as error:
+        except RequestFailed as error:
             raise NotOffered(error.verdict) from error
         finally:
             client.close()
@@ -62,13 +63,13 @@ class RemoteDatagrams(Remote):
                     return Response(reply, localAddress=hostPort(*client.host), time=self._now())
         if client.wrongSourceCount:
             self.responded = True
-            raise Deviation(f"a reply from {client.lastWrongSource}", f"a reply from {hostPort(*self._address)}")
+            raise Deviation(f"a reply from {client.lastWrongSource}", f"a reply from {hostPort(*self.address)}")
         return None
 
     async def _receive(self, client: DatagramClient, timeout: float) -> bytes | None:
         try:
             return await client.receive(timeout)
-        except Unanswered as error:
+        except RequestFailed as error:
             if error.verdict is not Verdict.TIMEOUT:
                 raise
         return None

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from sockservices.client import Target, Unanswered, connect
+from sockservices.client import RequestFailed, Target, connect
 from sockservices.conformance.exceptions import NotOffered
 from sockservices.conformance.remote import Remote
 from sockservices.conformance.response import Response
@@ -21,6 +21,8 @@ class RemoteStream(Remote):
     A service over TCP.
     """
 
+    transport = "tcp"
+
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
         """
@@ -30,9 +32,9 @@ class RemoteStream(Remote):
         """
         await self._throttle.wait()
         try:
-            endpoint = Target("tcp", self._address).endpoint(self._reactor)
+            endpoint = Target("tcp", self.address).endpoint(self._reactor)
             protocol = await connect(endpoint, reactor=self._reactor, timeout=self.timing.responseTimeout)
-        except Unanswered as error:
+        except RequestFailed as error:
             raise NotOffered(error.verdict) from error
         self.responded = True
         session = Session(protocol, self._reactor, self.timing, self._now)

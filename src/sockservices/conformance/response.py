@@ -4,6 +4,7 @@ The response of a service, and assertions about it.
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from typing import NamedTuple
 
@@ -54,6 +55,14 @@ class Response(NamedTuple):
             return f"{text}, then nothing (incomplete)" if self.data else "nothing (no-answer)"
         return f"{text}, then {self.end.value}"
 
+    def expect(self, condition: object, expected: str) -> None:
+        """
+        @param expected: what the condition requires.
+        @raise Deviation: if the condition is false.
+        """
+        if not condition:
+            raise Deviation(str(self), expected)
+
     def expectOnly(self, expected: bytes) -> None:
         """
         Expect these bytes, then eof.
@@ -83,8 +92,17 @@ class Response(NamedTuple):
 
         @raise Deviation: if the stream ends otherwise.
         """
-        if self.end not in (End.EOF, None):
-            raise Deviation(str(self), "a response, then eof")
+        self.expect(self.end in (End.EOF, None), "a response, then eof")
+
+    def expectPrintable(self) -> None:
+        """
+        Expect printable ASCII (0x20 to 0x7e), CR and LF only.
+
+        @raise Deviation: if there is any other byte.
+        """
+        other = re.search(rb"[^\r\n\x20-\x7e]", self.data)
+        if other:
+            raise Deviation(f"{other[0]!r} in {excerpt(self.data)}", "printable ASCII and line ends")
 
     def expectSilence(self) -> None:
         """

@@ -5,7 +5,8 @@ Runs the cases of a host's services, several services at a time.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Mapping
+from itertools import chain
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredSemaphore
@@ -28,21 +29,15 @@ __all__ = ["check", "countCases"]
 MAX_CONNECTIONS = 4
 
 
-def countCases(services: Iterable[str], transport: str | None = None) -> int:
+def countCases(services: Container[str], transport: str | None = None) -> int:
     """
     Count the cases of some services.
 
     @param services: their names.
     @param transport: C{"tcp"} or C{"udp"}; L{None} counts the cases of both.
     """
-    selected = set(services)
-    return sum(
-        len(cases)
-        for suite in SUITES
-        if suite.service in selected
-        for kind, cases in suite.cases.items()
-        if transport in (kind, None)
-    )
+    cases = [suite.cases for suite in SUITES if suite.service in services]
+    return sum(len(each[kind]) for each in cases for kind in ([transport] if transport else each))
 
 
 def check(
@@ -50,7 +45,7 @@ def check(
     ports: Mapping[str, int] = PORTS,
     *,
     reactor: IReactorTime,
-    onRow: Callable[[Row], object] | None = None,
+    onRow: Callable[[Row], object] = lambda row: None,
     timing: Timing = Timing(),  # noqa: B008 (it is frozen)
     now: Callable[[], float] = time.time,
 ) -> Deferred[list[Row]]:
@@ -64,45 +59,36 @@ def check(
     @param timing: timeouts and intervals.
     @param now: the time in seconds since 1970-01-01 00:00 UTC, to compare with C{daytime} and C{time}.
     @return: fires with all rows, those of a service together; fails with
-        L{Unanswered<sockservices.client.Unanswered>} if the name does not resolve in time.
+        L{RequestFailed<sockservices.client.RequestFailed>} if the name does not resolve in time.
     @raise ValueError: if there are no cases for a service.
     """
     unknown = sorted(set(ports) - {suite.service for suite in SUITES})
     if unknown:
         raise ValueError(f"no cases for {', '.join(unknown)}")
-    return Deferred.fromCoroutine(_check(host, ports, reactor, onRow or (lambda row: None), timing, now))
-
-
-async def _check(
-    host: str,
-    ports: Mapping[str, int],
-    reactor: IReactorTime,
-    onRow: Callable[[Row], object],
-    timing: Timing,
-    now: Callable[[], float],
-) -> list[Row]:
-    ip = await resolve(host, reactor, timing.responseTimeout)
-    common: Any = {"reactor": reactor, "timing": timing, "now": now}
+    suites = [(suite, ports[suite.service]) for suite in SUITES if suite.service in ports]
+    options: Any = {"reactor": reactor, "timing": timing, "now": now}
     connections = Throttle(reactor, timing.connectionInterval)
     datagrams = Throttle(reactor, timing.datagramInterval)
-    streamRuns: list[SuiteRun] = []
-    datagramRuns: list[SuiteRun] = []
-    for suite in SUITES:
-        if suite.service in ports:
-            address = (ip, port := ports[suite.service])
-            stream = RemoteStream(address, throttle=connections, **common)
-            streamRuns.append(SuiteRun(suite, "tcp", port, stream, onRow))
-            datagram = RemoteDatagrams(address, throttle=datagrams, **common)
-            datagramRuns.append(SuiteRun(suite, "udp", port, datagram, onRow))
     limited = DeferredSemaphore(MAX_CONNECTIONS)
-    # In reverse order: the suite of welcome takes longest (it waits five seconds), so it starts first.
-    running = [limited.run(lambda each: Deferred.fromCoroutine(each.run()), each) for each in reversed(streamRuns)]
-    running += [Deferred.fromCoroutine(each.run()) for each in datagramRuns]
-    await gather(running)
-    runs = [run for pair in zip(streamRuns, datagramRuns, strict=True) for run in pair]
-    hostIsUp = any(run.hostIsUp for run in runs)
-    for run in runs:
-        if not hostIsUp:
-            run.replaceUnreported()
-        run.report()
-    return [row for run in runs for row in run.rows]
+
+    async def run() -> list[Row]:
+        ip = await resolve(host, reactor, timing.responseTimeout)
+        overTcp = [
+            SuiteRun(suite, RemoteStream((ip, port), throttle=connections, **options), onRow) for suite, port in suites
+        ]
+        overUdp = [
+            SuiteRun(suite, RemoteDatagrams((ip, port), throttle=datagrams, **options), onRow) for suite, port in suites
+        ]
+        # In reverse order: the suite of welcome takes longest (it waits five seconds), so it starts first.
+        running = [limited.run(lambda each: Deferred.fromCoroutine(each.run()), each) for each in reversed(overTcp)]
+        running += [Deferred.fromCoroutine(each.run()) for each in overUdp]
+        await gather(running)
+        runs = list(chain.from_iterable(zip(overTcp, overUdp, strict=True)))
+        hostIsUp = any(each.hostIsUp for each in runs)
+        for each in runs:
+            if not hostIsUp:
+                each.replaceUnreported()
+            each.report()
+        return [row for each in runs for row in each.rows]
+
+    return Deferred.fromCoroutine(run())

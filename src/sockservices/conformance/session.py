@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from twisted.internet.interfaces import IReactorTime
 
-from sockservices.client import ClientProtocol, Unanswered, Verdict
+from sockservices.client import ClientProtocol, RequestFailed, Verdict
 from sockservices.client.timeout import withTimeout
 from sockservices.conformance.response import End, Response
 from sockservices.conformance.timing import Timing
@@ -64,7 +64,7 @@ class Session:
         while len(data) < length and self._reactor.seconds() < deadline:
             try:
                 segment = await self._protocol.receive(limit)
-            except Unanswered as error:
+            except RequestFailed as error:
                 end = End.TIMEOUT if error.verdict is Verdict.TIMEOUT else End.RESET
                 break
             if not segment:
@@ -84,7 +84,7 @@ class Session:
         Close the connection: cleanly after the service's FIN, else with a reset.
         """
         if self._eofReceived:
-            with suppress(Unanswered):
+            with suppress(RequestFailed):
                 await withTimeout(
                     self._protocol.end(), self._timing.quietPeriod, self._reactor, "connection not closed"
                 )

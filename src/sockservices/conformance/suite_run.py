@@ -30,19 +30,12 @@ class SuiteRun:
     @ivar hostIsUp: whether the host has sent anything, including a TCP reset or an ICMP error.
     """
 
-    def __init__(
-        self,
-        suite: Suite,
-        transport: str,
-        port: int,
-        remote: RemoteStream | RemoteDatagrams,
-        onRow: Callable[[Row], object],
-    ) -> None:
+    def __init__(self, suite: Suite, remote: RemoteStream | RemoteDatagrams, onRow: Callable[[Row], object]) -> None:
         """
         @param onRow: called with each row.
         """
         self._suite = suite
-        self._template = Row(suite.service, transport, port, suite.source, OFFERED, Result.PASS)
+        self._template = Row(suite.service, remote.transport, remote.address[1], suite.source, OFFERED, Result.PASS)
         self._remote = remote
         self._onRow = onRow
         self._reported = 0

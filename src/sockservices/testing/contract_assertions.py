@@ -12,6 +12,7 @@ from sockservices.conversation.context import Conversation
 from sockservices.conversation.responder import Responder
 from sockservices.scripting.coroutine_service import isCoroutineService
 from sockservices.testing.memory_exchange import MemoryExchange, conversation, datagramReply, streamReplies
+from sockservices.text.difference import firstDifference
 from sockservices.text.exceptions import exceptionText
 
 __all__ = ["ContractAssertions", "abbreviated"]
@@ -98,7 +99,7 @@ class ContractAssertions:
         if output != expected:
             self.failRule(
                 'with message = "bytes" the output does not depend on the segmentation of the input (else declare '
-                f'"segment"), but for {abbreviated(segments)} it has {_firstDifference(output, expected)}'
+                f'"segment"), but for {abbreviated(segments)} it has {_difference(output, expected)}'
             )
 
     def assertSameOnDatagrams(self, message: bytes) -> None:
@@ -118,7 +119,7 @@ class ContractAssertions:
         if reply != output:
             self.failRule(
                 "the reply to a datagram is the output on a stream, or the beginning of endless output, "
-                f"but the reply to {abbreviated(message)} has {_firstDifference(reply, output)}"
+                f"but the reply to {abbreviated(message)} has {_difference(reply, output)}"
             )
 
     def _assertSameInFrames(self, message: bytes) -> None:
@@ -131,7 +132,7 @@ class ContractAssertions:
         if reply != output:
             self.failRule(
                 "the reply to a datagram is the reply to the same message on a stream, without its frame, "
-                f"but the reply to {abbreviated(message)} has {_firstDifference(reply, output)}"
+                f"but the reply to {abbreviated(message)} has {_difference(reply, output)}"
             )
 
     def assertWithinLimit(self, message: bytes) -> None:
@@ -176,10 +177,9 @@ def _messages(responder: Any, stream: bytes) -> list[bytes]:
     return list(iter(framing.next, None))
 
 
-def _firstDifference(output: bytes, expected: bytes) -> str:
+def _difference(output: bytes, expected: bytes) -> str:
     """
     The bytes from the first difference on, and those expected there.
     """
-    pairs = enumerate(zip(output, expected, strict=False))
-    start = next((offset for offset, (one, other) in pairs if one != other), min(len(output), len(expected)))
+    start = firstDifference(output, expected)
     return f"{abbreviated(output[start:])} from byte {start} on, expected {abbreviated(expected[start:])}"

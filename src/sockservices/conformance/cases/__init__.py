@@ -1,16 +1,15 @@
 """
-The cases: one module per service, and four modules of cases that several services share.
+The cases of each service.
 """
 
 from sockservices.conformance.cases.chargen import chargen
 from sockservices.conformance.cases.daytime import daytime
 from sockservices.conformance.cases.discard import discard
-from sockservices.conformance.cases.echo import echo
+from sockservices.conformance.cases.echoing import echo, upper
 from sockservices.conformance.cases.greet import greet
 from sockservices.conformance.cases.hello import hello
 from sockservices.conformance.cases.quote import quote
 from sockservices.conformance.cases.time import time
-from sockservices.conformance.cases.upper import upper
 from sockservices.conformance.cases.users import users
 from sockservices.conformance.cases.welcome import welcome
 from sockservices.conformance.cases.whoami import whoami

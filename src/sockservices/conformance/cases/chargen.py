@@ -4,8 +4,7 @@ The cases of C{chargen} (RFC 864).
 
 from __future__ import annotations
 
-from sockservices.conformance.cases.any_datagram import declareAnyDatagram
-from sockservices.conformance.cases.printable import expectPrintable
+from sockservices.conformance.cases.shared import declareAnyDatagram
 from sockservices.conformance.exceptions import Deviation
 from sockservices.conformance.excerpt import excerpt
 from sockservices.conformance.remote_datagrams import LONG_REQUEST, RemoteDatagrams
@@ -69,8 +68,7 @@ async def pattern(remote: RemoteStream) -> None:
         response = await session.receive(TWO_PERIODS)
     # The last line is incomplete.
     *lines, _ = response.data.split(b"\r\n")
-    if not lines:
-        raise Deviation(str(response), f"lines of {LINE_LENGTH} characters and CR LF")
+    response.expect(lines, f"lines of {LINE_LENGTH} characters and CR LF")
     for line in lines:
         if len(line) != LINE_LENGTH:
             raise Deviation(f"a line of {len(line)}: {excerpt(line)}", f"lines of {LINE_LENGTH} characters")
@@ -90,8 +88,7 @@ async def survivesResets(remote: RemoteStream) -> None:
 
 
 def _expectEndless(response: Response) -> None:
-    if response.end is not End.MORE:
-        raise Deviation(str(response), "endless data")
+    response.expect(response.end is End.MORE, "endless data")
 
 
 def _period(data: bytes) -> int:
@@ -123,4 +120,4 @@ async def randomLength(remote: RemoteDatagrams) -> None:
 @chargen.udp("replies with printable ASCII and line ends")
 async def printable(remote: RemoteDatagrams) -> None:
     for response in await remote.replies(SAMPLES):
-        expectPrintable(response)
+        response.expectPrintable()

@@ -7,8 +7,7 @@ from __future__ import annotations
 import re
 import time
 
-from sockservices.conformance.cases.printable import expectPrintable
-from sockservices.conformance.cases.send_and_close import declareSendAndClose
+from sockservices.conformance.cases.shared import declareSendAndClose
 from sockservices.conformance.exceptions import Deviation
 from sockservices.conformance.excerpt import excerpt
 from sockservices.conformance.response import Response
@@ -31,19 +30,12 @@ TOLERANCE = 60
 
 @daytime.response("sends one line of printable ASCII")
 def oneLine(response: Response) -> None:
-    """
-    Expect one line, with or without a line end.
-    """
-    expectPrintable(response)
-    if len(response.data.splitlines()) != 1 or not response.data.strip():
-        raise Deviation(str(response), "one line")
+    response.expectPrintable()
+    response.expect(len(response.data.splitlines()) == 1 and response.data.strip(), "one line")
 
 
 @daytime.response("sends the time of day in any time zone, within a minute of the local clock")
 def timeOfDay(response: Response) -> None:
-    """
-    Expect the current minutes and seconds, modulo L{ZONE_STEP}.
-    """
     match = TIME_OF_DAY.search(response.data)
     if match is None:
         raise Deviation(str(response), "a line with a time such as 17:37:43")

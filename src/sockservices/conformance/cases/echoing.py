@@ -1,17 +1,21 @@
 """
-The cases of services that echo their input: C{echo} and C{upper}.
+The cases of the services that echo their input: C{echo} (RFC 862) and C{upper}.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from sockservices.conformance.cases.shared import declareRepeatedReplies
 from sockservices.conformance.exceptions import ReplyWithheld
 from sockservices.conformance.remote_datagrams import LONG_REQUEST, RemoteDatagrams
 from sockservices.conformance.remote_stream import RemoteStream
 from sockservices.conformance.suite import Suite
 
-__all__ = ["declareEchoing", "declareRepeatedReplies"]
+__all__ = ["echo", "upper"]
+
+echo = Suite("echo", "RFC 862")
+upper = Suite("upper", "tutorial")
 
 EVERY_BYTE = bytes(range(256))
 
@@ -26,27 +30,7 @@ MAX_DATAGRAM = 65507
 USUAL_DATAGRAM = 1400
 
 
-def declareRepeatedReplies(suite: Suite, message: bytes, reply: bytes) -> None:
-    """
-    Declare that the service replies to each message, sends nothing before the first, and closes after the client's FIN.
-    """
-
-    @suite.tcp("sends nothing before it receives data")
-    async def waits(remote: RemoteStream) -> None:
-        async with remote.session() as session:
-            (await session.receiveUnexpected()).expectSilence()
-
-    @suite.tcp("stays open after a reply, and sends another")
-    async def repliesAgain(remote: RemoteStream) -> None:
-        async with remote.session() as session:
-            for _ in range(2):
-                session.send(message)
-                (await session.receive(len(reply))).expectData(reply)
-            session.halfClose()
-            (await session.receive()).expectOnly(b"")
-
-
-def declareEchoing(suite: Suite, transform: Callable[[bytes], bytes] = bytes, suffix: str = "") -> None:
+def _declareEchoing(suite: Suite, transform: Callable[[bytes], bytes] = bytes, suffix: str = "") -> None:
     """
     Declare that the service echoes its input.
 
@@ -90,3 +74,7 @@ def declareEchoing(suite: Suite, transform: Callable[[bytes], bytes] = bytes, su
         if response is None:
             raise ReplyWithheld("no reply", f"{MAX_DATAGRAM} bytes")
         response.expectOnly(transform(LONG_MESSAGE[:MAX_DATAGRAM]))
+
+
+_declareEchoing(echo)
+_declareEchoing(upper, bytes.upper, " in upper case")

@@ -4,7 +4,7 @@ The cases of C{greet}.
 
 from __future__ import annotations
 
-from sockservices.conformance.cases.send_and_close import declareSendAndClose
+from sockservices.conformance.cases.shared import declareSendAndClose
 from sockservices.conformance.response import Response
 from sockservices.conformance.suite import Suite
 
@@ -16,7 +16,4 @@ declareSendAndClose(greet)
 
 @greet.response('sends "connected" and nothing else')
 def connected(response: Response) -> None:
-    """
-    Expect the greeting, without a line end.
-    """
     response.expectOnly(b"connected")

@@ -4,8 +4,7 @@ The cases of C{hello}.
 
 from __future__ import annotations
 
-from sockservices.conformance.cases.any_datagram import declareAnyDatagram
-from sockservices.conformance.cases.echoing import declareRepeatedReplies
+from sockservices.conformance.cases.shared import declareAnyDatagram, declareRepeatedReplies
 from sockservices.conformance.remote_datagrams import RemoteDatagrams
 from sockservices.conformance.remote_stream import RemoteStream
 from sockservices.conformance.suite import Suite

@@ -4,8 +4,7 @@ The cases of C{qotd} (RFC 865).
 
 from __future__ import annotations
 
-from sockservices.conformance.cases.printable import expectPrintable
-from sockservices.conformance.cases.send_and_close import declareSendAndClose
+from sockservices.conformance.cases.shared import declareSendAndClose
 from sockservices.conformance.exceptions import Deviation
 from sockservices.conformance.response import Response
 from sockservices.conformance.suite import Suite
@@ -18,18 +17,11 @@ declareSendAndClose(quote)
 
 @quote.response("sends printable ASCII and line ends")
 def printable(response: Response) -> None:
-    """
-    Expect some text.
-    """
-    if not response.data.strip():
-        raise Deviation(str(response), "a quote")
-    expectPrintable(response)
+    response.expect(response.data.strip(), "a quote")
+    response.expectPrintable()
 
 
 @quote.response("sends fewer than 512 characters")
 def short(response: Response) -> None:
-    """
-    Expect at most 511 bytes.
-    """
     if len(response.data) >= 512:
         raise Deviation(f"{len(response.data)} characters", "fewer than 512")

@@ -4,7 +4,7 @@ The cases of C{time} (RFC 868).
 
 from __future__ import annotations
 
-from sockservices.conformance.cases.send_and_close import declareSendAndClose
+from sockservices.conformance.cases.shared import declareSendAndClose
 from sockservices.conformance.exceptions import Deviation
 from sockservices.conformance.response import Response
 from sockservices.conformance.suite import Suite
@@ -23,19 +23,13 @@ TOLERANCE = 60
 
 @time.response("sends four bytes")
 def fourBytes(response: Response) -> None:
-    """
-    Expect one 32-bit number.
-    """
-    if len(response.data) != 4:
-        raise Deviation(str(response), "4 bytes")
+    response.expect(len(response.data) == 4, "4 bytes")
 
 
 @time.response("counts the seconds since 1900, unsigned, within a minute of the local clock")
 def since1900(response: Response) -> None:
-    """
-    Expect the current time in network byte order. The number overflows to 0 on 2036-02-07 06:28:16 UTC.
-    """
     remote = int.from_bytes(response.data[:4], "big")
+    # The number overflows to 0 on 2036-02-07 06:28:16 UTC.
     local = (int(response.time) + UNIX_EPOCH) % 2**32
     if len(response.data) != 4 or _difference(remote, local) > TOLERANCE:
         seen = f"{remote} in {response}"

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 
-from sockservices.conformance.cases.send_and_close import declareSendAndClose
+from sockservices.conformance.cases.shared import declareSendAndClose
 from sockservices.conformance.exceptions import Deviation
 from sockservices.conformance.excerpt import excerpt
 from sockservices.conformance.remote_datagrams import LONG_REQUEST, RemoteDatagrams
