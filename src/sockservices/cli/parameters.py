@@ -32,9 +32,7 @@ class Parsed(click.ParamType):  # type: ignore[type-arg]
     name = "text"
 
     def __init__(
-        self,
-        parse: Callable[[str], Any],
-        complete: Callable[[str], list[CompletionItem]] = lambda incomplete: [],
+        self, parse: Callable[[str], Any], complete: Callable[[str], list[CompletionItem]] = lambda incomplete: []
     ) -> None:
         """
         @param parse: raises L{ValueError} with a message that gives the text and what was expected.

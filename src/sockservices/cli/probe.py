@@ -44,12 +44,7 @@ def _parseState(text: str) -> str:
     help="The state that every target must have.",
 )
 @click.option(
-    "--parallel",
-    type=PARALLEL,
-    metavar="N",
-    default=64,
-    show_default=True,
-    help="Maximum number of probes at a time.",
+    "--parallel", type=PARALLEL, metavar="N", default=64, show_default=True, help="Maximum number of probes at a time."
 )
 @click.option("--json", "asJson", is_flag=True, help="Print the rows as a JSON array of objects.")
 @timeoutOption(2.0, "Time for each probe, and before the first for the resolution of host names.")

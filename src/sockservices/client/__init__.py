@@ -7,8 +7,7 @@ from sockservices.client.connect import ClientFactory, connect
 from sockservices.client.datagram import DatagramClient
 from sockservices.client.protocol import ClientProtocol
 from sockservices.client.request_failed import RequestFailed
-from sockservices.client.target import Target, target
-from sockservices.client.target_range import targets
+from sockservices.client.target import Target, target, targets
 from sockservices.client.verdict import Verdict
 
 __all__ = [

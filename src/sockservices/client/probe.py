@@ -5,6 +5,7 @@ Probes of ports: whether a connection is established, refused, or not answered. 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from twisted.internet.defer import Deferred
@@ -75,21 +76,18 @@ def probeAll(
     return Deferred.fromCoroutine(_Probes(reactor, timeout, makeEndpoint).run(targets, parallel, onResult))
 
 
+@dataclass
 class _Probes:
     """
-    The probes of one call.
+    The probes of one call of L{probeAll}.
+
+    @ivar addresses: the IP address of each host name, or the failure to resolve it.
     """
 
-    def __init__(
-        self,
-        reactor: IReactorTime,
-        timeout: float,
-        makeEndpoint: Callable[[Target, IReactorTime], IStreamClientEndpoint],
-    ) -> None:
-        self._reactor = reactor
-        self._timeout = timeout
-        self._makeEndpoint = makeEndpoint
-        self._addresses: dict[str, str | RequestFailed] = {}
+    reactor: IReactorTime
+    timeout: float
+    makeEndpoint: Callable[[Target, IReactorTime], IStreamClientEndpoint]
+    addresses: dict[str, str | RequestFailed] = field(default_factory=dict)
 
     async def run(
         self, targets: Sequence[Target], parallel: int, onResult: Callable[[int, ProbeResult], object]
@@ -113,19 +111,19 @@ class _Probes:
 
     async def _resolve(self, host: str) -> None:
         try:
-            self._addresses[host] = await resolve(host, self._reactor, self._timeout)
+            self.addresses[host] = await resolve(host, self.reactor, self.timeout)
         except RequestFailed as failure:
-            self._addresses[host] = failure
+            self.addresses[host] = failure
 
     async def _probe(self, target: Target) -> ProbeResult:
-        startedAt = self._reactor.seconds()
+        startedAt = self.reactor.seconds()
         try:
             state, description = await self._state(target)
             verdict = Verdict.TIMEOUT if state == OPEN_OR_FILTERED else Verdict.OK
         except RequestFailed as failure:
             state, _, description = str(failure).partition(": ")
             verdict = failure.verdict
-        return ProbeResult(target, state, verdict, self._reactor.seconds() - startedAt, description)
+        return ProbeResult(target, state, verdict, self.reactor.seconds() - startedAt, description)
 
     async def _state(self, target: Target) -> tuple[str, str]:
         """
@@ -134,26 +132,26 @@ class _Probes:
         resolved = target
         if not isinstance(target.address, str):
             host, port = target.address
-            address = self._addresses[host]
+            address = self.addresses[host]
             if isinstance(address, RequestFailed):
                 raise address
             resolved = Target(target.transport, (address, port))
         if not target.stream:
             return await self._datagramState(resolved)
-        endpoint = self._makeEndpoint(resolved, self._reactor)
-        connection = await connect(endpoint, reactor=self._reactor, timeout=self._timeout)
+        endpoint = self.makeEndpoint(resolved, self.reactor)
+        connection = await connect(endpoint, reactor=self.reactor, timeout=self.timeout)
         await connection.end()
         return OPEN, "connected"
 
     async def _datagramState(self, target: Target) -> tuple[str, str]:
-        client = DatagramClient(target.address, reactor=self._reactor)
+        client = DatagramClient(target.address, reactor=self.reactor)
         try:
             await client.open()
             if not target.inet:
                 # connect(2) fails unless a Unix socket receives at the path.
                 return OPEN, "a socket receives datagrams"
             client.send(b"")
-            reply = await client.receive(self._timeout)
+            reply = await client.receive(self.timeout)
         except RequestFailed as failure:
             if client.wrongSourceCount:
                 return OPEN, f"a reply came from {client.lastWrongSource}"

@@ -23,7 +23,7 @@ __all__ = ["DatagramProber", "StreamProber"]
 
 class _Prober:
     """
-    Sends probes to one target. Subclasses are one for each kind of socket.
+    Sends probes to one target. There is a subclass for each kind of socket.
     """
 
     def __init__(self, target: Target, statistics: PingStatistics, reactor: IReactorTime, timeout: float) -> None:
@@ -43,11 +43,11 @@ class _Prober:
             await self._open()
         except RequestFailed as failure:
             self._statistics.countUnsent(failure)
-        else:
-            try:
-                await self._send(self._statistics.makeProbe(self._reactor.seconds()))
-            except RequestFailed as failure:
-                self._statistics.lastFailure = failure
+            return
+        try:
+            await self._send(self._statistics.makeProbe(self._reactor.seconds()))
+        except RequestFailed as failure:
+            self._statistics.lastFailure = failure
 
     def allReturned(self) -> Deferred[None]:
         """
@@ -73,12 +73,6 @@ class _Prober:
     def _startReceiving(self, receiving: Any) -> None:
         self._receiving = Deferred.fromCoroutine(receiving).addErrback(lambda failure: failure.trap(CancelledError))
 
-    def _stopReceiving(self) -> None:
-        self._closed = True
-        receiving, self._receiving = self._receiving, None
-        if receiving is not None:
-            receiving.cancel()
-
     async def _open(self) -> None:
         raise NotImplementedError
 
@@ -87,9 +81,11 @@ class _Prober:
 
     async def close(self) -> None:
         """
-        Close the socket.
+        Stop receiving, and close the socket.
         """
-        raise NotImplementedError
+        self._closed = True
+        if self._receiving is not None:
+            self._receiving.cancel()
 
 
 class DatagramProber(_Prober):
@@ -112,27 +108,23 @@ class DatagramProber(_Prober):
 
     async def _receiveReplies(self, client: DatagramClient) -> None:
         while True:
+            failure = None
             try:
                 self._statistics.countReply(await client.receive(), self._reactor.seconds())
-            except RequestFailed as failure:
-                self._fireIfAllReturned(failure)
-            else:
-                self._fireIfAllReturned()
+            except RequestFailed as error:
+                failure = error
+            self._statistics.wrongSourceCount = client.wrongSourceCount
+            self._fireIfAllReturned(failure)
 
     async def _send(self, probe: bytes) -> None:
         assert self._client is not None
         self._client.send(probe)
 
-    def _fireIfAllReturned(self, failure: RequestFailed | None = None) -> None:
-        if self._client is not None:
-            self._statistics.wrongSourceCount = self._client.wrongSourceCount
-        super()._fireIfAllReturned(failure)
-
     async def close(self) -> None:
         """
         Close the socket.
         """
-        self._stopReceiving()
+        await super().close()
         if self._client is not None:
             self._statistics.wrongSourceCount = self._client.wrongSourceCount
             self._client.close()
@@ -187,6 +179,6 @@ class StreamProber(_Prober):
         """
         Close the connection, or abort it if probes are lost.
         """
-        self._stopReceiving()
+        await super().close()
         if self._connection is not None:
             await self._connection.abort() if self._statistics.lost else await self._connection.end()

@@ -6,15 +6,12 @@ C{unixgram://@echo}.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import NamedTuple
 
-from twisted.internet.endpoints import (
-    HostnameEndpoint,
-    TCP4ClientEndpoint,
-    TCP6ClientEndpoint,
-    UNIXClientEndpoint,
-)
+from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint, UNIXClientEndpoint
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 
 from sockservices.conversation.transport import Transport
@@ -22,7 +19,7 @@ from sockservices.text.addresses import hostPort
 from sockservices.text.values import quoted
 from sockservices.transports.bindings import UnixBinding
 
-__all__ = ["EXPECTED_PORT", "Target", "target"]
+__all__ = ["Target", "target", "targets"]
 
 EXPECTED_URL = "expected tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH"
 
@@ -78,20 +75,56 @@ def target(url: str) -> Target:
 
     @raise ValueError: with one line that gives the URL and the expected form.
     """
+    with _addUrl(url):
+        return _parse(url)
+
+
+def targets(url: str) -> list[Target]:
+    """
+    Parse a URL whose port may be a range, both ends included: C{tcp://127.0.0.1:8000-8010}.
+
+    @return: the targets, in the order of their ports.
+    @raise ValueError: with one line that gives the URL and the expected form.
+    """
+    match = re.fullmatch(r"((?:tcp|udp)://.*):([0-9]{1,5})-([0-9]{1,5})/?", url, re.IGNORECASE | re.DOTALL)
+    if match is None:
+        try:
+            return [target(url)]
+        except ValueError as error:
+            hint = ", or a range such as 20-25" if str(error).endswith(EXPECTED_PORT) else ""
+            raise ValueError(f"{error}{hint}") from None
+    base, first, last = match[1], int(match[2]), int(match[3])
+    with _addUrl(url):
+        for port in (first, last):
+            _parse(f"{base}:{port}")
+        if first > last:
+            raise ValueError(f"ports {first}-{last}: expected FIRST-LAST, FIRST at most LAST")
+        return [_parse(f"{base}:{port}") for port in range(first, last + 1)]
+
+
+@contextmanager
+def _addUrl(url: str) -> Iterator[None]:
+    """
+    Put the URL before the message of a L{ValueError} raised inside.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{quoted(url)}: {error}") from None
+
+
+def _parse(url: str) -> Target:
     scheme, separator, address = url.partition("://")
     # A scheme is not case-sensitive (RFC 3986 section 3.1).
     if not separator or scheme.lower() not in [*Transport]:
-        raise ValueError(f"{quoted(url)}: {EXPECTED_URL}")
+        raise ValueError(EXPECTED_URL)
     transport = Transport(scheme.lower())
-    try:
-        if transport.isInet:
-            return Target(transport, _parseHostPort(address))
-        if address and not address.startswith(("/", "@")):
-            # Otherwise the first part of a path would stand where a URL has its host.
-            raise ValueError(f"expected {transport}:///PATH with an absolute path, or {transport}://@NAME")
-        return Target(transport, UnixBinding(transport, address).path)
-    except ValueError as error:
-        raise ValueError(f"{quoted(url)}: {error}") from None
+    if transport.isInet:
+        return Target(transport, _parseHostPort(address))
+    if address and not address.startswith(("/", "@")):
+        # Otherwise the first part of a path would stand where a URL has its host.
+        raise ValueError(f"expected {transport}:///PATH with an absolute path, or {transport}://@NAME")
+    return Target(transport, UnixBinding(transport, address).path)
 
 
 def _parseHostPort(address: str) -> tuple[str, int]:

@@ -29,8 +29,7 @@ from sockservices.server.listener import ListenerService
 from sockservices.server.services import datagramService, streamService
 from sockservices.testing.background_reactor import BackgroundReactor
 from sockservices.testing.ended_visits import EndedVisits
-from sockservices.testing.received import Received
-from sockservices.testing.recording_layers import recordingLayers
+from sockservices.testing.received import Received, recordingLayers
 from sockservices.testing.socket_folder import socketFolder
 from sockservices.text.addresses import addressText
 from sockservices.transports.bindings import InetBinding, UnixBinding

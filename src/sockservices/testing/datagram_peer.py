@@ -20,22 +20,6 @@ from sockservices.transports.datagram_layer import MakeDatagramLayer, layeredDat
 __all__ = ["DatagramPeer"]
 
 
-class _DatagramTransport(FakeDatagramTransport):
-    """
-    Stores the datagrams that the server sends.
-    """
-
-    def __init__(self, host: IAddress) -> None:
-        super().__init__()
-        self._host = host
-
-    def getHost(self) -> IAddress:
-        """
-        Return the server's address.
-        """
-        return self._host
-
-
 class DatagramPeer(Peer):
     """
     A peer that sends datagrams, each of which is a conversation.
@@ -45,6 +29,8 @@ class DatagramPeer(Peer):
     @ivar clock: the clock of the rate limits.
     @ivar visits: one L{Visit} for each datagram. Its outcome gives the reason for a missing reply.
     """
+
+    transport: Any
 
     def __init__(
         self,
@@ -59,7 +45,8 @@ class DatagramPeer(Peer):
         protocol.onException = self._onException
         self.protocol = protocol
         self._source: Any = peer.name if isinstance(peer, UNIXAddress) else (peer.host, peer.port)  # type: ignore[attr-defined]
-        self.transport: Any = _DatagramTransport(host)
+        self.transport = FakeDatagramTransport()
+        self.transport.getHost = lambda: host
         self._outermost = layeredDatagrams(protocol, layers)
         self._outermost.makeConnection(self.transport)
 

@@ -5,12 +5,14 @@ What the peers of a server have sent, for tests.
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import Any
 
+from sockservices.monitoring.journal import Journal, layersWithJournal
 from sockservices.transports.datagram_layer import DatagramLayer
 from sockservices.transports.stream_layer import StreamLayer
 
-__all__ = ["Received", "ReceivedDatagrams", "ReceivedStream"]
+__all__ = ["Received", "recordingLayers"]
 
 #: The maximum number of conversations whose bytes are kept: the latest ones.
 MAX_CONVERSATIONS = 1000
@@ -51,7 +53,7 @@ class Received:
         return [bytes(kept) for kept in tuple(self._conversations)]
 
 
-class ReceivedStream(StreamLayer):
+class _ReceivedStream(StreamLayer):
     """
     Keeps the segments of a connection.
     """
@@ -69,7 +71,7 @@ class ReceivedStream(StreamLayer):
         super().dataReceived(data)
 
 
-class ReceivedDatagrams(DatagramLayer):
+class _ReceivedDatagrams(DatagramLayer):
     """
     Keeps the datagrams of a port.
     """
@@ -84,3 +86,13 @@ class ReceivedDatagrams(DatagramLayer):
         """
         self._received.begin(datagram)
         super().requestReceived(datagram, route)
+
+
+def recordingLayers(stream: bool, journal: Journal, received: Received) -> list[Any]:
+    """
+    Make the layers that record what passes between a server and its peers: for connections, or for datagrams.
+    """
+    streams, datagrams = layersWithJournal(
+        journal, [partial(_ReceivedStream, received=received)], [partial(_ReceivedDatagrams, received=received)]
+    )
+    return streams if stream else datagrams
