@@ -10,9 +10,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices.registry import find, names
 from sockservices.testing import ResponderContract
-from sockservices.testing.memory_exchange import NOW, conversation, datagramReply, streamReplies
+from sockservices.testing.memory_exchange import NOW, conversation
 
-__all__ = ["NOW", "Contract", "contracts", "conversation", "datagramReply", "streamReplies"]
+__all__ = ["NOW", "Contract", "contracts", "conversation"]
 
 #: Hypothesis expects one executor for each test, but the test cases of all services share these tests.
 RANDOM_INPUT = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.differing_executors])

@@ -113,11 +113,7 @@ class _Chat:
                 client = await connect(self._url.endpoint(reactor), reactor=reactor, timeout=self._timeout)
             else:
                 client = DatagramClient(self._url.address, reactor=reactor)
-                try:
-                    await client.open(self._timeout)
-                except BaseException:
-                    client.close()
-                    raise
+                await client.open(self._timeout)
         self._openedAt = reactor.seconds()
         if isinstance(client, ClientProtocol):
             receiving = self._receiveStream(client)

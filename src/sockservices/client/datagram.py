@@ -53,7 +53,7 @@ class DatagramClient:
 
     async def open(self, timeout: float | None = None) -> None:
         """
-        Open the sockets.
+        Open the sockets. After a failure none is open.
 
         @param timeout: seconds for the resolution of a host name; L{None} for no timeout.
         @raise RequestFailed: if the name does not resolve, or the address is unreachable.
@@ -61,6 +61,7 @@ class DatagramClient:
         try:
             await self._open(timeout)
         except OSError as exception:
+            self.close()
             raise fromException(exception) from exception
 
     async def _open(self, timeout: float | None) -> None:

@@ -98,11 +98,7 @@ class DatagramProber(_Prober):
     async def _open(self) -> None:
         if self._client is None:
             client = DatagramClient(self._target.address, reactor=self._reactor)
-            try:
-                await client.open(self._timeout)
-            except RequestFailed:
-                client.close()
-                raise
+            await client.open(self._timeout)
             self._client = client
             self._startReceiving(self._receiveReplies(client))
 

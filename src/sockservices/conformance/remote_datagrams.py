@@ -36,7 +36,7 @@ class RemoteDatagrams(Remote):
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[DatagramClient]:
-        client = DatagramClient(self.address, reactor=self._reactor)
+        client = DatagramClient(self.address, reactor=self.reactor)
         try:
             await client.open()
             yield client
@@ -55,12 +55,12 @@ class RemoteDatagrams(Remote):
         """
         async with self._client() as client:
             for _ in range(MAX_ATTEMPTS):
-                await self._throttle.wait()
+                await self.throttle.wait()
                 client.send(datagram)
                 reply = await self._receive(client, self.timing.responseTimeout / MAX_ATTEMPTS)
                 if reply is not None:
                     self.responded = True
-                    return Response(reply, localAddress=hostPort(*client.host), time=self._now())
+                    return Response(reply, localAddress=hostPort(*client.host), time=self.now())
         if client.wrongSourceCount:
             self.responded = True
             raise Deviation(f"a reply from {client.lastWrongSource}", f"a reply from {hostPort(*self.address)}")
@@ -121,7 +121,7 @@ class RemoteDatagrams(Remote):
         """
         async with self._client() as client:
             for datagram in datagrams:
-                await self._throttle.wait()
+                await self.throttle.wait()
                 client.send(datagram)
             reply = await self._receive(client, self.timing.quietPeriod)
         if reply is None:

@@ -30,14 +30,14 @@ class RemoteStream(Remote):
 
         @raise NotOffered: if the connection fails.
         """
-        await self._throttle.wait()
+        await self.throttle.wait()
         try:
-            endpoint = Target("tcp", self.address).endpoint(self._reactor)
-            protocol = await connect(endpoint, reactor=self._reactor, timeout=self.timing.responseTimeout)
+            endpoint = Target("tcp", self.address).endpoint(self.reactor)
+            protocol = await connect(endpoint, reactor=self.reactor, timeout=self.timing.responseTimeout)
         except RequestFailed as error:
             raise NotOffered(error.verdict) from error
         self.responded = True
-        session = Session(protocol, self._reactor, self.timing, self._now)
+        session = Session(protocol, self)
         try:
             yield session
         finally:

@@ -20,8 +20,7 @@ from sockservices.conformance.remote_datagrams import RemoteDatagrams
 from sockservices.conformance.remote_stream import RemoteStream
 from sockservices.conformance.row import Row
 from sockservices.conformance.suite_run import SuiteRun
-from sockservices.conformance.throttle import Throttle
-from sockservices.conformance.timing import Timing
+from sockservices.conformance.timing import Throttle, Timing
 
 __all__ = ["check", "countCases"]
 

@@ -4,15 +4,12 @@ One connection to a service.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
-
-from twisted.internet.interfaces import IReactorTime
 
 from sockservices.client import ClientProtocol, RequestFailed, Verdict
 from sockservices.client.timeout import withTimeout
+from sockservices.conformance.remote import Remote
 from sockservices.conformance.response import End, Response
-from sockservices.conformance.timing import Timing
 from sockservices.text.addresses import hostPort
 
 __all__ = ["Session"]
@@ -29,13 +26,9 @@ class Session:
     One connection to a service.
     """
 
-    def __init__(
-        self, protocol: ClientProtocol, reactor: IReactorTime, timing: Timing, now: Callable[[], float]
-    ) -> None:
+    def __init__(self, protocol: ClientProtocol, remote: Remote) -> None:
         self._protocol = protocol
-        self._reactor = reactor
-        self._timing = timing
-        self._now = now
+        self._remote = remote
         self._eofReceived = False
         host = protocol.transport.getHost()
         self._localAddress = hostPort(host.host, host.port)
@@ -58,10 +51,10 @@ class Session:
 
         @param timeout: the maximum wait for each segment, in seconds.
         """
-        limit = self._timing.responseTimeout if timeout is None else timeout
+        limit = self._remote.timing.responseTimeout if timeout is None else timeout
         data, end = bytearray(), End.MORE
-        deadline = self._reactor.seconds() + MAX_TIMEOUTS * limit
-        while len(data) < length and self._reactor.seconds() < deadline:
+        deadline = self._remote.reactor.seconds() + MAX_TIMEOUTS * limit
+        while len(data) < length and self._remote.reactor.seconds() < deadline:
             try:
                 segment = await self._protocol.receive(limit)
             except RequestFailed as error:
@@ -71,13 +64,13 @@ class Session:
                 self._eofReceived, end = True, End.EOF
                 break
             data += segment
-        return Response(bytes(data), end, self._localAddress, self._now())
+        return Response(bytes(data), end, self._localAddress, self._remote.now())
 
     async def receiveUnexpected(self) -> Response:
         """
         Receive where a conforming service sends nothing: wait for the quiet period only.
         """
-        return await self.receive(1, self._timing.quietPeriod)
+        return await self.receive(1, self._remote.timing.quietPeriod)
 
     async def close(self) -> None:
         """
@@ -86,6 +79,6 @@ class Session:
         if self._eofReceived:
             with suppress(RequestFailed):
                 await withTimeout(
-                    self._protocol.end(), self._timing.quietPeriod, self._reactor, "connection not closed"
+                    self._protocol.end(), self._remote.timing.quietPeriod, self._remote.reactor, "connection not closed"
                 )
         await self._protocol.abort()

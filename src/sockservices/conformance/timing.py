@@ -6,7 +6,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Timing"]
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+
+__all__ = ["Throttle", "Timing"]
 
 
 @dataclass(frozen=True)
@@ -32,3 +36,26 @@ class Timing:
         How long to wait where no data is expected. Short, because the check of a correct server waits as long.
         """
         return self.responseTimeout / 4
+
+
+class Throttle:
+    """
+    Spaces out the requests that share it.
+    """
+
+    def __init__(self, clock: IReactorTime, interval: float) -> None:
+        """
+        @param interval: the minimum time between two requests, in seconds.
+        """
+        self._clock = clock
+        self._interval = interval
+        self._nextTime = 0.0
+
+    def wait(self) -> Deferred[None]:
+        """
+        Wait until the next request may be sent. Waiting callers go in the order of their calls.
+        """
+        now = self._clock.seconds()
+        scheduled = max(now, self._nextTime)
+        self._nextTime = scheduled + self._interval
+        return deferLater(self._clock, scheduled - now, lambda: None)

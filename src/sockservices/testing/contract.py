@@ -59,10 +59,9 @@ class ResponderContract(ContractAssertions):
         The name is valid on the command line, and the port is a port number.
         """
         # A coroutine function needs them only as a service of the command line.
-        default = ("name", 1) if isCoroutineService(self.responder) else (None, None)
-        name, port = (
-            getattr(self.responder, each, value) for each, value in zip(("name", "port"), default, strict=True)
-        )
+        defaultName, defaultPort = ("name", 1) if isCoroutineService(self.responder) else (None, None)
+        name = getattr(self.responder, "name", defaultName)
+        port = getattr(self.responder, "port", defaultPort)
         if not (isinstance(name, str) and re.fullmatch(r"[a-z][a-z0-9-]*", name)):
             self.failRule(f"name is a word of a to z, digits and hyphens, not {name!r}")
         if not (isinstance(port, int) and 0 < port < 65536):

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, NoReturn
 from sockservices.conversation.context import Conversation
 from sockservices.conversation.responder import Responder
 from sockservices.scripting.coroutine_service import isCoroutineService
-from sockservices.testing.memory_exchange import MemoryExchange, conversation, datagramReply, streamReplies
+from sockservices.testing.memory_exchange import MemoryExchange, conversation
 from sockservices.text.difference import firstDifference
 from sockservices.text.exceptions import exceptionText
 
@@ -54,10 +54,6 @@ class ContractAssertions:
         clock.
         """
 
-    @property
-    def _exchangeOptions(self) -> dict[str, Any]:
-        return {"settle": self.settle, "onException": self._failOnException}
-
     def _failOnException(self, exception: BaseException, step: str) -> NoReturn:
         self.failRule(f"it returns bytes or None and raises no exception, but {step}: {exceptionText(exception)}")
 
@@ -67,7 +63,10 @@ class ContractAssertions:
         value that is neither bytes nor None.
         """
         make = self.responder if isCoroutineService(self.responder) else self._makeResponder
-        return MemoryExchange(make, conversation, **self._exchangeOptions)
+        return self._exchange(make, conversation)
+
+    def _exchange(self, make: Any, conversation: Conversation) -> MemoryExchange:
+        return MemoryExchange(make, conversation, self.settle, self._failOnException)
 
     def _makeResponder(self, conversation: Conversation) -> Responder:
         responder: Responder = self.responder(conversation)
@@ -83,10 +82,10 @@ class ContractAssertions:
         return b"".join(self._streamReplies(segments))
 
     def _streamReplies(self, segments: Sequence[bytes]) -> Iterator[bytes]:
-        return streamReplies(self.responder, segments, **self._exchangeOptions)
+        return self._exchange(self.responder, conversation()).streamReplies(segments)
 
     def _datagramReply(self, message: bytes, limit: int | None = None) -> bytes:
-        return datagramReply(self.responder, message, limit, **self._exchangeOptions) or b""
+        return self._exchange(self.responder, conversation("udp", limit)).datagramReply(message) or b""
 
     def assertSameHoweverCut(self, segments: Sequence[bytes]) -> None:
         """

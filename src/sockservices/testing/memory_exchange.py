@@ -26,7 +26,7 @@ from sockservices.scripting.coroutine_service import Service, isCoroutineService
 from sockservices.scripting.datagram_coroutine import datagramMaker
 from sockservices.testing.memory_coroutine import MemoryCoroutine
 
-__all__ = ["NOW", "MemoryExchange", "conversation", "datagramReply", "fixedEnvironment", "streamReplies"]
+__all__ = ["NOW", "MemoryExchange", "conversation", "fixedEnvironment"]
 
 #: 2026-11-21 00:26:40 UTC.
 NOW = 1795220800.0
@@ -124,6 +124,32 @@ class MemoryExchange:
         """
         return self._awaitReply(self._exchange.end(), "at the end of the stream")
 
+    def streamReplies(self, segments: Iterable[bytes]) -> Iterator[bytes]:
+        """
+        Yield the greeting and the reply to each segment, on a stream that the peer then ends. Of endless output, yield
+        the first pieces.
+        """
+        yield self.greet() or b""
+        if self.generator is not None:
+            yield from islice(self.generator, GENERATED_PIECES)
+            return
+        sent = False
+        for segment in segments:
+            if not self.open:
+                return
+            sent = True
+            yield self.receive(segment) or b""
+        reply = self.end() if self.open else None
+        if not sent and reply is not None:
+            yield reply
+
+    def datagramReply(self, datagram: bytes) -> bytes | None:
+        """
+        Return the greeting and the reply to a datagram; L{None} for no reply.
+        """
+        replies = [reply for reply in (self.greet(), self.receive(datagram)) if reply is not None]
+        return b"".join(replies) if replies else None
+
     def _awaitReply(self, reply: bytes | None, step: str) -> bytes | None:
         exchange = self._exchange
         while exchange.awaiting is not None:
@@ -140,38 +166,3 @@ class MemoryExchange:
         if exchange.exception is not None:
             self._onException(exchange.exception, step)
         return reply
-
-
-def streamReplies(make: Service, segments: Iterable[bytes], **options: Any) -> Iterator[bytes]:
-    """
-    Yield the greeting and the reply to each segment, on a stream that the peer then ends. Of endless output, yield the
-    first pieces.
-
-    @param options: further arguments of L{MemoryExchange}.
-    """
-    exchange = MemoryExchange(make, conversation(), **options)
-    yield exchange.greet() or b""
-    if exchange.generator is not None:
-        yield from islice(exchange.generator, GENERATED_PIECES)
-        return
-    sent = False
-    for segment in segments:
-        if not exchange.open:
-            return
-        sent = True
-        yield exchange.receive(segment) or b""
-    reply = exchange.end() if exchange.open else None
-    if not sent and reply is not None:
-        yield reply
-
-
-def datagramReply(make: Service, datagram: bytes, limit: int | None = None, **options: Any) -> bytes | None:
-    """
-    Return the reply to a datagram; L{None} for no reply.
-
-    @param options: further arguments of L{MemoryExchange}.
-    """
-    exchange = MemoryExchange(make, conversation("udp", limit), **options)
-    replies = [exchange.greet(), exchange.receive(datagram)]
-    parts = [reply for reply in replies if reply is not None]
-    return b"".join(parts) if parts else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from sockservices.conformance.throttle import Throttle
+from sockservices.conformance.timing import Throttle
 
 
 class ThrottleTests(SynchronousTestCase):

@@ -27,7 +27,7 @@ from sockservices.responders import (
     Welcome,
     Whoami,
 )
-from tests.support.contract import conversation, datagramReply
+from tests.support.contract import conversation
 
 #: Each service of this package: its class and its default port, which users have in their scripts.
 SERVICES: dict[str, tuple[type[Responder], int]] = {
@@ -139,7 +139,7 @@ class WhoamiTests(SynchronousTestCase):
             b'{"peer": "192.0.2.7:40000", "host": "192.0.2.1:8007", "transport": "%b", "serial": 7, "server": "here"}\n'
         )
         self.assertEqual(Whoami(conversation()).greeting(), line % b"tcp")
-        self.assertEqual(datagramReply(Whoami, b"", 40), line % b"udp")
+        self.assertEqual(Whoami(conversation("udp", 40)).greeting(), line % b"udp")
 
     def test_addresses(self) -> None:
         """
