@@ -77,9 +77,6 @@ class _Chat:
         self._ended = Event()
 
     def run(self) -> Verdict:
-        """
-        Chat until one side ends.
-        """
         try:
             self._sendLines(self._background.call(self._open, timeout=None))
         except KeyboardInterrupt:

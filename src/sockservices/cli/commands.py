@@ -35,9 +35,6 @@ class _Serve(click.Command):
     """
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """
-        Complete the plugin's options.
-        """
         options = [name for name in ServeOptions().longOpt if name.startswith(incomplete.lstrip("-"))]
         return [CompletionItem(f"--{name.rstrip('=')}") for name in options]
 

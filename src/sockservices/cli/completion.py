@@ -99,9 +99,6 @@ class _JoinedValues(ShellComplete):
     _prefix = ""
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """
-        Divide a joined option and value.
-        """
         arguments, incomplete = super().get_completion_args()
         if incomplete.startswith("--") and "=" in incomplete:
             name, _, value = incomplete.partition("=")
@@ -110,9 +107,6 @@ class _JoinedValues(ShellComplete):
         return arguments, incomplete
 
     def format_completion(self, item: CompletionItem) -> str:
-        """
-        Join the value to its option.
-        """
         item.value = self._prefix + item.value
         return super().format_completion(item)
 
@@ -137,9 +131,6 @@ class _Bash(BashComplete):
     _prefix = ""
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        """
-        Join the parts of words.
-        """
         words = split_arg_string(os.environ["COMP_WORDS"])
         current = int(os.environ["COMP_CWORD"])
         joined: list[str] = []
@@ -160,9 +151,6 @@ class _Bash(BashComplete):
         return joined, incomplete
 
     def format_completion(self, item: CompletionItem) -> str:
-        """
-        Give the part after the last colon or equals sign.
-        """
         item.value = item.value.removeprefix(self._prefix)
         return super().format_completion(item)
 

@@ -93,9 +93,6 @@ class _OrderedRows:
         self._next = 0
 
     def add(self, index: int, result: ProbeResult) -> None:
-        """
-        Add a row.
-        """
         self._waiting[index] = result
         while self._next in self._waiting:
             click.echo("\t".join(_cells(self._waiting.pop(self._next))))

@@ -92,9 +92,6 @@ class _Probes:
     async def run(
         self, targets: Sequence[Target], parallel: int, onResult: Callable[[int, ProbeResult], object]
     ) -> list[ProbeResult]:
-        """
-        Resolve the host names, and probe.
-        """
         results: dict[int, ProbeResult] = {}
         remaining = iter(enumerate(targets))
 

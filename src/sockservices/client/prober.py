@@ -36,9 +36,6 @@ class _Prober:
         self._closed = False
 
     async def probe(self) -> None:
-        """
-        Send one probe.
-        """
         try:
             await self._open()
         except RequestFailed as failure:

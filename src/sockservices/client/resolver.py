@@ -63,15 +63,9 @@ class _FirstAddress:
         """
 
     def addressResolved(self, address: IAddress) -> None:
-        """
-        Add an address.
-        """
         self._addresses.append(address.host)  # type: ignore[attr-defined]
 
     def resolutionComplete(self) -> None:
-        """
-        Fire with the chosen address, or fail if there is none.
-        """
         if self._addresses:
             self.address.callback(min(self._addresses, key=lambda address: ":" in address))
         else:

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 
 from sockservices.client import DatagramClient, RequestFailed, Verdict
 from sockservices.client.gather import gather
-from sockservices.conformance.exceptions import Deviation, NotOffered
+from sockservices.conformance.exceptions import Deviation
 from sockservices.conformance.remote import Remote
 from sockservices.conformance.response import Response
 from sockservices.text.addresses import hostPort
@@ -40,8 +40,6 @@ class RemoteDatagrams(Remote):
         try:
             await client.open()
             yield client
-        except RequestFailed as error:
-            raise NotOffered(error.verdict) from error
         finally:
             client.close()
 
@@ -50,7 +48,7 @@ class RemoteDatagrams(Remote):
         Send a datagram up to three times, and wait for a reply after each.
 
         @return: L{None} if there is no reply.
-        @raise NotOffered: if the host reports the port as unreachable (ICMP).
+        @raise RequestFailed: if the host reports the port as unreachable (ICMP).
         @raise Deviation: if a reply came from another address.
         """
         async with self._client() as client:
@@ -79,27 +77,27 @@ class RemoteDatagrams(Remote):
         Send a datagram as L{attempt} does, and expect a reply.
 
         @raise Deviation: if there is no reply.
-        @raise NotOffered: if there is no reply, and never was one.
+        @raise RequestFailed: if there is no reply, and never was one.
         """
         response = await self.attempt(datagram)
         if response is not None:
             return response
         if not self.responded:
-            raise NotOffered(Verdict.TIMEOUT)
+            raise RequestFailed(Verdict.TIMEOUT, "no reply")
         raise Deviation("no reply", f"a reply to {len(datagram)} bytes")
 
     async def requestEmptyAndLong(self) -> tuple[Response | None, Response | None]:
         """
         Request with an empty datagram and with L{LONG_REQUEST}. Later calls return the same replies.
 
-        @raise NotOffered: if there is no reply to either.
+        @raise RequestFailed: if there is no reply to either.
         """
         if self._emptyAndLong is None:
             attempts = [Deferred.fromCoroutine(self.attempt(datagram)) for datagram in (b"", LONG_REQUEST)]
             empty, long = await gather(attempts)
             self._emptyAndLong = empty, long
         if self._emptyAndLong == (None, None):
-            raise NotOffered(Verdict.TIMEOUT)
+            raise RequestFailed(Verdict.TIMEOUT, "no reply")
         return self._emptyAndLong
 
     async def replies(self, count: int = 1) -> list[Response]:
@@ -117,7 +115,7 @@ class RemoteDatagrams(Remote):
         Send datagrams to which a conforming service sends no reply, and wait for the quiet period.
 
         @return: an unexpected reply, or L{None}.
-        @raise NotOffered: if the host reports the port as unreachable (ICMP).
+        @raise RequestFailed: if the host reports the port as unreachable (ICMP).
         """
         async with self._client() as client:
             for datagram in datagrams:

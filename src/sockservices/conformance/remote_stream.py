@@ -7,8 +7,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from sockservices.client import RequestFailed, Target, connect
-from sockservices.conformance.exceptions import NotOffered
+from sockservices.client import Target, connect
 from sockservices.conformance.remote import Remote
 from sockservices.conformance.response import Response
 from sockservices.conformance.session import Session
@@ -28,14 +27,11 @@ class RemoteStream(Remote):
         """
         Connect; close the connection after the C{with} block.
 
-        @raise NotOffered: if the connection fails.
+        @raise RequestFailed: if the connection fails.
         """
         await self.throttle.wait()
-        try:
-            endpoint = Target("tcp", self.address).endpoint(self.reactor)
-            protocol = await connect(endpoint, reactor=self.reactor, timeout=self.timing.responseTimeout)
-        except RequestFailed as error:
-            raise NotOffered(error.verdict) from error
+        endpoint = Target("tcp", self.address).endpoint(self.reactor)
+        protocol = await connect(endpoint, reactor=self.reactor, timeout=self.timing.responseTimeout)
         self.responded = True
         session = Session(protocol, self)
         try:
@@ -49,7 +45,7 @@ class RemoteStream(Remote):
 
         @param halfClose: close the sending side after the bytes.
         @param timeout: the maximum wait for each segment, in seconds.
-        @raise NotOffered: if the connection fails.
+        @raise RequestFailed: if the connection fails.
         """
         async with self.session() as session:
             if data:

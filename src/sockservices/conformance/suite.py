@@ -20,7 +20,8 @@ class Case(NamedTuple):
 
     @ivar sentence: the behaviour of a conforming service.
     @ivar run: tests a L{RemoteStream} or L{RemoteDatagrams}, and raises
-        L{Deviation<sockservices.conformance.exceptions.Deviation>} if the service does not conform.
+        L{Deviation<sockservices.conformance.exceptions.Deviation>} if the service does not conform, or
+        L{RequestFailed<sockservices.client.RequestFailed>} if there is no such service on the port.
     """
 
     sentence: str

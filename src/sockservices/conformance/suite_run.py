@@ -6,8 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sockservices.client import Verdict
-from sockservices.conformance.exceptions import Deviation, NotOffered, ReplyWithheld
+from sockservices.client import RequestFailed, Verdict
+from sockservices.conformance.exceptions import Deviation, ReplyWithheld
 from sockservices.conformance.remote_datagrams import RemoteDatagrams
 from sockservices.conformance.remote_stream import RemoteStream
 from sockservices.conformance.row import Result, Row
@@ -59,7 +59,7 @@ class SuiteRun:
         row = self._template._replace(sentence=case.sentence)
         try:
             await case.run(self._remote)
-        except NotOffered as error:
+        except RequestFailed as error:
             # A refusal is a reset or an ICMP error of the host itself.
             self.hostIsUp |= error.verdict is Verdict.REFUSED
             if self.rows:

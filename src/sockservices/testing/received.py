@@ -64,9 +64,6 @@ class _ReceivedStream(StreamLayer):
         self._kept = received.begin()
 
     def dataReceived(self, data: bytes) -> None:
-        """
-        Keep a segment.
-        """
         self._received.add(self._kept, data)
         super().dataReceived(data)
 
@@ -81,9 +78,6 @@ class _ReceivedDatagrams(DatagramLayer):
         self._received = received
 
     def requestReceived(self, datagram: bytes, route: Any) -> None:
-        """
-        Keep a datagram.
-        """
         self._received.begin(datagram)
         super().requestReceived(datagram, route)
 
