@@ -196,7 +196,8 @@ class _Chat:
                 self._printed.wait(self._wait)
         if isinstance(client, ClientProtocol) and not self._ended.is_set():
             self._finSent = True
-            self._background.call(self._finish, client)
+            self._printRow("->", "FIN")
+            self._background.call(client.finish)
             if not self._ended.wait(self._timeout):
                 self._verdict = Verdict.INCOMPLETE if self._answered else Verdict.NO_ANSWER
                 silence = "the peer sent no FIN" if self._answered else "connected, but no byte, and no FIN"
@@ -210,6 +211,7 @@ class _Chat:
         """
         Send a line. A lost connection is reported by L{_receiveStream}, everything else here.
         """
+        self._printRow("->", line)
         try:
             self._background.call(self._sendInReactor, client, line, timeout=None)
         except RequestFailed as failure:
@@ -220,14 +222,8 @@ class _Chat:
                 with addTarget(self._url):
                     raise
 
-    def _finish(self, client: ClientProtocol) -> None:
-        self._printRow("->", "FIN")
-        client.finish()
-
-    async def _sendInReactor(self, client: ClientProtocol | DatagramClient, line: bytes) -> None:
-        self._printRow("->", line)
+    def _sendInReactor(self, client: ClientProtocol | DatagramClient, line: bytes) -> Deferred[None] | None:
         if isinstance(client, ClientProtocol):
-            reactor = self._background.reactor
-            await withTimeout(client.send(line), self._timeout, reactor, "the peer did not read")
-        else:
-            client.send(line)
+            return withTimeout(client.send(line), self._timeout, self._background.reactor, "the peer did not read")
+        client.send(line)
+        return None

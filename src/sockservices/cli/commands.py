@@ -39,11 +39,6 @@ class _Serve(click.Command):
         return [CompletionItem(f"--{name.rstrip('=')}") for name in options]
 
 
-def _completeServeValue(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    options = ctx.params["options"] or [""]
-    return completeServeValue(options[-1], incomplete)
-
-
 @click.group(no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="sockservices %(version)s")
 def commands() -> None:
@@ -59,7 +54,7 @@ def commands() -> None:
     context_settings={"ignore_unknown_options": True},
     short_help="Serve echo, upper, welcome and their family.",
 )
-@click.argument("options", nargs=-1, type=click.UNPROCESSED, shell_complete=_completeServeValue)
+@click.argument("options", nargs=-1, type=click.UNPROCESSED, shell_complete=completeServeValue)
 def _serve(options: tuple[str, ...]) -> None:
     serve(list(options))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+import click
 from click.shell_completion import (
     BashComplete,
     CompletionItem,
@@ -34,12 +35,11 @@ def completeWords(words: Any, incomplete: str) -> list[CompletionItem]:
     return [CompletionItem(word) for word in words if word.startswith(incomplete)]
 
 
-def completeServeValue(option: str, incomplete: str) -> list[CompletionItem]:
+def completeServeValue(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """
-    Complete the value of an option of C{serve}.
-
-    @param option: such as C{"--service"}.
+    Complete the value of the last option of C{serve}.
     """
+    option = ctx.params["options"][-1] if ctx.params["options"] else ""
     if option == "--fault":
         return completeFault(incomplete)
     values = {"--service": [*names(), "all"], "--proto": [*PROTOS], "--log-format": [*FORMATS]}

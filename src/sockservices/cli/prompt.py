@@ -128,13 +128,10 @@ class Prompt:
         """
         Print a message of the command: on the terminal, or else on standard error.
         """
-        if not self.terminal:
-            if message:
-                print(f"sockservices chat: {message}", file=sys.stderr)
-            return
-        with self._lock, self._abovePrompt():
-            self._output.endLine()
-            self._pending.append(message + "\n")
+        if self.terminal:
+            self.printRow(message)
+        elif message:
+            print(f"sockservices chat: {message}", file=sys.stderr)
 
     @contextmanager
     def _abovePrompt(self) -> Iterator[None]:

@@ -60,8 +60,7 @@ def record(url: RecordableTarget, listen: Binding | None, output: str, timing: b
     """
     if not output.endswith(SUFFIX) or not Path(output).parent.is_dir():
         raise click.UsageError(f"--output {quoted(output)}: expected a file that ends with {SUFFIX}, in a directory")
-    binding = listen or parse("tcp:0" if url.stream else "udp:0")
-    assert binding is not None
+    binding = listen or _parseListen("tcp:0" if url.stream else "udp:0")
     if binding.stream is not url.stream:
         kind = "tcp:PORT or unix:PATH" if url.stream else "udp:PORT or unixgram:PATH"
         raise click.UsageError(f"--listen {binding}: expected {kind} for {url}")

@@ -5,9 +5,8 @@ One request and its answer, over a stream or as datagrams.
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, closing
 from math import inf
-from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
@@ -135,25 +134,24 @@ def askDatagram(
     client = DatagramClient(address, reactor=reactor)
 
     async def collect() -> bytes:
-        await client.open()
-        client.send(message)
-        reply = await client.receive()
+        with closing(client):
+            await client.open()
+            client.send(message)
+            reply = await client.receive()
         if expect is not None:
             _compare(reply, expect[: len(reply)], 0, reply)
             if len(reply) < len(expect):
                 raise _incompleteAnswer(len(reply), expect, reply)
         return reply
 
-    def close(result: Any) -> Any:
-        client.close()
-        error = result.value if isinstance(result, Failure) else None
-        timedOut = isinstance(error, RequestFailed) and error.verdict is Verdict.TIMEOUT
+    def blameWrongSource(failure: Failure) -> Failure:
+        timedOut = isinstance(failure.value, RequestFailed) and failure.value.verdict is Verdict.TIMEOUT
         if timedOut and client.wrongSourceCount:
             return Failure(RequestFailed(Verdict.WRONG_SOURCE, f"a reply came from {client.lastWrongSource}"))
-        return result
+        return failure
 
     request = Deferred.fromCoroutine(collect())
-    return withTimeout(request, timeout, reactor, "no reply").addBoth(close)
+    return withTimeout(request, timeout, reactor, "no reply").addErrback(blameWrongSource)
 
 
 def _compare(received: bytes, expected: bytes, offset: int, answer: bytes = b"") -> None:

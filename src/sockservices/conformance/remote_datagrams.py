@@ -4,8 +4,7 @@ A service over UDP, as the cases use it.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import closing
 
 from twisted.internet.defer import Deferred
 
@@ -34,15 +33,6 @@ class RemoteDatagrams(Remote):
     _emptyAndLong: tuple[Response | None, Response | None] | None = None
     _longReplies: tuple[Response, ...] = ()
 
-    @asynccontextmanager
-    async def _client(self) -> AsyncIterator[DatagramClient]:
-        client = DatagramClient(self.address, reactor=self.reactor)
-        try:
-            await client.open()
-            yield client
-        finally:
-            client.close()
-
     async def attempt(self, datagram: bytes) -> Response | None:
         """
         Send a datagram up to three times, and wait for a reply after each.
@@ -51,7 +41,8 @@ class RemoteDatagrams(Remote):
         @raise RequestFailed: if the host reports the port as unreachable (ICMP).
         @raise Deviation: if a reply came from another address.
         """
-        async with self._client() as client:
+        with closing(DatagramClient(self.address, reactor=self.reactor)) as client:
+            await client.open()
             for _ in range(MAX_ATTEMPTS):
                 await self.throttle.wait()
                 client.send(datagram)
@@ -117,7 +108,8 @@ class RemoteDatagrams(Remote):
         @return: an unexpected reply, or L{None}.
         @raise RequestFailed: if the host reports the port as unreachable (ICMP).
         """
-        async with self._client() as client:
+        with closing(DatagramClient(self.address, reactor=self.reactor)) as client:
+            await client.open()
             for datagram in datagrams:
                 await self.throttle.wait()
                 client.send(datagram)

@@ -39,12 +39,11 @@ class RemoteStream(Remote):
         finally:
             await session.close()
 
-    async def request(self, data: bytes = b"", *, halfClose: bool = True, timeout: float | None = None) -> Response:
+    async def request(self, data: bytes = b"", *, halfClose: bool = True) -> Response:
         """
         Connect, send bytes, and receive the whole response.
 
         @param halfClose: close the sending side after the bytes.
-        @param timeout: the maximum wait for each segment, in seconds.
         @raise RequestFailed: if the connection fails.
         """
         async with self.session() as session:
@@ -52,4 +51,4 @@ class RemoteStream(Remote):
                 session.send(data)
             if halfClose:
                 session.halfClose()
-            return await session.receive(timeout=timeout)
+            return await session.receive()

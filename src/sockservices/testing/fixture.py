@@ -131,12 +131,13 @@ class Servers:
         reports that the log is incomplete.
         """
         faults = [server.faultNotice for server in self._servers if server.faultNotice]
+        incomplete = []
         try:
             for server in self._servers:
                 server.logSummary(self._logTimeout)
         except TimeoutError as error:
-            return "\n".join([*faults, *self._log.lines, f"the log is incomplete: {error}"])
-        return "\n".join([*faults, *self._log.lines])
+            incomplete = [f"the log is incomplete: {error}"]
+        return "\n".join([*faults, *self._log.lines, *incomplete])
 
     def close(self) -> None:
         """
