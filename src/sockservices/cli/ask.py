@@ -17,7 +17,7 @@ from sockservices import client
 from sockservices.cli.errors import addTarget
 from sockservices.cli.json_output import describeVerdict
 from sockservices.cli.output import Output
-from sockservices.cli.parameters import TARGET, Parsed, timeoutOption
+from sockservices.cli.parameters import TARGET, Parsed, secondsOption
 from sockservices.cli.reactor import runInReactor
 from sockservices.client import RequestFailed, Target, askDatagram, exchange
 from sockservices.text.values import quoted
@@ -44,7 +44,7 @@ def _parseHex(text: str) -> bytes:
 )
 @click.option("--expect", metavar="TEXT", help="The expected answer; any other is short or corrupt.")
 @click.option("--json", "asJson", is_flag=True, help="Print one JSON object: verdict, time, and answer.")
-@timeoutOption(10.0, "Time limit for the whole request, after standard input has been read.")
+@secondsOption("--timeout", 10.0, "Time limit for the whole request, after standard input has been read.")
 def ask(
     url: Target, message: str | None, octets: bytes | None, expect: str | None, asJson: bool, timeout: float
 ) -> None:

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from sockservices.cli.errors import addTarget
 from sockservices.cli.exit_status import exitStatus
-from sockservices.cli.parameters import SECONDS, TARGET, timeoutOption
+from sockservices.cli.parameters import TARGET, secondsOption
 from sockservices.cli.prompt import PROMPT, Prompt
 from sockservices.cli.reactor import backgroundReactor
 from sockservices.cli.terminal_mode import keepEndOfFile
@@ -25,13 +25,8 @@ __all__ = ["chat"]
 
 @click.command(short_help="Send lines to a service, and print the answers.")
 @click.argument("url", type=TARGET)
-@click.option(
-    "--wait",
-    type=SECONDS,
-    metavar="SECONDS",
-    default=1.0,
-    show_default=True,
-    help="Time to wait for the answer to a line before reading the next. Later answers are printed too.",
+@secondsOption(
+    "--wait", 1.0, "Time to wait for the answer to a line before reading the next. Later answers are printed too."
 )
 @click.option("--prompt", metavar="TEXT", default=PROMPT, show_default=True, help="The prompt at a terminal.")
 @click.option(
@@ -40,7 +35,9 @@ __all__ = ["chat"]
     is_flag=True,
     help="Print a row for each segment instead of its data: seconds, direction, length, and bytes.",
 )
-@timeoutOption(10.0, "Time to wait for a connection, for the peer to read, and after the last line for its FIN.")
+@secondsOption(
+    "--timeout", 10.0, "Time to wait for a connection, for the peer to read, and after the last line for its FIN."
+)
 def chat(url: Target, wait: float, prompt: str, showBytes: bool, timeout: float) -> int:
     """
     Read lines, send each without its line end and surrounding blanks, and print the answers. Skip empty lines.

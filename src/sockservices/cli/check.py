@@ -18,7 +18,7 @@ from sockservices import conformance
 from sockservices.cli.completion import completePorts
 from sockservices.cli.errors import addTarget
 from sockservices.cli.exit_status import exitStatus
-from sockservices.cli.parameters import Parsed, timeoutOption
+from sockservices.cli.parameters import Parsed, secondsOption
 from sockservices.cli.progress_bar import progressBar
 from sockservices.cli.reactor import backgroundReactor
 from sockservices.client import RequestFailed, Verdict
@@ -74,7 +74,7 @@ def _parsePorts(text: str) -> Mapping[str, int]:
 )
 @click.option("--failures", is_flag=True, help="Print only the rows that fail. The counts are those of all rows.")
 @click.option("--json", "asJson", is_flag=True, help="Print the rows as a JSON array of objects.")
-@timeoutOption(2.0, "Time to wait for a connection, for a reply, and for the next part of an answer.")
+@secondsOption("--timeout", 2.0, "Time to wait for a connection, for a reply, and for the next part of an answer.")
 def check(host: str, ports: Mapping[str, int], failures: bool, asJson: bool, timeout: float) -> int:
     """
     Check a host's services against every statement of their RFCs, or of the tutorials: one row for each statement. In a

@@ -1,5 +1,5 @@
 """
-The types of the commands' options and arguments, and the option C{--timeout}.
+The types of the commands' options and arguments.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sockservices.client import target, targets
 from sockservices.conversation.policy import MAX_LIMIT
 from sockservices.text.values import quoted
 
-__all__ = ["COUNT", "INTERVAL", "PARALLEL", "SECONDS", "TARGET", "TARGETS", "Parsed", "timeoutOption"]
+__all__ = ["COUNT", "INTERVAL", "PARALLEL", "TARGET", "TARGETS", "Parsed", "secondsOption"]
 
 #: The maximum of --parallel: each probe has one or two descriptors, and the usual limit is 1024.
 MAX_PARALLEL = 400
@@ -92,11 +92,11 @@ SECONDS = _number(float, "a number of seconds above 0, up to", ulp(0.0))
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def timeoutOption(default: float, text: str) -> Callable[[F], F]:
+def secondsOption(name: str, default: float, text: str, kind: Parsed = SECONDS) -> Callable[[F], F]:
     """
-    Add the option C{--timeout} to a command.
+    Add an option that takes a number of seconds to a command.
 
-    @param default: seconds.
+    @param name: such as C{"--timeout"}.
     @param text: its help.
     """
-    return click.option("--timeout", type=SECONDS, metavar="SECONDS", default=default, show_default=True, help=text)
+    return click.option(name, type=kind, metavar="SECONDS", default=default, show_default=True, help=text)

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from sockservices.cli.exit_status import exitStatus
 from sockservices.cli.json_output import describeVerdict
-from sockservices.cli.parameters import COUNT, INTERVAL, TARGET, timeoutOption
+from sockservices.cli.parameters import COUNT, INTERVAL, TARGET, secondsOption
 from sockservices.cli.reactor import backgroundReactor
 from sockservices.client import RequestFailed, Target, Verdict
 from sockservices.client.ping import ping as probe
@@ -74,16 +74,9 @@ def sparkline(statistics: PingStatistics) -> str:
 @click.command(short_help="Send probes to an echo service, and count the replies.")
 @click.argument("url", type=TARGET)
 @click.option("--count", type=COUNT, metavar="N", help="Number of probes; by default, no end until Ctrl-C.")
-@click.option(
-    "--interval",
-    type=INTERVAL,
-    metavar="SECONDS",
-    default=1.0,
-    show_default=True,
-    help="Time from one probe to the next.",
-)
+@secondsOption("--interval", 1.0, "Time from one probe to the next.", INTERVAL)
 @click.option("--json", "asJson", is_flag=True, help="Print one JSON object: verdict, counts, and times.")
-@timeoutOption(2.0, "Time to wait for a connection, and after the last probe for outstanding replies.")
+@secondsOption("--timeout", 2.0, "Time to wait for a connection, and after the last probe for outstanding replies.")
 def ping(url: Target, count: int | None, interval: float, asJson: bool, timeout: float) -> int:
     """
     Send distinct probes of 64 bytes to a service that returns them (echo or upper), and compare each reply with its

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from sockservices.cli.completion import completeWords
 from sockservices.cli.exit_status import exitStatus
-from sockservices.cli.parameters import PARALLEL, TARGETS, Parsed, timeoutOption
+from sockservices.cli.parameters import PARALLEL, TARGETS, Parsed, secondsOption
 from sockservices.cli.progress_bar import progressBar
 from sockservices.cli.reactor import backgroundReactor
 from sockservices.client import Target, Verdict
@@ -47,7 +47,7 @@ def _parseState(text: str) -> str:
     "--parallel", type=PARALLEL, metavar="N", default=64, show_default=True, help="Maximum number of probes at a time."
 )
 @click.option("--json", "asJson", is_flag=True, help="Print the rows as a JSON array of objects.")
-@timeoutOption(2.0, "Time for each probe, and before the first for the resolution of host names.")
+@secondsOption("--timeout", 2.0, "Time for each probe, and before the first for the resolution of host names.")
 def probe(urls: Sequence[list[Target]], expect: str | None, parallel: int, asJson: bool, timeout: float) -> int:
     """
     Connect to each target, send nothing, and print one row: its state, the time, and the reason.

@@ -14,7 +14,7 @@ import click
 
 from sockservices.cli.completion import completeUrl
 from sockservices.cli.errors import addTarget
-from sockservices.cli.parameters import Parsed, timeoutOption
+from sockservices.cli.parameters import Parsed, secondsOption
 from sockservices.cli.reactor import backgroundReactor
 from sockservices.cli.relay import DatagramRelay, Relay, StreamRelay
 from sockservices.cli.tls_target import RecordableTarget, recordableTarget
@@ -50,7 +50,7 @@ def _parseListen(text: str) -> Binding:
 )
 @click.option("--output", required=True, metavar="PATH.toml", help="The script to write.")
 @click.option("--timing", is_flag=True, help="Keep the times: the script waits as long as the server did.")
-@timeoutOption(60.0, "Time without a byte or a datagram after which the recording ends.")
+@secondsOption("--timeout", 60.0, "Time without a byte or a datagram after which the recording ends.")
 def record(url: RecordableTarget, listen: Binding | None, output: str, timing: bool, timeout: float) -> None:
     """
     Stand between one client and a server, pass everything on, and write a script that replays the server's side.

@@ -6,9 +6,8 @@ from sockservices.client.ask import ask, askDatagram, exchange
 from sockservices.client.connect import ClientFactory, connect
 from sockservices.client.datagram import DatagramClient
 from sockservices.client.protocol import ClientProtocol
-from sockservices.client.request_failed import RequestFailed
+from sockservices.client.request_failed import RequestFailed, Verdict
 from sockservices.client.target import Target, target, targets
-from sockservices.client.verdict import Verdict
 
 __all__ = [
     "ClientFactory",

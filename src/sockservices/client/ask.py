@@ -14,9 +14,8 @@ from twisted.python.failure import Failure
 
 from sockservices.client.connect import connect
 from sockservices.client.datagram import DatagramClient
-from sockservices.client.request_failed import RequestFailed
+from sockservices.client.request_failed import RequestFailed, Verdict
 from sockservices.client.timeout import failAfter, withTimeout
-from sockservices.client.verdict import Verdict
 from sockservices.text.difference import firstDifference
 
 __all__ = ["ask", "askDatagram", "exchange"]

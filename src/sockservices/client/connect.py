@@ -12,9 +12,8 @@ from twisted.internet.interfaces import IAddress, IReactorTime, IStreamClientEnd
 from twisted.internet.protocol import ClientFactory as TwistedClientFactory
 
 from sockservices.client.protocol import ClientProtocol
-from sockservices.client.request_failed import RequestFailed, convertFailure
+from sockservices.client.request_failed import RequestFailed, Verdict, convertFailure
 from sockservices.client.timeout import failAfter
-from sockservices.client.verdict import Verdict
 
 __all__ = ["ClientFactory", "connect"]
 

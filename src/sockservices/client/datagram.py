@@ -14,11 +14,10 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFDSet, IReactorTime
 from twisted.python.failure import Failure
 
-from sockservices.client.request_failed import RequestFailed, fromException
+from sockservices.client.request_failed import RequestFailed, Verdict, fromException
 from sockservices.client.resolver import resolve
 from sockservices.client.socket_reader import SocketReader
 from sockservices.client.timeout import withTimeout
-from sockservices.client.verdict import Verdict
 from sockservices.text.addresses import hostPort
 
 __all__ = ["DatagramClient"]

@@ -8,8 +8,7 @@ from array import array
 from hashlib import blake2b
 from random import Random
 
-from sockservices.client.request_failed import RequestFailed
-from sockservices.client.verdict import Verdict
+from sockservices.client.request_failed import RequestFailed, Verdict
 
 __all__ = ["PROBE_SIZE", "PingStatistics"]
 

@@ -14,10 +14,9 @@ from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
 from sockservices.client.connect import connect
 from sockservices.client.datagram import DatagramClient
 from sockservices.client.gather import gather
-from sockservices.client.request_failed import RequestFailed
+from sockservices.client.request_failed import RequestFailed, Verdict
 from sockservices.client.resolver import resolve
 from sockservices.client.target import Target
-from sockservices.client.verdict import Verdict
 
 __all__ = ["OPEN", "OPEN_OR_FILTERED", "STATES", "ProbeResult", "probeAll"]
 

@@ -13,10 +13,9 @@ from sockservices.client.connect import connect
 from sockservices.client.datagram import DatagramClient
 from sockservices.client.ping_statistics import PROBE_SIZE, PingStatistics
 from sockservices.client.protocol import ClientProtocol
-from sockservices.client.request_failed import RequestFailed
+from sockservices.client.request_failed import RequestFailed, Verdict
 from sockservices.client.target import Target
 from sockservices.client.timeout import withTimeout
-from sockservices.client.verdict import Verdict
 
 __all__ = ["DatagramProber", "StreamProber"]
 

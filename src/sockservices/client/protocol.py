@@ -14,8 +14,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from sockservices.client.receiving import Receiving
-from sockservices.client.request_failed import RequestFailed, fromException, pendingFailure
-from sockservices.client.verdict import Verdict
+from sockservices.client.request_failed import RequestFailed, Verdict, fromException, pendingFailure
 from sockservices.transports.stream_reader import StreamReader
 
 __all__ = ["ClientProtocol"]

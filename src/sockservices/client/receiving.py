@@ -10,9 +10,8 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from sockservices.client.request_failed import RequestFailed
+from sockservices.client.request_failed import RequestFailed, Verdict
 from sockservices.client.timeout import withTimeout
-from sockservices.client.verdict import Verdict
 from sockservices.transports.stream_reader import (
     IncompleteRead,
     Rule,

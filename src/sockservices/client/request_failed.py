@@ -1,5 +1,5 @@
 """
-The exception that every failed request raises, and the conversion of other exceptions to it.
+The verdict on a request, the exception that every failed request raises, and the conversion of other exceptions to it.
 """
 
 from __future__ import annotations
@@ -7,14 +7,35 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from enum import Enum
 from typing import Any
 
 from twisted.internet import defer, error
 from twisted.python.failure import Failure
 
-from sockservices.client.verdict import Verdict
+__all__ = ["RequestFailed", "Verdict", "convertFailure", "fromException", "pendingFailure"]
 
-__all__ = ["RequestFailed", "convertFailure", "fromException", "pendingFailure"]
+
+class Verdict(Enum):
+    """
+    The result of a request. The value is its name in messages and documents.
+    """
+
+    OK = "ok"  #: the complete answer arrived
+    FAILED = "check failed"  #: a service does not conform to its RFC
+    REFUSED = "refused"  #: the host is up, but nothing listens on that port
+    RESET = "reset"  #: the connection was reset
+    TIMEOUT = "timeout"  #: any other timeout: a host name does not resolve, a datagram has no reply
+    EOF = "eof"  #: the stream ended cleanly before the first byte of the answer
+    SHORT = "short"  #: the stream ended cleanly after part of the answer
+    CORRUPT = "corrupt"  #: the answer differs from the expected answer
+    WRONG_SOURCE = "wrong-source"  #: a reply came, but from another address than the target
+    UNREACHABLE = "unreachable"  #: no route to the host, or no such Unix socket
+    DNS = "dns"  #: the host name does not resolve
+    NO_CONNECTION = "no-connection"  #: the connection attempt had no answer: filtered, or the listener's queue is full
+    NO_ANSWER = "no-answer"  #: connected, but no byte of the answer came in time
+    INCOMPLETE = "incomplete"  #: a part of the answer came, but not its end in time
+    USAGE = "usage"  #: the request itself is invalid
 
 
 class RequestFailed(Exception):  # noqa: N818 (a result, as Twisted's ConnectionLost is)

@@ -16,9 +16,8 @@ from twisted.internet.interfaces import (
 )
 from zope.interface import implementer
 
-from sockservices.client.request_failed import RequestFailed
+from sockservices.client.request_failed import RequestFailed, Verdict
 from sockservices.client.timeout import withTimeout
-from sockservices.client.verdict import Verdict
 
 __all__ = ["resolve"]
 

@@ -11,8 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
-from sockservices.client.request_failed import RequestFailed
-from sockservices.client.verdict import Verdict
+from sockservices.client.request_failed import RequestFailed, Verdict
 
 __all__ = ["failAfter", "withTimeout"]
 
@@ -24,7 +23,6 @@ def withTimeout(deferred: Deferred[T], seconds: float | None, clock: IReactorTim
     Cancel a Deferred that does not fire in time. It then fails with L{RequestFailed} and L{Verdict.TIMEOUT}.
 
     @param seconds: the timeout; L{None} for no timeout.
-    @param clock: an L{IReactorTime<twisted.internet.interfaces.IReactorTime>}.
     @param description: the missing event, such as C{"no reply"}.
     """
     return failAfter(
@@ -39,7 +37,6 @@ def failAfter(
     Cancel a Deferred that does not fire in time. It then fails with an exception that is made at that time.
 
     @param seconds: the timeout; L{None} for no timeout.
-    @param clock: an L{IReactorTime<twisted.internet.interfaces.IReactorTime>}.
     @param makeFailure: makes the exception.
     """
     if seconds is not None:

@@ -10,9 +10,8 @@ from twisted.internet.defer import Deferred
 
 from sockservices.client import DatagramClient, RequestFailed, Verdict
 from sockservices.client.gather import gather
-from sockservices.conformance.exceptions import Deviation
 from sockservices.conformance.remote import Remote
-from sockservices.conformance.response import Response
+from sockservices.conformance.response import Deviation, Response
 from sockservices.text.addresses import hostPort
 
 __all__ = ["LONG_REQUEST", "RemoteDatagrams"]

@@ -8,13 +8,31 @@ import re
 from enum import Enum
 from typing import NamedTuple
 
-from sockservices.conformance.exceptions import Deviation
 from sockservices.conformance.excerpt import excerpt, excerptsOfDifference
 
-__all__ = ["End", "Response"]
-
+__all__ = ["Deviation", "End", "ReplyWithheld", "Response"]
 
 EMPTY_DATAGRAM = "an empty datagram"
+
+
+class Deviation(Exception):  # noqa: N818 (the service is wrong, not this program)
+    """
+    The service deviates from its specification.
+
+    @ivar seen: the observed behaviour.
+    @ivar expected: the behaviour that its specification requires.
+    """
+
+    def __init__(self, seen: str, expected: str) -> None:
+        super().__init__(f"{seen}; expected: {expected}")
+        self.seen = seen
+        self.expected = expected
+
+
+class ReplyWithheld(Deviation):
+    """
+    The service sends no reply where the reply would be longer than a size rule allows.
+    """
 
 
 class End(Enum):

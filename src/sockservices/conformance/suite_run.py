@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sockservices.client import RequestFailed, Verdict
-from sockservices.conformance.exceptions import Deviation, ReplyWithheld
 from sockservices.conformance.remote_datagrams import RemoteDatagrams
 from sockservices.conformance.remote_stream import RemoteStream
+from sockservices.conformance.response import Deviation, ReplyWithheld
 from sockservices.conformance.row import Result, Row
 from sockservices.conformance.suite import Case, Suite
 

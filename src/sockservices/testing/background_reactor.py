@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from importlib import import_module
-from types import TracebackType
 from typing import Any, Self
 
 from twisted.internet.defer import Deferred, maybeDeferred
@@ -140,9 +139,7 @@ class BackgroundReactor:
         self.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, exception: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self.stop()
 
 

@@ -5,11 +5,10 @@ The cases of C{chargen} (RFC 864).
 from __future__ import annotations
 
 from sockservices.conformance.cases.shared import declareAnyDatagram
-from sockservices.conformance.exceptions import Deviation
 from sockservices.conformance.excerpt import excerpt
 from sockservices.conformance.remote_datagrams import LONG_REQUEST, RemoteDatagrams
 from sockservices.conformance.remote_stream import RemoteStream
-from sockservices.conformance.response import End, Response
+from sockservices.conformance.response import Deviation, End, Response
 from sockservices.conformance.suite import Suite
 
 __all__ = ["chargen"]

@@ -8,9 +8,8 @@ import re
 import time
 
 from sockservices.conformance.cases.shared import declareSendAndClose
-from sockservices.conformance.exceptions import Deviation
 from sockservices.conformance.excerpt import excerpt
-from sockservices.conformance.response import Response
+from sockservices.conformance.response import Deviation, Response
 from sockservices.conformance.suite import Suite
 
 __all__ = ["daytime"]

@@ -4,9 +4,9 @@ The cases of C{discard} (RFC 863).
 
 from __future__ import annotations
 
-from sockservices.conformance.exceptions import Deviation
 from sockservices.conformance.remote_datagrams import LONG_REQUEST, RemoteDatagrams
 from sockservices.conformance.remote_stream import RemoteStream
+from sockservices.conformance.response import Deviation
 from sockservices.conformance.suite import Suite
 
 __all__ = ["discard"]

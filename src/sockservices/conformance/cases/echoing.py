@@ -7,9 +7,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from sockservices.conformance.cases.shared import declareRepeatedReplies
-from sockservices.conformance.exceptions import ReplyWithheld
 from sockservices.conformance.remote_datagrams import LONG_REQUEST, RemoteDatagrams
 from sockservices.conformance.remote_stream import RemoteStream
+from sockservices.conformance.response import ReplyWithheld
 from sockservices.conformance.suite import Suite
 
 __all__ = ["echo", "upper"]

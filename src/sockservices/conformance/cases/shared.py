@@ -4,10 +4,9 @@ The cases that several services share.
 
 from __future__ import annotations
 
-from sockservices.conformance.exceptions import Deviation, ReplyWithheld
 from sockservices.conformance.remote_datagrams import LONG_REQUEST, RemoteDatagrams
 from sockservices.conformance.remote_stream import RemoteStream
-from sockservices.conformance.response import Response
+from sockservices.conformance.response import Deviation, ReplyWithheld, Response
 from sockservices.conformance.suite import Suite
 
 __all__ = ["declareAnyDatagram", "declareRepeatedReplies", "declareSendAndClose"]

@@ -5,8 +5,7 @@ The cases of C{time} (RFC 868).
 from __future__ import annotations
 
 from sockservices.conformance.cases.shared import declareSendAndClose
-from sockservices.conformance.exceptions import Deviation
-from sockservices.conformance.response import Response
+from sockservices.conformance.response import Deviation, Response
 from sockservices.conformance.suite import Suite
 
 __all__ = ["time"]

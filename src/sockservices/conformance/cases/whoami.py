@@ -7,11 +7,10 @@ from __future__ import annotations
 import json
 
 from sockservices.conformance.cases.shared import declareSendAndClose
-from sockservices.conformance.exceptions import Deviation
 from sockservices.conformance.excerpt import excerpt
 from sockservices.conformance.remote_datagrams import LONG_REQUEST, RemoteDatagrams
 from sockservices.conformance.remote_stream import RemoteStream
-from sockservices.conformance.response import Response
+from sockservices.conformance.response import Deviation, Response
 from sockservices.conformance.suite import Suite
 
 __all__ = ["whoami"]
