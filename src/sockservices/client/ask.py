@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, closing
-from math import inf
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, IStreamClientEndpoint
@@ -78,7 +77,7 @@ async def exchange(
 
     @raise RequestFailed: at the end of the answer, unless the answer is good.
     """
-    deadline = inf if timeout is None else reactor.seconds() + timeout
+    deadline = None if timeout is None else reactor.seconds() + timeout
     received = 0
 
     def silenceFailure() -> RequestFailed:
@@ -90,20 +89,18 @@ async def exchange(
         connection.send(message).addErrback(lambda _: None)
         connection.finish()
         while True:
-            remaining = deadline - reactor.seconds()
-            if remaining <= 0:
+            remaining = None if deadline is None else deadline - reactor.seconds()
+            if remaining is not None and remaining <= 0:
                 # Buffered data would keep the timeout of receive() from passing.
                 raise silenceFailure()
-            segment = await failAfter(
-                connection.receive(), None if remaining == inf else remaining, reactor, silenceFailure
-            )
+            segment = await failAfter(connection.receive(), remaining, reactor, silenceFailure)
             if not segment:
                 break
             yield segment
             if expect is not None:
                 _compare(segment, expect[received : received + len(segment)], received)
             received += len(segment)
-        if received < len(expect if expect is not None else b"?"):
+        if received < (1 if expect is None else len(expect)):
             raise _incompleteAnswer(received, expect)
         if connection.finished:
             await connection.end()

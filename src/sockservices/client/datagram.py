@@ -65,7 +65,11 @@ class DatagramClient:
 
     async def _open(self, timeout: float | None) -> None:
         if isinstance(self._address, str):
-            self._socket = self._connectedSocket(socket.AF_UNIX, _socketPath(self._address))
+            path = self._address
+            self._socket = self._newSocket(socket.AF_UNIX, self._read)
+            # A server cannot reply to a socket without a name; the kernel chooses one (unix(7), autobind).
+            self._socket.bind("")
+            self._socket.connect(os.fsencode("\0" + path[1:] if path.startswith("@") else path))
             return
         name, port = self._address
         if not 0 < port < 65536:
@@ -73,7 +77,8 @@ class DatagramClient:
             raise RequestFailed(Verdict.USAGE, f"port {port}: expected 1 to 65535")
         host = await resolve(name, self._reactor, timeout)
         (info, *_) = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
-        connected = self._connectedSocket(info[0], info[4])
+        connected = self._newSocket(info[0], self._read)
+        connected.connect(info[4])
         unconnected = self._newSocket(info[0], self._readWrongSource)
         for each in (connected, unconnected):
             # Set before connect(2), SO_REUSEADDR would let the kernel choose the port of another client.
@@ -94,14 +99,6 @@ class DatagramClient:
         self._readers.append(SocketReader(created, onReadable, self.close))
         created.setblocking(False)
         return created
-
-    def _connectedSocket(self, family: int, address: Any) -> socket.socket:
-        connected = self._newSocket(family, self._read)
-        if family == socket.AF_UNIX:
-            # A server cannot reply to a socket without a name; the kernel chooses one (unix(7), autobind).
-            connected.bind("")
-        connected.connect(address)
-        return connected
 
     def send(self, datagram: bytes) -> None:
         """
@@ -173,7 +170,3 @@ class DatagramClient:
         for reader in self._readers:
             reader.close()
         self._readers.clear()
-
-
-def _socketPath(path: str) -> bytes:
-    return os.fsencode("\0" + path[1:] if path.startswith("@") else path)
