@@ -85,7 +85,7 @@ class ContractAssertions:
         return self._exchange(self.responder, conversation()).streamReplies(segments)
 
     def _datagramReply(self, message: bytes, limit: int | None = None) -> bytes:
-        return self._exchange(self.responder, conversation("udp", limit)).datagramReply(message) or b""
+        return self._exchange(self.responder, conversation("udp", limit)).datagramReply(message)
 
     def assertSameHoweverCut(self, segments: Sequence[bytes]) -> None:
         """

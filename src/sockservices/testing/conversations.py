@@ -108,7 +108,7 @@ def converse(
         raise ValueError(f"seed={seed}: expected faults as well")
     kind = transportNamed(transport)
     host, defaultPeer = ADDRESSES[kind]
-    peerAddress = defaultPeer if peer is None else peer
+    peer = defaultPeer if peer is None else peer
     clock = usedClock = Clock() if clock is None else clock
     environment = environment or world or fixedEnvironment(now=lambda: NOW + usedClock.seconds())
     census = Census(environment)
@@ -118,8 +118,8 @@ def converse(
         datagrams = DatagramResponder(responder, policy, visits.append, clock, census)
         if faults:
             layers = [partial(FaultyDatagrams, faults=faults, **plan), *layers]
-        return DatagramPeer(datagrams, clock, visits, host, peerAddress, layers)
+        return DatagramPeer(datagrams, clock, visits, host, peer, layers)
     factory = StreamFactory(responder, policy, visits.append, clock, census)
     if faults:
         layers = [StreamFaults(faults, **plan), *layers]
-    return StreamPeer(factory, clock, visits, host, peerAddress, layers)
+    return StreamPeer(factory, clock, visits, host, peer, layers)

@@ -39,7 +39,7 @@ class DatagramPeer(Peer):
         visits: list[Visit],
         host: IAddress,
         peer: IAddress,
-        layers: Sequence[MakeDatagramLayer] = (),
+        layers: Sequence[MakeDatagramLayer],
     ) -> None:
         super().__init__(clock, visits)
         protocol.onException = self._onException

@@ -56,10 +56,6 @@ def conversation(transport: str = "tcp", limit: int | None = None, **values: Any
     return Conversation(Transport(transport), peer, host, 7, limit, fixedEnvironment(**values))
 
 
-def _raise(exception: BaseException, when: str) -> NoReturn:
-    raise exception
-
-
 class MemoryExchange:
     """
     One conversation with a responder or a coroutine. Each method returns the reply, also where the responder returns a
@@ -70,8 +66,8 @@ class MemoryExchange:
         self,
         make: Service,
         conversation: Conversation,
-        settle: Callable[[], object] = int,
-        onException: Callable[[BaseException, str], NoReturn] = _raise,
+        settle: Callable[[], object],
+        onException: Callable[[BaseException, str], NoReturn],
     ) -> None:
         """
         @param settle: called while the responder's Deferred has no result. It makes the Deferred fire, for instance by
@@ -90,13 +86,6 @@ class MemoryExchange:
         self._conversation = conversation
         self._settle = settle
         self._onException = onException
-
-    @property
-    def open(self) -> bool:
-        """
-        Whether the responder still takes messages.
-        """
-        return self._exchange.phase is Phase.OPEN
 
     @property
     def generator(self) -> Iterator[bytes] | None:
@@ -135,20 +124,19 @@ class MemoryExchange:
             return
         sent = False
         for segment in segments:
-            if not self.open:
+            if self._exchange.phase is not Phase.OPEN:
                 return
             sent = True
             yield self.receive(segment) or b""
-        reply = self.end() if self.open else None
+        reply = self.end() if self._exchange.phase is Phase.OPEN else None
         if not sent and reply is not None:
             yield reply
 
-    def datagramReply(self, datagram: bytes) -> bytes | None:
+    def datagramReply(self, datagram: bytes) -> bytes:
         """
-        Return the greeting and the reply to a datagram; L{None} for no reply.
+        Return the greeting and the reply to a datagram; C{b""} for no reply.
         """
-        replies = [reply for reply in (self.greet(), self.receive(datagram)) if reply is not None]
-        return b"".join(replies) if replies else None
+        return (self.greet() or b"") + (self.receive(datagram) or b"")
 
     def _awaitReply(self, reply: bytes | None, step: str) -> bytes | None:
         exchange = self._exchange

@@ -65,7 +65,7 @@ class StreamPeer(Peer):
         visits: list[Visit],
         host: IAddress,
         peer: IAddress,
-        layers: Sequence[MakeStreamLayer] = (),
+        layers: Sequence[MakeStreamLayer],
     ) -> None:
         super().__init__(clock, visits)
         factory.onException = self._onException
