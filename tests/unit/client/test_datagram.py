@@ -385,6 +385,16 @@ class DatagramClientTests(DatagramCase):
             client.send(b"data")
         self.assertEqual(self.receivedDatagram(remote)[0], b"data")
 
+    def test_failedOpen(self) -> None:
+        """
+        A client that cannot be opened has no open socket.
+        """
+        before = descriptors()
+        client = DatagramClient("/no/such/socket", reactor=self.reactor)
+        self.assertFails(Deferred.fromCoroutine(client.open()), Verdict.UNREACHABLE)
+        self.assertEqual(descriptors(), before)
+        client.close()
+
     def test_close(self) -> None:
         """
         A client may be closed before it is open, and twice. Closing cancels a waiting receive.
