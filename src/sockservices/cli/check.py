@@ -86,7 +86,7 @@ def check(host: str, ports: Mapping[str, int], failures: bool, asJson: bool, tim
     The exit status is 0 if no row fails, else 2; if the host offers none of the services, refused 10, timeout 12,
     unreachable 17 or no-connection 19; dns 18, usage 64.
     """
-    rows = _check(host.strip("[]"), ports, Timing(timeout))
+    rows = _check(host, ports, Timing(timeout))
     printed = [row for row in rows if row.result is Result.FAIL] if failures else rows
     counts = Counter(row.result for row in rows)
     summary = f"{host}: {', '.join(f'{counts[result]} {result}' for result in Result)}"

@@ -96,13 +96,15 @@ class Response(NamedTuple):
 
         @raise Deviation: if the response differs.
         """
-        if self.data != expected:
-            seen, should = excerptsOfDifference(self.data, expected)
-            truncated = self.end is End.EOF and expected.startswith(self.data)
-            endMatters = truncated or self.end in (End.RESET, End.TIMEOUT)
-            if self.end is None:
-                seen, should = self._withEnd(seen), should if expected else EMPTY_DATAGRAM
-            raise Deviation(self._withEnd(seen) if endMatters else seen, should)
+        if self.data == expected:
+            return
+        seen, should = excerptsOfDifference(self.data, expected)
+        if self.end is None and not expected:
+            should = EMPTY_DATAGRAM
+        truncated = self.end is End.EOF and expected.startswith(self.data)
+        if truncated or self.end in (None, End.RESET, End.TIMEOUT):
+            seen = self._withEnd(seen)
+        raise Deviation(seen, should)
 
     def expectEof(self) -> None:
         """

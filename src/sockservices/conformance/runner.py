@@ -79,7 +79,7 @@ def check(
             SuiteRun(suite, RemoteDatagrams((ip, port), throttle=datagrams, **options), onRow) for suite, port in suites
         ]
         # In reverse order: the suite of welcome takes longest (it waits five seconds), so it starts first.
-        running = [limited.run(lambda each: Deferred.fromCoroutine(each.run()), each) for each in reversed(overTcp)]
+        running = [limited.run(each.run) for each in reversed(overTcp)]
         running += [Deferred.fromCoroutine(each.run()) for each in overUdp]
         await gather(running)
         runs = list(chain.from_iterable(zip(overTcp, overUdp, strict=True)))
