@@ -4,6 +4,7 @@ A stream connection for a client, with awaitable sends and receives.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -13,9 +14,10 @@ from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from sockservices.client.receiving import Receiving
 from sockservices.client.request_failed import RequestFailed, Verdict, fromException, pendingFailure
-from sockservices.transports.stream_reader import StreamReader
+from sockservices.client.timeout import withTimeout
+from sockservices.transports.receiving import Receiving
+from sockservices.transports.stream_reader import IncompleteRead, Rule, StreamReader
 
 __all__ = ["ClientProtocol"]
 
@@ -24,6 +26,9 @@ __all__ = ["ClientProtocol"]
 class ClientProtocol(Receiving, Protocol):
     """
     One connection. Received data waits in a bounded buffer for C{receive}.
+
+    A receive fails with L{RequestFailed} after its timeout, after a lost connection, and if the peer's FIN comes before
+    all bytes. The connection stays open after a timeout.
 
     @ivar finished: whether the transport has sent our data and our FIN.
     """
@@ -65,6 +70,33 @@ class ClientProtocol(Receiving, Protocol):
         sender: Deferred[None] = Deferred(self._senders.remove)
         self._senders.append(sender)
         return sender
+
+    def _receive(self, rule: Rule, timeout: float | None, expected: str) -> Deferred[bytes]:
+        def convertIncomplete(failure: Failure) -> Failure:
+            error = failure.value
+            if not isinstance(error, IncompleteRead):
+                return failure
+            verdict = Verdict.SHORT if error.received else Verdict.EOF
+            return Failure(RequestFailed(verdict, f"the peer ended before {expected} came", error.received))
+
+        assert not self._reader.receiving, "another receive() is waiting"
+        received = self._reader.receive(rule).addErrback(convertIncomplete)
+        return withTimeout(received, timeout, self._clock, f"no {expected}")
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """
+        Iterate over the received data until the peer's FIN.
+        """
+        return self
+
+    async def __anext__(self) -> bytes:
+        """
+        Receive the next data.
+        """
+        data = await self.receive()
+        if not data:
+            raise StopAsyncIteration
+        return data
 
     def finish(self) -> None:
         """

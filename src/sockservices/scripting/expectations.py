@@ -7,26 +7,21 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from twisted.internet.defer import Deferred
-
-from sockservices.scripting.mismatch import Mismatch, firstDifference
+from sockservices.scripting.mismatch import Mismatch
 from sockservices.scripting.partial_match import firstImpossible
-from sockservices.transports.stream_reader import MAX_BUFFER, IncompleteRead, Rule, StreamReader, TooLong
+from sockservices.text.difference import firstDifference
+from sockservices.transports.receiving import Receiving
+from sockservices.transports.stream_reader import MAX_BUFFER, IncompleteRead, TooLong, anyBytes
 
 __all__ = ["Expectations"]
 
 
-class Expectations:
+class Expectations(Receiving):
     """
     A mixin of L{RemotePeer<sockservices.scripting.RemotePeer>}. Other bytes than expected raise L{Mismatch
     <sockservices.scripting.Mismatch>}, as soon as the first one has come. So does a timeout, in seconds. If the
     coroutine does not catch it, the connection is reset, and the outcome is C{mismatch}.
     """
-
-    _reader: StreamReader
-
-    def _receive(self, rule: Rule | None, timeout: float | None, missing: str) -> Deferred[bytes]:
-        raise NotImplementedError
 
     async def expect(self, expected: bytes, timeout: float | None = None) -> None:
         """
@@ -117,7 +112,7 @@ class Expectations:
         @raise Mismatch: if bytes come before it, or it does not come in time.
         """
         try:
-            received = await self._receive(None, timeout, "")
+            received = await self._receive(anyBytes, timeout, "")
         except TimeoutError:
             raise Mismatch(None, b"", 0, f"no end came within {timeout:g} s") from None
         if received:

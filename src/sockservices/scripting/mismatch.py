@@ -4,28 +4,10 @@ The failure of an expectation.
 
 from __future__ import annotations
 
-__all__ = ["Mismatch", "firstDifference"]
+__all__ = ["Mismatch"]
 
 #: The most bytes of each side that a message shows, and how many of them come before the first difference.
 MAX_SHOWN, SHOWN_BEFORE = 72, 24
-
-
-def firstDifference(expected: bytes, received: bytes) -> int:
-    """
-    The offset of the first byte that differs: the length of the shorter one, if the longer one begins with it.
-    """
-    length = min(len(expected), len(received))
-    if expected[:length] == received[:length]:
-        return length
-    low = 0
-    # By halves: a comparison of slices takes no Python call for each byte.
-    while length - low > 1:
-        middle = (low + length) // 2
-        if expected[low:middle] == received[low:middle]:
-            low = middle
-        else:
-            length = middle
-    return low
 
 
 class Mismatch(AssertionError):  # noqa: N818 (a result of a test, as AssertionError is)

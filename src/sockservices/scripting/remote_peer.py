@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 
 from sockservices.conversation.context import Conversation
 from sockservices.scripting.expectations import Expectations
-from sockservices.transports.stream_reader import Rule, StreamReader, exactly, untilDelimiter, withoutLineEnd
+from sockservices.transports.stream_reader import Rule, StreamReader
 
 __all__ = ["ReceiveTimeout", "RemotePeer", "checkData"]
 
@@ -30,7 +30,8 @@ class RemotePeer(Expectations):
     When the conversation ends, the coroutine is cancelled: the C{await} in which it waits, or else the next one, raises
     L{CancelledError<twisted.internet.defer.CancelledError>}.
 
-    Timeouts are in seconds; L{None} is no timeout. What has come until a timeout can still be received.
+    A receive fails with L{ReceiveTimeout} after its timeout, and with L{IncompleteRead
+    <sockservices.scripting.IncompleteRead>} if the peer ends before all bytes have come.
 
     @ivar conversation: what is known of the conversation.
     @ivar isOver: whether the conversation has ended.
@@ -81,47 +82,13 @@ class RemotePeer(Expectations):
         """
         return fail(CancelledError()) if self.isOver else self.conversation.sleep(seconds)
 
-    def receive(self, timeout: float | None = None) -> Deferred[bytes]:
-        """
-        Receive the bytes that wait, or else the next segment; or a whole datagram.
-
-        @return: fires with bytes, or with C{b""} after the peer's end; fails with L{ReceiveTimeout}.
-        """
-        return self._receive(None, timeout, "no data")
-
-    def receiveExactly(self, length: int, timeout: float | None = None) -> Deferred[bytes]:
-        """
-        Receive so many bytes, 0 to 65536.
-
-        @return: fires with bytes; fails with L{ReceiveTimeout}, or with L{IncompleteRead
-            <sockservices.scripting.IncompleteRead>} if the peer ends before.
-        """
-        return self._receive(exactly(length), timeout, f"no {length} bytes")
-
-    def receiveUntil(self, delimiter: bytes, timeout: float | None = None) -> Deferred[bytes]:
-        """
-        Receive up to a delimiter.
-
-        @return: fires with bytes that end with the delimiter; fails as L{receiveExactly} does, and with L{TooLong
-            <sockservices.scripting.TooLong>} if 64 KiB come without it.
-        """
-        return self._receive(untilDelimiter(delimiter), timeout, f"no {delimiter!r}")
-
-    def receiveLine(self, timeout: float | None = None) -> Deferred[bytes]:
-        """
-        Receive a line that ends with LF or CR LF.
-
-        @return: fires with the line without its end; fails as L{receiveUntil} does.
-        """
-        return self.receiveUntil(b"\n", timeout).addCallback(withoutLineEnd)
-
-    def _receive(self, rule: Rule | None, timeout: float | None, missing: str) -> Deferred[bytes]:
+    def _receive(self, rule: Rule, timeout: float | None, expected: str) -> Deferred[bytes]:
         if self.isOver:
             return fail(CancelledError())
-        received = self._reader.receive() if rule is None else self._reader.receive(rule)
+        received = self._reader.receive(rule)
         self._wait()
         if timeout is not None and self._clock is not None:
-            timedOut = Failure(ReceiveTimeout(f"{missing} within {timeout:g} s"))
+            timedOut = Failure(ReceiveTimeout(f"no {expected} within {timeout:g} s"))
             received.addTimeout(timeout, self._clock, lambda *_: timedOut)
         return received
 

@@ -15,6 +15,7 @@ __all__ = [
     "Rule",
     "StreamReader",
     "TooLong",
+    "anyBytes",
     "exactly",
     "untilDelimiter",
     "withoutLineEnd",
@@ -83,7 +84,10 @@ def withoutLineEnd(line: bytes) -> bytes:
     return line.removesuffix(b"\n").removesuffix(b"\r")
 
 
-def _all(buffer: bytearray) -> int | None:
+def anyBytes(buffer: bytearray) -> int | None:
+    """
+    The rule of all bytes that wait, at least one.
+    """
     return len(buffer) or None
 
 
@@ -103,7 +107,7 @@ class StreamReader:
         self._pause = pause
         self._resume = resume
         self._buffer = bytearray()
-        self._rule: Rule = _all
+        self._rule: Rule = anyBytes
         self._receiver: Deferred[bytes] | None = None
         self._error: BaseException | None = None
         self.ended = self.paused = self._discards = False
@@ -122,7 +126,7 @@ class StreamReader:
         """
         return bytes(self._buffer)
 
-    def receive(self, rule: Rule = _all) -> Deferred[bytes]:
+    def receive(self, rule: Rule = anyBytes) -> Deferred[bytes]:
         """
         Receive what the rule asks for: by default all data that waits, or else the next segment. Only one receive may
         wait at a time.
@@ -144,7 +148,7 @@ class StreamReader:
         """
         Data has come.
         """
-        if self._rule is _all and self._receiver is not None and not self._buffer:
+        if self._rule is anyBytes and self._receiver is not None and not self._buffer:
             receiver, self._receiver = self._receiver, None
             receiver.callback(data)
         else:
@@ -203,7 +207,7 @@ class StreamReader:
             self._receiver = None
             if self._error is not None:
                 receiver.errback(self._error)
-            elif self._rule is _all:
+            elif self._rule is anyBytes:
                 receiver.callback(b"")
             else:
                 received = bytes(buffer)

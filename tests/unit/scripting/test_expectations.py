@@ -13,9 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from sockservices import Outcome, RemotePeer
 from sockservices.scripting import Mismatch
-from sockservices.scripting.mismatch import firstDifference
 from sockservices.scripting.partial_match import firstImpossible
 from sockservices.testing import converse, segmentations
+from sockservices.text.difference import firstDifference
 
 #: Patterns, data with which no match begins, and the first byte that no match can have.
 IMPOSSIBLE = [
