@@ -31,9 +31,6 @@ class ClientFactory(TwistedClientFactory):
     attempted = False
 
     def __init__(self, clock: IReactorTime) -> None:
-        """
-        @param clock: an L{IReactorTime<twisted.internet.interfaces.IReactorTime>} for the timeouts.
-        """
         self._clock = clock
 
     def startFactory(self) -> None:

@@ -37,9 +37,6 @@ class ClientProtocol(Receiving, Protocol):
     finished = False
 
     def __init__(self, clock: IReactorTime) -> None:
-        """
-        @param clock: an L{IReactorTime<twisted.internet.interfaces.IReactorTime>} for the timeouts.
-        """
         self._clock = clock
         self._reader = StreamReader(lambda: self.transport.pauseProducing(), lambda: self.transport.resumeProducing())
         self._senders: list[Deferred[None]] = []

@@ -31,9 +31,6 @@ class SuiteRun:
     """
 
     def __init__(self, suite: Suite, remote: RemoteStream | RemoteDatagrams, onRow: Callable[[Row], object]) -> None:
-        """
-        @param onRow: called with each row.
-        """
         self._suite = suite
         self._template = Row(suite.service, remote.transport, remote.address[1], suite.source, OFFERED, Result.PASS)
         self._remote = remote

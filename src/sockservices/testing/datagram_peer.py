@@ -26,7 +26,6 @@ class DatagramPeer(Peer):
 
     @ivar protocol: the L{DatagramResponder}.
     @ivar transport: the server's transport, a L{FakeDatagramTransport}.
-    @ivar clock: the clock of the rate limits.
     @ivar visits: one L{Visit} for each datagram. Its outcome gives the reason for a missing reply.
     """
 

@@ -54,7 +54,6 @@ class StreamPeer(Peer):
 
     @ivar protocol: the server's L{StreamProtocol}, whose L{StreamFactory<sockservices.StreamFactory>} serves only it.
     @ivar transport: the server's transport, a L{StringTransport}.
-    @ivar clock: the clock of all deadlines.
     @ivar visits: the L{Visit} of the conversation, after its end.
     """
 
