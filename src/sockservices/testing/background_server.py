@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Any
 
-from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import CannotListenError
 
 from sockservices.admission.census import Census
@@ -230,16 +229,13 @@ class BackgroundServer:
         """
         self._cleanups.close()
 
-    def _stop(self) -> Deferred[None]:
+    async def _stop(self) -> None:
         """
         Stop. Runs in the reactor's thread.
         """
         service, self._service = self._service, None
-        if service is None:
-            return succeed(None)
-
-        def flush(result: Any) -> Any:
-            self._log.flush()
-            return result
-
-        return service.stopService().addBoth(flush)
+        if service is not None:
+            try:
+                await service.stopService()
+            finally:
+                self._log.flush()
