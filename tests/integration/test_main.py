@@ -88,8 +88,9 @@ class HelpTests(SynchronousTestCase):
         """
         The help of each subcommand gives the forms of its URL, as its error does, and its options' units and defaults.
         """
-        forms = "tcp://HOST:PORT, udp://HOST:PORT, unix:///PATH or unixgram:///PATH"
+        others = "udp://HOST:PORT, unix:///PATH or unixgram:///PATH"
         for name in ("ask", "chat", "ping", "record"):
+            forms = f"tcp://HOST:PORT, tls://HOST:PORT, {others}" if name == "record" else f"tcp://HOST:PORT, {others}"
             status, out, err = self.main(name, "--help")
             self.assertEqual((status, err), (0, ""))
             text = " ".join(out.split())
