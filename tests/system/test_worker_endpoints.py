@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.twistd import COMMAND, environment
-from tests.support.workers import WorkerServer, listens
+from tests.support.workers import WorkerServer, listens, waitUntil
 
 pytest.importorskip("OpenSSL")
 if not shutil.which("openssl"):
@@ -86,8 +86,14 @@ def test_aRestartReadsTheCertificateAgain(tmp_path: Path) -> None:
         makeCertificate(tmp_path, "renewed")
         os.kill(server.pid, signal.SIGHUP)
         server.waitFor("restarted: 2 workers")
+
+        def isRenewed() -> bool:
+            with connect(server.address("echo"), certificate) as client:
+                return ("commonName", "renewed") in client.getpeercert()["subject"][0]  # type: ignore[index]
+
+        # The previous workers accept connections until they read the command to stop listening.
+        waitUntil(isRenewed)
         with connect(server.address("echo"), certificate) as second:
-            assert ("commonName", "renewed") in second.getpeercert()["subject"][0]  # type: ignore[index]
             (tmp_path / "key.pem").unlink()
             os.kill(server.pid, signal.SIGHUP)
             failed = server.waitFor("the restart failed")

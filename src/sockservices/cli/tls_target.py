@@ -78,10 +78,11 @@ def recordableTarget(url: str) -> RecordableTarget:
 
     @raise ValueError: with one line that gives the URL and the expected form.
     """
-    scheme, separator, address = url.partition("://")
-    if scheme.lower() != SCHEME:
-        return target(url)
+    scheme, _, address = url.partition("://")
+    tls = scheme.lower() == SCHEME
+    inner = f"tcp://{address}" if tls else url
     try:
-        return TlsTarget(target(f"tcp{separator}{address}"))
+        return TlsTarget(target(inner)) if tls else target(inner)
     except ValueError as error:
-        raise ValueError(str(error).replace("tcp", SCHEME, 1)) from None
+        text = str(error).replace(inner, url, 1)
+        raise ValueError(text.replace("tcp://HOST:PORT,", f"tcp://HOST:PORT, {SCHEME}://HOST:PORT,")) from None

@@ -39,7 +39,7 @@ FORMATS = ("text", "json")
 #: meaning in all lines, so that a log pipeline can sum and group by it.
 FIELDS = (
     *("service", "transport", "peer", "host", "port", "path", "serial"),
-    *("seconds", "received", "sent", "outcome", "faults", "reason", "size", "data"),
+    *("seconds", "received", "sent", "outcome", "faults", "reason", "data"),
     *("listeners", "counts", "exceeded", "totals", "worker"),
 )
 

@@ -42,7 +42,7 @@ def _logMessage(service: str, transport: Transport, peer: str, message: bytes) -
         transport=transport,
         peer=peer,
         words=quoted(message),
-        size=len(message),
+        received=len(message),
         data=message[:MAX_BYTES],
     )
 

@@ -195,6 +195,8 @@ class Options(usage.Options):
             raise usage.UsageError(f"--log-format {self['log-format']}: expected text or json")
         if self["log-format"] != "text" and not self.twistd:
             raise usage.UsageError("--log-format: twist has an option of this name; give that before sockservices")
+        if self["interface"] and self["listen"] and not (self["service"] or self["script"]):
+            raise usage.UsageError("--interface: expected --service beside it; a --listen takes :interface=ADDRESS")
         common = {"policy": policy, "trace": bool(self["show"]), "plain": bool(self["plain"])}
         for option in ("ports-file", "journal"):
             self[option] = str(Path(self[option]).absolute()) if self[option] else ""

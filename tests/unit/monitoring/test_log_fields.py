@@ -15,12 +15,11 @@ from sockservices.monitoring.log import FIELDS
 #: a listener come from its address, and have no such module.
 MODULES = {
     "seconds": {"recorders"},
-    "received": {"recorders"},
+    "received": {"recorders", "trace"},
     "sent": {"recorders"},
     "outcome": {"recorders"},
     "counts": {"recorders"},
     "reason": {"drop_log"},
-    "size": {"trace"},
     "data": {"trace"},
     "exceeded": {"limit_log"},
     "totals": {"totals"},

@@ -119,6 +119,7 @@ INVALID = [
     ("--udp-rate 0x5", "--udp-rate 0x5: expected an integer of replies per second"),
     ("--udp-max 1k", "--udp-max 1k: expected an integer of bytes"),
     ("--udp-rfc-size=yes", "--udp-rfc-size must not have an argument"),
+    ("--listen echo=tcp:7 --interface ::1", "--interface: expected --service .*; a --listen takes :interface=ADDRESS"),
     ("--journal a --ports-file a", "--journal .*/a: expected another file than that of --ports-file"),
     ("--listen echo=unix:@a:mode=600", "mode '600': expected none for @a: an abstract socket has no permissions"),
     ("--log-format xml", "--log-format xml: expected text or json"),
