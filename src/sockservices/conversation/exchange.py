@@ -40,18 +40,8 @@ class Exchange:
 
     __slots__ = (
         *("_answer", "_awaitedMethod", "_checkScheduled", "_lastReceivedAt", "_make", "_queue", "_rejectLateData"),
-        *(
-            "_whenFinished",
-            "awaiting",
-            "changed",
-            "exception",
-            "generator",
-            "outcome",
-            "phase",
-            "received",
-            "responder",
-        ),
-        "sent",
+        *("_whenFinished", "awaiting", "changed", "exception", "generator", "outcome", "phase", "received"),
+        *("responder", "sent"),
     )
 
     def __init__(self, responder: MakeResponder) -> None:
@@ -91,17 +81,10 @@ class Exchange:
         try:
             self.responder = responder = self._make(conversation)
             greeting = responder.greeting()
-            if isinstance(greeting, bytes):
-                self.sent += len(greeting)
-            elif greeting is not None:
+            if greeting is not None and not isinstance(greeting, bytes):
                 self._await(greeting, "greeting")
                 return None
-            if responder.finished:
-                self.close(self._whenFinished)
-            else:
-                self._answer = responder.answer
-                if greeting and not self._checkScheduled:
-                    self._scheduleCheck()
+            self._replied(greeting)
         except BaseException as exception:
             error = responderError(self._make, responder, exception)
             # An exchange of datagrams may have the responder of the previous one.
@@ -144,6 +127,9 @@ class Exchange:
         return reply  # type: ignore[no-any-return]
 
     def _replied(self, reply: bytes | None) -> None:
+        """
+        The greeting or an awaited reply is known: answer messages from now on, unless the responder has finished.
+        """
         responder = self.responder
         assert responder is not None
         self.sent += len(reply or b"")

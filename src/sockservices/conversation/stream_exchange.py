@@ -9,10 +9,10 @@ from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
-from sockservices.conversation.context import Conversation
 from sockservices.conversation.exchange import Exchange
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.phase import ABORTED, CLOSED, CLOSING, LINGERING, OPEN
+from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import MakeResponder
 from sockservices.conversation.responder_types import outputError
 from sockservices.conversation.timeouts import Timeouts
@@ -41,58 +41,40 @@ class StreamExchange(Exchange):
     @ivar nextCheck: when L{check} must be called, in seconds by the server's clock.
     """
 
-    __slots__ = ("_endAnswered", "_greeting", "_lingerUntil", "_timeouts", "ended", "nextCheck")
+    __slots__ = ("_endAnswered", "_greeted", "_lingerUntil", "_timeouts", "ended", "nextCheck")
 
-    def __init__(self, responder: MakeResponder, timeouts: Timeouts, now: float) -> None:
+    def __init__(self, responder: MakeResponder, policy: Policy, now: float) -> None:
         """
         @param now: seconds by the server's clock.
         """
         super().__init__(responder)
-        self._timeouts = timeouts
-        self._greeting = True  # the greeting has not been returned
+        self._timeouts = Timeouts(policy)
+        self._greeted = False  # the greeting has been returned
         self._endAnswered = False  # the responder has replied to a FIN without a first message
         self._lastReceivedAt = now
         self._lingerUntil = self.nextCheck = math.inf
         self._checkScheduled = self.ended = False
 
-    def restart(self, now: float) -> None:
-        """
-        The conversation begins now, and not when the exchange was made.
-        """
-        self._lastReceivedAt = now
-        self._timeouts.restart(now)
-
-    def open(self, conversation: Conversation) -> bytes | None:
-        """
-        Make the responder.
-
-        @return: its greeting.
-        """
-        greeting = super().open(conversation)
-        if self.awaiting is None:
-            self._greeted()
-        return greeting
-
-    def _greeted(self) -> None:
-        """
-        The greeting has been returned: begin to count the timeouts.
-        """
-        self._greeting, responder = False, self.responder
-        if self.phase is OPEN and responder is not None:
-            try:
-                self.generator = responder.generate()
-            except BaseException as exception:
-                self.fail(exception)
-            if self.generator is not None:
-                self._answer = None
-            self.nextCheck = min(self.nextCheck, self._timeouts.firstCheck(responder.deadline))
-            self.changed = True
-
     def _replied(self, reply: bytes | None) -> None:
         super()._replied(reply)
-        if self._greeting:
-            self._timeouts.restart(self._lastReceivedAt)
-            self._greeted()
+        if self._greeted or self.phase is not OPEN:
+            return
+        self._greeted, responder = True, self.responder
+        assert responder is not None
+        try:
+            self.generator = responder.generate()
+        except BaseException as exception:
+            self.fail(exception)
+        if self.generator is not None:
+            self._answer = None
+        self._start(responder.deadline)
+
+    def _start(self, deadline: float | None) -> None:
+        """
+        The greeting has been returned: count the timeouts from now on.
+        """
+        self.nextCheck = min(self.nextCheck, self._timeouts.start(self._lastReceivedAt, deadline))
+        self.changed = True
 
     def end(self) -> bytes | None:
         """
@@ -189,9 +171,9 @@ class StreamExchange(Exchange):
         self.nextCheck = min(self.nextCheck, self._timeouts.replyCheck(self._lastReceivedAt))
         self.changed = True
 
-    def progressed(self, now: float) -> None:
+    def active(self, now: float) -> None:
         """
-        The peer has acknowledged all pending data, and is not idle.
+        The peer is not idle: its connection begins, or it has acknowledged all pending data.
         """
         self._lastReceivedAt = now
 

@@ -6,6 +6,8 @@ out.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from operator import itemgetter
 
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.policy import Policy
@@ -20,7 +22,6 @@ CHECKS = 10
 
 #: The longest time in seconds between two checks of a peer that has data pending.
 MAX_CHECK_INTERVAL = 1.0
-
 
 #: A stalled peer gets at least so many times the longest gap between two of its earlier acknowledgements. A full
 #: receive window reopens in large steps (RFC 9293 3.8.6.2.2), so a slow reader acknowledges rarely.
@@ -43,34 +44,30 @@ class Timeouts:
         *("draining", "tracking"),
     )
 
-    def __init__(self, policy: Policy, now: float) -> None:
+    def __init__(self, policy: Policy) -> None:
         self._policy = policy
-        self._startedAt = self._progressAt = now
+        self._startedAt = self._progressAt = 0.0
         self._closedAt = math.inf
         self._firstMessage = self._longestGap = 0.0
         self._acked = 0
         self.tracking = self.draining = False
 
-    def restart(self, now: float) -> None:
+    def start(self, now: float, deadline: float | None) -> float:
         """
         Count the time to the first message from now on.
-        """
-        self._startedAt = now
-
-    def firstCheck(self, deadline: float | None) -> float:
-        """
-        The time of the first check, in seconds by the server's clock.
 
         A responder with a deadline has short conversations. Their first check is early enough to be the check of the
         last data too, so that most short conversations set one timer and never move it.
 
         @param deadline: the seconds in which the responder expects its first message. The policy may override it.
+        @return: the time of the first check, in seconds by the server's clock.
         """
+        self._startedAt = now
         if deadline is not None:
             self._firstMessage = deadline if self._policy.timeout is None else self._policy.timeout
         if self._firstMessage:
-            return min(self._startedAt + MAX_CHECK_INTERVAL / 2, self._startedAt + self._firstMessage)
-        return self._startedAt + (self._policy.idleTimeout or math.inf)
+            return now + min(MAX_CHECK_INTERVAL / 2, self._firstMessage)
+        return now + (self._policy.idleTimeout or math.inf)
 
     def replyCheck(self, now: float) -> float:
         """
@@ -122,31 +119,28 @@ class Timeouts:
         else:
             self.tracking = False
             nextCheck = math.inf
-        if self._closedAt < math.inf:
-            at, outcome = self._closing(now, pending)
-        else:
-            at, outcome = self._open(lastReceivedAt, received, pending)
-        return outcome if now >= at else min(at, nextCheck)
+        if pending and self._closedAt < math.inf:
+            # The close grace is counted from the time at which the peer has all data.
+            self._closedAt = now
+        at, outcome = min(self._ends(lastReceivedAt, received, pending), default=(math.inf, None), key=itemgetter(0))
+        return min(at, nextCheck) if outcome is None or now < at else outcome
 
     def _stallTimeout(self) -> float:
         timeout = self._policy.stallTimeout
         return max(timeout, min(MAX_STALL_TIMEOUT, GAP_FACTOR * self._longestGap))
 
-    def _closing(self, now: float, pending: bool) -> tuple[float, Outcome]:
-        if pending:
-            # Counted from the time at which the peer has everything.
-            self._closedAt = now
-        grace = self._policy.closeGrace
-        return (self._closedAt + grace if grace and not pending else math.inf), Outcome.GRACE
-
-    def _open(self, lastReceivedAt: float, received: bool, pending: bool) -> tuple[float, Outcome]:
+    def _ends(self, lastReceivedAt: float, received: bool, pending: bool) -> Iterator[tuple[float, Outcome]]:
+        """
+        The times at which timeouts end the connection, if nothing happens before.
+        """
         policy = self._policy
+        if self._closedAt < math.inf:
+            if policy.closeGrace and not pending:
+                yield self._closedAt + policy.closeGrace, Outcome.GRACE
+            return
         if self._firstMessage and not received:
-            at, outcome = self._startedAt + self._firstMessage, Outcome.TIMED_OUT
+            yield self._startedAt + self._firstMessage, Outcome.TIMED_OUT
         elif policy.idleTimeout and not pending:
-            at, outcome = lastReceivedAt + policy.idleTimeout, Outcome.IDLE
-        else:
-            at, outcome = math.inf, Outcome.IDLE
-        if self.draining and not pending and lastReceivedAt + QUIET < at:
-            at, outcome = lastReceivedAt + QUIET, Outcome.DRAINED
-        return at, outcome
+            yield lastReceivedAt + policy.idleTimeout, Outcome.IDLE
+        if self.draining and not pending:
+            yield lastReceivedAt + QUIET, Outcome.DRAINED

@@ -61,7 +61,7 @@ class BackPressure:
             if exchange.phase is OPEN:
                 self._trackProgress()
         elif exchange.phase is OPEN and self._waiting is None:
-            exchange.progressed(self._seconds())
+            exchange.active(self._seconds())
             self._transport.resumeProducing()
         if exchange.changed:
             self._follow()

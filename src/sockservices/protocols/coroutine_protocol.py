@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.interfaces import IAddress
 
 from sockservices.conversation.phase import OPEN
-from sockservices.conversation.timeouts import Timeouts
 from sockservices.monitoring.exception_log import logException
 from sockservices.monitoring.mismatch_log import logMismatch
 from sockservices.protocols.stream import StreamProtocol
@@ -41,8 +40,7 @@ class CoroutineProtocol(StreamProtocol):
         """
         super().__init__(factory, peer)
         service: Any = factory.responder
-        timeouts = Timeouts(factory.policy, self._startedAt)
-        self._exchange = CoroutineExchange(service, timeouts, self._startedAt, self, factory.clock)
+        self._exchange = CoroutineExchange(service, factory.policy, self._startedAt, self, factory.clock)
 
     def _begin(self) -> None:
         self._transport.limitReads(MAX_READ)
@@ -113,7 +111,7 @@ class CoroutineProtocol(StreamProtocol):
         """
         self._paused = False
         exchange = self._exchange
-        exchange.progressed(self._seconds())
+        exchange.active(self._seconds())
         exchange.resumeSending()
         if exchange.changed:
             self._follow()

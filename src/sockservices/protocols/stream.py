@@ -17,7 +17,6 @@ from zope.interface import implementer
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.phase import ABORTED, CLOSED, CLOSING, OPEN
 from sockservices.conversation.stream_exchange import StreamExchange
-from sockservices.conversation.timeouts import Timeouts
 from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
 from sockservices.faults.ending import outcomeWithFaults
@@ -75,7 +74,7 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
         clock = factory.clock
         self._seconds = seconds = clock.seconds
         self._startedAt = now = seconds()
-        self._exchange = StreamExchange(factory.makeResponder, Timeouts(factory.policy, now), now)
+        self._exchange = StreamExchange(factory.makeResponder, factory.policy, now)
         self._timer = Timer(clock, self._check, factory.unstartedTimers)
 
     # Receiving and sending.
@@ -101,7 +100,7 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
             return
         self.peer = self._transport.getPeer()
         self._startedAt = now = self._seconds()
-        self._exchange.restart(now)
+        self._exchange.active(now)
         self._begin()
 
     def _begin(self) -> None:

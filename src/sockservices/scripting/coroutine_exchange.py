@@ -16,9 +16,9 @@ from twisted.python.failure import Failure
 from sockservices.conversation.context import Conversation
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.phase import OPEN
+from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder_types import ResponderTypeError
 from sockservices.conversation.stream_exchange import StreamExchange
-from sockservices.conversation.timeouts import Timeouts
 from sockservices.scripting.connected_peer import ConnectedPeer
 from sockservices.scripting.coroutine_run import CoroutineRun
 from sockservices.scripting.coroutine_service import CoroutineService
@@ -48,13 +48,11 @@ class CoroutineExchange(StreamExchange):
     _run: CoroutineRun | None = None
     _peer: ConnectedPeer | None = None
 
-    def __init__(
-        self, service: CoroutineService, timeouts: Timeouts, now: float, port: Port, clock: IReactorTime
-    ) -> None:
+    def __init__(self, service: CoroutineService, policy: Policy, now: float, port: Port, clock: IReactorTime) -> None:
         """
         @param now: seconds by the server's clock.
         """
-        super().__init__(service, timeouts, now)  # type: ignore[arg-type]
+        super().__init__(service, policy, now)  # type: ignore[arg-type]
         self._port = port
         self.clock = clock
         self.reader = StreamReader(port.pauseReading, port.resumeReading)
@@ -68,8 +66,7 @@ class CoroutineExchange(StreamExchange):
         """
         Start the coroutine.
         """
-        self.nextCheck = min(self.nextCheck, self._timeouts.firstCheck(getattr(self._make, "deadline", None)))
-        self.changed = True
+        self._start(getattr(self._make, "deadline", None))
         self._peer = peer = ConnectedPeer(self, conversation)
         self._run = run = CoroutineRun(self._make(peer), self.clock)
         run.start(self._returned, self._raised)

@@ -11,7 +11,6 @@ from twisted.internet.task import Clock
 from sockservices.conversation.context import Conversation
 from sockservices.conversation.phase import Phase
 from sockservices.conversation.policy import Policy
-from sockservices.conversation.timeouts import Timeouts
 from sockservices.scripting.coroutine_exchange import TURN, CoroutineExchange
 from sockservices.scripting.coroutine_service import CoroutineService
 
@@ -36,7 +35,7 @@ class MemoryCoroutine:
         self._clock = Clock()
         self._settle = settle
         self._output: list[bytes] = []
-        self._exchange = CoroutineExchange(service, Timeouts(Policy(), 0.0), 0.0, self, self._clock)
+        self._exchange = CoroutineExchange(service, Policy(), 0.0, self, self._clock)
 
     @property
     def phase(self) -> Phase:

@@ -19,7 +19,6 @@ from sockservices.conversation.framed_stream import framedMaker
 from sockservices.conversation.phase import Phase
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.stream_exchange import StreamExchange
-from sockservices.conversation.timeouts import Timeouts
 from sockservices.conversation.transport import Transport
 from sockservices.protocols.awaitable import deferredOf
 from sockservices.scripting.coroutine_service import Service, isCoroutineService
@@ -82,7 +81,7 @@ class MemoryExchange:
             self._exchange = MemoryCoroutine(make, settle)
         else:
             makeResponder: Any = make
-            self._exchange = StreamExchange(framedMaker(makeResponder), Timeouts(Policy(), 0.0), 0.0)
+            self._exchange = StreamExchange(framedMaker(makeResponder), Policy(), 0.0)
         self._conversation = conversation
         self._settle = settle
         self._onException = onException

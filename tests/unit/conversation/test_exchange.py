@@ -13,7 +13,6 @@ from twisted.trial.unittest import SynchronousTestCase
 from sockservices import Conversation, Outcome, Policy, Responder
 from sockservices.conversation.phase import Phase
 from sockservices.conversation.stream_exchange import StreamExchange
-from sockservices.conversation.timeouts import Timeouts
 from sockservices.responders import Echo, Greet, Welcome
 
 
@@ -53,7 +52,7 @@ def stream(make: Any, **limits: Any) -> StreamExchange:
     """
     The exchange of a connection that was opened at 100 seconds.
     """
-    exchange = StreamExchange(make, Timeouts(Policy(**limits), 100.0), 100.0)
+    exchange = StreamExchange(make, Policy(**limits), 100.0)
     exchange.open(Conversation())
     return exchange
 

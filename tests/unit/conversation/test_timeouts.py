@@ -24,8 +24,8 @@ def started(deadline: float | None = None, **limits: Any) -> Timeouts:
 
     @param deadline: the responder's own deadline for the first message.
     """
-    timeouts = Timeouts(Policy(**{**dict.fromkeys(LIMITS, 0), **limits}), 100.0)
-    timeouts.firstCheck(deadline)
+    timeouts = Timeouts(Policy(**{**dict.fromkeys(LIMITS, 0), **limits}))
+    timeouts.start(100.0, deadline)
     return timeouts
 
 
@@ -92,7 +92,7 @@ class TimeoutsTests(SynchronousTestCase):
             ({"closeGrace": 5.0, "idleTimeout": 300.0}, None, 400.0),
             ({}, None, math.inf),
         ):
-            self.assertEqual(started(**limits).firstCheck(deadline), due)
+            self.assertEqual(started(**limits).start(100.0, deadline), due)
 
     def test_notIdleWhilePending(self) -> None:
         """
