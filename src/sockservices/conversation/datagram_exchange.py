@@ -4,8 +4,11 @@ Drives a responder for one datagram, without I/O.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sockservices.conversation.context import Conversation
 from sockservices.conversation.exchange import Exchange
+from sockservices.conversation.responder import MakeResponder
 from sockservices.conversation.responder_types import responderError
 
 __all__ = ["DatagramExchange"]
@@ -15,11 +18,17 @@ class DatagramExchange(Exchange):
     """
     The conversations of datagrams, one after the other. When a reply is awaited, or after an exception, C{changed} is
     set, and another exchange serves the next datagram.
+
+    @ivar conversation: describes the current datagram. The caller updates it.
     """
 
-    __slots__ = ()
+    __slots__ = ("conversation",)
 
-    def respond(self, conversation: Conversation, datagram: bytes) -> bytes | None:
+    def __init__(self, responder: MakeResponder, conversation: Conversation) -> None:
+        super().__init__(responder)
+        self.conversation: Any = conversation
+
+    def respond(self, datagram: bytes) -> bytes | None:
         """
         Make the responder, and reply to a datagram. The conversation ends with the reply, whether or not the responder
         has finished.
@@ -28,7 +37,7 @@ class DatagramExchange(Exchange):
         """
         try:
             self.responder = None
-            self.responder = responder = self._make(conversation)
+            self.responder = responder = self._make(self.conversation)
             greeting = responder.greeting()
             if greeting is None:
                 if responder.finished:

@@ -161,12 +161,11 @@ class Exchange:
 
         @param reply: bytes or L{None}.
         @param now: seconds by the server's clock.
-        @return: it, and the replies that follow, up to the next that comes later.
+        @return: this reply and those that follow, up to the next that is awaited.
         """
         if self.awaiting is None:
             return None
         self.awaiting = None
-        replies: list[bytes | None] = [reply]
         if reply is not None and not isinstance(reply, bytes):
             self.fail(replyError(self.responder, self._awaitedMethod, reply))
             return None
@@ -178,11 +177,12 @@ class Exchange:
         while self._queue and self._answer is not None:
             message = self._queue.popleft()
             self.received -= len(message)  # It was counted when it came.
-            replies.append(self.receive(message, now))
+            following = self.receive(message, now)
+            if following is not None:
+                reply = (reply or b"") + following
         if self.awaiting is None:
             self._queue = None
-        given = [each for each in replies if each is not None]
-        return b"".join(given) if given else None
+        return reply  # type: ignore[no-any-return]
 
     def fail(self, exception: BaseException) -> None:
         """

@@ -12,10 +12,8 @@ from twisted.python.failure import Failure
 from sockservices.conversation.exchange import Exchange
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.phase import Phase
-from sockservices.conversation.responder import serviceName
 from sockservices.protocols.awaitable import cancelReply, deferredOf
 from sockservices.protocols.datagram_conversation import Request
-from sockservices.scripting.coroutine_service import Service
 from sockservices.transports.reply_route import peerAddress
 
 __all__ = ["AwaitedDatagrams"]
@@ -29,15 +27,21 @@ class AwaitedDatagrams:
     A mixin of L{DatagramResponder<sockservices.protocols.datagram.DatagramResponder>} for replies that come later.
     """
 
-    responder: Service
+    _service: str
     _scripted: bool  # whether the service is a coroutine function
     _awaited: dict[Deferred[Any], Request]
     _drop: Any
     _reply: Any
 
-    def _wait(self, exchange: Exchange, before: bytes | None, request: Request, route: Any, limit: int | None) -> None:
+    def _wait(self, exchange: Exchange, before: bytes | None, request: Request, limit: int | None) -> None:
+        """
+        Send the awaited reply when it comes.
+
+        @param before: the part of the reply that was not awaited.
+        """
         if len(self._awaited) >= MAX_AWAITED:
-            cancelReply(exchange.awaiting, serviceName(self.responder), request.serial, peerAddress(request.peer))
+            serial, route, _ = request
+            cancelReply(exchange.awaiting, self._service, serial, peerAddress(route.peer))
             self._drop(Outcome.OVERLOADED, request)
             return
         deferred = deferredOf(exchange.awaiting)
@@ -48,18 +52,19 @@ class AwaitedDatagrams:
             rest = exchange.resume(reply)
             whole = before if rest is None else (before or b"") + rest
             if exchange.awaiting is not None:
-                self._wait(exchange, whole, request, route, limit)
+                self._wait(exchange, whole, request, limit)
             elif exchange.phase is Phase.ABORTED:
                 self._drop(Outcome.ERROR, request, exchange.exception)
             else:
-                self._reply(whole, request.serial, request.received, route, limit)
+                self._reply(whole, request, limit)
 
         def fail(failure: Failure) -> None:
-            # One that stopProtocol() has cancelled is no error of the responder.
-            outcome = Outcome.ERROR if deferred in self._awaited else Outcome.UNSENT
-            if outcome is Outcome.ERROR and self._scripted and failure.check(AssertionError):
+            if self._awaited.pop(deferred, None) is None:
+                outcome = Outcome.UNSENT  # stopProtocol() has cancelled it: no error of the responder.
+            elif self._scripted and failure.check(AssertionError):
                 outcome = Outcome.MISMATCH
+            else:
+                outcome = Outcome.ERROR
             self._drop(outcome, request, failure.value)
-            self._awaited.pop(deferred, None)
 
         deferred.addCallbacks(resume, fail)

@@ -22,6 +22,7 @@ from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder import serviceName
 from sockservices.conversation.responder_types import checkMaker
+from sockservices.conversation.visit import Visit
 from sockservices.faults.faulty_reply import DatagramLostError
 from sockservices.monitoring.drop_log import DropLog
 from sockservices.monitoring.exception_log import ignoreException
@@ -29,7 +30,6 @@ from sockservices.monitoring.recorders import Record, recordVisit
 from sockservices.protocols.awaitable import cancelReply
 from sockservices.protocols.awaited_datagrams import AwaitedDatagrams
 from sockservices.protocols.datagram_conversation import DatagramConversation, Request, transportOf
-from sockservices.protocols.fault_reports import FaultReports
 from sockservices.protocols.responder_end import callEnded, overridesEnded
 from sockservices.protocols.timer import globalClock
 from sockservices.scripting.coroutine_service import Service, isCoroutineService
@@ -41,7 +41,7 @@ __all__ = ["DatagramResponder"]
 #: Looked up for every datagram; as a member of its class that would take longer than some of the rules.
 DONE = Outcome.DONE
 
-#: Of a request as a tuple. The sum over a batch takes no Python call for each datagram.
+#: Of a reply's token: a L{Request} and the length of the reply. Their sums take no Python call for each datagram.
 RECEIVED, SENT = itemgetter(2), itemgetter(3)
 
 #: A reply may have this many bytes even if the request is shorter: too few to be worth an amplification attack, enough
@@ -55,7 +55,7 @@ MAX_DATAGRAM = 2**18
 MAX_UDP_REPLY = 65507
 
 
-class DatagramResponder(AwaitedDatagrams, FaultReports, RequestProtocol):
+class DatagramResponder(AwaitedDatagrams, RequestProtocol):
     """
     Answers each datagram by itself: at most once, and over IP with at most max(request size, 40) bytes.
 
@@ -80,6 +80,7 @@ class DatagramResponder(AwaitedDatagrams, FaultReports, RequestProtocol):
         checkMaker(responder)
         self.onException: Callable[[BaseException], object] = ignoreException
         self.responder = responder
+        self._service = service = serviceName(responder)
         self._make = datagramMaker(responder)
         self._scripted = isCoroutineService(responder)
         self._callsEnded = not self._scripted and overridesEnded(self._make)
@@ -87,17 +88,16 @@ class DatagramResponder(AwaitedDatagrams, FaultReports, RequestProtocol):
         self.policy = policy
         self.record = record
         self.census = Census() if census is None else census
-        self._totals = self.census.totals.datagrams[serviceName(responder)]
+        self._totals = self.census.totals.datagrams[service]
         self._maxRequest = policy.udpMax or math.inf
         self._minReplyLimit = MAX_UDP_REPLY if policy.udpRfcSize else MIN_REPLY_LIMIT
         self._clock = clock
         self._host: IAddress | None = None
-        self._exchange: DatagramExchange | None = DatagramExchange(self._make)  # None while it is in use
-        self._conversation = DatagramConversation(self, None)
+        self._exchange: DatagramExchange | None = None  # the exchange for the next datagram
         self._awaited: dict[Deferred[Any], Request] = {}
         self._port: int | None = None
         self._inode: tuple[int, int] | None = None
-        self._dropLog: DropLog | None = None
+        self._dropLog = DropLog(service, lambda: self.clock.seconds())
 
     @cached_property
     def clock(self) -> IReactorTime:
@@ -114,7 +114,7 @@ class DatagramResponder(AwaitedDatagrams, FaultReports, RequestProtocol):
         self.transport.maxPacketSize = min(self.policy.udpMax or MAX_DATAGRAM, MAX_DATAGRAM) + 1
         getHost = getattr(self.transport, "getHost", None)
         self._host = host = None if getHost is None else getHost()
-        self._conversation.host = host
+        self._exchange = None
         self._port = getattr(host, "port", None)
         if self._port is not None:
             self.census.udpPorts[self._port] += 1
@@ -127,8 +127,8 @@ class DatagramResponder(AwaitedDatagrams, FaultReports, RequestProtocol):
         The port is closed.
         """
         awaited, self._awaited = self._awaited, {}
-        for deferred, request in awaited.items():
-            cancelReply(deferred, serviceName(self.responder), request.serial, peerAddress(request.peer))
+        for deferred, (serial, route, _) in awaited.items():
+            cancelReply(deferred, self._service, serial, peerAddress(route.peer))
         if self._port is not None:
             self.census.udpPorts -= Counter([self._port])
         if self._inode is not None:
@@ -143,6 +143,7 @@ class DatagramResponder(AwaitedDatagrams, FaultReports, RequestProtocol):
         """
         census, peer, received = self.census, route.peer, len(datagram)
         serial = census.nextSerial()
+        request = serial, route, received
         outcome = limit = None
         if type(peer) is tuple:
             outcome = (route.source or self._identify(route)).dropReason(census.udpPorts)
@@ -152,29 +153,24 @@ class DatagramResponder(AwaitedDatagrams, FaultReports, RequestProtocol):
         if outcome is None and received > self._maxRequest:
             outcome = Outcome.TOO_LONG
         if outcome is not None:
-            self._drop(outcome, Request(serial, route, received, 0))
+            self._drop(outcome, request)
             return
-        conversation, exchange = self._conversation, self._exchange
+        # Not in use twice: a responder may stop the port, which serves queued datagrams before it closes.
+        exchange, self._exchange = self._exchange, None
         if exchange is None:
-            # The responder of another datagram has stopped the port, which serves queued datagrams before it closes.
-            exchange = DatagramExchange(self._make)
-            self._conversation = conversation = DatagramConversation(self, self._host)
-        self._exchange = None
+            exchange = DatagramExchange(self._make, DatagramConversation(self, self._host))
+        conversation = exchange.conversation
         conversation.source, conversation.serial, conversation.limit = peer, serial, limit
-        reply = exchange.respond(conversation, datagram)
-        self._exchange = exchange
+        reply = exchange.respond(datagram)
         if self._callsEnded:
             self._openResponders[serial] = exchange.responder
-        if exchange.changed:
-            # The exchange awaits a reply, or was aborted: the next datagram gets a new exchange.
-            self._exchange = DatagramExchange(self._make)
-            if exchange.awaiting is not None:
-                self._conversation = DatagramConversation(self, self._host)
-                self._wait(exchange, reply, Request(serial, route, received, 0), route, limit)
-            else:
-                self._drop(Outcome.ERROR, Request(serial, route, received, 0), exchange.exception)
-            return
-        self._reply(reply, serial, received, route, limit)
+        if not exchange.changed:
+            self._exchange = exchange
+            self._reply(reply, request, limit)
+        elif exchange.awaiting is not None:
+            self._wait(exchange, reply, request, limit)
+        else:
+            self._drop(Outcome.ERROR, request, exchange.exception)
 
     def _identify(self, route: Any) -> DatagramSource:
         """
@@ -184,25 +180,23 @@ class DatagramResponder(AwaitedDatagrams, FaultReports, RequestProtocol):
         route.source = source
         return source
 
-    def _reply(self, reply: bytes | None, serial: int, received: int, route: Any, limit: int | None) -> None:
+    def _reply(self, reply: bytes | None, request: Request, limit: int | None) -> None:
         """
         Send a reply, unless there is none or a limit forbids it.
         """
-        peer = route.peer
+        _, route, _ = request
         if reply is None:
-            self._count(DONE, Request(serial, route, received, 0))
-            return
-        if peer is None:
-            self._drop(Outcome.UNNAMED, Request(serial, route, received, 0))
-            return
-        if limit is not None and len(reply) > limit:
-            self._drop(Outcome.WITHHELD, Request(serial, route, received, 0))
-            return
-        source = route.source or self._identify(route)
-        if self.census.allowReply(source.rate, source.key, self.clock.seconds()):
-            route.send(reply, (serial, route, received, len(reply)))
+            self._count(DONE, request)
+        elif route.peer is None:
+            self._drop(Outcome.UNNAMED, request)
+        elif limit is not None and len(reply) > limit:
+            self._drop(Outcome.WITHHELD, request)
         else:
-            self._drop(Outcome.OVER_RATE, Request(serial, route, received, 0))
+            source = route.source or self._identify(route)
+            if self.census.allowReply(source.rate, source.key, self.clock.seconds()):
+                route.send(reply, (*request, len(reply)))
+            else:
+                self._drop(Outcome.OVER_RATE, request)
 
     def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
         """
@@ -216,30 +210,44 @@ class DatagramResponder(AwaitedDatagrams, FaultReports, RequestProtocol):
             totals.sent += sum(map(SENT, tokens))
         else:
             for token in tokens:
-                self._count(DONE, Request(*token))
+                self._count(DONE, token[:3], token[3])
         for token, error in failures:
-            outcome = Outcome.LOST if isinstance(error, DatagramLostError) else Outcome.UNSENT
-            self._drop(outcome, Request(*token)._replace(sent=0), None if outcome is Outcome.LOST else error)
+            if isinstance(error, DatagramLostError):
+                self._drop(Outcome.LOST, token[:3])
+            else:
+                self._drop(Outcome.UNSENT, token[:3], error)
 
-    def _count(self, outcome: Outcome, request: Request, mismatch: AssertionError | None = None) -> None:
+    def requestLost(self, size: int, route: Any) -> None:
+        """
+        Count a datagram that a fault has dropped.
+        """
+        self._drop(Outcome.LOST, (self.census.nextSerial(), route, size))
+
+    def changedReplySent(self, token: Any, size: int) -> None:
+        """
+        Count a reply with the bytes that were sent.
+        """
+        self._count(DONE, token[:3], size)
+
+    def _count(self, outcome: Outcome, request: Request, sent: int = 0, mismatch: Any = None) -> None:
+        serial, route, received = request
         totals = self._totals
         self.census.outcomes[outcome] += 1
         totals.outcomes[outcome] += 1
-        totals.received += request.received
-        totals.sent += request.sent
+        totals.received += received
+        totals.sent += sent
         if self._openResponders:
-            responder = self._openResponders.pop(request.serial, None)
-            callEnded(responder, outcome, request.serial, peerAddress(request.peer))
+            callEnded(self._openResponders.pop(serial, None), outcome, serial, peerAddress(route.peer))
         if self.record is not None:
-            recordVisit(self.record, request.visit(serviceName(self.responder), outcome, mismatch))
+            transport, peer, faults = transportOf(route.peer), peerAddress(route.peer), getattr(route, "faults", ())
+            visit = Visit(self._service, transport, peer, serial, 0.0, received, sent, outcome, faults, mismatch)
+            recordVisit(self.record, visit)
 
     def _drop(self, outcome: Outcome, request: Request, cause: BaseException | None = None) -> None:
-        if self._dropLog is None:
-            self._dropLog = DropLog(serviceName(self.responder), self.clock.seconds)
+        _, route, _ = request
         if outcome is not Outcome.OVER_RATE or self.census.onExceeded is None:
             # Otherwise the census has reported it.
-            self._dropLog(outcome, transportOf(request.peer), peerAddress(request.peer), cause)
-        mismatch = cause if outcome is Outcome.MISMATCH and isinstance(cause, AssertionError) else None
-        if cause is not None and (mismatch or outcome is Outcome.ERROR):
+            self._dropLog(outcome, transportOf(route.peer), peerAddress(route.peer), cause)
+        if cause is not None and outcome in (Outcome.ERROR, Outcome.MISMATCH):
             self.onException(cause)
-        self._count(outcome, request, mismatch)
+        self._count(outcome, request, mismatch=cause if outcome is Outcome.MISMATCH else None)

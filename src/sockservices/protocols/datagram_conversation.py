@@ -1,19 +1,17 @@
 """
-The conversation of a datagram and its reply, as its responder gets it, and its record.
+The conversation of a datagram and its reply, as its responder gets it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
 from twisted.internet.task import deferLater
 
 from sockservices.conversation.context import Conversation
-from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.transport import Transport
-from sockservices.conversation.visit import Visit
 from sockservices.transports.reply_route import peerAddress
 
 if TYPE_CHECKING:
@@ -22,30 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["DatagramConversation", "Request", "transportOf"]
 
 
-class Request(NamedTuple):
-    """
-    What is recorded of a datagram.
-    """
-
-    serial: int
-    route: Any
-    received: int
-    sent: int
-
-    @property
-    def peer(self) -> Any:
-        """
-        Its source, as the route names it.
-        """
-        return self.route.peer
-
-    def visit(self, service: str, outcome: Outcome, mismatch: AssertionError | None) -> Visit:
-        """
-        Make the record of the conversation.
-        """
-        transport, peer = transportOf(self.peer), peerAddress(self.peer)
-        faults = getattr(self.route, "faults", ())
-        return Visit(service, transport, peer, self.serial, 0.0, self.received, self.sent, outcome, faults, mismatch)
+#: What is recorded of a datagram: its serial number, its route, and its length in bytes.
+Request: TypeAlias = tuple[int, Any, int]
 
 
 def transportOf(peer: Any) -> Transport:
