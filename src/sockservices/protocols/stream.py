@@ -21,8 +21,7 @@ from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
 from sockservices.faults.ending import outcomeWithFaults
 from sockservices.monitoring.exception_log import logException
-from sockservices.protocols.awaited_replies import AwaitedReplies
-from sockservices.protocols.back_pressure import BackPressure
+from sockservices.protocols.flow_control import FlowControl
 from sockservices.protocols.responder_end import callEnded
 from sockservices.protocols.stream_conversation import StreamConversation
 from sockservices.protocols.timer import Timer
@@ -39,7 +38,7 @@ TCP, UNIX = Transport.TCP, Transport.UNIX
 
 
 @implementer(IHalfCloseableProtocol)
-class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
+class StreamProtocol(FlowControl, Protocol):
     """
     One conversation over one connection: passes events of the transport to an exchange, and replies of the exchange to
     the transport.
@@ -211,7 +210,8 @@ class StreamProtocol(BackPressure, AwaitedReplies, Protocol):
         faults = getattr(self._transport, "faults", ())
         if faults:
             outcome = outcomeWithFaults(outcome, faults)
-        self._cancelReply()
+        if self._waiting is not None:
+            self._cancelReply(self._waiting)
         if self.factory.callsEnded:
             callEnded(responder, outcome, self.serial, self.peer)
         seconds = self._seconds() - self._startedAt
