@@ -61,10 +61,7 @@ class LimitedFactory(Factory):
 
     def __init__(self, policy: Policy, record: Record, clock: IReactorTime | None, census: Census | None) -> None:
         """
-        @param policy: the limits.
-        @param record: called with the L{Visit} of each conversation that has ended, and of each refused connection.
-        @param clock: the reactor, or a L{twisted.internet.task.Clock}; by default the global reactor, once needed.
-        @param census: counts the connections; listeners with the same census share limits.
+        The parameters are those of L{StreamFactory<sockservices.StreamFactory>}.
         """
         self.policy = policy
         self.record = record
@@ -87,12 +84,12 @@ class LimitedFactory(Factory):
         @param addr: the transport's address of the peer.
         @return: L{None} over a limit: then the transport closes the connection.
         """
-        if self.census.admit(getattr(addr, "host", None), self.policy, self.clock.seconds()):
-            protocol = self._makeProtocol(addr)
-            if self.wrapped and protocol is not None:
-                self.clock.callLater(0, self._releaseUnconnected, protocol)
-            return protocol
-        return self._refuse(addr)
+        if not self.census.admit(getattr(addr, "host", None), self.policy, self.clock.seconds()):
+            return self._refuse(addr)
+        protocol = self._makeProtocol(addr)
+        if self.wrapped and protocol is not None:
+            self.clock.callLater(0, self._releaseUnconnected, protocol)
+        return protocol
 
     def _refuse(self, addr: IAddress) -> Refusal | None:
         transport = Transport.UNIX if isinstance(addr, UNIXAddress) else Transport.TCP

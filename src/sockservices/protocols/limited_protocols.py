@@ -87,9 +87,6 @@ class _LimitedProtocol(StreamLayer):
         self._timer = Timer(factory.clock, self._check)
 
     def makeConnection(self, transport: Any) -> None:
-        """
-        Count the connection, and connect the protocol.
-        """
         self.connected = True
         self._limits.protocols.add(self)
         self.serial = self._limits.census.nextSerial()
@@ -103,9 +100,6 @@ class _LimitedProtocol(StreamLayer):
             raise
 
     def dataReceived(self, data: bytes) -> None:
-        """
-        Count a segment.
-        """
         self._received += len(data)
         self._activeAt = self._limits.clock.seconds()
         try:
@@ -114,9 +108,6 @@ class _LimitedProtocol(StreamLayer):
             self._resetAfterException()
 
     def readConnectionLost(self) -> None:
-        """
-        Pass the peer's FIN on.
-        """
         try:
             super().readConnectionLost()
         except Exception:
@@ -136,26 +127,20 @@ class _LimitedProtocol(StreamLayer):
         self.abort(Outcome.ERROR)
 
     def write(self, data: bytes) -> None:
-        """
-        Count the bytes that the protocol sends.
-        """
         self._sent += len(data)
         self._activeAt = self._limits.clock.seconds()
         super().write(data)
 
     def _check(self, now: float) -> None:
-        idleTimeout = self._limits.policy.idleTimeout
         if self._outcome is not None:
             # The peer has not closed within the close grace.
             self.abort(self._outcome)
-        elif self._draining and now >= self._activeAt + QUIET and not self.unackedBytes():
-            self._close(Outcome.DRAINED, now)
-        elif self._draining:
-            self._timer.fireBy(now + QUIET)
-        elif now >= self._activeAt + idleTimeout and not self.unackedBytes():
-            self._close(Outcome.IDLE, now)
+            return
+        endsAt = self._activeAt + (QUIET if self._draining else self._limits.policy.idleTimeout)
+        if now >= endsAt and not self.unackedBytes():
+            self._close(Outcome.DRAINED if self._draining else Outcome.IDLE, now)
         else:
-            self._timer.fireBy(max(self._activeAt + idleTimeout, now + QUIET))
+            self._timer.fireBy(max(endsAt, now + QUIET))
 
     def _close(self, outcome: Outcome, now: float) -> None:
         self._outcome = outcome
@@ -171,16 +156,10 @@ class _LimitedProtocol(StreamLayer):
         self._check(self._limits.clock.seconds())
 
     def abort(self, outcome: Outcome) -> None:
-        """
-        Reset the connection.
-        """
         self._outcome = outcome
         self.transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        Record the connection.
-        """
         self.lost = True
         self._timer.cancel()
         try:
@@ -196,6 +175,5 @@ class _LimitedProtocol(StreamLayer):
             seconds = self._limits.clock.seconds() - self._startedAt
             discarded = self.discardedBytes if self.connected else (0, 0)
             received, sent = self._received + discarded[0], self._sent - discarded[1]
-            self._limits.ended(
-                self, Visit(service, transport, peer, self.serial, seconds, received, sent, outcome, faults)
-            )
+            visit = Visit(service, transport, peer, self.serial, seconds, received, sent, outcome, faults)
+            self._limits.ended(self, visit)
