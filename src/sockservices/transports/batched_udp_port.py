@@ -7,16 +7,16 @@ from __future__ import annotations
 import socket
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 
 from twisted.internet.protocol import AbstractDatagramProtocol
 
-from sockservices.transports.datagram_port import PortRoute, UDPPort
+from sockservices.transports.datagram_port import MAX_ROUTES, PortRoute, UDPPort
 from sockservices.transports.mmsghdr import MAX_BATCH, NAME_SIZES, controlMessages, packControl
 from sockservices.transports.pktinfo import destinationOf, peerName
 from sockservices.transports.reactor import Reactor
 from sockservices.transports.recvmmsg import BatchReceiver
 from sockservices.transports.reply_sender import ReplySender
-from sockservices.transports.route_cache import RouteCache
 from sockservices.transports.segment_run import Reply
 from sockservices.transports.sendmmsg import BatchSender
 from sockservices.transports.sockets import BoundSocket
@@ -62,7 +62,7 @@ class _BatchedRoute(PortRoute):
         """
         Send a reply: after the batch if one is being dispatched, else at once.
         """
-        port = self._port
+        port = self._transport
         port.replies.append((self, datagram, token))
         if not port.dispatching:
             port.sendReplies()
@@ -95,11 +95,14 @@ class BatchedUDPPort(UDPPort):
         """
         super().__init__(bound, protocol, reactor)
         self.replies: list[Reply] = []
-        self._batchRoutes = RouteCache(self._newBatchedRoute)
+        self._batchedRouteOf = lru_cache(MAX_ROUTES)(self._newBatchedRoute)
         self._nameSize = NAME_SIZES[self.family]
-        self._replySender = ReplySender(self.socket, self._send, BatchSender(self.family) if sender is None else sender)
+        self._replySender = ReplySender(self.socket, BatchSender(self.family) if sender is None else sender)
 
     def _newBatchedRoute(self, key: bytes) -> _BatchedRoute:
+        """
+        @param key: the source as a struct sockaddr, and the control messages.
+        """
         name = key[: self._nameSize]
         peer, linkLocal = _parseName(name)
         destination, pktinfo = destinationOf(controlMessages(key[self._nameSize :]), linkLocal, self._fixedDestination)
@@ -137,13 +140,13 @@ class BatchedUDPPort(UDPPort):
             limit -= len(received)
 
     def _dispatchBatch(self) -> None:
-        requestReceived, routes = self._requestReceived, self._batchRoutes
+        requestReceived, routeOf = self._requestReceived, self._batchedRouteOf
         self.dispatching = True
         for datagram, key in self._batch:
             if not self.connected:
                 break
             try:
-                requestReceived(datagram, routes[key])
+                requestReceived(datagram, routeOf(key))
             except BaseException as exception:
                 self._logException(exception)
         self.dispatching = False

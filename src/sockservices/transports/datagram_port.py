@@ -5,15 +5,15 @@ A port over a datagram socket: UDP, and Unix datagrams.
 from __future__ import annotations
 
 import socket
+from functools import lru_cache
 from typing import Any
 
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import AbstractDatagramProtocol
 from twisted.logger import Logger
-from zope.interface import implementer
 
 from sockservices.text.exceptions import exceptionText
-from sockservices.transports.interfaces import IReplyRoute, IRequestProtocol
+from sockservices.transports.interfaces import IRequestProtocol
 from sockservices.transports.listening_port import ListeningPort
 from sockservices.transports.pktinfo import (
     ANCILLARY_SIZE,
@@ -24,11 +24,10 @@ from sockservices.transports.pktinfo import (
     peerName,
 )
 from sockservices.transports.reactor import Reactor
-from sockservices.transports.reply_route import SEND_ERRORS
-from sockservices.transports.route_cache import RouteCache
+from sockservices.transports.reply_route import TransportRoute
 from sockservices.transports.sockets import BoundSocket
 
-__all__ = ["DatagramPort", "PortRoute", "UDPPort"]
+__all__ = ["MAX_ROUTES", "DatagramPort", "PortRoute", "UDPPort"]
 
 log = Logger("sockservices")
 
@@ -39,9 +38,11 @@ DATAGRAMS_PER_TURN = 64
 #: Maximum number of queued datagrams that are served when the port stops.
 MAX_QUEUED = 4096
 
+#: Maximum number of routes to the latest sources that a port keeps: forged sources cannot fill the memory.
+MAX_ROUTES = 4096
 
-@implementer(IReplyRoute)
-class PortRoute:
+
+class PortRoute(TransportRoute):
     """
     A reply route through the port that received the datagram.
 
@@ -49,20 +50,17 @@ class PortRoute:
         the system chooses.
     """
 
-    __slots__ = ("_port", "destination", "peer", "pktinfo", "source")
+    __slots__ = ("pktinfo",)
 
-    faults = ()
+    def __init__(self, port: DatagramPort, peer: Any, destination: str | None = None, pktinfo: Pktinfo = None) -> None:
+        super().__init__(port, peer, port.protocol, destination)
+        self.pktinfo = pktinfo
 
-    def __init__(self, port: Any, peer: Any, destination: str | None = None, pktinfo: Pktinfo = None) -> None:
-        self._port = port
-        self.peer, self.destination, self.pktinfo = peer, destination, pktinfo
-        self.source: Any = None
-
-    def send(self, datagram: bytes, token: object) -> None:
+    def write(self, datagram: bytes) -> None:
         """
-        Send a reply.
+        Send a reply, and report nothing.
         """
-        self._port.reply(self, datagram, token)
+        self._transport.sendTo(datagram, self.peer, self.pktinfo)
 
 
 class DatagramPort(ListeningPort):
@@ -143,22 +141,12 @@ class DatagramPort(ListeningPort):
         datagram, peer = self.socket.recvfrom(self.maxPacketSize)
         return datagram, PortRoute(self, peer or None)
 
-    def reply(self, route: Any, datagram: bytes, token: object) -> None:
+    def sendTo(self, datagram: bytes, peer: Any, pktinfo: Pktinfo) -> None:
         """
-        Send a reply through a route, and report the result to the protocol before returning.
+        Send a datagram.
 
-        @param route: a L{PortRoute}.
-        @param datagram: the reply, a whole datagram.
-        @param token: identifies the reply in C{repliesSent}.
+        @param pktinfo: the control message that sets its source address, or L{None}.
         """
-        try:
-            self._send(datagram, route.peer, route.pktinfo)
-        except SEND_ERRORS as error:
-            self.protocol.repliesSent([], [(token, error)])
-        else:
-            self.protocol.repliesSent([token], [])
-
-    def _send(self, datagram: bytes, peer: Any, pktinfo: Pktinfo) -> None:
         if pktinfo is None:
             self.socket.sendto(datagram, peer)
         else:
@@ -166,13 +154,13 @@ class DatagramPort(ListeningPort):
 
     def write(self, datagram: bytes, peer: Any) -> None:
         """
-        Send a datagram.
+        Send a datagram from the destination address of the one that is being received.
 
         @param peer: the address, in the form in which C{datagramReceived} got it.
         @raise OSError: when the kernel refuses the datagram, for example because its queue is full; the datagram
             is lost.
         """
-        self._send(datagram, peer, None if self._route is None else self._route.pktinfo)
+        self.sendTo(datagram, peer, None if self._route is None else self._route.pktinfo)
 
 
 class UDPPort(DatagramPort):
@@ -185,7 +173,7 @@ class UDPPort(DatagramPort):
 
     def __init__(self, bound: BoundSocket, protocol: AbstractDatagramProtocol, reactor: Reactor) -> None:
         super().__init__(bound, protocol, reactor)
-        self._routes = RouteCache(self._newRoute)
+        self._routeOf = lru_cache(MAX_ROUTES)(self._newRoute)
 
     def startListening(self) -> None:
         """
@@ -211,15 +199,13 @@ class UDPPort(DatagramPort):
 
     def _receive(self) -> tuple[bytes, Any]:
         datagram, ancillary, _, peer = self.socket.recvmsg(self.maxPacketSize, ANCILLARY_SIZE)
-        return datagram, self._routes[(peer, *ancillary)]
+        return datagram, self._routeOf(peer, *ancillary)
 
-    def _newRoute(self, key: tuple[Any, ...]) -> PortRoute:
+    def _newRoute(self, name: tuple[Any, ...], *ancillary: tuple[int, int, bytes]) -> PortRoute:
         """
-        Make a route.
-
-        @param key: the name of the source, and the control messages.
+        @param name: the name of the source.
+        @param ancillary: the control messages.
         """
-        name, *ancillary = key
         scope = name[3] if len(name) > 2 else 0
         destination, pktinfo = destinationOf(ancillary, bool(scope), self._fixedDestination)
         return PortRoute(self, peerName(name[0], name[1], scope), destination, pktinfo)

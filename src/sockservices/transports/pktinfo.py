@@ -8,6 +8,7 @@ from __future__ import annotations
 import socket
 import struct
 import sys
+from collections.abc import Iterable
 from typing import TypeAlias
 
 __all__ = ["ANCILLARY_SIZE", "IP_PKTINFO", "Pktinfo", "destinationOf", "fixedDestination", "peerName"]
@@ -47,7 +48,7 @@ def peerName(host: str, port: int, scope: int) -> tuple[str, int]:
 
 
 def destinationOf(
-    ancillary: list[tuple[int, int, bytes]], linkLocal: bool, default: str | None = None
+    ancillary: Iterable[tuple[int, int, bytes]], linkLocal: bool, default: str | None = None
 ) -> tuple[str | None, tuple[int, int, bytes] | None]:
     """
     Find the destination of a datagram, and make the control message for its reply.

@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from sockservices.transports.interfaces import IReplyRoute, IRequestProtocol
 
-__all__ = ["RequestProtocol", "TransportRoute", "peerAddress"]
+__all__ = ["SEND_ERRORS", "RequestProtocol", "TransportRoute", "peerAddress"]
 
 #: The exceptions that datagram transports, including Twisted's own, raise when they cannot send a datagram.
 SEND_ERRORS = (OSError, TypeError, ValueError, MessageLengthError)
@@ -41,7 +41,7 @@ class TransportRoute:
 
     faults = ()
 
-    def __init__(self, transport: Any, peer: Any, protocol: RequestProtocol, destination: str | None = None) -> None:
+    def __init__(self, transport: Any, peer: Any, protocol: Any, destination: str | None = None) -> None:
         self._transport = transport
         self._protocol = protocol
         self.peer = peer
@@ -53,11 +53,17 @@ class TransportRoute:
         Send a reply, and report the result to the protocol before returning.
         """
         try:
-            self._transport.write(datagram, self.peer)
+            self.write(datagram)
         except SEND_ERRORS as error:
             self._protocol.repliesSent([], [(token, error)])
         else:
             self._protocol.repliesSent([token], [])
+
+    def write(self, datagram: bytes) -> None:
+        """
+        Send a reply, and report nothing.
+        """
+        self._transport.write(datagram, self.peer)
 
 
 @implementer(IRequestProtocol)

@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable
 
 from sockservices.transports.mmsghdr import MAX_BATCH
-from sockservices.transports.pktinfo import Pktinfo
 from sockservices.transports.reply_route import SEND_ERRORS
 from sockservices.transports.segment_run import Reply, SegmentRun, joinRuns
 from sockservices.transports.sendmmsg import BatchSender
@@ -22,18 +20,8 @@ class ReplySender:
     Sends replies. The replies to one peer stay in order, also when the kernel refuses some of them.
     """
 
-    def __init__(
-        self,
-        udpSocket: socket.socket,
-        sendOne: Callable[[bytes, tuple[str, int], Pktinfo], object],
-        batchSender: BatchSender,
-    ) -> None:
-        """
-        @param sendOne: sends one datagram, to a peer and with a control message.
-        @param batchSender: sends several.
-        """
+    def __init__(self, udpSocket: socket.socket, batchSender: BatchSender) -> None:
         self._socket = udpSocket
-        self._sendOne = sendOne
         self._batchSender = batchSender
         self._canSegment = True
         self._sent: list[object] = []
@@ -63,7 +51,7 @@ class ReplySender:
     def _sendSingly(self, batch: list[Reply]) -> None:
         for route, datagram, token in batch:
             try:
-                self._sendOne(datagram, route.peer, route.pktinfo)
+                route.write(datagram)
                 self._sent.append(token)
             except SEND_ERRORS as error:
                 self._failures.append((token, error))

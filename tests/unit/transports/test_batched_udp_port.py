@@ -6,6 +6,7 @@ that it shares with the port that receives and sends one datagram at a time.
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import socket
 import struct
@@ -24,10 +25,9 @@ from sockservices.conversation.transport import Transport
 from sockservices.responders import Echo
 from sockservices.transports.batched_udp_port import BatchedUDPPort
 from sockservices.transports.bindings import InetBinding, UnixBinding
-from sockservices.transports.datagram_port import DatagramPort, UDPPort
+from sockservices.transports.datagram_port import MAX_ROUTES, DatagramPort, PortRoute, UDPPort
 from sockservices.transports.endpoints import DatagramEndpoint
 from sockservices.transports.pktinfo import IP_PKTINFO
-from sockservices.transports.route_cache import MAX_ROUTES
 from sockservices.transports.segment_run import MAX_SEGMENT
 from tests.support.datagram_ports import BatchCase, BatchedUpper, UpperDatagrams, udpSocket
 from tests.support.peer import fixedEnvironment
@@ -174,9 +174,9 @@ class ReplyTests(BatchCase):
         client = self.client(self.listen())
         self.assertEqual(self.exchange(client, b"hello", b"hello"), [b"first"] * 2 + [b"HELLO"] * 2)
 
-    def test_morePeersThanTheCacheHolds(self) -> None:
+    def test_morePeersThanRoutes(self) -> None:
         """
-        More peers and destinations than the route cache holds are answered.
+        More peers and destinations than the port keeps routes for are answered. It keeps no more routes than allowed.
         """
         port = self.listen("0.0.0.0")
         number = port.socket.getsockname()[1]
@@ -194,6 +194,9 @@ class ReplyTests(BatchCase):
                 datagram, ((_, _, received),), _, (host, _) = client.recvmsg(100, 100)
                 self.assertEqual(datagram, expected.upper())
                 self.assertEqual(socket.inet_aton(host) + received[8:12], expected)
+        peerPort = client.getsockname()[1]
+        routes = [each for each in gc.get_objects() if isinstance(each, PortRoute) and each.peer[1] == peerPort]
+        self.assertEqual(len(routes), MAX_ROUTES)
 
 
 class FaultTests(BatchCase):
