@@ -87,7 +87,7 @@ class BackgroundWriter:
         """
         self._exitBy = time.monotonic() + EXIT_TIMEOUT
         with self._lock:
-            self._waitUntilWritten()
+            self._waitUntilPending(0, EXIT_TIMEOUT)
 
     def write(self, text: str) -> None:
         """
@@ -103,7 +103,7 @@ class BackgroundWriter:
             else:
                 self._dropped += 1
             if self._exitBy is not None:
-                self._waitUntilWritten()
+                self._waitUntilPending(0, max(0.0, self._exitBy - time.monotonic()))
 
     def flush(self) -> None:
         """
@@ -122,26 +122,19 @@ class BackgroundWriter:
     def _waitUntilPending(self, size: int, seconds: float) -> bool:
         return self._written.wait_for(lambda: self._pendingBytes <= size, seconds)
 
-    def _waitUntilWritten(self) -> None:
-        if self._thread is not None and self._exitBy is not None:
-            self._waitUntilPending(0, max(0.0, self._exitBy - time.monotonic()))
-
     def _enqueue(self, data: bytes, lines: int) -> None:
-        size = len(data)
         self._queue.append((data, lines))
-        self._pendingBytes += size
+        self._pendingBytes += len(data)
         self._queued.notify()
 
     def _run(self) -> None:
         while True:
             with self._lock:
-                while not self._queue:
-                    self._queued.wait()
+                self._queued.wait_for(lambda: self._queue)
                 data, lines = self._nextWrite()
-            size = len(data)
             written = self._writeNow(data)
             with self._lock:
-                self._pendingBytes -= size
+                self._pendingBytes -= len(data)
                 if not written:
                     self._dropped += lines
                 elif self._dropped and not self._pendingBytes:
@@ -150,17 +143,15 @@ class BackgroundWriter:
                 self._written.notify_all()
 
     def _nextWrite(self) -> tuple[bytes, int]:
+        """
+        Take the first text of the queue, and those that fit into the same write.
+        """
         data, lines = self._queue.popleft()
-        if not self._queue:
-            return data, lines
-        texts = [data]
-        size = len(data)
-        while self._queue and size + len(self._queue[0][0]) <= MAX_WRITE:
-            data, more = self._queue.popleft()
-            texts.append(data)
-            size += len(data)
+        while self._queue and len(data) + len(self._queue[0][0]) <= MAX_WRITE:
+            following, more = self._queue.popleft()
+            data += following
             lines += more
-        return b"".join(texts), lines
+        return data, lines
 
     def _writeNow(self, data: bytes) -> bool:
         """

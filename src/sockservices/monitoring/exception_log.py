@@ -1,5 +1,5 @@
 """
-Logs the exceptions of responders.
+Logs the exceptions of responders, and the failed expectations of coroutines.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from twisted.logger import Logger
 from sockservices.text.addresses import addressText
 from sockservices.text.exceptions import exceptionText
 
-__all__ = ["ignoreException", "logException"]
+__all__ = ["ignoreException", "logException", "logMismatch"]
 
 log = Logger("sockservices")
 
@@ -29,6 +29,19 @@ def logException(
         else "{service} raised {fault}; conversation {serial} with {peer} is reset",
         service=service,
         fault=exceptionText(exception),
+        serial=serial,
+        peer=addressText(peer) or "-",
+    )
+
+
+def logMismatch(service: str, mismatch: AssertionError, serial: int, peer: IAddress | None) -> None:
+    """
+    Log one line for a conversation that is reset because of a failed expectation or assertion.
+    """
+    log.error(
+        "{service}: mismatch: {difference}; conversation {serial} with {peer} is reset",
+        service=service,
+        difference=getattr(mismatch, "line", None) or exceptionText(mismatch),
         serial=serial,
         peer=addressText(peer) or "-",
     )

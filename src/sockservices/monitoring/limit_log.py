@@ -42,14 +42,13 @@ class LimitLog:
 
     def __call__(self, exceeded: ExceededLimit) -> None:
         """
-        Log or count.
+        Log an exceeded limit, or count it for the next line.
         """
         if exceeded not in self._counts and len(self._counts) >= MAX_COUNTED:
             exceeded = exceeded._replace(source=OTHERS)
         self._counts[exceeded] += 1
         if self._call is None:
-            self._log()
-            self._call = self._clock.callLater(LOG_INTERVAL, self._due)
+            self._due()
 
     def flush(self) -> None:
         """
@@ -85,14 +84,14 @@ class LimitLog:
         """
         The sources with the highest counts, and then all others together.
         """
-        named: Counter[ExceededLimit] = Counter()
+        named: dict[ExceededLimit, int] = {}
         others: Counter[ExceededLimit] = Counter()
         for exceeded, count in self._counts.most_common():
             if len(named) < MAX_NAMED and exceeded.source != OTHERS:
                 named[exceeded] = count
             else:
                 others[exceeded._replace(source=OTHERS)] += count
-        return {**named, **others}
+        return named | others
 
 
 def _text(exceeded: ExceededLimit, count: int) -> str:

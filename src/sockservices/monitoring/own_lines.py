@@ -4,10 +4,9 @@ A log without the lines of twistd.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
-from twisted.logger import FilteringLogObserver, ILogFilterPredicate, ILogObserver, LogEvent, LogLevel, PredicateResult
-from zope.interface import implementer
+from twisted.logger import ILogObserver, LogEvent, LogLevel
 
 __all__ = ["ownLines"]
 
@@ -18,21 +17,16 @@ NAMESPACES = ("twisted.scripts.", "twisted.application.", "twisted.internet.base
 NEW_USER = "set uid/gid "
 
 
-def ownLines(observer: ILogObserver) -> ILogObserver:
+def ownLines(observer: ILogObserver) -> Callable[[LogEvent], None]:
     """
     Pass on all events but the reports of twistd. Its warnings and errors pass.
     """
-    return FilteringLogObserver(observer, [_NotOfTwistd()])
 
+    def observe(event: LogEvent) -> None:
+        isReport = str(event.get("log_namespace", "")).startswith(NAMESPACES) or str(
+            event.get("log_text", "")
+        ).startswith(NEW_USER)
+        if not isReport or event.get("log_level") in (LogLevel.warn, LogLevel.error, LogLevel.critical):
+            observer(event)
 
-@implementer(ILogFilterPredicate)
-class _NotOfTwistd:
-    def __call__(self, event: LogEvent) -> Any:
-        if event.get("log_level") in (LogLevel.warn, LogLevel.error, LogLevel.critical):
-            return PredicateResult.maybe
-        reported = str(event.get("log_text", "")).startswith(NEW_USER)
-        return PredicateResult.no if reported or _namespace(event).startswith(NAMESPACES) else PredicateResult.maybe
-
-
-def _namespace(event: LogEvent) -> str:
-    return str(event.get("log_namespace", ""))
+    return observe

@@ -23,35 +23,32 @@ def logTotals(census: Census) -> None:
     """
     Log the totals of a server: conversations and datagrams by service and outcome, bytes, and faults.
     """
-    conversations, datagrams = census.totals.conversations, census.totals.datagrams
+    conversations = _fields(census.totals.conversations, "done")
+    datagrams = _fields(census.totals.datagrams, "answered")
     parts = [*_texts(conversations, "conversation"), *_texts(datagrams, "datagram")]
-    fields = {"conversations": _fields(conversations), "datagrams": _fields(datagrams, "answered")}
+    fields = {"conversations": conversations, "datagrams": datagrams}
     if census.faults:
         parts.append("faults: " + ", ".join(f"{word} {times}" for word, times in census.faults.most_common()))
         fields["faults"] = dict(census.faults)
-    log.info(
-        "totals: {text}",
-        text="; ".join(parts) or "no conversations",
-        totals=fields,
-    )
+    log.info("totals: {text}", text="; ".join(parts) or "no conversations", totals=fields)
 
 
-def _texts(totals: Mapping[str, ServiceTotals], kind: str) -> Iterator[str]:
+def _texts(totals: dict[str, Any], kind: str) -> Iterator[str]:
     """
-    For each service, its totals as text.
+    For each service, the fields of its totals as text.
     """
-    for service, fields in _fields(totals, "answered" if kind == "datagram" else "done").items():
+    for service, fields in totals.items():
         count = sum(fields["outcomes"].values())
         outcomes = ", ".join(f"{number} {outcome}" for outcome, number in fields["outcomes"].items())
         received, sent = fields["received"], fields["sent"]
         yield f"{service} {counted(count, kind)} ({outcomes}), {received} bytes received, {sent} sent"
 
 
-def _fields(totals: Mapping[str, ServiceTotals], done: str = "done") -> dict[str, Any]:
+def _fields(totals: Mapping[str, ServiceTotals], done: str) -> dict[str, Any]:
     """
     The totals of each service as fields of a JSON object. The most frequent outcome comes first.
 
-    @param done: the name of L{Outcome.DONE}; C{answered} for datagrams.
+    @param done: the name of L{Outcome.DONE}.
     """
     return {
         service: {

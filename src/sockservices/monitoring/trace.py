@@ -75,8 +75,7 @@ class StreamTrace(StreamLayer):
         peer = transport.getPeer()
         self._peer = addressText(peer) or "-"
         self._transport = Transport.UNIX if isinstance(peer, UNIXAddress) else Transport.TCP
-        fields = {"service": self._service, "transport": self._transport, "peer": self._peer}
-        log.info("{service}: connected: {peer}", **fields)
+        log.info("{service}: connected: {peer}", service=self._service, transport=self._transport, peer=self._peer)
 
     def dataReceived(self, data: bytes) -> None:
         """

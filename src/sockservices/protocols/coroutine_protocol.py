@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 from twisted.internet.interfaces import IAddress
 
 from sockservices.conversation.phase import OPEN
-from sockservices.monitoring.exception_log import logException
-from sockservices.monitoring.mismatch_log import logMismatch
+from sockservices.monitoring.exception_log import logException, logMismatch
 from sockservices.protocols.stream import StreamProtocol
 from sockservices.scripting.coroutine_exchange import CoroutineExchange
 
