@@ -8,9 +8,9 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 from itertools import count
+from typing import NamedTuple
 
 from sockservices.admission.addresses import sourceOf
-from sockservices.admission.exceeded_limit import ExceededLimit
 from sockservices.admission.rate_limit import RateLimit, RateLimits
 from sockservices.admission.totals import Totals
 from sockservices.admission.trusted import isTrusted, network
@@ -24,7 +24,22 @@ from sockservices.conversation.policy import (
     Policy,
 )
 
-__all__ = ["Census"]
+__all__ = ["Census", "ExceededLimit"]
+
+
+class ExceededLimit(NamedTuple):
+    """
+    A limit that refused a connection, or a reply to a datagram.
+
+    @ivar limit: the field of L{Policy<sockservices.conversation.policy.Policy>}.
+    @ivar number: its value.
+    @ivar source: the key of limits per source: an IPv4 address, an IPv6 /64 or the path of a Unix socket; C{-} for
+        a peer that has none of these.
+    """
+
+    limit: str
+    number: int
+    source: str
 
 
 class Census:

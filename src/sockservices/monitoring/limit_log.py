@@ -9,7 +9,7 @@ from collections import Counter
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
-from sockservices.admission.exceeded_limit import ExceededLimit
+from sockservices.admission.census import ExceededLimit
 from sockservices.conversation.policy import optionName
 from sockservices.text.counts import counted
 

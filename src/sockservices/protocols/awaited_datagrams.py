@@ -13,7 +13,7 @@ from sockservices.conversation.exchange import Exchange
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.phase import Phase
 from sockservices.protocols.awaitable import cancelReply, deferredOf
-from sockservices.protocols.datagram_conversation import Request
+from sockservices.protocols.conversations import Request
 from sockservices.transports.reply_route import peerAddress
 
 __all__ = ["AwaitedDatagrams"]

@@ -29,7 +29,7 @@ from sockservices.monitoring.exception_log import ignoreException
 from sockservices.monitoring.recorders import Record, recordVisit
 from sockservices.protocols.awaitable import cancelReply
 from sockservices.protocols.awaited_datagrams import AwaitedDatagrams
-from sockservices.protocols.datagram_conversation import DatagramConversation, Request, transportOf
+from sockservices.protocols.conversations import DatagramConversation, Request, transportOf
 from sockservices.protocols.responder_end import callEnded, overridesEnded
 from sockservices.protocols.timer import globalClock
 from sockservices.scripting.coroutine_service import Service, isCoroutineService

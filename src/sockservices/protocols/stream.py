@@ -21,9 +21,9 @@ from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
 from sockservices.faults.ending import outcomeWithFaults
 from sockservices.monitoring.exception_log import logException
+from sockservices.protocols.conversations import StreamConversation
 from sockservices.protocols.flow_control import FlowControl
 from sockservices.protocols.responder_end import callEnded
-from sockservices.protocols.stream_conversation import StreamConversation
 from sockservices.protocols.timer import Timer
 from sockservices.transports.interfaces import IStreamTransport
 from sockservices.transports.twisted_transport import TwistedTransport

@@ -9,7 +9,7 @@ import json
 from twisted.internet.task import Clock
 from twisted.logger import formatEvent
 
-from sockservices.admission.exceeded_limit import ExceededLimit
+from sockservices.admission.census import ExceededLimit
 from sockservices.monitoring.limit_log import LimitLog
 from sockservices.monitoring.log import jsonLine
 from tests.support.peer import LogCase

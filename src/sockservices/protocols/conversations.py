@@ -1,5 +1,5 @@
 """
-The conversation of a datagram and its reply, as its responder gets it.
+The conversations as their responders get them. What few responders ask for is worked out on demand.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from sockservices.transports.reply_route import peerAddress
 
 if TYPE_CHECKING:
     from sockservices.protocols.datagram import DatagramResponder
+    from sockservices.protocols.stream import StreamProtocol
 
-__all__ = ["DatagramConversation", "Request", "transportOf"]
-
+__all__ = ["DatagramConversation", "Request", "StreamConversation", "transportOf"]
 
 #: What is recorded of a datagram: its serial number, its route, and its length in bytes.
 Request: TypeAlias = tuple[int, Any, int]
@@ -33,9 +33,40 @@ def transportOf(peer: Any) -> Transport:
     return Transport.UDP if isinstance(peer, tuple) else Transport.UNIXGRAM
 
 
+class StreamConversation(Conversation):
+    """
+    A connection. The local address costs a system call.
+    """
+
+    __slots__ = ("_protocol",)
+
+    def __init__(self, protocol: StreamProtocol) -> None:
+        self._protocol = protocol
+        self._environment = protocol.factory.census.environment
+        self.transport = protocol.transportName
+        self.peer = protocol.peer
+        self.serial = protocol.serial
+        self.limit = None
+
+    def sleep(self, seconds: float) -> Deferred[None]:
+        """
+        Wait, by the clock of the factory.
+        """
+        return deferLater(self._protocol.factory.clock, seconds)
+
+    @property
+    def host(self) -> IAddress:  # type: ignore[override]
+        """
+        The local address.
+        """
+        transport: Any = self._protocol.transport
+        host: IAddress = transport.getHost()
+        return host
+
+
 class DatagramConversation(Conversation):
     """
-    One that is used for every datagram in turn. What few responders ask for is worked out on demand.
+    One datagram and its reply. One object is used for every datagram in turn.
 
     @ivar source: the peer, as an L{IReplyRoute<sockservices.transports.interfaces.IReplyRoute>} names it.
     """
