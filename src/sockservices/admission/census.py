@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterable
 from itertools import count
 from typing import NamedTuple
 
-from sockservices.admission.addresses import sourceOf
+from sockservices.admission.addresses import isTrusted, network, sourceOf
 from sockservices.admission.rate_limit import RateLimit, RateLimits
 from sockservices.admission.totals import Totals
-from sockservices.admission.trusted import isTrusted, network
 from sockservices.conversation.environment import Environment
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.policy import (

@@ -9,26 +9,22 @@ import os
 import stat
 from collections.abc import Container
 from functools import lru_cache
+from typing import NamedTuple
 
 from sockservices.admission.addresses import sourceOf
+from sockservices.admission.census import Census
+from sockservices.admission.rate_limit import RateLimit
 from sockservices.conversation.outcome import Outcome
+from sockservices.conversation.policy import Policy
 
-__all__ = ["PRIVILEGED_PORTS", "addressDropReason", "inode", "unixDropReason"]
+__all__ = ["DatagramSource", "datagramSource", "inode", "unixDropReason"]
 
 #: Ports of services that may answer a reply: all below 1024, and NFS.
 PRIVILEGED_PORTS = frozenset(range(1, 1024)) | {2049}
 
 
 @lru_cache(maxsize=4096)
-def addressDropReason(host: str, port: int, destination: str | None) -> Outcome | None:
-    """
-    Why a UDP datagram is not answered, by its source and destination.
-
-    @param host: the source's IP address.
-    @param port: the source's port.
-    @param destination: the IP address that the datagram was sent to; L{None}, if unknown, is not checked.
-    @return: L{None} when the datagram may be answered.
-    """
+def _addressDropReason(host: str, port: int, destination: str | None) -> Outcome | None:
     if not port:
         return Outcome.NO_PORT
     if port in PRIVILEGED_PORTS:
@@ -85,3 +81,45 @@ def _status(path: str | bytes | None) -> os.stat_result | None:
         return os.lstat(path or b"\0")
     except (OSError, ValueError):
         return None
+
+
+class DatagramSource(NamedTuple):
+    """
+    A source of datagrams to one destination address. A port that keeps it with a route finds it out only once.
+
+    @ivar rate: the limit for replies to it, or L{None}.
+    @ivar key: its key in that limit.
+    @ivar addressReason: why its datagrams are not answered, by the addresses alone.
+    @ivar unprivilegedPort: its UDP port, if it can be one of the server's own; otherwise L{None}.
+    """
+
+    rate: RateLimit | None
+    key: str | bytes
+    addressReason: Outcome | None = None
+    unprivilegedPort: int | None = None
+
+    def dropReason(self, ownPorts: Container[int | None]) -> Outcome | None:
+        """
+        Why its datagrams are not answered. The more general reason wins.
+
+        @param ownPorts: the UDP ports that this server is bound to.
+        @return: L{None} when they may be answered.
+        """
+        return Outcome.OWN_PORT if self.unprivilegedPort in ownPorts else self.addressReason
+
+
+def datagramSource(
+    peer: tuple[str, int] | str | bytes, destination: str | None, census: Census, policy: Policy
+) -> DatagramSource:
+    """
+    Find out about a source.
+
+    @param peer: host and port, or the path or abstract name of a Unix socket.
+    @param destination: the IP address that the datagram was sent to; L{None}, where it is not known, is not checked.
+    """
+    rate, key = census.replyRate(peer, policy)
+    if not isinstance(peer, tuple):
+        return DatagramSource(rate, key)
+    host, port = peer
+    unprivileged = None if not port or port in PRIVILEGED_PORTS else port
+    return DatagramSource(rate, key, _addressDropReason(host, port, destination), unprivileged)

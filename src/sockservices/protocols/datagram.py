@@ -15,8 +15,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IReactorTime
 
 from sockservices.admission.census import Census
-from sockservices.admission.datagram_rules import inode, unixDropReason
-from sockservices.admission.datagram_source import DatagramSource, datagramSource
+from sockservices.admission.datagram_rules import DatagramSource, datagramSource, inode, unixDropReason
 from sockservices.conversation.datagram_exchange import DatagramExchange
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.policy import Policy

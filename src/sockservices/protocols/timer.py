@@ -19,7 +19,6 @@ MAX_LATENESS = 1.0
 #: the reactor read the data that arrived while the process was stopped.
 READ_DELAY = 0.25
 
-
 #: Seconds after which a new timer gets a delayed call of the reactor.
 START_DELAY = 0.25
 
@@ -102,22 +101,15 @@ class Timer:
         if self._delayed is not None:
             # Not reset(): for an earlier time Twisted searches its whole heap of timers.
             self._delayed.cancel()
-        delay = self.at - self._clock.seconds()
-        if self._isLate(-delay):
-            self._delayed = self._clock.callLater(READ_DELAY, self._callNow)
-        else:
-            self._delayed = self._clock.callLater(max(0.0, delay), self._fire)
+        self._delayed = self._clock.callLater(max(0.0, self.at - self._clock.seconds()), self._fire)
 
     def _fire(self) -> None:
-        if self._delayed is not None and self._isLate(self._clock.seconds() - self._delayed.getTime()):
+        # A Clock, which tests advance, reads no input between two calls.
+        if self._clock.seconds() - self.at > MAX_LATENESS and isinstance(self._clock, ReactorBase):
             # self.at does not change: until the call, fireBy() with a later time does nothing.
             self._delayed = self._clock.callLater(READ_DELAY, self._callNow)
         else:
             self._callNow()
-
-    def _isLate(self, seconds: float) -> bool:
-        # A Clock, which tests advance, reads no input between two calls.
-        return seconds > MAX_LATENESS and isinstance(self._clock, ReactorBase)
 
     def _callNow(self) -> None:
         # The clock may be a rounding error before the requested time.

@@ -13,7 +13,7 @@ from twisted.application.app import ServerOptions
 from twisted.python import usage
 
 from sockservices import __version__
-from sockservices.admission.trusted import network
+from sockservices.admission.addresses import network
 from sockservices.monitoring.log import FORMATS
 from sockservices.registry import registered
 from sockservices.server.config import ServerConfig

@@ -5,7 +5,6 @@ This module does no I/O.
 
 from __future__ import annotations
 
-import socket
 import struct
 from ipaddress import IPv4Address as IPv4
 from ipaddress import IPv6Address as IPv6
@@ -95,11 +94,11 @@ def _port(text: str) -> int:
     return number
 
 
-def _inet(host: str, port: int) -> IAddress:
+def _inet(host: str | bytes, port: int) -> IAddress:
     return IPv4Address("TCP", str(IPv4(host)), port)
 
 
-def _inet6(host: str, port: int) -> IAddress:
+def _inet6(host: str | bytes, port: int) -> IAddress:
     return IPv6Address("TCP", str(IPv6(host)), port)
 
 
@@ -120,12 +119,10 @@ def _parseBinary(data: bytes) -> ProxyHeader | None:
 
 def _addresses(family: int, data: bytes) -> tuple[IAddress | None, IAddress | None]:
     try:
-        if family == INET:
-            source, destination, sourcePort, destinationPort = struct.unpack_from("!4s4sHH", data)
-            return _inet(socket.inet_ntoa(source), sourcePort), _inet(socket.inet_ntoa(destination), destinationPort)
-        if family == INET6:
-            source, destination, sourcePort, destinationPort = struct.unpack_from("!16s16sHH", data)
-            return _inet6(str(IPv6(source)), sourcePort), _inet6(str(IPv6(destination)), destinationPort)
+        if family in (INET, INET6):
+            make, layout = (_inet, "!4s4sHH") if family == INET else (_inet6, "!16s16sHH")
+            source, destination, sourcePort, destinationPort = struct.unpack_from(layout, data)
+            return make(source, sourcePort), make(destination, destinationPort)
         if family == UNIX:
             source, destination = struct.unpack_from("!108s108s", data)
             return UNIXAddress(source.rstrip(b"\0") or None), UNIXAddress(destination.rstrip(b"\0") or None)

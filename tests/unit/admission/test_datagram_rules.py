@@ -15,8 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sockservices import Census, Outcome, Policy
-from sockservices.admission.datagram_rules import inode, unixDropReason
-from sockservices.admission.datagram_source import datagramSource
+from sockservices.admission.datagram_rules import datagramSource, inode, unixDropReason
 
 #: A host on another network.
 REMOTE = "192.0.2.7"

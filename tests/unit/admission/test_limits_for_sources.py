@@ -7,8 +7,8 @@ from __future__ import annotations
 import pytest
 
 from sockservices import Census, Policy
+from sockservices.admission.addresses import isTrusted, network
 from sockservices.admission.census import ExceededLimit
-from sockservices.admission.trusted import isTrusted, network
 
 POLICY = Policy(maxPerSource=1, maxRate=1, udpRate=1)
 
