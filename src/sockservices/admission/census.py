@@ -148,7 +148,9 @@ class Census:
         """
         rate = policy.udpRate
         if not isinstance(peer, tuple):
-            return (self._defaultUnixRate if rate is None else self._replyRates[rate] if rate else None), peer
+            if rate is None:
+                return self._defaultUnixRate, peer
+            return (self._replyRates[rate] if rate else None), peer
         host, _ = peer
         source = sourceOf(host)
         if rate is None:

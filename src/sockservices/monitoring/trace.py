@@ -12,7 +12,7 @@ from twisted.logger import Logger
 from sockservices.conversation.transport import Transport
 from sockservices.text.addresses import addressText
 from sockservices.transports.datagram_layer import DatagramLayer
-from sockservices.transports.reply_route import peerAddress
+from sockservices.transports.reply_route import peerAddress, transportOf
 from sockservices.transports.stream_layer import StreamLayer
 
 __all__ = ["DatagramTrace", "StreamTrace", "quoted"]
@@ -98,6 +98,6 @@ class DatagramTrace(DatagramLayer):
         """
         Log a datagram.
         """
-        transport = Transport.UDP if isinstance(route.peer, tuple) else Transport.UNIXGRAM
-        _logMessage(self._service, transport, addressText(peerAddress(route.peer)) or "-", datagram)
+        peer = addressText(peerAddress(route.peer)) or "-"
+        _logMessage(self._service, transportOf(route.peer), peer, datagram)
         super().requestReceived(datagram, route)

@@ -11,26 +11,16 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.task import deferLater
 
 from sockservices.conversation.context import Conversation
-from sockservices.conversation.transport import Transport
-from sockservices.transports.reply_route import peerAddress
+from sockservices.transports.reply_route import peerAddress, transportOf
 
 if TYPE_CHECKING:
     from sockservices.protocols.datagram import DatagramResponder
     from sockservices.protocols.stream import StreamProtocol
 
-__all__ = ["DatagramConversation", "Request", "StreamConversation", "transportOf"]
+__all__ = ["DatagramConversation", "Request", "StreamConversation"]
 
 #: What is recorded of a datagram: its serial number, its route, and its length in bytes.
 Request: TypeAlias = tuple[int, Any, int]
-
-
-def transportOf(peer: Any) -> Transport:
-    """
-    The transport of a datagram.
-
-    @param peer: its source, as an L{IReplyRoute<sockservices.transports.interfaces.IReplyRoute>} names it.
-    """
-    return Transport.UDP if isinstance(peer, tuple) else Transport.UNIXGRAM
 
 
 class StreamConversation(Conversation):

@@ -28,12 +28,12 @@ from sockservices.monitoring.exception_log import ignoreException
 from sockservices.monitoring.recorders import Record, recordVisit
 from sockservices.protocols.awaitable import cancelReply
 from sockservices.protocols.awaited_datagrams import AwaitedDatagrams
-from sockservices.protocols.conversations import DatagramConversation, Request, transportOf
+from sockservices.protocols.conversations import DatagramConversation, Request
 from sockservices.protocols.responder_end import callEnded, overridesEnded
 from sockservices.protocols.timer import globalClock
 from sockservices.scripting.coroutine_service import Service, isCoroutineService
 from sockservices.scripting.datagram_coroutine import datagramMaker
-from sockservices.transports.reply_route import RequestProtocol, peerAddress
+from sockservices.transports.reply_route import RequestProtocol, peerAddress, transportOf
 
 __all__ = ["DatagramResponder"]
 

@@ -55,15 +55,13 @@ class LimitedProtocols(LimitedFactory):
         self._makeProtocol = self._limited
 
     def _limited(self, addr: IAddress) -> Any:
+        protocol = None
         try:
             protocol = self._factory.buildProtocol(addr)
-        except BaseException:
-            self.census.release(getattr(addr, "host", None))
-            raise
-        if protocol is None:
-            self.census.release(getattr(addr, "host", None))
-            return self._refuse(addr)
-        return _LimitedProtocol(protocol, self, addr)
+        finally:
+            if protocol is None:
+                self.census.release(getattr(addr, "host", None))
+        return self._refuse(addr) if protocol is None else _LimitedProtocol(protocol, self, addr)
 
 
 class _LimitedProtocol(StreamLayer):

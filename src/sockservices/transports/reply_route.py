@@ -12,9 +12,10 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import DatagramProtocol
 from zope.interface import implementer
 
+from sockservices.conversation.transport import Transport
 from sockservices.transports.interfaces import IReplyRoute, IRequestProtocol
 
-__all__ = ["SEND_ERRORS", "RequestProtocol", "TransportRoute", "peerAddress"]
+__all__ = ["SEND_ERRORS", "RequestProtocol", "TransportRoute", "peerAddress", "transportOf"]
 
 #: The exceptions that datagram transports, including Twisted's own, raise when they cannot send a datagram.
 SEND_ERRORS = (OSError, TypeError, ValueError, MessageLengthError)
@@ -29,6 +30,15 @@ def peerAddress(peer: Any) -> IAddress | None:
     if isinstance(peer, tuple):
         return (IPv6Address if ":" in peer[0] else IPv4Address)("UDP", peer[0], peer[1])
     return UNIXAddress(peer) if peer else None
+
+
+def transportOf(peer: Any) -> Transport:
+    """
+    The transport of a datagram.
+
+    @param peer: the C{peer} of an L{IReplyRoute}.
+    """
+    return Transport.UDP if isinstance(peer, tuple) else Transport.UNIXGRAM
 
 
 @implementer(IReplyRoute)
