@@ -87,7 +87,7 @@ class CoroutineProtocol(StreamProtocol):
         Act on what has changed in the exchange.
         """
         if not self.lost:
-            self._follow()
+            self._applyChanges()
 
     def logException(self, exception: BaseException) -> None:
         """
@@ -113,7 +113,7 @@ class CoroutineProtocol(StreamProtocol):
         exchange.active(self._seconds())
         exchange.resumeSending()
         if exchange.changed:
-            self._follow()
+            self._applyChanges()
 
     def _unregister(self) -> None:
         self._paused = False

@@ -23,21 +23,21 @@ __all__ = ["FlowControl"]
 class FlowControl:
     """
     A mixin of L{StreamProtocol<sockservices.protocols.stream.StreamProtocol>}, which is the producer of its own
-    transport.
+    transport: if the peer does not read, the transport pauses it, and it pauses the transport's reading.
     """
 
     _exchange: StreamExchange
     _transport: Any
     _seconds: Any
     _timer: Timer
-    _follow: Any
+    _applyChanges: Any
     serial: int
     peer: Any
 
     _paused = False  # the transport has enough to write
     _producing = False  # registered as the transport's producer
     _waiting: Deferred[Any] | None = None  # the awaited reply
-    _following = False  # whether _wait takes the next awaited reply when the present one has come
+    _inWait = False  # _wait is running, and takes the next awaited reply itself
 
     # Back-pressure: the peer does not read.
 
@@ -71,7 +71,7 @@ class FlowControl:
             exchange.active(self._seconds())
             self._transport.resumeProducing()
         if exchange.changed:
-            self._follow()
+            self._applyChanges()
 
     def _trackProgress(self) -> None:
         exchange = self._exchange
@@ -86,16 +86,16 @@ class FlowControl:
     # Awaited replies.
 
     def _wait(self) -> None:
-        if self._following:
+        if self._inWait:
             return
         exchange = self._exchange
-        self._following = True
+        self._inWait = True
         # A loop, because a fired Deferred resumes at once, and the reply to a queued message may be awaited too.
         while exchange.awaiting is not None and self._waiting is None:
             self._transport.pauseProducing()
             self._waiting = deferred = deferredOf(exchange.awaiting)
             deferred.addCallbacks(self._resume, self._fail)
-        self._following = False
+        self._inWait = False
 
     def _resume(self, reply: Any) -> None:
         self._waiting = None
@@ -108,14 +108,14 @@ class FlowControl:
             # Also while the connection closes: the peer's FIN must be read.
             self._transport.resumeProducing()
         if exchange.changed:
-            self._follow()
+            self._applyChanges()
 
     def _fail(self, failure: Failure) -> None:
         self._waiting = None
         exception: Any = failure.value
         if self._exchange.awaiting is not None:
             self._exchange.fail(exception)
-            self._follow()
+            self._applyChanges()
 
     def _cancelReply(self, reply: Deferred[Any]) -> None:
         self._waiting = None

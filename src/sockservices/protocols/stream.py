@@ -41,10 +41,7 @@ TCP, UNIX = Transport.TCP, Transport.UNIX
 class StreamProtocol(FlowControl, Protocol):
     """
     One conversation over one connection: passes events of the transport to an exchange, and replies of the exchange to
-    the transport.
-
-    It is the producer of its own transport: if the peer does not read, the transport pauses it, and it pauses the
-    transport's reading. One timer serves all timeouts.
+    the transport. One timer serves all timeouts.
 
     @ivar admitted: the address that the connection was admitted by.
     @ivar lost: whether the connection is gone.
@@ -109,18 +106,18 @@ class StreamProtocol(FlowControl, Protocol):
             self._transport.write(greeting)
         self._produce()
         if self._exchange.changed:
-            self._follow()
+            self._applyChanges()
 
     def dataReceived(self, segment: bytes) -> None:
         """
         Answer a segment.
         """
-        exchange, seconds = self._exchange, self._seconds
-        reply = exchange.receive(segment, seconds())
+        exchange = self._exchange
+        reply = exchange.receive(segment, self._seconds())
         if reply:
             self._transport.write(reply)
         if exchange.changed:
-            self._follow()
+            self._applyChanges()
 
     def readConnectionLost(self) -> None:
         """
@@ -130,12 +127,9 @@ class StreamProtocol(FlowControl, Protocol):
         if reply:
             self._transport.write(reply)
         if self._exchange.changed:
-            self._follow()
+            self._applyChanges()
 
-    def _follow(self) -> None:
-        """
-        Act on the changes in the exchange.
-        """
+    def _applyChanges(self) -> None:
         exchange = self._exchange
         exchange.changed = False
         if exchange.phase is not self._phase:
@@ -187,7 +181,7 @@ class StreamProtocol(FlowControl, Protocol):
         Reset the connection.
         """
         self._exchange.abort(outcome)
-        self._follow()
+        self._applyChanges()
 
     def _abort(self) -> None:
         service, exception = self._exchange.service, self._exchange.exception
@@ -232,4 +226,4 @@ class StreamProtocol(FlowControl, Protocol):
 
     def _check(self, now: float) -> None:
         self._exchange.check(now, self._transport.unackedBytes(), self._paused)
-        self._follow()
+        self._applyChanges()
