@@ -24,8 +24,8 @@ class DatagramExchange(Exchange):
 
     __slots__ = ("conversation",)
 
-    def __init__(self, responder: MakeResponder, conversation: Conversation) -> None:
-        super().__init__(responder)
+    def __init__(self, make: MakeResponder, conversation: Conversation) -> None:
+        super().__init__(make)
         self.conversation: Any = conversation
 
     def respond(self, datagram: bytes) -> bytes | None:

@@ -22,7 +22,7 @@ FINISHED = Outcome.FINISHED
 
 class Exchange:
     """
-    One conversation with one responder.
+    One conversation with one responder. Times are in seconds by the server's clock.
 
     A responder may return an awaitable in place of a reply: then the exchange awaits it, queues the messages that
     arrive, and continues when L{resume} gets the result or L{fail} the exception.
@@ -44,11 +44,8 @@ class Exchange:
         *("responder", "sent"),
     )
 
-    def __init__(self, responder: MakeResponder) -> None:
-        """
-        @param responder: a L{Responder<sockservices.Responder>} class, or another callable that makes a responder.
-        """
-        self._make = responder
+    def __init__(self, make: MakeResponder) -> None:
+        self._make = make
         self.responder: Responder | None = None
         self._answer: Callable[[bytes], Any] | None = None  # None: messages are dropped, or queued
         self._queue: deque[bytes] | None = None  # messages that came while a reply is awaited
@@ -98,7 +95,6 @@ class Exchange:
         Answer a message: a segment of a stream, or a whole datagram. It is dropped while the responder generates
         output, and when the conversation is ending.
 
-        @param now: seconds by the server's clock.
         @return: the reply: L{None} is none, C{b""} an empty datagram.
         """
         self._lastReceivedAt = now
@@ -160,7 +156,6 @@ class Exchange:
         Continue with the awaited reply, and answer the messages that arrived while it was awaited.
 
         @param reply: bytes or L{None}.
-        @param now: seconds by the server's clock.
         @return: this reply and those that follow, up to the next that is awaited.
         """
         if self.awaiting is None:

@@ -38,16 +38,13 @@ class StreamExchange(Exchange):
     One conversation over a connection.
 
     @ivar ended: whether the peer's FIN has come. It may wait behind an awaited reply.
-    @ivar nextCheck: when L{check} must be called, in seconds by the server's clock.
+    @ivar nextCheck: the time at which L{check} must be called.
     """
 
     __slots__ = ("_endAnswered", "_greeted", "_lingerUntil", "_timeouts", "ended", "nextCheck")
 
-    def __init__(self, responder: MakeResponder, policy: Policy, now: float) -> None:
-        """
-        @param now: seconds by the server's clock.
-        """
-        super().__init__(responder)
+    def __init__(self, make: MakeResponder, policy: Policy, now: float) -> None:
+        super().__init__(make)
         self._timeouts = Timeouts(policy)
         self._greeted = False  # the greeting has been returned
         self._endAnswered = False  # the responder has replied to a FIN without a first message

@@ -33,7 +33,8 @@ MAX_STALL_TIMEOUT = 300.0
 
 class Timeouts:
     """
-    The timeouts of one connection. Events only store times; L{check} compares them with the timeouts.
+    The timeouts of one connection. Events only store times; L{check} compares them with the timeouts. Times are in
+    seconds by the server's clock.
 
     @ivar draining: whether the server stops.
     @ivar tracking: whether data is pending for the peer, and its progress is tracked.
@@ -60,7 +61,7 @@ class Timeouts:
         last data too, so that most short conversations set one timer and never move it.
 
         @param deadline: the seconds in which the responder expects its first message. The policy may override it.
-        @return: the time of the first check, in seconds by the server's clock.
+        @return: the time of the first check.
         """
         self._startedAt = now
         if deadline is not None:
@@ -71,7 +72,7 @@ class Timeouts:
 
     def replyCheck(self, now: float) -> float:
         """
-        The time of the check whether the peer acknowledges a reply, in seconds by the server's clock.
+        The time of the check whether the peer acknowledges a reply.
         """
         return now + (self._policy.stallTimeout / CHECKS or math.inf)
 
@@ -79,7 +80,7 @@ class Timeouts:
         """
         The conversation is ending.
 
-        @return: the time of the next check, in seconds by the server's clock.
+        @return: the time of the next check.
         """
         self._closedAt = now
         return now + min(MAX_CHECK_INTERVAL, self._policy.closeGrace / CHECKS or math.inf)
@@ -89,7 +90,7 @@ class Timeouts:
         Data is pending: track how much of it the peer's kernel acknowledges.
 
         @param acked: how many bytes the peer's kernel has acknowledged so far.
-        @return: the time of the next check, in seconds by the server's clock.
+        @return: the time of the next check.
         """
         if not self.tracking:
             self.tracking, self._acked, self._progressAt = True, acked, now
@@ -104,7 +105,7 @@ class Timeouts:
         if it has recovered from a long gap before. A peer is idle when it sends nothing while no data is pending. The
         close grace is for the peer's end, once it has all data.
 
-        @param lastReceivedAt: when data last came from the peer, in seconds by the server's clock.
+        @param lastReceivedAt: when data last came from the peer.
         @param received: whether a first message has come.
         @param acked: how many bytes the peer's kernel has acknowledged so far.
         @param pending: whether any sent bytes are not yet acknowledged.

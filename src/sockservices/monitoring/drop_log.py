@@ -31,9 +31,6 @@ class DropLog:
     """
 
     def __init__(self, service: str, seconds: Callable[[], float]) -> None:
-        """
-        @param seconds: a monotonic clock, in seconds.
-        """
         self._service = service
         self._seconds = seconds
         self._interval = LogInterval()

@@ -34,9 +34,6 @@ class CoroutineProtocol(StreamProtocol):
     _finSent = False
 
     def __init__(self, factory: StreamFactory, peer: IAddress) -> None:
-        """
-        @param peer: the address of the connection that was admitted.
-        """
         super().__init__(factory, peer)
         service: Any = factory.responder
         self._exchange = CoroutineExchange(service, factory.policy, self._startedAt, self, factory.clock)

@@ -39,15 +39,12 @@ class LimitedProtocols(LimitedFactory):
 
     def __init__(
         self,
-        factory: Any,
+        factory: IProtocolFactory,
         policy: Policy,
         record: Record,
         clock: IReactorTime | None = None,
         census: Census | None = None,
     ) -> None:
-        """
-        @param factory: an L{IProtocolFactory}.
-        """
         super().__init__(policy, record, clock, census)
         self._factory = IProtocolFactory(factory)
         self.responder = getattr(factory, "protocol", None) or type(factory)

@@ -60,9 +60,6 @@ class StreamProtocol(FlowControl, Protocol):
     _phase = OPEN  # the last phase that was acted upon
 
     def __init__(self, factory: StreamFactory, peer: IAddress) -> None:
-        """
-        @param peer: the address of the connection that was admitted.
-        """
         self.factory = factory
         self.peer = self.admitted = peer
         self.transportName = UNIX if isinstance(peer, UNIXAddress) else TCP

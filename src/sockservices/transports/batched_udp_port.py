@@ -90,9 +90,6 @@ class BatchedUDPPort(UDPPort):
         reactor: Reactor,
         sender: BatchSender | None = None,
     ) -> None:
-        """
-        @param sender: sends the replies of a batch.
-        """
         super().__init__(bound, protocol, reactor)
         self.replies: list[Reply] = []
         self._batchedRouteOf = lru_cache(MAX_ROUTES)(self._newBatchedRoute)

@@ -30,13 +30,10 @@ recvmmsg = systemCall("recvmmsg", ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, 
 class BatchReceiver:
     """
     Receives datagrams with recvmmsg(2) into buffers that it reuses. Pages that no datagram has filled use no memory.
+    The kernel truncates datagrams that are longer than C{size}, in bytes.
     """
 
     def __init__(self, family: int, size: int) -> None:
-        """
-        @param family: the address family of the socket.
-        @param size: the maximum size of a datagram in bytes; the kernel truncates longer ones.
-        """
         iovecs = MAX_BATCH * HEADER.size
         names = iovecs + MAX_BATCH * IOVEC.size
         datagrams = names + MAX_BATCH * (_NAME_SPACE + ANCILLARY_SIZE)

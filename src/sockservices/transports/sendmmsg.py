@@ -43,9 +43,6 @@ class BatchSender:
     minMessages = 8
 
     def __init__(self, family: int) -> None:
-        """
-        @param family: the address family of the socket.
-        """
         iovecs = MAX_BATCH * HEADER.size
         self._names = names = iovecs + MAX_BATCH * IOVEC.size
         self._controls = controls = names + MAX_BATCH * NAME_SIZES[family]
