@@ -5,12 +5,14 @@ What a server has done so far, by service.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 
 from sockservices.conversation.outcome import Outcome
 
 __all__ = ["ServiceTotals", "Totals"]
 
 
+@dataclass(slots=True)
 class ServiceTotals:
     """
     What one service has done, over all connections or over all datagrams.
@@ -20,11 +22,9 @@ class ServiceTotals:
     @ivar sent: bytes that were written to transports.
     """
 
-    __slots__ = ("outcomes", "received", "sent")
-
-    def __init__(self) -> None:
-        self.outcomes: Counter[Outcome] = Counter()
-        self.received = self.sent = 0
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    received: int = 0
+    sent: int = 0
 
 
 class Totals:

@@ -5,6 +5,7 @@ The data about a conversation that its responder gets.
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["Conversation"]
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class Conversation:
     """
     One connection, or one datagram and its reply.
@@ -27,45 +29,35 @@ class Conversation:
     @ivar host: the local address.
     @ivar serial: the conversation's number in this server.
     @ivar limit: the maximum length of the reply in bytes; L{None} for no limit.
+    @ivar environment: the time, random numbers and machine that the following methods use.
     """
 
-    __slots__ = ("_environment", "host", "limit", "peer", "serial", "transport")
-
-    def __init__(
-        self,
-        transport: str = "tcp",
-        peer: IAddress | None = None,
-        host: IAddress | None = None,
-        serial: int = 0,
-        limit: int | None = None,
-        environment: Environment | None = None,
-    ) -> None:
-        self.transport = transport
-        self.peer = peer
-        self.host = host
-        self.serial = serial
-        self.limit = limit
-        self._environment = Environment() if environment is None else environment
+    transport: str = "tcp"
+    peer: IAddress | None = None
+    host: IAddress | None = None
+    serial: int = 0
+    limit: int | None = None
+    environment: Environment = field(default_factory=Environment)
 
     @property
     def server(self) -> str:
         """
         The name of this server.
         """
-        return self._environment.server
+        return self.environment.server
 
     @property
     def random(self) -> Random:
         """
         The source of random numbers, shared by all conversations.
         """
-        return self._environment.random
+        return self.environment.random
 
     def now(self) -> float:
         """
         The time in seconds since 1970-01-01 00:00 UTC.
         """
-        return self._environment.now()
+        return self.environment.now()
 
     def sleep(self, seconds: float) -> Awaitable[None]:
         """
@@ -78,7 +70,7 @@ class Conversation:
         """
         The names of the active users, one for each of their sessions.
         """
-        return self._environment.users()
+        return self.environment.users()
 
 
 async def _returnAtOnce() -> None:

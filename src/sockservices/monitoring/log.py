@@ -16,14 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
-from twisted.logger import (
-    FileLogObserver,
-    ILogObserver,
-    LogEvent,
-    LogLevel,
-    formatEvent,
-    formatEventAsClassicLogText,
-)
+from twisted.logger import FileLogObserver, ILogObserver, LogEvent, LogLevel, formatEvent, formatEventAsClassicLogText
 from twisted.python.log import ILogObserver as ILegacyObserver
 from twisted.python.syslog import SyslogObserver
 

@@ -32,7 +32,7 @@ class StreamConversation(Conversation):
 
     def __init__(self, protocol: StreamProtocol) -> None:
         self._protocol = protocol
-        self._environment = protocol.factory.census.environment
+        self.environment = protocol.factory.census.environment
         self.transport = protocol.transportName
         self.peer = protocol.peer
         self.serial = protocol.serial
@@ -67,7 +67,7 @@ class DatagramConversation(Conversation):
 
     def __init__(self, protocol: DatagramResponder, host: IAddress | None) -> None:
         self._protocol = protocol
-        self._environment = protocol.census.environment
+        self.environment = protocol.census.environment
         self.host = host
 
     def sleep(self, seconds: float) -> Deferred[None]:
