@@ -5,14 +5,14 @@ What a server counts over all of its listeners.
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from itertools import count
 from typing import NamedTuple
 
 from sockservices.admission.addresses import isTrusted, network, sourceOf
 from sockservices.admission.rate_limit import RateLimit, RateLimits
-from sockservices.admission.totals import Totals
 from sockservices.conversation.environment import Environment
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.policy import (
@@ -23,7 +23,7 @@ from sockservices.conversation.policy import (
     Policy,
 )
 
-__all__ = ["Census", "ExceededLimit"]
+__all__ = ["Census", "ExceededLimit", "ServiceTotals", "Totals"]
 
 
 class ExceededLimit(NamedTuple):
@@ -39,6 +39,34 @@ class ExceededLimit(NamedTuple):
     limit: str
     number: int
     source: str
+
+
+@dataclass(slots=True)
+class ServiceTotals:
+    """
+    What one service has done, over all connections or over all datagrams.
+
+    @ivar outcomes: the number of conversations that ended under each outcome.
+    @ivar received: bytes that came from peers.
+    @ivar sent: bytes that were written to transports.
+    """
+
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    received: int = 0
+    sent: int = 0
+
+
+class Totals:
+    """
+    What all services of a server have done.
+
+    @ivar conversations: for each service with a conversation over a stream, its totals.
+    @ivar datagrams: for each service that listens for datagrams, its totals.
+    """
+
+    def __init__(self) -> None:
+        self.conversations: defaultdict[str, ServiceTotals] = defaultdict(ServiceTotals)
+        self.datagrams: defaultdict[str, ServiceTotals] = defaultdict(ServiceTotals)
 
 
 class Census:

@@ -168,7 +168,7 @@ class StreamExchange(Exchange):
         self.nextCheck = min(self.nextCheck, self._timeouts.replyCheck(self._lastReceivedAt))
         self.changed = True
 
-    def active(self, now: float) -> None:
+    def restartIdleTime(self, now: float) -> None:
         """
         The peer is not idle: its connection begins, or it has acknowledged all pending data.
         """

@@ -9,8 +9,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from sockservices.admission.census import Census
-from sockservices.admission.totals import ServiceTotals
+from sockservices.admission.census import Census, ServiceTotals
 from sockservices.conversation.outcome import Outcome
 from sockservices.text.counts import counted
 

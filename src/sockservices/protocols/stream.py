@@ -93,7 +93,7 @@ class StreamProtocol(FlowControl, Protocol):
             return
         self.peer = self._transport.getPeer()
         self._startedAt = now = self._seconds()
-        self._exchange.active(now)
+        self._exchange.restartIdleTime(now)
         self._begin()
 
     def _begin(self) -> None:

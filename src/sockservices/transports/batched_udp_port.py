@@ -5,15 +5,15 @@ A UDP port that receives and sends datagrams in batches.
 from __future__ import annotations
 
 import socket
-import struct
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 from twisted.internet.protocol import AbstractDatagramProtocol
 
 from sockservices.transports.datagram_port import MAX_ROUTES, PortRoute, UDPPort
 from sockservices.transports.mmsghdr import MAX_BATCH, NAME_SIZES, controlMessages, packControl
-from sockservices.transports.pktinfo import destinationOf, peerName
 from sockservices.transports.reactor import Reactor
 from sockservices.transports.recvmmsg import BatchReceiver
 from sockservices.transports.reply_sender import ReplySender
@@ -32,17 +32,14 @@ MIN_BUSY_BATCH = 8
 SINGLE_TURNS = 8
 
 
-def _parseName(name: bytes) -> tuple[tuple[str, int], bool]:
+def _parseName(name: bytes) -> tuple[Any, ...]:
     """
-    Parse a struct sockaddr_in or sockaddr_in6.
-
-    @return: the peer, and whether it is link-local.
+    Parse a struct sockaddr_in or sockaddr_in6, as recvmsg(2) does in Python. The flow information is not used.
     """
     port = int.from_bytes(name[2:4], "big")
     if len(name) < 28:
-        return peerName(socket.inet_ntop(socket.AF_INET, name[4:8]), port, 0), False
-    (scope,) = struct.unpack_from("@I", name, 24)
-    return peerName(socket.inet_ntop(socket.AF_INET6, name[8:24]), port, scope), bool(scope)
+        return socket.inet_ntop(socket.AF_INET, name[4:8]), port
+    return socket.inet_ntop(socket.AF_INET6, name[8:24]), port, 0, int.from_bytes(name[24:28], sys.byteorder)
 
 
 class _BatchedRoute(PortRoute):
@@ -100,11 +97,9 @@ class BatchedUDPPort(UDPPort):
         """
         @param key: the source as a struct sockaddr, and the control messages.
         """
-        name = key[: self._nameSize]
-        peer, linkLocal = _parseName(name)
-        destination, pktinfo = destinationOf(controlMessages(key[self._nameSize :]), linkLocal, self._fixedDestination)
-        route = _BatchedRoute(self, peer, destination, pktinfo)
-        route.name, route.control = name, b"" if pktinfo is None else packControl(*pktinfo)
+        name, control = key[: self._nameSize], key[self._nameSize :]
+        route: _BatchedRoute = self._newRoute(_parseName(name), *controlMessages(control), kind=_BatchedRoute)
+        route.name, route.control = name, b"" if route.pktinfo is None else packControl(*route.pktinfo)
         return route
 
     def _read(self, limit: int) -> None:

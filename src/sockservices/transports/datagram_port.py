@@ -201,11 +201,13 @@ class UDPPort(DatagramPort):
         datagram, ancillary, _, peer = self.socket.recvmsg(self.maxPacketSize, ANCILLARY_SIZE)
         return datagram, self._routeOf(peer, *ancillary)
 
-    def _newRoute(self, name: tuple[Any, ...], *ancillary: tuple[int, int, bytes]) -> PortRoute:
+    def _newRoute(
+        self, name: tuple[Any, ...], *ancillary: tuple[int, int, bytes], kind: type[PortRoute] = PortRoute
+    ) -> Any:
         """
-        @param name: the name of the source.
+        @param name: the name of the source, as recvmsg(2) returns it in Python.
         @param ancillary: the control messages.
         """
         scope = name[3] if len(name) > 2 else 0
         destination, pktinfo = destinationOf(ancillary, bool(scope), self._fixedDestination)
-        return PortRoute(self, peerName(name[0], name[1], scope), destination, pktinfo)
+        return kind(self, peerName(name[0], name[1], scope), destination, pktinfo)

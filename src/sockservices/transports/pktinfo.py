@@ -31,7 +31,6 @@ ANCILLARY_SIZE = 256
 #: source address of replies.
 IP_PKTINFO = getattr(socket, "IP_PKTINFO", 8) if sys.platform == "linux" else 0
 
-
 #: The limited broadcast address (RFC 919).
 LIMITED_BROADCAST = b"\xff\xff\xff\xff"
 

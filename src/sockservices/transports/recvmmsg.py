@@ -10,10 +10,10 @@ import os
 import socket
 import struct
 
-from sockservices.transports.mmsghdr import HEADER, IOVEC, MAX_BATCH, NAME_SIZES, controlMessages, systemCall
+from sockservices.transports.mmsghdr import HEADER, IOVEC, MAX_BATCH, NAME_SIZES, systemCall
 from sockservices.transports.pktinfo import ANCILLARY_SIZE
 
-__all__ = ["MAX_BATCH", "NAME_SIZES", "BatchReceiver", "controlMessages", "recvmmsg"]
+__all__ = ["BatchReceiver", "recvmmsg"]
 
 #: Offsets in a struct mmsghdr.
 _CONTROL_LENGTH_OFFSET, _LENGTH_OFFSET = struct.calcsize("@PIPNP0L"), struct.calcsize("@PIPNPNi0P")

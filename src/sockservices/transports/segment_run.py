@@ -26,7 +26,6 @@ MAX_RUN_BYTES = 65000
 
 _SIZE = struct.Struct("@H")
 
-
 #: A reply to be sent: its route, the datagram, and the token.
 Reply: TypeAlias = tuple[Any, bytes, object]
 

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from sockservices.transports.mmsghdr import MAX_BATCH, NAME_SIZES, controlMessages
 from sockservices.transports.pktinfo import IP_PKTINFO
-from sockservices.transports.recvmmsg import MAX_BATCH, NAME_SIZES, BatchReceiver, controlMessages, recvmmsg
+from sockservices.transports.recvmmsg import BatchReceiver, recvmmsg
 from tests.support.datagram_ports import udpSocket
 
 #: Not in the socket module.
