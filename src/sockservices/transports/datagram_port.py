@@ -60,7 +60,10 @@ class PortRoute(TransportRoute):
         """
         Send a reply, and report nothing.
         """
-        self._transport.sendTo(datagram, self.peer, self.pktinfo)
+        if self.pktinfo is None:
+            self._transport.socket.sendto(datagram, self.peer)
+        else:
+            self._transport.socket.sendmsg([datagram], [self.pktinfo], 0, self.peer)
 
 
 class DatagramPort(ListeningPort):
@@ -141,17 +144,6 @@ class DatagramPort(ListeningPort):
         datagram, peer = self.socket.recvfrom(self.maxPacketSize)
         return datagram, PortRoute(self, peer or None)
 
-    def sendTo(self, datagram: bytes, peer: Any, pktinfo: Pktinfo) -> None:
-        """
-        Send a datagram.
-
-        @param pktinfo: the control message that sets its source address, or L{None}.
-        """
-        if pktinfo is None:
-            self.socket.sendto(datagram, peer)
-        else:
-            self.socket.sendmsg([datagram], [pktinfo], 0, peer)
-
     def write(self, datagram: bytes, peer: Any) -> None:
         """
         Send a datagram from the destination address of the one that is being received.
@@ -160,7 +152,8 @@ class DatagramPort(ListeningPort):
         @raise OSError: when the kernel refuses the datagram, for example because its queue is full; the datagram
             is lost.
         """
-        self.sendTo(datagram, peer, None if self._route is None else self._route.pktinfo)
+        pktinfo = None if self._route is None else self._route.pktinfo
+        PortRoute(self, peer, pktinfo=pktinfo).write(datagram)
 
 
 class UDPPort(DatagramPort):
