@@ -33,15 +33,16 @@ class Exchange:
     @ivar awaiting: the awaitable that the responder returned in place of a reply, or L{None}.
     @ivar generator: the responder's endless output on a stream, or L{None}.
     @ivar changed: set when the phase, C{awaiting} or the time of the next check changes; the caller clears it.
+    @ivar idleSince: when the peer last sent data, took all pending data, or got an awaited reply.
     @ivar received: how many bytes came from the peer.
     @ivar responder: the responder; L{None} before L{open}, and where none was made.
     @ivar sent: how many bytes were returned as replies.
     """
 
     __slots__ = (
-        *("_answer", "_awaitedMethod", "_checkScheduled", "_lastReceivedAt", "_make", "_queue", "_rejectLateData"),
-        *("_whenFinished", "awaiting", "changed", "exception", "generator", "outcome", "phase", "received"),
-        *("responder", "sent"),
+        *("_answer", "_awaitedMethod", "_checkScheduled", "_make", "_queue", "_rejectLateData", "_whenFinished"),
+        *("awaiting", "changed", "exception", "generator", "idleSince", "outcome", "phase", "received", "responder"),
+        "sent",
     )
 
     def __init__(self, make: MakeResponder) -> None:
@@ -52,7 +53,7 @@ class Exchange:
         self._whenFinished = FINISHED  # the outcome when the responder has finished
         self._rejectLateData = False  # a clean close would look to the peer like an answer to its late data
         self._checkScheduled = True  # a check of whether the peer acknowledges a reply is due, or not needed
-        self._lastReceivedAt = 0.0
+        self.idleSince = 0.0
         self.awaiting: Any = None
         self.generator: Iterator[bytes] | None = None
         self.exception: BaseException | None = None
@@ -97,7 +98,7 @@ class Exchange:
 
         @return: the reply: L{None} is none, C{b""} an empty datagram.
         """
-        self._lastReceivedAt = now
+        self.idleSince = now
         self.received += len(message)
         answer = self._answer
         if answer is None:

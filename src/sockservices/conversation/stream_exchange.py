@@ -48,7 +48,7 @@ class StreamExchange(Exchange):
         self._timeouts = Timeouts(policy)
         self._greeted = False  # the greeting has been returned
         self._endAnswered = False  # the responder has replied to a FIN without a first message
-        self._lastReceivedAt = now
+        self.idleSince = now
         self._lingerUntil = self.nextCheck = math.inf
         self._checkScheduled = self.ended = False
 
@@ -70,7 +70,7 @@ class StreamExchange(Exchange):
         """
         The greeting has been returned: count the timeouts from now on.
         """
-        self.nextCheck = min(self.nextCheck, self._timeouts.start(self._lastReceivedAt, deadline))
+        self.nextCheck = min(self.nextCheck, self._timeouts.start(self.idleSince, deadline))
         self.changed = True
 
     def end(self) -> bytes | None:
@@ -90,7 +90,7 @@ class StreamExchange(Exchange):
         silent = not (self.received or self._endAnswered)
         if silent and self._answer is not None and self.responder.deadline is not None:  # type: ignore[union-attr]
             self._endAnswered = True  # The reply may be awaited; then this method is called again.
-            reply = self.receive(b"", self._lastReceivedAt)
+            reply = self.receive(b"", self.idleSince)
         if self.awaiting is None:
             self.close(Outcome.DONE)
         return reply
@@ -99,7 +99,7 @@ class StreamExchange(Exchange):
         """
         Take the next part of the endless output: some 64 KiB. The conversation ends where it ends.
         """
-        self._lastReceivedAt = now
+        self.idleSince = now
         pieces: list[bytes] = []
         length = 0
         try:
@@ -123,7 +123,7 @@ class StreamExchange(Exchange):
         """
         Continue with the awaited reply, then the messages that arrived while it was awaited, then the peer's FIN.
         """
-        self._lastReceivedAt = now  # While the reply was awaited no timeout was counted.
+        self.idleSince = now  # While the reply was awaited no timeout was counted.
         given = super().resume(reply, now)
         if self.phase is OPEN and self.awaiting is None:
             if self.ended:
@@ -165,14 +165,8 @@ class StreamExchange(Exchange):
     def _scheduleCheck(self) -> None:
         # Scheduled once, and not for every reply: until that check it is early enough for those that follow.
         self._checkScheduled = True
-        self.nextCheck = min(self.nextCheck, self._timeouts.replyCheck(self._lastReceivedAt))
+        self.nextCheck = min(self.nextCheck, self._timeouts.replyCheck(self.idleSince))
         self.changed = True
-
-    def restartIdleTime(self, now: float) -> None:
-        """
-        The peer is not idle: its connection begins, or it has acknowledged all pending data.
-        """
-        self._lastReceivedAt = now
 
     def trackProgress(self, now: float, unacked: Callable[[], int]) -> None:
         """
@@ -215,7 +209,7 @@ class StreamExchange(Exchange):
             self._checkBy(self._lingerUntil)
         elif self.awaiting is None or unacked:
             acked, pending = self.sent - unacked, paused or unacked > 0
-            self._timedOut(self._timeouts.check(now, self._lastReceivedAt, self.received > 0, acked, pending))
+            self._timedOut(self._timeouts.check(now, self.idleSince, self.received > 0, acked, pending))
         else:
             self._timeouts.tracking = False  # The time until the reply comes is no gap of the peer's.
 

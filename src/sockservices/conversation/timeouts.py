@@ -97,7 +97,7 @@ class Timeouts:
         # Without a stall timeout too: only a check detects that all data is acknowledged and the peer is idle.
         return now + min(MAX_CHECK_INTERVAL, self._policy.stallTimeout / CHECKS or math.inf)
 
-    def check(self, now: float, lastReceivedAt: float, received: bool, acked: int, pending: bool) -> Outcome | float:
+    def check(self, now: float, idleSince: float, received: bool, acked: int, pending: bool) -> Outcome | float:
         """
         Return the outcome if a timeout has passed, else the time of the next check.
 
@@ -105,7 +105,7 @@ class Timeouts:
         if it has recovered from a long gap before. A peer is idle when it sends nothing while no data is pending. The
         close grace is for the peer's end, once it has all data.
 
-        @param lastReceivedAt: when data last came from the peer.
+        @param idleSince: the time from which the peer is idle, if no data is pending.
         @param received: whether a first message has come.
         @param acked: how many bytes the peer's kernel has acknowledged so far.
         @param pending: whether any sent bytes are not yet acknowledged.
@@ -123,14 +123,14 @@ class Timeouts:
         if pending and self._closedAt < math.inf:
             # The close grace is counted from the time at which the peer has all data.
             self._closedAt = now
-        at, outcome = min(self._ends(lastReceivedAt, received, pending), default=(math.inf, None), key=itemgetter(0))
+        at, outcome = min(self._ends(idleSince, received, pending), default=(math.inf, None), key=itemgetter(0))
         return min(at, nextCheck) if outcome is None or now < at else outcome
 
     def _stallTimeout(self) -> float:
         timeout = self._policy.stallTimeout
         return max(timeout, min(MAX_STALL_TIMEOUT, GAP_FACTOR * self._longestGap))
 
-    def _ends(self, lastReceivedAt: float, received: bool, pending: bool) -> Iterator[tuple[float, Outcome]]:
+    def _ends(self, idleSince: float, received: bool, pending: bool) -> Iterator[tuple[float, Outcome]]:
         """
         The times at which timeouts end the connection, if nothing happens before.
         """
@@ -142,6 +142,6 @@ class Timeouts:
         if self._firstMessage and not received:
             yield self._startedAt + self._firstMessage, Outcome.TIMED_OUT
         elif policy.idleTimeout and not pending:
-            yield lastReceivedAt + policy.idleTimeout, Outcome.IDLE
+            yield idleSince + policy.idleTimeout, Outcome.IDLE
         if self.draining and not pending:
-            yield lastReceivedAt + QUIET, Outcome.DRAINED
+            yield idleSince + QUIET, Outcome.DRAINED

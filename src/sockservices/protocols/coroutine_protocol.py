@@ -107,7 +107,7 @@ class CoroutineProtocol(StreamProtocol):
         """
         self._paused = False
         exchange = self._exchange
-        exchange.restartIdleTime(self._seconds())
+        exchange.idleSince = self._seconds()
         exchange.resumeSending()
         if exchange.changed:
             self._applyChanges()

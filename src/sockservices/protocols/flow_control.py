@@ -68,7 +68,7 @@ class FlowControl:
             if exchange.phase is OPEN:
                 self._trackProgress()
         elif exchange.phase is OPEN and self._waiting is None:
-            exchange.restartIdleTime(self._seconds())
+            exchange.idleSince = self._seconds()
             self._transport.resumeProducing()
         if exchange.changed:
             self._applyChanges()

@@ -92,8 +92,7 @@ class StreamProtocol(FlowControl, Protocol):
         if self._exchange.phase is not OPEN:
             return
         self.peer = self._transport.getPeer()
-        self._startedAt = now = self._seconds()
-        self._exchange.restartIdleTime(now)
+        self._startedAt = self._exchange.idleSince = self._seconds()
         self._begin()
 
     def _begin(self) -> None:

@@ -76,7 +76,7 @@ class CoroutineExchange(StreamExchange):
         A segment has come.
         """
         if self.phase is OPEN:
-            self._lastReceivedAt = now
+            self.idleSince = now
             self.received += len(message)
             self.reader.received(message)
         else:
@@ -169,7 +169,7 @@ class CoroutineExchange(StreamExchange):
         self._sentThisTurn = 0
         if self.nextCheck == math.inf or self.sent != self._sentBeforeReceive:
             self._sentBeforeReceive = self.sent
-            self._lastReceivedAt = now = self.clock.seconds()
+            self.idleSince = now = self.clock.seconds()
             if self.nextCheck == math.inf or self._timeouts.draining:
                 self._checkBy(now)
                 self._port.follow()
