@@ -42,7 +42,8 @@ class Refusal(Protocol):
 
 class LimitedFactory(Factory):
     """
-    The base class of factories whose connections have limits, visits and a drain.
+    The base class of factories whose connections have limits, visits and a drain. L{StreamFactory
+    <sockservices.StreamFactory>} describes the parameters.
 
     @ivar responder: the object that gives visits their service name.
     @ivar protocols: the conversations in progress. Each has C{admitted}, C{connected}, C{lost}, C{connectionLost},
@@ -60,9 +61,6 @@ class LimitedFactory(Factory):
     _makeProtocol: Callable[[IAddress], Any]
 
     def __init__(self, policy: Policy, record: Record, clock: IReactorTime | None, census: Census | None) -> None:
-        """
-        The parameters are those of L{StreamFactory<sockservices.StreamFactory>}.
-        """
         self.policy = policy
         self.record = record
         self.census = Census() if census is None else census

@@ -16,8 +16,7 @@ from sockservices.transports.datagram_port import MAX_ROUTES, PortRoute, UDPPort
 from sockservices.transports.mmsghdr import MAX_BATCH, NAME_SIZES, controlMessages, packControl
 from sockservices.transports.reactor import Reactor
 from sockservices.transports.recvmmsg import BatchReceiver
-from sockservices.transports.reply_sender import ReplySender
-from sockservices.transports.segment_run import Reply
+from sockservices.transports.reply_sender import Reply, ReplySender
 from sockservices.transports.sendmmsg import BatchSender
 from sockservices.transports.sockets import BoundSocket
 

@@ -97,16 +97,12 @@ class RequestProtocol(DatagramProtocol):
     def requestReceived(self, datagram: bytes, route: Any) -> None:
         """
         Called when a datagram arrives.
-
-        @param route: the L{IReplyRoute} for its replies.
         """
         raise NotImplementedError
 
     def requestLost(self, size: int, route: Any) -> None:
         """
-        Called when a fault has dropped a datagram.
-
-        @param size: its length in bytes.
+        Called when a fault has dropped a datagram of C{size} bytes.
         """
 
     def changedReplySent(self, token: Any, size: int) -> None:
@@ -119,9 +115,7 @@ class RequestProtocol(DatagramProtocol):
 
     def repliesSent(self, tokens: list[Any], failures: list[tuple[Any, Exception]]) -> None:
         """
-        Called with the results of sending.
-
-        @param tokens: the tokens of the replies that the kernel has accepted.
-        @param failures: the tokens of the other replies, each with the exception.
+        Called with the results of sending: the tokens of the replies that the kernel has accepted, and the tokens of
+        the others, each with the exception.
         """
         raise NotImplementedError

@@ -1,18 +1,89 @@
 """
-Sends the replies of a batch of datagrams with few system calls.
+Sends the replies of a batch of datagrams with few system calls. The kernel sends a run of replies as one message, with
+UDP_SEGMENT of Linux 4.18 (udp(7)).
 """
 
 from __future__ import annotations
 
 import errno
 import socket
+import struct
+from collections.abc import Iterable
+from typing import Any, TypeAlias
 
-from sockservices.transports.mmsghdr import MAX_BATCH
+from sockservices.transports.mmsghdr import MAX_BATCH, packControl
 from sockservices.transports.reply_route import SEND_ERRORS
-from sockservices.transports.segment_run import Reply, SegmentRun, joinRuns
 from sockservices.transports.sendmmsg import BatchSender
 
-__all__ = ["ReplySender"]
+__all__ = ["MAX_SEGMENT", "Reply", "ReplySender"]
+
+#: UDP_SEGMENT divides one message into datagrams of one size to one peer. The kernel processes them together. On the
+#: wire they are separate datagrams.
+SOL_UDP, UDP_SEGMENT = 17, 103
+
+#: Maximum size in bytes of a datagram that is sent with UDP_SEGMENT, which does not fragment: the minimum link MTU of
+#: 1280 bytes (RFC 8200 section 5) without the IPv6 and UDP headers of 48 bytes.
+MAX_SEGMENT = 1232
+
+#: Maximum number of bytes in one message with UDP_SEGMENT. The kernel's limit is that of one datagram, 65507 over IPv4;
+#: IPv6 options lower it. The maximum number of datagrams in one message is 64 in older kernels.
+MAX_RUN_BYTES = 65000
+
+_SIZE = struct.Struct("@H")
+
+#: A reply to be sent: its route, the datagram, and the token.
+Reply: TypeAlias = tuple[Any, bytes, object]
+
+
+class _SegmentRun:
+    """
+    Successive replies of one size through one route.
+
+    @ivar size: the size of each reply in bytes.
+    @ivar remaining: how many more replies the run can take.
+    """
+
+    __slots__ = ("datagrams", "remaining", "route", "size", "tokens")
+
+    def __init__(self, route: Any, size: int) -> None:
+        self.route, self.size = route, size
+        self.remaining = min(MAX_BATCH, MAX_RUN_BYTES // size) if 0 < size <= MAX_SEGMENT else 1
+        self.datagrams: list[bytes] = []
+        self.tokens: list[object] = []
+
+    @property
+    def ancillary(self) -> list[tuple[int, int, bytes]]:
+        """
+        The control messages of the run, for C{socket.sendmsg}.
+        """
+        messages = [] if self.route.pktinfo is None else [self.route.pktinfo]
+        if len(self.datagrams) > 1:
+            messages.append((SOL_UDP, UDP_SEGMENT, _SIZE.pack(self.size)))
+        return messages
+
+    @property
+    def control(self) -> bytes:
+        """
+        The control messages of the run, packed.
+        """
+        return b"".join([packControl(*message) for message in self.ancillary])
+
+
+def _joinRuns(replies: Iterable[Reply]) -> list[_SegmentRun]:
+    """
+    Join replies into runs. The replies to one peer stay in order, whichever local addresses they leave from.
+    """
+    runs: list[_SegmentRun] = []
+    latest: dict[bytes, _SegmentRun] = {}
+    for route, datagram, token in replies:
+        run, size = latest.get(route.name), len(datagram)
+        if run is None or run.size != size or not run.remaining or run.route is not route:
+            run = latest[route.name] = _SegmentRun(route, size)
+            runs.append(run)
+        run.remaining -= 1
+        run.datagrams.append(datagram)
+        run.tokens.append(token)
+    return runs
 
 
 class ReplySender:
@@ -38,7 +109,7 @@ class ReplySender:
             batch = replies[start : start + MAX_BATCH]
             try:
                 if self._canSegment and len({route for route, _, _ in batch}) < len(batch):
-                    self._sendRuns(joinRuns(batch))
+                    self._sendRuns(_joinRuns(batch))
                 elif len(batch) < self._batchSender.minMessages:
                     self._sendSingly(batch)
                 else:
@@ -67,7 +138,7 @@ class ReplySender:
         else:
             self._sent += tokens
 
-    def _sendRuns(self, runs: list[SegmentRun]) -> None:
+    def _sendRuns(self, runs: list[_SegmentRun]) -> None:
         refused = set()
 
         def refuse(index: int, error: Exception) -> None:
@@ -88,7 +159,7 @@ class ReplySender:
             if index not in refused:
                 self._sent += run.tokens
 
-    def _sendRefused(self, run: SegmentRun, error: Exception) -> None:
+    def _sendRefused(self, run: _SegmentRun, error: Exception) -> None:
         """
         Send the replies of a run singly, before any later reply to the same peer: the send buffer may have space for
         some of them, and the system may not support UDP_SEGMENT.

@@ -28,7 +28,7 @@ from sockservices.transports.bindings import InetBinding, UnixBinding
 from sockservices.transports.datagram_port import MAX_ROUTES, DatagramPort, PortRoute, UDPPort
 from sockservices.transports.endpoints import DatagramEndpoint
 from sockservices.transports.pktinfo import IP_PKTINFO
-from sockservices.transports.segment_run import MAX_SEGMENT
+from sockservices.transports.reply_sender import MAX_SEGMENT
 from tests.support.datagram_ports import BatchCase, BatchedUpper, UpperDatagrams, udpSocket
 from tests.support.peer import fixedEnvironment
 
