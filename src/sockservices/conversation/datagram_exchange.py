@@ -39,22 +39,15 @@ class DatagramExchange(Exchange):
             self.responder = None
             self.responder = responder = self._make(self.conversation)
             greeting = responder.greeting()
-            if greeting is None:
-                if responder.finished:
-                    return None
-                reply = responder.answer(datagram)
-                if reply is None or isinstance(reply, bytes):
-                    return reply
-            elif isinstance(greeting, bytes):
-                reply = None if responder.finished else responder.answer(datagram)
-                if reply is None:
-                    return greeting
-                if isinstance(reply, bytes):
-                    return greeting + reply
-            else:
+            if greeting is not None and not isinstance(greeting, bytes):
                 self._await(greeting, "greeting")
                 self.receive(datagram)
                 return None
+            reply = None if responder.finished else responder.answer(datagram)
+            if reply is None:
+                return greeting
+            if isinstance(reply, bytes):
+                return reply if greeting is None else greeting + reply
             self.received = len(datagram)
             self._await(reply, "answer")
             return greeting
