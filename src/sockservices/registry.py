@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import sockservices.responders
 from sockservices.conversation.responder import Responder
-from sockservices.text.printable import printable
+from sockservices.text.values import printable
 
 __all__ = ["GROUP", "Registered", "find", "names", "registered", "services"]
 

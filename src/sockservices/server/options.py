@@ -23,7 +23,7 @@ from sockservices.server.option_hints import withHint
 from sockservices.server.policy_options import policyOf, policyParameters
 from sockservices.server.twistd import InvalidCommandLine, checkTwistdOptions, exitWithError
 from sockservices.server.workers_option import checkWorkers, workersOf
-from sockservices.text.printable import printable
+from sockservices.text.values import printable
 
 __all__ = ["Options"]
 

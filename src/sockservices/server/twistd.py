@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from sockservices.monitoring.log import logObserver
 from sockservices.server.config import ServerConfig
 from sockservices.server.start_trial import tryStart
-from sockservices.text.printable import printable
+from sockservices.text.values import printable
 
 __all__ = ["InvalidCommandLine", "checkTwistdOptions", "exitWithError", "twistdObserver"]
 

@@ -21,7 +21,7 @@ from sockservices import Policy, __version__
 from sockservices.conversation.transport import Transport
 from sockservices.registry import find, names
 from sockservices.server.options import Options
-from sockservices.text.printable import printable
+from sockservices.text.values import printable
 from sockservices.transports.bindings import Binding, InetBinding, SystemdBinding, UnixBinding
 from tests.support.twistd import environment
 
