@@ -31,8 +31,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from sockservices.admission.census import Census
-    from sockservices.conversation.context import Conversation
-    from sockservices.conversation.environment import Environment
+    from sockservices.conversation.context import Conversation, Environment
     from sockservices.conversation.message_responder import (
         Int8Responder,
         Int16Responder,
@@ -69,8 +68,8 @@ else:
         "StreamFactory": "protocols.stream_factory",
         "StreamProtocol": "protocols.stream",
         "Visit": "conversation.visit",
-        "Environment": "conversation.environment",
-        "World": "conversation.environment",
+        "Environment": "conversation.context",
+        "World": "conversation.context",
         "datagramService": "server.services",
         "streamService": "server.services",
     }

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from sockservices.admission.addresses import isTrusted, network, sourceOf
 from sockservices.admission.rate_limit import RateLimit, RateLimits
-from sockservices.conversation.environment import Environment
+from sockservices.conversation.context import Environment
 from sockservices.conversation.outcome import Outcome
 from sockservices.conversation.policy import (
     DEFAULT_MAX_PER_SOURCE,

@@ -1,20 +1,43 @@
 """
-The data about a conversation that its responder gets.
+What a responder may use: the data about its conversation, and the time, random numbers and machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import socket
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING
 
-from sockservices.conversation.environment import Environment
+from sockservices.conversation.utmp import activeUsers
 
 if TYPE_CHECKING:
     from twisted.internet.interfaces import IAddress
 
-__all__ = ["Conversation"]
+__all__ = ["Conversation", "Environment", "World"]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """
+    The time, random numbers and machine that responders use.
+
+    @ivar server: the name of this server, by default the host's name.
+    @ivar now: the time in seconds since 1970-01-01 00:00 UTC, by the wall clock.
+    @ivar random: the source of random numbers.
+    @ivar users: the names of the active users, one for each of their sessions.
+    """
+
+    server: str = field(default_factory=socket.gethostname)
+    now: Callable[[], float] = time.time
+    random: Random = field(default_factory=Random)
+    users: Callable[[], list[str]] = activeUsers
+
+
+#: The name of L{Environment} in the first version.
+World = Environment
 
 
 @dataclass(slots=True, eq=False, repr=False)

@@ -13,7 +13,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.task import Clock
 
 from sockservices.admission.census import Census
-from sockservices.conversation.environment import Environment
+from sockservices.conversation.context import Environment
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit

@@ -12,8 +12,7 @@ from typing import Any, NoReturn
 from twisted.internet.address import IPv4Address
 from twisted.python.failure import Failure
 
-from sockservices.conversation.context import Conversation
-from sockservices.conversation.environment import Environment
+from sockservices.conversation.context import Conversation, Environment
 from sockservices.conversation.exchange import Exchange
 from sockservices.conversation.framed_stream import framedMaker
 from sockservices.conversation.phase import Phase
