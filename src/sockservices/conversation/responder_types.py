@@ -62,8 +62,7 @@ def responderError(make: Any, made: object, exception: BaseException) -> BaseExc
     """
     The error of a conversation that could not begin.
 
-    @param made: the return value of C{make}.
-    @param exception: the exception that was raised afterwards.
+    @param made: the return value of C{make}. The exception was raised afterwards.
     """
     try:
         if made is not None:

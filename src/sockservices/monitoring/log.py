@@ -43,12 +43,8 @@ def jsonLine(event: LogEvent) -> str:
     fields of a conversation where it is about one.
     """
     moment = datetime.fromtimestamp(event.get("log_time", 0.0), UTC).isoformat(timespec="milliseconds")
-    level = event.get("log_level")
-    line: dict[str, Any] = {
-        "time": moment.replace("+00:00", "Z"),
-        "level": level.name if level is not None else "info",
-        "event": formatEvent(event),
-    }
+    level = event.get("log_level") or LogLevel.info
+    line: dict[str, Any] = {"time": moment.replace("+00:00", "Z"), "level": level.name, "event": formatEvent(event)}
     if "log_failure" in event:
         line["traceback"] = event["log_failure"].getTraceback()
     line.update({name: event[name] for name in FIELDS if name in event})
@@ -87,7 +83,6 @@ def logObserver(format: str, options: Mapping[str, Any], reactor: Any) -> ILogOb
     terminal, FIFO or socket does not block the reactor.
 
     @param format: one of L{FORMATS}.
-    @param options: those of twistd.
     @param reactor: its start and stop start and stop the background writer. It handles SIGUSR1, which rotates a file.
     @raise OSError: when the file cannot be opened.
     @raise ValueError: when there is no standard output to log to.

@@ -87,19 +87,20 @@ class VisitLog:
         call, self._summaryCall = self._summaryCall, None
         if call is not None and call.active():
             call.cancel()
-        if self._unlogged:
-            outcomes: Counter[Outcome] = Counter()
-            counts: defaultdict[str, dict[str, int]] = defaultdict(dict)
-            for (service, outcome), count in self._unlogged.most_common():
-                outcomes[outcome] += count
-                counts[service][outcome.value] = count
-            self._unlogged.clear()
-            log.info(
-                "{more} not logged individually: {text}",
-                more=counted(outcomes.total(), "more conversation"),
-                text=", ".join(f"{count} {outcome.value}" for outcome, count in outcomes.most_common()),
-                counts=counts,
-            )
+        if not self._unlogged:
+            return
+        outcomes: Counter[Outcome] = Counter()
+        counts: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        for (service, outcome), count in self._unlogged.most_common():
+            outcomes[outcome] += count
+            counts[service][outcome.value] = count
+        self._unlogged.clear()
+        log.info(
+            "{more} not logged individually: {text}",
+            more=counted(outcomes.total(), "more conversation"),
+            text=", ".join(f"{count} {outcome.value}" for outcome, count in outcomes.most_common()),
+            counts=counts,
+        )
 
 
 def recordVisit(record: Record, visit: Visit) -> None:

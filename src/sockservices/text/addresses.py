@@ -24,8 +24,7 @@ def addressText(address: IAddress | None) -> str | None:
     """
     Format an address: host and port, or the path of a Unix socket (C{@name} in the abstract namespace).
 
-    The text is printable ASCII for any address: a Unix client chooses its own path, and a proxy reports the
-    host.
+    The text is printable ASCII for any address: a Unix client chooses its own path, and a proxy reports the host.
 
     @return: L{None} for no address, and for a Unix client that has bound no path.
     """

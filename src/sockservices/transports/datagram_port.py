@@ -149,8 +149,7 @@ class DatagramPort(ListeningPort):
         Send a datagram from the destination address of the one that is being received.
 
         @param peer: the address, in the form in which C{datagramReceived} got it.
-        @raise OSError: when the kernel refuses the datagram, for example because its queue is full; the datagram
-            is lost.
+        @raise OSError: when the kernel refuses the datagram, for example because its queue is full.
         """
         pktinfo = None if self._route is None else self._route.pktinfo
         PortRoute(self, peer, pktinfo=pktinfo).write(datagram)

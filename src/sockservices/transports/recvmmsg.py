@@ -63,7 +63,6 @@ class BatchReceiver:
         """
         Receive queued datagrams without blocking.
 
-        @param descriptor: the descriptor of the socket.
         @param limit: the maximum number of datagrams; L{MAX_BATCH} if this is higher.
         @return: for each datagram its bytes, and its source as a struct sockaddr, followed by its control messages.
         @raise OSError: L{BlockingIOError} when the queue is empty.

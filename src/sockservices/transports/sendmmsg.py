@@ -72,11 +72,9 @@ class BatchSender:
         """
         Send datagrams, in this order.
 
-        @param descriptor: the descriptor of the socket.
         @param names: the destination of each as a struct sockaddr; at most L{MAX_BATCH}.
         @param controls: the control messages of each; at most 64 bytes.
-        @param datagrams: the bytes of each. With UDP_SEGMENT among the control messages, a buffer has
-            several.
+        @param datagrams: the bytes of each. With UDP_SEGMENT among the control messages, a buffer has several.
         @param refused: called with the index and the error of each that the kernel refuses, before the next is sent.
         @raise TypeError: for a datagram that is not bytes. None is sent.
         @raise IndexError: for datagrams that are longer than any network allows. None is sent.
