@@ -64,13 +64,7 @@ class StreamExchange(Exchange):
             self.fail(exception)
         if self.generator is not None:
             self._answer = None
-        self._start(responder.deadline)
-
-    def _start(self, deadline: float | None) -> None:
-        """
-        The greeting has been returned: count the timeouts from now on.
-        """
-        self.nextCheck = min(self.nextCheck, self._timeouts.start(self.idleSince, deadline))
+        self.nextCheck = min(self.nextCheck, self._timeouts.start(self.idleSince, responder.deadline))
         self.changed = True
 
     def end(self) -> bytes | None:

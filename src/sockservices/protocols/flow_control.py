@@ -13,7 +13,7 @@ from zope.interface import implementer
 
 from sockservices.conversation.phase import ABORTED, OPEN
 from sockservices.conversation.stream_exchange import StreamExchange
-from sockservices.protocols.awaitable import cancelReply, deferredOf
+from sockservices.protocols.awaitable import deferredOf
 from sockservices.protocols.timer import Timer
 
 __all__ = ["FlowControl"]
@@ -31,8 +31,6 @@ class FlowControl:
     _seconds: Any
     _timer: Timer
     _applyChanges: Any
-    serial: int
-    peer: Any
 
     _paused = False  # the transport has enough to write
     _producing = False  # registered as the transport's producer
@@ -116,7 +114,3 @@ class FlowControl:
         if self._exchange.awaiting is not None:
             self._exchange.fail(exception)
             self._applyChanges()
-
-    def _cancelReply(self, reply: Deferred[Any]) -> None:
-        self._waiting = None
-        cancelReply(reply, self._exchange.service, self.serial, self.peer)

@@ -21,6 +21,7 @@ from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
 from sockservices.faults.ending import outcomeWithFaults
 from sockservices.monitoring.exception_log import logException
+from sockservices.protocols.awaitable import cancelReply
 from sockservices.protocols.conversations import StreamConversation
 from sockservices.protocols.flow_control import FlowControl
 from sockservices.protocols.responder_end import callEnded
@@ -201,7 +202,7 @@ class StreamProtocol(FlowControl, Protocol):
         if faults:
             outcome = outcomeWithFaults(outcome, faults)
         if self._waiting is not None:
-            self._cancelReply(self._waiting)
+            cancelReply(self._waiting, service, self.serial, self.peer)
         if self.factory.callsEnded:
             callEnded(responder, outcome, self.serial, self.peer)
         seconds = self._seconds() - self._startedAt

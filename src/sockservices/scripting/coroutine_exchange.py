@@ -66,7 +66,7 @@ class CoroutineExchange(StreamExchange):
         """
         Start the coroutine.
         """
-        self._start(getattr(self._make, "deadline", None))
+        self._checkBy(self._timeouts.start(self.idleSince, getattr(self._make, "deadline", None)))
         self._peer = peer = ConnectedPeer(self, conversation)
         self._run = run = CoroutineRun(self._make(peer), self.clock)
         run.start(self._returned, self._raised)
