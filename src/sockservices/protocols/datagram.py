@@ -175,14 +175,10 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         """
         Find the properties of a datagram's source, once for each route.
         """
-        source = datagramSource(route.peer, route.destination, self.census, self.policy)
-        route.source = source
+        route.source = source = datagramSource(route.peer, route.destination, self.census, self.policy)
         return source
 
     def _reply(self, reply: bytes | None, request: Request, limit: int | None) -> None:
-        """
-        Send a reply, unless there is none or a limit forbids it.
-        """
         _, route, _ = request
         if reply is None:
             self._count(DONE, request)
@@ -211,10 +207,8 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
             for token in tokens:
                 self._count(DONE, token[:3], token[3])
         for token, error in failures:
-            if isinstance(error, DatagramLostError):
-                self._drop(Outcome.LOST, token[:3])
-            else:
-                self._drop(Outcome.UNSENT, token[:3], error)
+            lost = isinstance(error, DatagramLostError)
+            self._drop(Outcome.LOST if lost else Outcome.UNSENT, token[:3], None if lost else error)
 
     def requestLost(self, size: int, route: Any) -> None:
         """
