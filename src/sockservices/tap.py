@@ -17,7 +17,7 @@ from twisted.internet.selectreactor import SelectReactor
 from sockservices.conversation.policy import Policy
 from sockservices.faults.draws import randomSeed
 from sockservices.monitoring.journal_file import JournalFile
-from sockservices.monitoring.own_lines import ownLines
+from sockservices.monitoring.log import ownLines
 from sockservices.server.build import ListenError, buildServer
 from sockservices.server.config import ServerConfig
 from sockservices.server.global_reactor import globalReactor

@@ -10,7 +10,7 @@ from typing import Any
 
 from sockservices.conversation.context import Conversation
 from sockservices.conversation.outcome import Outcome
-from sockservices.conversation.phase import ABORTED, CLOSING, OPEN
+from sockservices.conversation.phase import ABORTED, CLOSING, OPEN, Phase
 from sockservices.conversation.responder import MakeResponder, Responder, serviceName
 from sockservices.conversation.responder_types import ResponderTypeError, replyError, responderError
 
@@ -197,19 +197,15 @@ class Exchange:
         End the conversation in good order. Nothing more is answered.
         """
         if self.phase is OPEN:
-            self.outcome = outcome
-            self.phase, self.changed = CLOSING, True
-            self._stop()
+            self._stop(CLOSING, outcome)
 
     def abort(self, outcome: Outcome) -> None:
         """
         Reset the connection, so that the peer detects missing data.
         """
         if self.phase is not ABORTED:
-            self.outcome = outcome
-            self.phase, self.changed = ABORTED, True
-            self._stop()
+            self._stop(ABORTED, outcome)
 
-    def _stop(self) -> None:
-        self._answer = self.awaiting = self.generator = None
-        self._queue = None
+    def _stop(self, phase: Phase, outcome: Outcome) -> None:
+        self.phase, self.outcome, self.changed = phase, outcome, True
+        self._answer = self._queue = self.awaiting = self.generator = None

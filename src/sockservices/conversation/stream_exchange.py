@@ -147,7 +147,7 @@ class StreamExchange(Exchange):
             # It was ending in good order, but not all was sent. A Unix peer that closes early gives no other sign.
             self.outcome = Outcome.RESET
         if self.phase is OPEN:
-            self._stop()
+            self._stop(CLOSED, self.outcome)
         self.phase = CLOSED
         self.responder = self.exception = None  # Break the cycles of these and the protocol.
         return self.outcome

@@ -23,7 +23,7 @@ from twisted.python.syslog import SyslogObserver
 from sockservices.monitoring.background_writer import BackgroundWriter, mayBlock
 from sockservices.monitoring.log_file import ReopenedLogFile
 
-__all__ = ["FORMATS", "droppedEvent", "jsonLine", "logObserver"]
+__all__ = ["FORMATS", "droppedEvent", "jsonLine", "logObserver", "ownLines"]
 
 #: The values of C{--log-format}.
 FORMATS = ("text", "json")
@@ -35,6 +35,12 @@ FIELDS = (
     *("seconds", "received", "sent", "outcome", "faults", "reason", "data"),
     *("listeners", "counts", "exceeded", "totals", "worker"),
 )
+
+#: The packages of Twisted that log the start and the end: "starting up", "Received SIGTERM", "Main loop terminated".
+NAMESPACES = ("twisted.scripts.", "twisted.application.", "twisted.internet.base")
+
+#: The line with which twistd reports the new user, through its older log, which has no namespaces.
+NEW_USER = "set uid/gid "
 
 
 def jsonLine(event: LogEvent) -> str:
@@ -135,6 +141,21 @@ def _open(name: str) -> Any:
         # Twisted asserts that the folder exists.
         raise OSError(str(error)) from None
     return file
+
+
+def ownLines(observer: ILogObserver) -> Callable[[LogEvent], None]:
+    """
+    Pass on all events but the reports of twistd. Its warnings and errors pass.
+    """
+
+    def observe(event: LogEvent) -> None:
+        isReport = str(event.get("log_namespace", "")).startswith(NAMESPACES) or str(
+            event.get("log_text", "")
+        ).startswith(NEW_USER)
+        if not isReport or event.get("log_level") in (LogLevel.warn, LogLevel.error, LogLevel.critical):
+            observer(event)
+
+    return observe
 
 
 def droppedEvent(count: int) -> LogEvent:

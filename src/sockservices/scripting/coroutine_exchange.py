@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 
 from sockservices.conversation.context import Conversation
 from sockservices.conversation.outcome import Outcome
-from sockservices.conversation.phase import OPEN
+from sockservices.conversation.phase import OPEN, Phase
 from sockservices.conversation.policy import Policy
 from sockservices.conversation.responder_types import ResponderTypeError
 from sockservices.conversation.stream_exchange import StreamExchange
@@ -120,8 +120,8 @@ class CoroutineExchange(StreamExchange):
         else:
             super().check(now, unacked, paused)
 
-    def _stop(self) -> None:
-        super()._stop()
+    def _stop(self, phase: Phase, outcome: Outcome) -> None:
+        super()._stop(phase, outcome)
         self._endRun()
 
     def _endRun(self) -> None:

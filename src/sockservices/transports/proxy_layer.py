@@ -117,13 +117,11 @@ class ProxyLayer(StreamLayer):
         """
         The client's address from the header; before that, or if the header has none, the address of the peer.
         """
-        source = None if self._header is None else self._header.source
-        return super().getPeer() if source is None else source
+        return (self._header and self._header.source) or super().getPeer()
 
     def getHost(self) -> IAddress:
         """
         The address from the header that the client connected to; before that, or if the header has none, the local
         address.
         """
-        destination = None if self._header is None else self._header.destination
-        return super().getHost() if destination is None else destination
+        return (self._header and self._header.destination) or super().getHost()

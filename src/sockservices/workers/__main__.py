@@ -20,8 +20,7 @@ from twisted.logger import FileLogObserver, globalLogBeginner
 from twisted.python.usage import UsageError
 
 from sockservices.monitoring.background_writer import BackgroundWriter
-from sockservices.monitoring.log import droppedEvent, jsonLine
-from sockservices.monitoring.own_lines import ownLines
+from sockservices.monitoring.log import droppedEvent, jsonLine, ownLines
 from sockservices.server.build import ListenError, buildServer
 from sockservices.server.global_reactor import globalReactor
 from sockservices.server.worker_command import CHECK
