@@ -145,8 +145,6 @@ class Census:
     def openConnectionsOf(self, key: str) -> int:
         """
         The number of open connections that the limit for one source counts.
-
-        @param key: the key of the source.
         """
         return self._perSource[key]
 

@@ -74,9 +74,6 @@ def unixDropReason(path: str | bytes, ownSockets: Container[tuple[int, int]]) ->
 
 
 def _status(path: str | bytes | None) -> os.stat_result | None:
-    """
-    The status of the file itself: of a symbolic link, not of its target.
-    """
     try:
         return os.lstat(path or b"\0")
     except (OSError, ValueError):
@@ -102,7 +99,6 @@ class DatagramSource(NamedTuple):
         """
         Why its datagrams are not answered. The more general reason wins.
 
-        @param ownPorts: the UDP ports that this server is bound to.
         @return: L{None} when they may be answered.
         """
         return Outcome.OWN_PORT if self.unprivilegedPort in ownPorts else self.addressReason

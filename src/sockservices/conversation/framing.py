@@ -50,9 +50,7 @@ class Framing:
 
     def _take(self, start: int, end: int, after: int) -> bytes:
         """
-        Remove a message and its frame from the buffer.
-
-        @param after: the first byte of the next message.
+        Remove a message and its frame from the buffer, up to the next message.
         """
         message = bytes(self._buffer[start:end])
         del self._buffer[:after]

@@ -159,8 +159,7 @@ class StreamExchange(Exchange):
     def _scheduleCheck(self) -> None:
         # Scheduled once, and not for every reply: until that check it is early enough for those that follow.
         self._checkScheduled = True
-        self.nextCheck = min(self.nextCheck, self._timeouts.replyCheck(self.idleSince))
-        self.changed = True
+        self._checkBy(self._timeouts.replyCheck(self.idleSince))
 
     def trackProgress(self, now: float, unacked: Callable[[], int]) -> None:
         """

@@ -89,7 +89,6 @@ class Timeouts:
         """
         Data is pending: track how much of it the peer's kernel acknowledges.
 
-        @param acked: how many bytes the peer's kernel has acknowledged so far.
         @return: the time of the next check.
         """
         if not self.tracking:

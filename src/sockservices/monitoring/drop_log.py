@@ -39,9 +39,7 @@ class DropLog:
         self, outcome: Outcome, transport: str, peer: IAddress | None, cause: BaseException | None = None
     ) -> None:
         """
-        A datagram is not answered.
-
-        @param cause: the exception, if there was one.
+        Log that a datagram is not answered.
         """
         if not self._interval.allows(outcome, self._seconds()):
             return

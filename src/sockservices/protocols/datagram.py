@@ -7,7 +7,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
-from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
@@ -30,7 +29,7 @@ from sockservices.protocols.awaitable import cancelReply
 from sockservices.protocols.awaited_datagrams import AwaitedDatagrams
 from sockservices.protocols.conversations import DatagramConversation, Request
 from sockservices.protocols.responder_end import callEnded, overridesEnded
-from sockservices.protocols.timer import globalClock
+from sockservices.protocols.timer import DefaultClock
 from sockservices.scripting.coroutine_service import Service, isCoroutineService
 from sockservices.scripting.datagram_coroutine import datagramMaker
 from sockservices.transports.reply_route import RequestProtocol, peerAddress, transportOf
@@ -54,7 +53,7 @@ MAX_DATAGRAM = 2**18
 MAX_UDP_REPLY = 65507
 
 
-class DatagramResponder(AwaitedDatagrams, RequestProtocol):
+class DatagramResponder(AwaitedDatagrams, DefaultClock, RequestProtocol):
     """
     Answers each datagram by itself: at most once, and over IP with at most max(request size, 40) bytes.
 
@@ -97,13 +96,6 @@ class DatagramResponder(AwaitedDatagrams, RequestProtocol):
         self._port: int | None = None
         self._inode: tuple[int, int] | None = None
         self._dropLog = DropLog(service, lambda: self.clock.seconds())
-
-    @cached_property
-    def clock(self) -> IReactorTime:
-        """
-        The clock of the rates.
-        """
-        return globalClock() if self._clock is None else self._clock
 
     def startProtocol(self) -> None:
         """

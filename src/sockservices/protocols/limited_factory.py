@@ -5,7 +5,6 @@ Connections as many as the policy allows.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any
 
 from twisted.internet.address import UNIXAddress
@@ -22,7 +21,7 @@ from sockservices.conversation.responder import serviceName
 from sockservices.conversation.transport import Transport
 from sockservices.conversation.visit import Visit
 from sockservices.monitoring.recorders import Record, recordVisit
-from sockservices.protocols.timer import globalClock
+from sockservices.protocols.timer import DefaultClock
 
 __all__ = ["LimitedFactory", "Refusal"]
 
@@ -40,7 +39,7 @@ class Refusal(Protocol):
         transport.abortConnection()
 
 
-class LimitedFactory(Factory):
+class LimitedFactory(DefaultClock, Factory):
     """
     The base class of factories whose connections have limits, visits and a drain. L{StreamFactory
     <sockservices.StreamFactory>} describes the parameters.
@@ -67,13 +66,6 @@ class LimitedFactory(Factory):
         self.protocols: set[Any] = set()
         self._clock = clock
         self._emptied: Deferred[None] | None = None
-
-    @cached_property
-    def clock(self) -> IReactorTime:
-        """
-        The clock of all deadlines.
-        """
-        return globalClock() if self._clock is None else self._clock
 
     def buildProtocol(self, addr: IAddress) -> Any:  # type: ignore[override]
         """

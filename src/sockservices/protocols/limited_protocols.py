@@ -144,9 +144,6 @@ class _LimitedProtocol(StreamLayer):
         self.transport.loseConnection()
 
     def drain(self) -> None:
-        """
-        The server stops: close when no data is pending and the peer has been silent for half a second.
-        """
         self._draining = True
         self._check(self._limits.clock.seconds())
 

@@ -31,7 +31,6 @@ class StreamFactory(LimitedFactory):
     Serves one responder over TCP or Unix-stream connections, on any stream transport.
 
     @ivar unstartedTimers: the timers of new conversations.
-    @ivar makeResponder: makes the responder of a stream.
     @ivar callsEnded: whether the responders may have an C{ended} of their own.
     @ivar onException: called with each exception that resets a conversation, after it is logged.
     """

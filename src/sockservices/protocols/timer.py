@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cached_property
 
 from twisted.internet.base import ReactorBase
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-__all__ = ["Timer", "UnstartedTimers", "globalClock"]
+__all__ = ["DefaultClock", "Timer", "UnstartedTimers"]
 
 #: Seconds of delay from which a reactor's call counts as late: the process was stopped (SIGSTOP), or busy.
 MAX_LATENESS = 1.0
@@ -129,13 +130,23 @@ class Timer:
         self.at, self._call = -math.inf, _nothing
 
 
-def globalClock() -> IReactorTime:
+class DefaultClock:
     """
-    The global reactor. Importing it installs it, so this is called only when it is needed.
+    A mixin for a clock that is the global reactor by default.
     """
-    from twisted.internet import reactor
 
-    return IReactorTime(reactor)
+    _clock: IReactorTime | None
+
+    @cached_property
+    def clock(self) -> IReactorTime:
+        """
+        The clock of all deadlines and rates. The global reactor is imported when it is needed: the import installs it.
+        """
+        if self._clock is not None:
+            return self._clock
+        from twisted.internet import reactor
+
+        return IReactorTime(reactor)
 
 
 def _nothing(now: float) -> None:

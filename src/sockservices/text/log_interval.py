@@ -23,7 +23,6 @@ class LogInterval:
         """
         Whether a line may be logged now. If so, the caller logs it.
 
-        @param kind: one of few.
         @param now: seconds, by a clock that never goes back.
         """
         if now < self._silentUntil.get(kind, now):

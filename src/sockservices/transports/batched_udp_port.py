@@ -43,7 +43,7 @@ def _parseName(name: bytes) -> tuple[Any, ...]:
 
 class _BatchedRoute(PortRoute):
     """
-    A route whose replies are sent when the batch of requests has been dispatched.
+    A route whose replies are sent when the batch of requests has been dispatched, or at once if there is no batch.
 
     @ivar name: the source as a struct sockaddr.
     @ivar control: the control message for replies, C{b""} if they need none.
@@ -55,9 +55,6 @@ class _BatchedRoute(PortRoute):
     control: bytes
 
     def send(self, datagram: bytes, token: object) -> None:
-        """
-        Send a reply: after the batch if one is being dispatched, else at once.
-        """
         port = self._transport
         port.replies.append((self, datagram, token))
         if not port.dispatching:

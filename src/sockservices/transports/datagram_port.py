@@ -163,14 +163,11 @@ class UDPPort(DatagramPort):
 
     _fixedDestination: str | None = None
 
-    def __init__(self, bound: BoundSocket, protocol: AbstractDatagramProtocol, reactor: Reactor) -> None:
-        super().__init__(bound, protocol, reactor)
-        self._routeOf = lru_cache(MAX_ROUTES)(self._newRoute)
-
     def startListening(self) -> None:
         """
         Start receiving datagrams, with their destination addresses where several are possible.
         """
+        self._routeOf = lru_cache(MAX_ROUTES)(self._newRoute)
         self._fixedDestination = fixedDestination(self.socket)
         if self._fixedDestination is None:
             if self.family == socket.AF_INET6:

@@ -41,7 +41,6 @@ def peerName(host: str, port: int, scope: int) -> tuple[str, int]:
     (RFC 4007).
 
     @param scope: the number of the link; 0 for other addresses.
-    @return: host and port.
     """
     return f"{host}%{scope}" if scope else host, port
 

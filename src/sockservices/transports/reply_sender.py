@@ -37,7 +37,7 @@ Reply: TypeAlias = tuple[Any, bytes, object]
 
 class _SegmentRun:
     """
-    Successive replies of one size through one route.
+    Successive replies of one size through one route, and the control messages with which they are sent.
 
     @ivar size: the size of each reply in bytes.
     @ivar remaining: how many more replies the run can take.
@@ -53,9 +53,6 @@ class _SegmentRun:
 
     @property
     def ancillary(self) -> list[tuple[int, int, bytes]]:
-        """
-        The control messages of the run, for C{socket.sendmsg}.
-        """
         messages = [] if self.route.pktinfo is None else [self.route.pktinfo]
         if len(self.datagrams) > 1:
             messages.append((SOL_UDP, UDP_SEGMENT, _SIZE.pack(self.size)))
@@ -63,9 +60,6 @@ class _SegmentRun:
 
     @property
     def control(self) -> bytes:
-        """
-        The control messages of the run, packed.
-        """
         return b"".join([packControl(*message) for message in self.ancillary])
 
 
