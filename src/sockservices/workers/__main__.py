@@ -71,7 +71,6 @@ def _checkOptions(arguments: list[str]) -> None:
 
 def _serve(settings: WorkerSettings, arguments: list[str]) -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    _ignoreSignals()
     # Where the module of a reactor has no install(), Twisted chooses the reactor.
     getattr(importlib.import_module(settings.reactor), "install", lambda: None)()
     reactor = globalReactor()
@@ -90,10 +89,13 @@ def _serve(settings: WorkerSettings, arguments: list[str]) -> None:
 
 def _ignoreSignals() -> None:
     """
-    Ignore the signals that a terminal or a service manager sends to all processes: the supervisor acts on them.
+    Ignore the signals that a terminal or a service manager sends to all processes: the supervisor acts on them. It has
+    blocked them for the start of this process.
     """
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+    for number in numbers:
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
 
 
 def _openServer(settings: WorkerSettings, arguments: list[str], reactor: Any) -> WorkerServer:

@@ -41,6 +41,7 @@ class WorkerPool:
         reactor: Any,
         count: int,
         slots: int,
+        drain: float,
         spawn: Callable[[WorkerProcess], object],
         onReady: Callable[[], object],
         onFailed: Callable[[str], object],
@@ -49,6 +50,7 @@ class WorkerPool:
         """
         @param count: the number of workers that serve.
         @param slots: the maximum number of workers at a time, retired ones included.
+        @param drain: seconds that a worker may take to stop.
         @param spawn: starts the process of a worker, or raises L{OSError}.
         @param onReady: called once, when all workers serve.
         @param onFailed: called with the cause when one of the first workers does not get ready.
@@ -56,6 +58,7 @@ class WorkerPool:
         """
         self._reactor = reactor
         self._count = count
+        self._stopSeconds = drain + KILL_DELAY
         self._spawn = spawn
         self._onReady, self._onFailed, self._onEnded = onReady, onFailed, onEnded
         self._freeSlots = list(range(slots))
@@ -66,7 +69,6 @@ class WorkerPool:
         self._successors: list[WorkerProcess] = []
         self._retired: list[WorkerProcess] = []
         self._replacements: set[IDelayedCall] = set()
-        self._kills: list[IDelayedCall] = []
         self._started = self._restartAgain = False
         self._stopping: Deferred[None] | None = None
 
@@ -127,7 +129,7 @@ class WorkerPool:
         previous, self._serving, self._successors = self._serving, self._successors, []
         self._cancelReplacements()
         self._retired += previous
-        _send(previous, RETIRE)
+        _retire(previous)
         log.info("restarted: {count} workers", count=self._count)
         self._restartIfAsked()
 
@@ -145,9 +147,10 @@ class WorkerPool:
         """
         if not self._restartAgain or self._stopping is not None or self._successors:
             return
-        # One slot for each replacement of a worker that ends meanwhile is in use by its predecessor already.
-        if len(self._freeSlots) - len(self._replacements) < self._count:
-            _send(self._retired[: self._count], STOP)
+        # Each replacement that is due to start takes a free slot.
+        missing = self._count - len(self._freeSlots) + len(self._replacements)
+        if missing > 0:
+            self._stop(each for each in self._retired[:missing] if not each.stopping)
             return
         self._restartAgain = False
         log.info("starting {count} new workers", count=self._count)
@@ -192,44 +195,37 @@ class WorkerPool:
 
     def _abandonRestart(self, worker: WorkerProcess) -> None:
         log.error("the restart failed: {end}; the previous workers continue", end=worker.end)
+        # Those that serve already have accepted connections.
         self._retired += self._successors
-        _send(self._successors, ABORT)
+        _retire(self._successors)
         self._successors = []
 
-    def stop(self, drain: float) -> Deferred[None]:
+    def stop(self) -> Deferred[None]:
         """
         Stop all workers.
 
-        @param drain: seconds that they may take.
         @return: fires when all processes have ended.
         """
         self._stopping = Deferred()
         self._cancelReplacements()
-        _send(self, STOP)
-        self._killAfter(drain + KILL_DELAY)
+        self._stop(self)
         stopped = self._stopping
         self._fireIfStopped()
         return stopped
+
+    def _stop(self, workers: Iterable[WorkerProcess]) -> None:
+        for worker in workers:
+            worker.stop(STOP, self._stopSeconds)
 
     def abort(self) -> None:
         """
         Let all workers reset their connections.
         """
-        _send(self, ABORT)
-        self._killAfter(KILL_DELAY)
-
-    def _killAfter(self, seconds: float) -> None:
-        def kill() -> None:
-            for worker in self:
-                worker.kill()
-
-        self._kills.append(self._reactor.callLater(seconds, kill))
+        for worker in self:
+            worker.stop(ABORT, KILL_DELAY)
 
     def _fireIfStopped(self) -> None:
         if self._stopping is not None and not self._stopping.called and not list(self):
-            for call in self._kills:
-                if call.active():
-                    call.cancel()
             self._stopping.callback(None)
 
     def _cancelReplacements(self) -> None:
@@ -238,6 +234,6 @@ class WorkerPool:
         self._replacements.clear()
 
 
-def _send(workers: Iterable[WorkerProcess], command: bytes) -> None:
+def _retire(workers: Iterable[WorkerProcess]) -> None:
     for worker in workers:
-        worker.send(command)
+        worker.send(RETIRE)

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from twisted.logger import LogEvent, LogLevel, globalLogPublisher
+from twisted.python.failure import Failure
 
 __all__ = ["MAX_LINE", "LineBuffer", "logOutput", "logWorkerLine"]
 
@@ -18,7 +19,7 @@ MAX_LINE = 262144
 
 class LineBuffer:
     """
-    Divides the data of a pipe into lines. A line of more than L{MAX_LINE} bytes is discarded.
+    Divides the data of a pipe into lines. The rest of a line after L{MAX_LINE} bytes is discarded.
     """
 
     def __init__(self) -> None:
@@ -30,10 +31,9 @@ class LineBuffer:
 
         @return: the lines that it completes, without their ends; no empty ones.
         """
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        if len(self._rest) > MAX_LINE:
-            self._rest = b""
-        return iter([line for line in lines if line])
+        *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = rest[:MAX_LINE]
+        return iter([line[:MAX_LINE] for line in lines if line])
 
 
 def logWorkerLine(worker: int, line: dict[str, Any]) -> None:
@@ -45,8 +45,24 @@ def logWorkerLine(worker: int, line: dict[str, Any]) -> None:
     """
     time, level, text = line.pop("time"), line.pop("level"), line.pop("event")
     if "traceback" in line:
-        text = f"{text}\n{line.pop('traceback')}"
+        line["log_failure"] = _WorkerFailure(line.pop("traceback"))
     _log(worker, text, LogLevel.lookupByName(level), datetime.fromisoformat(time).timestamp(), line)
+
+
+class _WorkerFailure(Failure):
+    """
+    A failure in a worker, of which the supervisor has the text only.
+    """
+
+    def __init__(self, traceback: str) -> None:
+        super().__init__(Exception(traceback))
+        self._traceback = traceback
+
+    def getTraceback(self, *args: Any, **kwargs: Any) -> str:
+        """
+        The traceback as the worker has formatted it.
+        """
+        return self._traceback
 
 
 def logOutput(worker: int, text: str) -> None:

@@ -22,6 +22,9 @@ __all__ = ["START_TIMEOUT", "WorkerEvents", "WorkerProcess"]
 #: Seconds in which a worker is ready, or is killed.
 START_TIMEOUT = 30.0
 
+#: Maximum number of bytes that the log shows of an invalid message.
+MAX_INVALID = 1000
+
 #: Seconds from the end of a process to the end of its pipes, which a process that it has started may hold.
 PIPE_TIMEOUT = 0.5
 
@@ -60,6 +63,7 @@ class WorkerProcess(ProcessProtocol):
     totals: dict[str, Any] | None = None
     end = ""
     _startTimeout: IDelayedCall | None = None
+    _killCall: IDelayedCall | None = None
     transport: Any
 
     def __init__(
@@ -72,7 +76,7 @@ class WorkerProcess(ProcessProtocol):
         self.place = place
         self.failures = failures
         self.lastMessageAt = reactor.seconds()
-        self._messages, self._output = LineBuffer(), LineBuffer()
+        self._buffers = {descriptor: LineBuffer() for descriptor in (1, 2, MESSAGES)}
         #: The lines that it printed before it was ready. The last one is the cause if it never gets ready.
         self._startOutput: list[str] = []
 
@@ -91,13 +95,18 @@ class WorkerProcess(ProcessProtocol):
         """
         Read messages, or lines that the process and its libraries print.
         """
-        buffer, received = (self._messages, self._message) if childFD == MESSAGES else (self._output, self._printed)
-        for line in buffer.add(data):
+        received = self._message if childFD == MESSAGES else self._printed
+        for line in self._buffers[childFD].add(data):
             received(line)
 
     def _message(self, line: bytes) -> None:
         self.lastMessageAt = self._reactor.seconds()
-        message = json.loads(line)
+        try:
+            message = json.loads(line)
+        except ValueError:
+            # It was too long, or a process that the worker has forked writes to the same pipe.
+            logOutput(self.number, line[:MAX_INVALID].decode(errors="backslashreplace"))
+            return
         if "totals" in message and "event" not in message:
             self.totals = message["totals"]
         elif "ready" in message:
@@ -123,6 +132,24 @@ class WorkerProcess(ProcessProtocol):
         with suppress(AttributeError, KeyError):
             self.transport.writeToChild(COMMANDS, command + b" ")
 
+    def stop(self, command: bytes, seconds: float) -> None:
+        """
+        Send a command that ends the process, and kill it if it has not ended so many seconds later.
+        """
+        self.send(command)
+        call = self._killCall
+        if call is None:
+            self._killCall = self._reactor.callLater(seconds, self.kill)
+        elif call.active() and call.getTime() > self._reactor.seconds() + seconds:
+            call.reset(seconds)
+
+    @property
+    def stopping(self) -> bool:
+        """
+        Whether C{stop} has been called.
+        """
+        return self._killCall is not None
+
     def kill(self) -> None:
         """
         Kill the process, if it runs.
@@ -135,16 +162,21 @@ class WorkerProcess(ProcessProtocol):
         Limit the time in which the rest of its output is read: the process has ended.
         """
         self._cancelTimeout()
-        self._pipeTimeout = self._reactor.callLater(PIPE_TIMEOUT, self.transport.loseConnection)
+        self._pipeTimeout = self._reactor.callLater(PIPE_TIMEOUT, self._closePipes)
+
+    def _closePipes(self) -> None:
+        for descriptor in (COMMANDS, 1, 2, MESSAGES):
+            self.transport.closeChildFD(descriptor)
 
     def processEnded(self, reason: Failure) -> None:
         """
         Report the end: the process has ended, and its output has been read.
         """
-        if self._pipeTimeout.active():
-            self._pipeTimeout.cancel()
-        for line in self._output.add(b"\n"):
-            self._printed(line)
+        for call in (self._pipeTimeout, self._killCall):
+            if call is not None and call.active():
+                call.cancel()
+        for descriptor in (1, 2):
+            self.childDataReceived(descriptor, b"\n")
         status: Any = reason.value
         number = status.signal
         cause = self._startOutput[-1] if self._startOutput and self.readyAt is None else ""

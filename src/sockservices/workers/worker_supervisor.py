@@ -16,11 +16,13 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 
 from sockservices.monitoring.totals import logTotals
 from sockservices.server.build import ListenError
 from sockservices.server.config import ServerConfig
+from sockservices.server.signals import blockedSignals
 from sockservices.server.supervisor import Supervisor
 from sockservices.server.worker_command import workerCommand
 from sockservices.text.counts import counted
@@ -62,7 +64,6 @@ class WorkerSupervisor(Supervisor):
     """
 
     _reactor: Any
-    _hasFailed = False
     journal: SharedJournal | None
 
     def __init__(
@@ -87,9 +88,15 @@ class WorkerSupervisor(Supervisor):
         self._limit = descriptors
         self._environ = {name: value for name, value in environ.items() if name not in MANAGER_VARIABLES}
         slots = SLOTS_PER_WORKER * config.workers
-        self._memory = SharedCounters.create(slots)
-        self._counters = SharedCounters(self._memory)
-        self._pool = WorkerPool(reactor, config.workers, slots, self._spawn, self.ready, self._failed, self._ended)
+        try:
+            self._memory = SharedCounters.create(slots)
+            self._counters = SharedCounters(self._memory)
+        except OSError as error:
+            self.close()
+            raise ListenError(f"--workers {config.workers}: no memory to share: {error.strerror}") from error
+        self._pool = WorkerPool(
+            *(reactor, config.workers, slots, config.drain), self._spawn, self.ready, self._failed, self._ended
+        )
         self._endedTotals: list[dict[str, Any]] = []
         self._notify.healthy = self._allResponsive
         #: For each listener its number, and its sockets: one for all workers, or one for each of them.
@@ -150,17 +157,19 @@ class WorkerSupervisor(Supervisor):
         passed = chain.from_iterable(sockets for _, sockets in self._sockets)
         descriptors |= {descriptor: bound.socket.fileno() for descriptor, bound in enumerate(passed, SOCKETS)}
         command = workerCommand(json.dumps(asdict(settings)), self._arguments)
-        self._reactor.spawnProcess(worker, sys.executable, command, self._environ, childFDs=descriptors)
+        # Blocked signals stay blocked in the new process, until it ignores them.
+        with blockedSignals():
+            self._reactor.spawnProcess(worker, sys.executable, command, self._environ, childFDs=descriptors)
 
     def _failed(self, cause: str) -> None:
         """
         End the process with status 1: one of the first workers does not get ready.
         """
-        if not self._hasFailed:
-            self._hasFailed = True
+        with suppress(ReactorNotRunning):
+            # It raises the exception if the reactor stops already: after another failure or a signal.
+            self._reactor.stop()
             log.critical("--workers {count}: a worker did not start: {cause}", count=self.workers, cause=cause)
             atexit.register(_exitWithFailure)
-            self._reactor.stop()
 
     def _ended(self, worker: WorkerProcess) -> None:
         self._counters.clear(worker.slot)
@@ -198,7 +207,7 @@ class WorkerSupervisor(Supervisor):
         if self._portsFile is not None:
             self._portsFile.remove()
         log.info("stopping: {open}", open=counted(self._counters.total(), "connection"))
-        stopped = self._pool.stop(self._config.drain)
+        stopped = self._pool.stop()
         # The workers accept what waits in the queues, and then close the sockets for good.
         self.close()
         return stopped.addBoth(self.stopped)

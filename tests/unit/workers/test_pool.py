@@ -40,7 +40,7 @@ class Transport:
         """
         self.signals.append(number)
 
-    def loseConnection(self) -> None:
+    def closeChildFD(self, descriptor: int) -> None:
         """
         Do nothing.
         """
@@ -48,7 +48,7 @@ class Transport:
 
 class PoolTests(LogCase):
     """
-    Tests of a pool of two workers and six slots. The test simulates the processes.
+    Tests of a pool of two workers, six slots, and a drain of 10 s. The test simulates the processes.
     """
 
     def setUp(self) -> None:
@@ -66,6 +66,7 @@ class PoolTests(LogCase):
             self.clock,
             2,
             6,
+            10,
             self.spawn,
             lambda: self.ready.append(None),
             self.failed.append,
@@ -196,7 +197,8 @@ class PoolTests(LogCase):
 
     def test_aRestartNeedsSlots(self) -> None:
         """
-        When the workers of earlier restarts still have connections, the oldest ones stop before the next restart.
+        When the workers of earlier restarts still have connections, the oldest ones stop before the next restart, and
+        only as many as are needed. Those that hang are killed 2 s after the drain.
         """
         for _ in range(2):
             self.serve(*self.workers)
@@ -205,18 +207,23 @@ class PoolTests(LogCase):
         self.pool.restart()
         self.assertEqual(len(self.workers), 6)
         self.assertEqual(self.commands(*self.workers[:4]), [b"retire stop "] * 2 + [b"retire "] * 2)
-        self.end(*self.workers[:2], number=None)
+        self.end(self.workers[0], number=None)
+        self.assertEqual(self.commands(*self.workers[1:4]), [b"retire stop "] + [b"retire "] * 2)
+        self.clock.advance(12)
+        self.assertEqual([worker.transport.signals for worker in self.workers[1:4]], [[signal.SIGKILL], [], []])
+        self.end(self.workers[1])
         self.assertEqual([worker.slot for worker in self.workers[6:]], [0, 1])
 
     def test_aRestartThatFails(self) -> None:
         """
-        When a new worker ends before all new ones serve, the present ones continue, and the other new ones end.
+        When a new worker ends before all new ones serve, the present ones continue, and the other new ones end with the
+        connections that they have accepted.
         """
         self.serve(*self.workers)
         self.pool.restart()
         self.serve(self.workers[2])
         self.end(self.workers[3])
-        self.assertEqual(self.commands(*self.workers[:3]), [b"", b"", b"abort "])
+        self.assertEqual(self.commands(*self.workers[:3]), [b"", b"", b"retire "])
         self.assertIn("the restart failed: signal 9 (Killed); the previous workers continue", self.lines())
         self.end(self.workers[2], number=None)
         self.clock.advance(100)
@@ -227,7 +234,7 @@ class PoolTests(LogCase):
         A stop ends all workers, replaces none, and kills those that remain 2 s after the drain.
         """
         self.serve(*self.workers)
-        stopped = self.pool.stop(10)
+        stopped = self.pool.stop()
         self.end(self.workers[0], number=None)
         self.assertNoResult(stopped)
         self.assertEqual(self.commands(*self.workers), [b"stop "] * 2)
@@ -241,7 +248,7 @@ class PoolTests(LogCase):
         """
         Workers that get ready after the server has begun to stop do not make it ready.
         """
-        stopped = self.pool.stop(10)
+        stopped = self.pool.stop()
         self.serve(*self.workers)
         self.end(*self.workers, number=None)
         self.successResultOf(stopped)
@@ -252,7 +259,7 @@ class PoolTests(LogCase):
         An abort during a stop ends all workers, and kills those that remain after 2 s.
         """
         self.serve(*self.workers)
-        stopped = self.pool.stop(10)
+        stopped = self.pool.stop()
         self.pool.abort()
         self.assertEqual(self.commands(*self.workers), [b"stop abort "] * 2)
         self.clock.advance(2)
