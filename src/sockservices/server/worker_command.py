@@ -25,8 +25,9 @@ def workerCommand(first: str, options: Iterable[str]) -> list[str]:
     @param first: the settings of the worker, or L{CHECK}.
     @param options: the options of the server.
     """
-    # Without -P, Python would import from the working directory.
-    return [sys.executable, "-P", "-m", "sockservices.workers", first, *options]
+    # Without -P, Python would import from the working directory; without -u, the lines that a service prints would wait
+    # in a buffer.
+    return [sys.executable, "-P", "-u", "-m", "sockservices.workers", first, *options]
 
 
 def tryWorker(options: Iterable[str]) -> None:

@@ -19,9 +19,11 @@ from typing import IO, Any, cast
 from twisted.logger import FileLogObserver, globalLogBeginner
 from twisted.python.usage import UsageError
 
+from sockservices.conversation.responder import serviceName
 from sockservices.monitoring.background_writer import BackgroundWriter
 from sockservices.monitoring.log import droppedEvent, jsonLine, ownLines
 from sockservices.server.build import ListenError, buildServer
+from sockservices.server.config import ListenerConfig, ServerConfig
 from sockservices.server.global_reactor import globalReactor
 from sockservices.server.worker_command import CHECK
 from sockservices.transports.sockets import BoundSocket
@@ -108,7 +110,7 @@ def _openServer(settings: WorkerSettings, arguments: list[str], reactor: Any) ->
     options.parseOptions(arguments)
     descriptors = settings.descriptors
     config = options.config.capToDescriptorLimit(resource.RLIM_INFINITY if descriptors is None else descriptors)
-    config = replace(config, portsFile="", seed=settings.seed)
+    config = replace(config, listeners=_listeners(config, settings), portsFile="", seed=settings.seed)
     opened: dict[int, list[BoundSocket]] = {}
     for descriptor, (number, inherits, watched) in enumerate(settings.sockets, SOCKETS):
         inherited = socket.socket(fileno=descriptor)
@@ -122,6 +124,18 @@ def _openServer(settings: WorkerSettings, arguments: list[str], reactor: Any) ->
     server = buildServer(config, reactor, census, opened, WorkerServer, journal)
     assert isinstance(server, WorkerServer)
     return server
+
+
+def _listeners(config: ServerConfig, settings: WorkerSettings) -> tuple[ListenerConfig, ...]:
+    """
+    The listeners of the supervisor. Since its start, C{--service all} may have got other services.
+
+    @raise ListenError: if there is a listener for which this process has no configuration.
+    """
+    listeners = tuple(each for each in config.listeners if serviceName(each.service) in settings.services)
+    if [serviceName(each.service) for each in listeners] != settings.services:
+        raise ListenError("the services have changed: restart the server")
+    return listeners
 
 
 def _run(server: WorkerServer, reactor: Any) -> None:

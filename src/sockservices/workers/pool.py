@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
 
 from sockservices.workers.descriptors import ABORT, RETIRE, STOP
-from sockservices.workers.worker_process import WorkerProcess
+from sockservices.workers.worker_process import START_TIMEOUT, WorkerProcess
 
 __all__ = ["WorkerPool"]
 
@@ -26,6 +26,9 @@ FIRST_DELAY = 0.5
 
 #: Maximum number of seconds until a replacement.
 MAX_DELAY = 30.0
+
+#: Seconds for the start of each worker, if they start together on one core.
+SECONDS_PER_START = 1.0
 
 #: Seconds after the drain, or after an abort, until workers that have not ended are killed.
 KILL_DELAY = 2.0
@@ -58,6 +61,7 @@ class WorkerPool:
         """
         self._reactor = reactor
         self._count = count
+        self._startSeconds = max(START_TIMEOUT, count * SECONDS_PER_START)
         self._stopSeconds = drain + KILL_DELAY
         self._spawn = spawn
         self._onReady, self._onFailed, self._onEnded = onReady, onFailed, onEnded
@@ -98,7 +102,8 @@ class WorkerPool:
 
     def _launch(self, group: list[WorkerProcess], place: int, failures: int = 0) -> None:
         self._number += 1
-        worker = WorkerProcess(self._reactor, self, self._number, self._freeSlots.pop(0), place, failures)
+        slot = self._freeSlots.pop(0)
+        worker = WorkerProcess(self._reactor, self, self._number, slot, place, failures, self._startSeconds)
         group.append(worker)
         try:
             self._spawn(worker)

@@ -19,6 +19,7 @@ class WorkerSettings:
     @ivar reactor: the module of the supervisor's reactor.
     @ivar descriptors: the limit of descriptors that caps the connections, or L{None}.
     @ivar seed: the seed of all faults.
+    @ivar services: the name of the service of each listener.
     @ivar sockets: for each socket the number of its listener, whether connections inherit SO_OOBINLINE from it, and
         whether this worker watches it.
     """
@@ -28,4 +29,5 @@ class WorkerSettings:
     reactor: str
     descriptors: int | None
     seed: int | None
+    services: list[str]
     sockets: list[tuple[int, bool, bool]]

@@ -84,9 +84,10 @@ class SharedCounters:
         @param cells: the cells of the source; empty for a connection that has none.
         """
         connections, slots = self._connections, self.slots
-        connections[slots + slot] += change
-        for cell in cells:
-            connections[(2 + cell) * slots + slot] += change
+        # All connections are counted first and discounted last: a worker may be killed in between, see clear().
+        rows = [1, *[2 + cell for cell in cells]]
+        for row in rows if change > 0 else reversed(rows):
+            connections[row * slots + slot] += change
 
     def setAccepting(self, slot: int, accepting: bool) -> None:
         """
@@ -126,4 +127,7 @@ class SharedCounters:
         """
         Set the counters of a worker that has ended to 0.
         """
-        self._connections[slot :: self.slots] = memoryview(bytes(4 * SLOT_COUNTERS)).cast("I")
+        self.setAccepting(slot, False)
+        if self._connections[self.slots + slot]:
+            # This allocates all pages of the memory.
+            self._connections[slot :: self.slots] = memoryview(bytes(4 * SLOT_COUNTERS)).cast("I")

@@ -19,7 +19,7 @@ from sockservices.workers.worker_log import LineBuffer, logOutput, logWorkerLine
 
 __all__ = ["START_TIMEOUT", "WorkerEvents", "WorkerProcess"]
 
-#: Seconds in which a worker is ready, or is killed.
+#: The least seconds in which a worker is ready, or is killed.
 START_TIMEOUT = 30.0
 
 #: Maximum number of bytes that the log shows of an invalid message.
@@ -67,8 +67,19 @@ class WorkerProcess(ProcessProtocol):
     transport: Any
 
     def __init__(
-        self, reactor: Any, events: WorkerEvents, number: int, slot: int, place: int = 0, failures: int = 0
+        self,
+        reactor: Any,
+        events: WorkerEvents,
+        number: int,
+        slot: int,
+        place: int = 0,
+        failures: int = 0,
+        startSeconds: float = START_TIMEOUT,
     ) -> None:
+        """
+        @param startSeconds: seconds in which it is ready, or is killed.
+        """
+        self._startSeconds = startSeconds
         self._reactor = reactor
         self._events = events
         self.number = number
@@ -84,11 +95,11 @@ class WorkerProcess(ProcessProtocol):
         """
         Start the timeout: the process has started.
         """
-        self._startTimeout = self._reactor.callLater(START_TIMEOUT, self._startTimedOut)
+        self._startTimeout = self._reactor.callLater(self._startSeconds, self._startTimedOut)
 
     def _startTimedOut(self) -> None:
         self._startTimeout = None
-        self.end = f"it was not ready after {START_TIMEOUT:.0f} s"
+        self.end = f"it was not ready after {self._startSeconds:.0f} s"
         self.kill()
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:

@@ -19,6 +19,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ReactorNotRunning
 from twisted.logger import Logger
 
+from sockservices.conversation.responder import serviceName
 from sockservices.monitoring.totals import logTotals
 from sockservices.server.build import ListenError
 from sockservices.server.config import ServerConfig
@@ -87,6 +88,8 @@ class WorkerSupervisor(Supervisor):
         self._arguments = arguments
         self._limit = descriptors
         self._environ = {name: value for name, value in environ.items() if name not in MANAGER_VARIABLES}
+        #: For each listener its number, and its sockets: one for all workers, or one for each of them.
+        self._sockets: list[tuple[int, list[BoundSocket]]] = []
         slots = SLOTS_PER_WORKER * config.workers
         try:
             self._memory = SharedCounters.create(slots)
@@ -99,8 +102,6 @@ class WorkerSupervisor(Supervisor):
         )
         self._endedTotals: list[dict[str, Any]] = []
         self._notify.healthy = self._allResponsive
-        #: For each listener its number, and its sockets: one for all workers, or one for each of them.
-        self._sockets: list[tuple[int, list[BoundSocket]]] = []
         for listener in self._listeners:
             bound = listener.bound
             if bound is not None:
@@ -145,6 +146,7 @@ class WorkerSupervisor(Supervisor):
             reactor=type(self._reactor).__module__,
             descriptors=self._limit,
             seed=self._config.seed,
+            services=[serviceName(each.service) for each in self._config.listeners],
             sockets=[
                 (number, bound.connectionsInheritOobInline, index == worker.place % len(sockets))
                 for number, sockets in self._sockets

@@ -133,6 +133,17 @@ class PoolTests(LogCase):
                 self.assertEqual(self.failed, [cause])
         self.assertEqual(len(self.workers), 2)
 
+    def test_theStartOfManyWorkers(self) -> None:
+        """
+        More than 30 workers have one second each for their start, because they share the cores.
+        """
+        pool = WorkerPool(self.clock, 40, 160, 10, self.spawn, list, self.failed.append, self.ended.append)
+        pool.start()
+        self.clock.advance(39)
+        self.assertEqual(self.workers[-1].transport.signals, [])
+        self.clock.advance(1)
+        self.assertEqual(self.workers[-1].transport.signals, [signal.SIGKILL])
+
     def test_outputAfterTheEnd(self) -> None:
         """
         The cause is in the output that is read after the process has ended.

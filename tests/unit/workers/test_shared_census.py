@@ -133,3 +133,20 @@ def test_kindsAndRatesHaveTheirOwnTokens() -> None:
         for source in ("x", b"y"):
             limit = SharedRateLimit(counters, kind, rate)
             assert sum([limit.take(source, 1e6) for _ in range(100)]) == 2 * rate
+
+
+def test_memory() -> None:
+    """
+    A worker that ends without a connection takes no memory: the counters of sources that had none stay unallocated.
+    """
+    memory = SharedCounters.create(64)
+    try:
+        counters = SharedCounters(memory)
+        worker = SharedCensus(counters, 0, 1)
+        worker.setAccepting(True)
+        assert worker.admit("192.0.2.1", Policy(), 1e6)
+        worker.release("192.0.2.1")
+        counters.clear(0)
+        assert os.fstat(memory).st_blocks * 512 < 1 << 16
+    finally:
+        os.close(memory)
