@@ -155,6 +155,8 @@ def _run(server: WorkerServer, reactor: Any) -> None:
     reactor.callWhenRunning(_ignoreSignals)
     CommandPipe(reactor, COMMANDS, {RETIRE: lambda: server.retire(stop), STOP: stop, ABORT: abort})
     reactor.run()
+    # The queue of messages may have been full when the server stopped.
+    server.logTotals()
 
 
 if __name__ == "__main__":
