@@ -26,7 +26,7 @@ SETTINGS = WorkerSettings(
     descriptors=None,
     seed=1,
     services=["echo"],
-    sockets=[(0, False)],
+    sockets=[(0, False, True)],
 )
 
 OPTIONS = ["--proto", "udp", "--service", "echo=0", "--show", "--workers", "2"]

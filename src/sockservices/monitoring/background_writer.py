@@ -10,6 +10,7 @@ import stat
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Condition, RLock, Thread
 from typing import Any
 
@@ -75,10 +76,12 @@ class BackgroundWriter:
 
     def start(self) -> None:
         """
-        Start the thread.
+        Start the thread. If the system has no room for one more, C{write} continues to write directly.
         """
-        self._thread = Thread(target=self._run, name="log writer", daemon=True)
-        self._thread.start()
+        thread = Thread(target=self._run, name="log writer", daemon=True)
+        with suppress(RuntimeError):
+            thread.start()
+            self._thread = thread
 
     def stop(self) -> None:
         """

@@ -67,6 +67,16 @@ class BackgroundWriterTests(SynchronousTestCase):
         self.writer.write("after\n")
         self.assertEqual(os.read(self.reader, 100), b"while\nafter\n")
 
+    def test_noThread(self) -> None:
+        """
+        When no thread can be started, a line is in the pipe when C{write} returns.
+        """
+        self.addCleanup(threading.stack_size, threading.stack_size(1 << 46))
+        self.reactor.run()
+        self.writer.write("while\n")
+        os.set_blocking(self.reader, False)
+        self.assertEqual(os.read(self.reader, 100), b"while\n")
+
     def test_order(self) -> None:
         """
         Lines arrive in their order, those from before the start first. Characters that cannot be encoded are escaped.
