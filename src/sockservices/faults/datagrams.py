@@ -92,6 +92,13 @@ class FaultyDatagrams(DatagramLayer, FaultPlan):
         self._heldBytes = 0
         FaultPlan.__init__(self, faults, seed=seed, clock=clock, listener=listener, counts=counts)
 
+    @property
+    def pendingReplies(self) -> int:
+        """
+        The number of datagrams and replies that come later.
+        """
+        return len(self._held) + super().pendingReplies
+
     def faultsChanged(self) -> None:
         """
         Make the stages of both directions.

@@ -33,6 +33,13 @@ class AwaitedDatagrams:
     _drop: Any
     _reply: Any
 
+    @property
+    def pendingReplies(self) -> int:
+        """
+        The number of replies that are awaited.
+        """
+        return len(self._awaited)
+
     def _wait(self, exchange: Exchange, before: bytes | None, request: Request, limit: int | None) -> None:
         """
         Send the awaited reply when it comes.

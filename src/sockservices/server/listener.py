@@ -171,6 +171,13 @@ class ListenerService(Service):
         """
         return 0
 
+    @property
+    def pendingReplies(self) -> int:
+        """
+        The number of replies to datagrams that come later.
+        """
+        return 0
+
     def abortAll(self) -> None:
         """
         Reset all connections now.
@@ -183,6 +190,13 @@ class DatagramService(ListenerService):
     """
 
     transports = (Transport.UDP, Transport.UNIXGRAM)
+
+    @property
+    def pendingReplies(self) -> int:
+        """
+        The number of replies to datagrams that come later.
+        """
+        return int(self._layered.pendingReplies)
 
 
 class StreamService(ListenerService):

@@ -69,6 +69,13 @@ class DatagramLayer(RequestProtocol):
         super().doStop()
         self.protocol.doStop()
 
+    @property
+    def pendingReplies(self) -> int:
+        """
+        The number of datagrams and replies that come later.
+        """
+        return getattr(self.protocol, "pendingReplies", 0)
+
     def requestReceived(self, datagram: bytes, route: Any) -> None:
         """
         Pass a datagram to the protocol above, with a route through this layer.

@@ -9,8 +9,10 @@ from typing import Any
 
 from twisted.application.service import MultiService
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionLost
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
 
 from sockservices.server.supervisor import Supervisor
 from sockservices.transports.listening_port import ListeningPort
@@ -63,9 +65,13 @@ class WorkerServer(Supervisor):
         hung before it accepted it.
         """
         self.logTotals()
-        for listener in self._listeners:
-            if isinstance(listener.port, ListeningPort) and listener.port.connected:
-                listener.port.doRead()
+        if self._onUnused is None:
+            for port in self._openPorts():
+                port.doRead()
+
+    def _openPorts(self) -> list[ListeningPort]:
+        ports: list[object] = [listener.port for listener in self._listeners]
+        return [port for port in ports if isinstance(port, ListeningPort) and port.connected]
 
     def logTotals(self) -> None:
         """
@@ -76,21 +82,27 @@ class WorkerServer(Supervisor):
 
     def retire(self, unused: Callable[[], object]) -> None:
         """
-        Serve what is queued, then stop listening. Open connections go on.
+        Serve what is queued, then stop listening. Open connections go on. A socket for datagrams stays open for replies
+        that come later, and is not read: other workers read the datagrams in its queue.
 
-        @param unused: called when the last connection has ended.
+        @param unused: called when the last connection has ended, and the last reply has been sent.
         """
         if self._onUnused is None:
             self._onUnused = unused
             self._census.setAccepting(False)
             for listener in self._listeners:
-                if listener.port is not None:
+                if listener.pendingReplies:
+                    self._reactor.removeReader(listener.port)
+                elif listener.port is not None:
                     listener.port.stopListening()
             self._retirement.start(RETIRED_INTERVAL)
 
     def _stopIfUnused(self) -> None:
-        if not any(listener.connections for listener in self._listeners):
+        if not any(listener.connections or listener.pendingReplies for listener in self._listeners):
             self._retirement.stop()
+            for port in self._openPorts():
+                # It closes the socket without another read.
+                port.connectionLost(Failure(ConnectionLost()))
             assert self._onUnused is not None
             self._onUnused()
 

@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import os
 import socket
-from typing import Any
+from typing import Any, ClassVar
 
+from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from sockservices import Responder
 from sockservices.conversation.transport import Transport
+from sockservices.faults.parse import parseFault
 from sockservices.responders import Greet
 from sockservices.server.build import buildServer
 from sockservices.server.config import ListenerConfig, ServerConfig
@@ -22,9 +25,25 @@ from sockservices.workers.shared_counters import SharedCounters
 from sockservices.workers.worker_server import WorkerServer
 
 
+class Late(Responder):
+    """
+    Replies when the test does.
+    """
+
+    name, port = "late", 0
+    replies: ClassVar[list[Deferred[bytes]]] = []
+
+    def answer(self, message: bytes) -> Any:
+        """
+        Make the reply.
+        """
+        self.replies.append(Deferred())
+        return self.replies[-1]
+
+
 class WorkerServerTests(SynchronousTestCase):
     """
-    One worker with a listener for TCP and one for UDP.
+    One worker with a listener for TCP and three for UDP: the replies of the last two come later.
     """
 
     def setUp(self) -> None:
@@ -35,9 +54,14 @@ class WorkerServerTests(SynchronousTestCase):
         census = SharedCensus(SharedCounters(memory), 0, 1)
         os.close(memory)
         self.clock = MemoryReactorClock()
-        bindings = [InetBinding(transport, 0) for transport in (Transport.TCP, Transport.UDP)]
-        listeners = tuple(ListenerConfig(service=Greet, binding=binding) for binding in bindings)
-        opened = dict(enumerate(map(openSockets, bindings)))
+        tcp, udp = (InetBinding(transport, 0) for transport in (Transport.TCP, Transport.UDP))
+        listeners = (
+            ListenerConfig(service=Greet, binding=tcp),
+            ListenerConfig(service=Greet, binding=udp),
+            ListenerConfig(service=Late, binding=udp),
+            ListenerConfig(service=Greet, binding=udp, faults=(parseFault("latency,delay=1"),)),
+        )
+        opened = {number: openSockets(tcp if number == 0 else udp) for number in range(4)}
         self.clients = []
         for (bound,) in opened.values():
             client = socket.socket(type=bound.socket.type)
@@ -74,8 +98,28 @@ class WorkerServerTests(SynchronousTestCase):
         Each half second, the worker serves what is in the queues of its sockets, also if the reactor has no event: the
         kernel may have woken another worker, which hangs.
         """
-        connection, datagrams = self.clients
+        connection, datagrams, *_ = self.clients
         datagrams.send(b"a")
         self.clock.advance(0.5)
         self.assertEqual(connection.recv(100), b"connected")
         self.assertEqual(datagrams.recv(100), b"connected")
+
+    def test_retirementWithPendingReplies(self) -> None:
+        """
+        A retired worker sends the replies to datagrams that come later, and reads no further datagrams.
+        """
+        _, _, late, delayed = self.clients
+        for client in (late, delayed):
+            client.send(b"a")
+        self.clock.advance(0.5)
+        unused: list[None] = []
+        self.server.retire(lambda: unused.append(None))
+        late.send(b"b")
+        self.clock.pump([0.1] * 4)
+        (reply,) = Late.replies
+        Late.replies.clear()
+        reply.callback(b"late")
+        self.clock.advance(0.1)
+        self.assertEqual((late.recv(100), unused), (b"late", []))
+        self.clock.pump([0.1] * 20)
+        self.assertEqual((delayed.recv(100), unused, Late.replies), (b"connected", [None], []))
