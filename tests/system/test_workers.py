@@ -454,6 +454,16 @@ def serviceManager(folder: Path) -> Iterator[socket.socket]:
         yield manager
 
 
+def waitForState(manager: socket.socket, state: bytes) -> None:
+    """
+    Receive notifications until one begins with this state.
+    """
+    received = [manager.recv(100)]
+    while not received[-1].startswith(state):
+        assert len(received) < 100, received
+        received.append(manager.recv(100))
+
+
 def readDatagrams(manager: socket.socket, seconds: float) -> None:
     """
     Receive notifications for so many seconds, or until there are none.
@@ -465,14 +475,17 @@ def readDatagrams(manager: socket.socket, seconds: float) -> None:
 
 def test_notifications(tmp_path: Path) -> None:
     """
-    The supervisor notifies the service manager. While a worker hangs, it sends no keep-alive.
+    The supervisor notifies the service manager, also of a restart. While a worker hangs, it sends no keep-alive.
     """
     with serviceManager(tmp_path) as manager:
         variables = environment(NOTIFY_SOCKET=manager.getsockname(), WATCHDOG_USEC="200000")
         with WorkerServer(*FOUR, env=variables) as server:
             assert manager.recv(100) == b"READY=1"
             assert manager.recv(100) == b"WATCHDOG=1"
-            worker = server.workers[0]
+            os.kill(server.pid, signal.SIGHUP)
+            waitForState(manager, b"RELOADING=1\nMONOTONIC_USEC=")
+            waitForState(manager, b"READY=1")
+            worker = server.workers[-1]
             os.kill(worker, signal.SIGSTOP)
             manager.settimeout(1)
             with pytest.raises(TimeoutError):
@@ -481,9 +494,7 @@ def test_notifications(tmp_path: Path) -> None:
             manager.settimeout(10)
             assert manager.recv(100) == b"WATCHDOG=1"
             server.stop()
-            received = b""
-            while received != b"STOPPING=1":
-                received = manager.recv(100)
+            waitForState(manager, b"STOPPING=1")
 
 
 def test_oneLogFileIsRotated(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 
@@ -58,6 +59,19 @@ class SystemdNotifier:
     def _sendKeepAlive(self) -> None:
         if self.healthy():
             self.send("WATCHDOG=1")
+
+    def reloading(self) -> None:
+        """
+        Send that the server has begun to reload. L{reloaded} must follow.
+        """
+        # systemd 253 and later compare the time with that of their request (sd_notify(3)).
+        self.send(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+
+    def reloaded(self) -> None:
+        """
+        Send that the server has reloaded, or continues as it was.
+        """
+        self.send("READY=1")
 
     def stopping(self) -> None:
         """

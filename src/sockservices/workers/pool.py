@@ -64,6 +64,8 @@ class WorkerPool:
         self._startSeconds = max(START_TIMEOUT, count * SECONDS_PER_START)
         self._stopSeconds = drain + KILL_DELAY
         self._spawn = spawn
+        #: Called when a restart begins, and when it has succeeded or failed.
+        self.onRestarting = self.onRestarted = lambda: None
         self._onReady, self._onFailed, self._onEnded = onReady, onFailed, onEnded
         self._freeSlots = list(range(slots))
         self._number = 0
@@ -136,6 +138,7 @@ class WorkerPool:
         self._retired += previous
         _retire(previous)
         log.info("restarted: {count} workers", count=self._count)
+        self.onRestarted()
         self._restartIfAsked()
 
     def restart(self) -> None:
@@ -159,6 +162,7 @@ class WorkerPool:
             return
         self._restartAgain = False
         log.info("starting {count} new workers", count=self._count)
+        self.onRestarting()
         self._launchAll(self._successors)
 
     def workerEnded(self, worker: WorkerProcess) -> None:
@@ -204,6 +208,7 @@ class WorkerPool:
         self._retired += self._successors
         _retire(self._successors)
         self._successors = []
+        self.onRestarted()
 
     def stop(self) -> Deferred[None]:
         """

@@ -100,6 +100,7 @@ class WorkerSupervisor(Supervisor):
         self._pool = WorkerPool(
             *(reactor, config.workers, slots, config.drain), self._spawn, self.ready, self._failed, self._ended
         )
+        self._pool.onRestarting, self._pool.onRestarted = self._notify.reloading, self._notify.reloaded
         self._endedTotals: list[dict[str, Any]] = []
         self._notify.healthy = self._allResponsive
         for listener in self._listeners:

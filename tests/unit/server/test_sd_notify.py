@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -58,6 +59,19 @@ class NotifyTests(SynchronousTestCase):
         notifier.ready()
         notifier.stopped()
         self.assertEqual((self.states(), self.clock.getDelayedCalls()), ([], []))
+
+    def test_reload(self) -> None:
+        """
+        The begin of a reload is sent with the time of CLOCK_MONOTONIC in microseconds; its end is the ready state.
+        """
+        notifier = SystemdNotifier(self.clock, {"NOTIFY_SOCKET": self.address})
+        before = time.monotonic()
+        notifier.reloading()
+        notifier.reloaded()
+        begin, end = self.states()
+        state, microseconds = begin.split(b"\nMONOTONIC_USEC=")
+        self.assertEqual((state, end), (b"RELOADING=1", b"READY=1"))
+        self.assertTrue(before - 1e-6 <= int(microseconds) / 1e6 <= time.monotonic())
 
     def test_keepAlives(self) -> None:
         """

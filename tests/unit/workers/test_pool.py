@@ -61,6 +61,7 @@ class PoolTests(LogCase):
         self.ready: list[None] = []
         self.failed: list[str] = []
         self.ended: list[WorkerProcess] = []
+        self.restarts: list[str] = []
         self.spawnError: OSError | None = None
         self.pool = WorkerPool(
             self.clock,
@@ -72,6 +73,8 @@ class PoolTests(LogCase):
             self.failed.append,
             self.ended.append,
         )
+        self.pool.onRestarting = lambda: self.restarts.append("begin")
+        self.pool.onRestarted = lambda: self.restarts.append("end")
         self.pool.start()
 
     def spawn(self, worker: WorkerProcess) -> None:
@@ -192,15 +195,20 @@ class PoolTests(LogCase):
         meanwhile follows.
         """
         first = self.workers[:]
+        self.pool.restart()
         self.serve(*first)
+        self.assertEqual(self.restarts, [])
         self.pool.restart()
         self.pool.restart()
+        self.assertEqual(self.restarts, ["begin"])
         second = self.workers[2:]
         self.serve(second[0])
         self.assertEqual(self.commands(*first), [b"", b""])
         self.serve(second[1])
         self.assertEqual(self.commands(*first, *second), [b"retire ", b"retire ", b"", b""])
+        self.assertEqual(self.restarts, ["begin", "end", "begin"])
         self.serve(*self.workers[4:])
+        self.assertEqual(self.restarts, ["begin", "end"] * 2)
         self.assertEqual(self.commands(*second), [b"retire ", b"retire "])
         self.end(*first, *second, number=None)
         self.clock.advance(100)
@@ -236,6 +244,7 @@ class PoolTests(LogCase):
         self.end(self.workers[3])
         self.assertEqual(self.commands(*self.workers[:3]), [b"", b"", b"retire "])
         self.assertIn("the restart failed: signal 9 (Killed); the previous workers continue", self.lines())
+        self.assertEqual(self.restarts, ["begin", "end"])
         self.end(self.workers[2], number=None)
         self.clock.advance(100)
         self.assertEqual(len(self.workers), 4)
