@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from sockservices.transports.bindings import SystemdBinding
@@ -80,4 +81,9 @@ def _adopt(binding: SystemdBinding, descriptor: int) -> socket.socket:
     if cause:
         inherited.close()
         raise OpenError(binding, f"descriptor {descriptor}: {cause}")
+    if listens and inherited.family != socket.AF_UNIX:
+        # Accepted connections inherit it. With NoDelay= of a socket unit, systemd logs an error for each UDP socket.
+        # A socket of another protocol, such as SCTP, does not have it.
+        with suppress(OSError):
+            inherited.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return inherited

@@ -128,6 +128,17 @@ class InheritedSocketTests(LoopCase):
         environ = {**MINE, "LISTEN_FDS": str(len(passed)), "LISTEN_FDNAMES": ":".join(names)}
         self.assertInherited(passed, *((environ, name, expected) for name, expected in table))
 
+    def test_noDelay(self) -> None:
+        """
+        Connections to an adopted TCP socket have TCP_NODELAY, whether or not the service manager has set it.
+        """
+        listening = socket.create_server(("127.0.0.1", 0))
+        environ = {**MINE, "LISTEN_FDS": "2", "LISTEN_FDNAMES": "echo:echo"}
+        self.assertInherited([listening, boundSocket("udp")], (environ, "echo", [3, 4]))
+        with socket.create_connection(listening.getsockname()):
+            accepted = self.closeLater(listening.accept()[0])
+        self.assertTrue(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
     def test_unixSocketRemains(self) -> None:
         """
         An adopted Unix socket keeps its mode and its path. After C{close} it serves other processes that hold it.
