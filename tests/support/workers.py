@@ -20,14 +20,17 @@ __all__ = ["EchoLoad", "WorkerServer", "breakWorkers", "echo", "isRunning", "lis
 MIB = 1 << 20
 
 
-def waitUntil(condition: Callable[[], bool], seconds: float = 10) -> None:
+def waitUntil(condition: Callable[[], bool], seconds: float = 10, interval: float = 0.01) -> None:
     """
     Wait for other processes.
+
+    @param seconds: the timeout.
+    @param interval: the seconds between two checks.
     """
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "timeout"
-        time.sleep(0.01)
+        time.sleep(interval)
 
 
 def echo(address: tuple[str, int], data: bytes = b"hello") -> bytes:
