@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Self
 
 from tests.support.twistd import ROOT
-from tests.support.workers import waitUntil
+from tests.support.workers import children, waitUntil
 
 __all__ = ["Systemd", "missingForSystemd", "waitFor"]
 
@@ -71,8 +71,9 @@ def missingForSystemd() -> str:
         return "only root can start systemd"
     if not PROGRAM.exists():
         return "systemd is not installed"
-    if not all(map(shutil.which, ("unshare", "nsenter", "setpriv", "pivot_root", "mount"))):
-        return "util-linux is not installed"
+    for name in ("kill", "mount", "nsenter", "pivot_root", "setpriv", "unshare"):
+        if not shutil.which(name):
+            return f"{name} is not installed"
     try:
         _makeCgroup().rmdir()
     except OSError as error:
@@ -132,14 +133,21 @@ class Systemd:
         self._cgroup = _makeCgroup()
         stack.callback(self._removeCgroup)
         process = stack.enter_context(self._processOne(mounts))
-        children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-        waitFor(lambda: process.poll() is not None or bool(children.read_text()))
+        waitFor(lambda: process.poll() is not None or self._isStarted(process.pid))
         assert process.poll() is None, f"systemd does not start: {self._errors.read_text()}"
-        self.pid = int(children.read_text())
-        waitFor(lambda: Path(f"/proc/{self.pid}/comm").read_text() == "systemd\n")
+        (self.pid,) = children(process.pid)
         waitFor(Path(f"/proc/{self.pid}/root/run/systemd/private").exists)
         waitFor(lambda: self.run("systemctl", "is-system-running", check=False) == "running\n")
         stack.enter_context(_networkOf(self.pid))
+
+    @staticmethod
+    def _isStarted(parent: int) -> bool:
+        """
+        Whether the first process of the namespaces is systemd already.
+        """
+        with suppress(OSError):
+            return any(Path(f"/proc/{pid}/comm").read_text() == "systemd\n" for pid in children(parent))
+        return False
 
     def _makeRoot(self) -> list[str]:
         """
@@ -156,6 +164,7 @@ class Systemd:
         for name in ETC:
             if Path("/etc", name).exists():
                 shutil.copy(Path("/etc", name), self.root / "etc")
+        (self.root / "var/run").symlink_to("../run")
         (self.root / "etc/machine-id").write_text(f"{os.urandom(16).hex()}\n")
         for name in DISTRIBUTION_UNITS:
             (self.units / name).symlink_to(PROGRAM.parent / "system" / name)
@@ -211,8 +220,8 @@ class Systemd:
             try:
                 yield process
             finally:
-                for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
-                    os.kill(int(pid), signal.SIGKILL)
+                for pid in children(process.pid):
+                    os.kill(pid, signal.SIGKILL)
 
     def _removeCgroup(self) -> None:
         def removed() -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from tests.support.twistd import Twistd, environment
 
-__all__ = ["EchoLoad", "WorkerServer", "breakWorkers", "echo", "isRunning", "listens", "waitUntil"]
+__all__ = ["EchoLoad", "WorkerServer", "breakWorkers", "children", "echo", "isRunning", "listens", "waitUntil"]
 
 MIB = 1 << 20
 
@@ -89,9 +89,7 @@ class WorkerServer(Twistd):
         """
         The process ids of its workers; none after it has ended.
         """
-        with suppress(OSError):
-            return [int(each) for each in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
-        return []
+        return children(self.pid)
 
     def kill(self, *pids: int) -> None:
         """
@@ -100,6 +98,15 @@ class WorkerServer(Twistd):
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
         waitUntil(lambda: not any(map(isRunning, pids)))
+
+
+def children(pid: int) -> list[int]:
+    """
+    The process ids of the children of a process; none after it has ended.
+    """
+    with suppress(OSError):
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return []
 
 
 def isRunning(pid: int) -> bool:

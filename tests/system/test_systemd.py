@@ -42,8 +42,8 @@ def systemd() -> Iterator[Systemd]:
     """
     A systemd that knows the unit files, and has started none of them.
     """
-    with Systemd() as manager:
-        yield manager
+    with Systemd() as started:
+        yield started
 
 
 def listen(systemd: Systemd, options: str = "", settings: str = "") -> None:
