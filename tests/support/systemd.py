@@ -6,11 +6,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shlex
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -18,30 +16,10 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
-from tests.support.twistd import ROOT
+from tests.support.systemd_root import PROGRAM, UNITS, makeRoot
 from tests.support.workers import children, waitUntil
 
 __all__ = ["Systemd", "missingForSystemd", "waitFor"]
-
-PROGRAM = Path("/usr/lib/systemd/systemd")
-
-#: Units of the distribution. Its other units are left out: they mount file systems, configure devices and log users in.
-DISTRIBUTION_UNITS = (
-    "basic.target",
-    "multi-user.target",
-    "network.target",
-    "shutdown.target",
-    "sockets.target",
-    "sysinit.target",
-    "systemd-journald.service",
-    "systemd-journald.socket",
-)
-
-#: The files of /etc that the C library reads: of users, and of shared libraries.
-ETC = ("group", "ld.so.cache", "nsswitch.conf", "passwd")
-
-#: The folder of the installation that docs/systemd expects, relative to the root folder.
-INSTALLATION = Path("opt/sockservices")
 
 #: The namespaces of systemd, as options of unshare(1) and nsenter(1). A cgroup namespace is entered separately.
 NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid")
@@ -129,7 +107,8 @@ class Systemd:
     def _start(self, stack: ExitStack) -> None:
         folder = Path(stack.enter_context(TemporaryDirectory()))
         self.root, self._errors = folder / "root", folder / "errors"
-        mounts = self._makeRoot()
+        mounts = makeRoot(self.root)
+        self.units = self.root / UNITS
         self._cgroup = _makeCgroup()
         stack.callback(self._removeCgroup)
         process = stack.enter_context(self._processOne(mounts))
@@ -148,59 +127,6 @@ class Systemd:
         with suppress(OSError):
             return any(Path(f"/proc/{pid}/comm").read_text() == "systemd\n" for pid in children(parent))
         return False
-
-    def _makeRoot(self) -> list[str]:
-        """
-        Make the files and folders of the root folder.
-
-        @return: pairs of a folder and where to mount it, relative to the root folder.
-        """
-        self.units = self.root / "etc/systemd/system"
-        for name in ("dev", "old", "proc", "root", "run", "sys", "tmp", "usr", "var/tmp", "etc/systemd/system"):
-            (self.root / name).mkdir(parents=True)
-        for name in ("bin", "lib", "lib64", "sbin"):
-            if Path("/", name).is_symlink():
-                (self.root / name).symlink_to(Path("/", name).readlink())
-        for name in ETC:
-            if Path("/etc", name).exists():
-                shutil.copy(Path("/etc", name), self.root / "etc")
-        (self.root / "var/run").symlink_to("../run")
-        (self.root / "etc/machine-id").write_text(f"{os.urandom(16).hex()}\n")
-        for name in DISTRIBUTION_UNITS:
-            (self.units / name).symlink_to(PROGRAM.parent / "system" / name)
-        wants = self.units / "sysinit.target.wants"
-        wants.mkdir()
-        (wants / "systemd-journald.service").symlink_to("../systemd-journald.service")
-        for unit in (ROOT / "docs" / "systemd").iterdir():
-            shutil.copy(unit, self.units)
-        return ["/usr", "usr", *self._install()]
-
-    def _install(self) -> list[str]:
-        """
-        Install a command that runs this interpreter with the modules of this process. They are mounted, because units
-        with ProtectHome= and PrivateTmp= do not see the folders where they are.
-
-        @return: see L{_makeRoot}.
-        """
-        # The interpreter of a virtual environment is a symbolic link to that of its base.
-        base = Path(sys.base_prefix).resolve()
-        interpreter = Path("/", INSTALLATION, "python", Path(sys.executable).resolve().relative_to(base))
-        mounts = {str(base): str(INSTALLATION / "python")}
-        for number, folder in enumerate(each for each in sys.path if each and Path(each).is_dir()):
-            mounts[folder] = str(INSTALLATION / f"path{number}")
-        for place in mounts.values():
-            (self.root / place).mkdir(parents=True)
-        modules = ":".join(f"/{place}" for place in list(mounts.values())[1:])
-        command = self.root / INSTALLATION / "bin" / "sockservices"
-        command.parent.mkdir()
-        command.write_text(
-            "#!/bin/sh\n"
-            f"export LD_LIBRARY_PATH=/{INSTALLATION}/python/lib\n"
-            f"export PYTHONPATH=${{PYTHONPATH:+$PYTHONPATH:}}{modules}\n"
-            f'exec {shlex.quote(str(interpreter))} -m sockservices "$@"\n'
-        )
-        command.chmod(0o755)
-        return [name for mount in mounts.items() for name in mount]
 
     @contextmanager
     def _processOne(self, mounts: list[str]) -> Iterator[subprocess.Popen[bytes]]:
