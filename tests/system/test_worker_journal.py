@@ -12,6 +12,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.workers import EchoLoad, WorkerServer, echo, waitUntil
 
 MAX_FILE = 64 << 20
@@ -64,6 +66,7 @@ def test_oneFile(tmp_path: Path) -> None:
     assert {number >> 41 for number in numbers} == {0, 1, 2}
 
 
+@pytest.mark.slow
 def test_limit(tmp_path: Path) -> None:
     """
     The limit of 64 MiB holds for the whole file. Its last line counts what all workers have left out.

@@ -20,7 +20,7 @@ class Case(NamedTuple):
 
     @ivar sentence: the behaviour of a conforming service.
     @ivar run: tests a L{RemoteStream} or L{RemoteDatagrams}, and raises
-        L{Deviation<sockservices.conformance.exceptions.Deviation>} if the service does not conform, or
+        L{Deviation<sockservices.conformance.response.Deviation>} if the service does not conform, or
         L{RequestFailed<sockservices.client.RequestFailed>} if there is no such service on the port.
     """
 
@@ -60,7 +60,7 @@ class Suite:
     def response(self, sentence: str) -> Callable[[Callable[[Response], None]], None]:
         """
         Declare two cases, one per transport, of a response that depends on no request. The decorated function raises
-        L{Deviation<sockservices.conformance.exceptions.Deviation>} if the response does not conform.
+        L{Deviation<sockservices.conformance.response.Deviation>} if the response does not conform.
         """
 
         def declare(expect: Callable[[Response], None]) -> None:

@@ -158,7 +158,7 @@ class DatagramPort(ListeningPort):
 class UDPPort(DatagramPort):
     """
     A UDP port. The source address of a reply is the destination address of the datagram, on a wildcard socket too
-    (RFC 1122 section 4.1.3.5). For L{write} this holds only while C{datagramReceived} runs.
+    (RFC 1122 section 4.1.3.5). For C{write} this holds only while C{datagramReceived} runs.
     """
 
     _fixedDestination: str | None = None
