@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from operator import sub
 from pathlib import Path
 
@@ -220,7 +220,12 @@ def test_noWorkerOutlivesTheSupervisor() -> None:
             assert client.recv(1) == b"a"
             os.kill(workers[0], signal.SIGSTOP)
             assert server.stop(signal.SIGKILL) == -signal.SIGKILL
-            waitUntil(lambda: not any(map(isRunning, workers)) and not listens(address), 2)
+            try:
+                waitUntil(lambda: not any(map(isRunning, workers)) and not listens(address), 2)
+            finally:
+                for worker in workers:
+                    with suppress(ProcessLookupError):
+                        os.kill(worker, signal.SIGKILL)
 
 
 @contextmanager
