@@ -39,6 +39,9 @@ def openReusePort(bound: BoundSocket, count: int) -> list[BoundSocket]:
     """
     # Only now: before, it would have let another server open the same port.
     bound.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    address = bound.socket.getsockname()
+    # Linux reports twice the size that it was asked for (socket(7)).
+    size = bound.socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
     opened: list[BoundSocket] = []
     try:
         for _ in range(count):
@@ -46,12 +49,10 @@ def openReusePort(bound: BoundSocket, count: int) -> list[BoundSocket]:
             opened.append(BoundSocket(other))
             other.setblocking(False)
             other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            # Linux reports twice the size that it was asked for (socket(7)).
-            size = bound.socket.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
             other.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
             if bound.family == socket.AF_INET6:
                 other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            other.bind(bound.socket.getsockname())
+            other.bind(address)
     except OSError:
         for each in opened:
             each.close()
